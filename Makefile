@@ -113,14 +113,14 @@ MUTATED ?= \
 	src/domain/flow/recovery/steps.ts \
 	src/domain/flow/registration/steps.ts \
 	src/domain/flow/settings/steps.ts \
-	src/domain/flow/shared/flow-keeper.ts \
+	src/domain/flow/shared/flow-access.ts \
+	src/domain/flow/shared/flow-engine.ts \
 	src/domain/flow/shared/return-to.ts \
 	src/domain/flow/shared/second-factors.ts \
 	src/domain/flow/verification/steps.ts \
 	src/domain/method/typed-code.ts \
 	src/domain/session/demands.ts \
 	src/domain/throttle/client-ip-subject.ts \
-	src/domain/throttle/counter-keys.ts \
 	src/domain/throttle/limits.ts \
 	src/domain/throttle/subjects.ts \
 	src/transport/net/peers.ts \

@@ -13,7 +13,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const sources = `${pathToFileURL("src").href}/`;
 /** What runs by itself from time to time: the courier, its store and the loops that wait for work. */
 const background =
-  /^(app-|app\.ts|outbound\/|domain\/courier\/|domain\/loop|storage\/(message|jobs|job-)|transport\/net\/readiness)/;
+  /^(app-|app\.ts|outbound\/|domain\/courier\/|domain\/keep-running|storage\/(message|jobs|job-)|transport\/net\/readiness)/;
 
 const directory = mkdtempSync(join(tmpdir(), "ostiary-files-"));
 const app = await startApp({

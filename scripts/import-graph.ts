@@ -77,7 +77,7 @@ export function topDown(graph: Graph): readonly string[] {
   return [...graph.keys()].sort((one, other) => height(other) - height(one) || one.localeCompare(other));
 }
 
-/** The arrows that no longer way implies, so that a picture can be read. */
+/** The graph without arrows that a longer path implies, so that a picture can be read. */
 export function withoutShortcuts(graph: Graph): Graph {
   const reaches = (from: string, to: string): boolean =>
     [...(graph.get(from) ?? [])].some((next) => next === to || reaches(next, to));

@@ -23,6 +23,7 @@ import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
+import { LastUseRecorder } from "./domain/last-use-recorder.ts";
 import { createMethods } from "./domain/method/create-methods.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
@@ -34,7 +35,6 @@ import type { Tenants } from "./domain/tenant/tenant.ts";
 import { Devices } from "./domain/throttle/devices.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
-import { UseRecorder } from "./domain/use-recorder.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -72,12 +72,12 @@ export function createDomain(
     clock,
   });
 
-  const sessionUses = new UseRecorder<SessionId>({
+  const sessionUses = new LastUseRecorder<SessionId>({
     write: (uses) => storage.sessions.recordUse(uses),
     clock,
     logger,
   });
-  const apiKeyUses = new UseRecorder<ApiKeyId>({
+  const apiKeyUses = new LastUseRecorder<ApiKeyId>({
     write: (uses) => storage.apiKeys.recordUse(uses),
     clock,
     logger,

@@ -70,7 +70,7 @@ export function withoutLiterals(config: Config): Config {
 }
 
 /** A URL for people: the password hidden, all of it if it is no URL. */
-export function hidePassword(text: string): string {
+function hidePassword(text: string): string {
   if (!URL.canParse(text)) return hidden;
   const url = new URL(text);
   const placeholder = "_hidden_";

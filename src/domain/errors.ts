@@ -18,7 +18,7 @@ interface ErrorText {
 }
 
 /**
- * A sentence for people with its permanent number, of the same table as those of message/message.ts. `{request_id}` stands
+ * A sentence for people with its permanent number, of the same table as those of user-message/user-messages.ts. `{request_id}` stands
  * for the metadata `requestId`.
  */
 export interface UserSentence {

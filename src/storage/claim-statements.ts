@@ -56,7 +56,7 @@ export const completeDisowningStatement: Statement = {
   name: "complete_disowning",
   text: `WITH ${ownFlowParts}, ${seenPart(`i.revision = $9 AND ${hasAddress} AND ${unclaimed("i.id")}`)}, changed AS (
     UPDATE ostiary.identity i SET updated_at = $7, revision = given.revision, traits = given.traits,
-      login_sequence = i.login_sequence + 1, delete_at = NULL
+      login_sequence = i.login_sequence + 1, purge_at = NULL
     FROM seen, jsonb_to_record($10::jsonb) ${identityRecord}
     WHERE ${isSeen}
     RETURNING i.id

@@ -5,7 +5,7 @@ const batchSize = 1_000;
 
 /**
  * What is removed: rows of a table, by their key, once the time in a column is past. `keptFor` is which retention they have; those
- * without one are worth nothing from then on.
+ * without one are removed at once.
  */
 const rules = [
   { rows: "sessions", table: "session", key: "id", column: "expires_at", keptFor: "retentionMs" },

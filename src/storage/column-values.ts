@@ -36,8 +36,3 @@ export function proofsOf(
 ): readonly AuthenticationMethod[] {
   return column.map((proof) => ({ ...proof, completedAt: readTime(proof.completedAt) }));
 }
-
-/** Bytes within a JSON parameter. */
-export function hexadecimal(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
-}

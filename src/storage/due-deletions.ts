@@ -9,7 +9,7 @@ const batchSize = 100;
 
 /** $1 now. */
 const findDueStatement: Statement = {
-  text: `SELECT tenant_id, id FROM ostiary.identity WHERE delete_at <= $1 ORDER BY delete_at LIMIT ${batchSize}`,
+  text: `SELECT tenant_id, id FROM ostiary.identity WHERE purge_at <= $1 ORDER BY purge_at LIMIT ${batchSize}`,
 };
 
 /**
@@ -19,7 +19,7 @@ const findDueStatement: Statement = {
 const deleteDueStatement: Statement = {
   text: `WITH deleted AS (
     DELETE FROM ostiary.identity
-    WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND delete_at <= $3
+    WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND purge_at <= $3
     RETURNING id
   ), left_waiting AS (
     ${leaveWaitingFlows("tenant_id = $1 AND identity_id IN (SELECT id FROM deleted)")}

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Logger } from "../domain/ports.ts";
 import { type Account, commandsAs, postgresAccount } from "./embedded/account.ts";
-import { findBinaries } from "./embedded/binaries.ts";
+import { type Binaries, findBinaries } from "./embedded/binaries.ts";
 import { clusterExists, createCluster, databaseName, databasePassword, giveTo } from "./embedded/cluster.ts";
 import { lockDirectory } from "./embedded/directory-lock.ts";
 import { stopLeftover } from "./embedded/processes.ts";
@@ -49,13 +49,14 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataDirectory = resolve(options.dataDirectory);
+  const programs = await Promise.all([findBinaries(), postgresAccount()]);
   // What was taken and made, to be given back in reverse order.
   const cleanup: (() => Promise<void>)[] = [];
   const giveBack = async () => {
     for (const step of cleanup.splice(0).reverse()) await step();
   };
   try {
-    return await start(dataDirectory, options, cleanup, giveBack);
+    return await start(dataDirectory, programs, options, cleanup, giveBack);
   } catch (error) {
     await giveBack();
     throw directoryError(dataDirectory, error);
@@ -64,11 +65,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function start(
   dataDirectory: string,
+  [binaries, account]: readonly [Binaries, Account | undefined],
   { logger, durable = true, transport, maxConnections = 100 }: EmbeddedPostgresOptions,
   cleanup: (() => Promise<void>)[],
   giveBack: () => Promise<void>,
 ): Promise<EmbeddedPostgres> {
-  const [binaries, account] = await Promise.all([findBinaries(), postgresAccount()]);
   await prepareDirectory(dataDirectory, account);
   cleanup.push(await lockDirectory(dataDirectory));
   const cluster = join(dataDirectory, "postgres");

@@ -83,10 +83,10 @@ export const Identity = defineEntity({
     displayName: p.text(),
     lastLoginAt: moment().nullable(),
     loginSequence: p.integer().hidden(),
-    deleteAt: end(),
+    purgeAt: end(),
   },
   indexes: indexes("identity", {
-    identity_deletion: "(tenant_id, delete_at) where delete_at is not null",
+    identity_deletion: "(tenant_id, purge_at) where purge_at is not null",
     identity_list: "(tenant_id, created_at desc, id desc)",
     identity_traits: "using gin (traits jsonb_path_ops)",
   }),

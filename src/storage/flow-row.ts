@@ -1,6 +1,6 @@
+import { hexOf } from "../domain/bytes.ts";
 import type { FlowRecord } from "../domain/flow/shared/flow.ts";
 import type { Challenge } from "../domain/method/method.ts";
-import { hexadecimal } from "./column-values.ts";
 import { type FlowRow, readFlow, writeFlow } from "./rows.generated.ts";
 
 /** The columns of a challenge. */
@@ -27,7 +27,7 @@ export function flowParameter(flow: FlowRecord): string {
   return JSON.stringify({
     ...writeFlow({ ...flow, kept: undefined, answer: undefined }),
     challenge_kind: challenge?.kind,
-    challenge_digest: challenge && hexadecimal(challenge.digest),
+    challenge_digest: challenge && hexOf(challenge.digest),
     challenge_expires_at: challenge?.expiresAt,
   });
 }

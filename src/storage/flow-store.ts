@@ -1,5 +1,5 @@
 import type { Completion, FlowStore, FoundForLogin, HeldRevision } from "../domain/flow/shared/store.ts";
-import type { ProofTarget } from "../domain/identity/addresses.ts";
+import type { ContactAddress } from "../domain/identity/addresses.ts";
 import type { Identity } from "../domain/identity/identity.ts";
 import type { CredentialKind } from "../domain/kinds.ts";
 import type { LoginCandidate } from "../domain/method/method.ts";
@@ -298,7 +298,7 @@ export function heldParameters({ tenantId }: TenantScope, held: readonly HeldRev
   return [tenantId, held.map(({ digest }) => digest), held.map(({ revision }) => revision)];
 }
 
-function targetParameters({ identityId, kind, value }: ProofTarget) {
+function targetParameters({ identityId, kind, value }: ContactAddress) {
   return [identityId, kind, value];
 }
 

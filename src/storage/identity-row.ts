@@ -61,10 +61,10 @@ export function identityFromRow(row: IdentityRow): Identity {
 }
 
 /**
- * The columns that an identity is written to. Security rule (SR-SETTINGS-2): `delete_at` is not among them, so that no create, import or
+ * The columns that an identity is written to. Security rule (SR-SETTINGS-2): `purge_at` is not among them, so that no create, import or
  * update schedules a deletion or cancels one.
  */
-export const writtenIdentity = identityRow.without("delete_at");
+export const writtenIdentity = identityRow.without("purge_at");
 
 /** What the first of `identityParameters` unfolds to within a statement. */
 export const identityRecord = writtenIdentity.record;

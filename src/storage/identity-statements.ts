@@ -14,7 +14,7 @@ interface IdentityInsertion {
   readonly identifiers: string;
   readonly verifiableAddresses: string;
   readonly recoveryAddresses: string;
-  /** The password's hash, or null. */
+  /** The parameter of `credentialParameter`, or null. */
   readonly credential: string;
   /** Whether an operator sets it. */
   readonly byOperator: "true" | "false";
@@ -207,8 +207,8 @@ export const setVerificationStatement: Statement = {
  */
 export const cancelDeletionStatement: Statement = {
   text: `WITH changed AS (
-    UPDATE ostiary.identity SET delete_at = NULL, updated_at = $3, revision = revision + 1
-    WHERE tenant_id = $1 AND id = $2 AND delete_at IS NOT NULL
+    UPDATE ostiary.identity SET purge_at = NULL, updated_at = $3, revision = revision + 1
+    WHERE tenant_id = $1 AND id = $2 AND purge_at IS NOT NULL
     RETURNING id
   ), sent AS (
     ${insertMessages({ tenant: "$1", messages: "$4", from: "changed" })}

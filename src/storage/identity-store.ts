@@ -244,7 +244,7 @@ async function nameTaken(
   if (identifier === undefined && taken.has(null)) {
     return domainError("EXTERNAL_ID_TAKEN", { field: "external_id" }, { cause });
   }
-  // Whoever had it may be gone by now; then it was an identifier if there is one.
+  // The other identity may be gone by now; then it was an identifier if there is one.
   const path = identifier?.path ?? identity.identifiers[0]?.path;
   return path === undefined
     ? domainError("EXTERNAL_ID_TAKEN", { field: "external_id" }, { cause })

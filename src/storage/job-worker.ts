@@ -25,7 +25,7 @@ interface JobWorkerOptions {
 export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const { logger } = options;
   const stopping = new AbortController();
-  const finished = keepRunning(() => runWorker(options, stopping.signal), {
+  const finished = keepRunning((succeeded) => runWorker(options, stopping.signal, succeeded), {
     signal: stopping.signal,
     firstPauseMs: 250,
     longestPauseMs: 10_000,
@@ -40,7 +40,11 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
 }
 
 /** Ends when it is stopped; throws when the worker gives up, because the database is away. */
-async function runWorker({ jobs, url, logger }: JobWorkerOptions, stopping: AbortSignal): Promise<void> {
+async function runWorker(
+  { jobs, url, logger }: JobWorkerOptions,
+  stopping: AbortSignal,
+  succeeded: () => void,
+): Promise<void> {
   const { Logger: WorkerLogger, run } = await import("graphile-worker");
   // A pool of its own: a job that waits never takes a connection from a call. One listens, one works, one plans.
   const pool = new Pool({
@@ -65,7 +69,7 @@ async function runWorker({ jobs, url, logger }: JobWorkerOptions, stopping: Abor
     runner = await run({
       pgPool: pool,
       concurrency: 1,
-      // New jobs are announced. This is for one that failed and is to be tried again.
+      // New jobs are announced by NOTIFY. Polling finds failed jobs that are due again, and what was announced while nobody listened.
       pollInterval: 30_000,
       // Ours is the order of stopping.
       noHandleSignals: true,
@@ -77,6 +81,7 @@ async function runWorker({ jobs, url, logger }: JobWorkerOptions, stopping: Abor
       crontab: jobs.map(({ name, schedule }) => `${schedule} ${name} ?jobKey=${name}&max=3`).join("\n"),
       taskList: Object.fromEntries(jobs.map((job) => [job.name, () => job.run()])),
     });
+    succeeded();
     if (stopping.aborted) stop();
     await runner.promise;
     if (!stopping.aborted) throw new Error("the worker ended by itself");

@@ -29,8 +29,8 @@ export async function findPendingMigrations(
 
 /**
  * Brings the schema up to date; of several servers that start at once one does it and the others wait. All pending
- * migrations are one transaction. MikroORM, which does the work, is loaded only if there is any: it would cost
- * every start a quarter of a second and 35 MB.
+ * migrations are one transaction. MikroORM, which does the work, is loaded only if there is any: what it costs
+ * a start is in README.md.
  */
 export async function migrateDatabase(url: string): Promise<void> {
   await runMigrations(url, "up");

@@ -97,8 +97,8 @@ export const changeProfileStatement: Statement = {
 /** The parameters of `followingParts`, then $15 when the account is to be deleted. */
 export const scheduleDeletionStatement: Statement = {
   name: "schedule_deletion",
-  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
-    UPDATE ostiary.identity i SET delete_at = $15, updated_at = $5, revision = i.revision + 1,
+  text: `WITH ${ownFlowParts}, ${seenPart("i.purge_at IS NULL")}, changed AS (
+    UPDATE ostiary.identity i SET purge_at = $15, updated_at = $5, revision = i.revision + 1,
       login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
@@ -109,8 +109,8 @@ export const scheduleDeletionStatement: Statement = {
 /** The parameters of `followingParts`. */
 export const cancelOwnDeletionStatement: Statement = {
   name: "cancel_own_deletion",
-  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NOT NULL")}, changed AS (
-    UPDATE ostiary.identity i SET delete_at = NULL, updated_at = $5, revision = i.revision + 1
+  text: `WITH ${ownFlowParts}, ${seenPart("i.purge_at IS NOT NULL")}, changed AS (
+    UPDATE ostiary.identity i SET purge_at = NULL, updated_at = $5, revision = i.revision + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), ${followingParts}
@@ -123,7 +123,7 @@ export const cancelOwnDeletionStatement: Statement = {
  */
 export const deleteAccountStatement: Statement = {
   name: "delete_account",
-  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.purge_at IS NULL")}, changed AS (
     DELETE FROM ostiary.identity i USING seen WHERE ${isSeen}
     RETURNING i.id
   ), left_waiting AS (

@@ -74,7 +74,7 @@ export function createSettingsStore(database: Database): SettingsStore {
         eventsParameter(schedule.events),
         eventsParameter([schedule.revocationEvent]),
         ...memoryParameters(schedule),
-        schedule.deleteAt,
+        schedule.purgeAt,
       ]);
     },
 

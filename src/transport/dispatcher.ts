@@ -51,7 +51,10 @@ interface Deps extends UnaryDependencies {
 
 /** A call that has ended. */
 interface FinishedCall {
-  /** `ostiary.session.v1.SessionService/CheckSession`; `unknown` if this listener has no such method. */
+  /**
+   * `ostiary.session.v1.SessionService/CheckSession`; a path such as `/metrics` that was refused; `unknown` if this listener
+   * has no such method.
+   */
   readonly method: string;
   /** `connect`, `grpc`, `grpc-web`; `http` if it was refused before that was known. */
   readonly protocol: string;
@@ -123,7 +126,14 @@ export class Dispatcher {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
       return this.#refuse(call, methodNotAllowed("GET, HEAD"));
     }
-    if (await this.#deps.guards.admit(call)) await handler(exchange, headers);
+    try {
+      await this.#deps.guards.admit(call);
+    } catch (refused) {
+      const error = toConnectError(refused, call.id);
+      connectPost.json.fail(exchange, { headers, trailers: {} }, error);
+      return this.#finish({ method: exchange.path, protocol: "http", quiet: false, error, call });
+    }
+    await handler(exchange, headers);
   }
 
   async #serveCall(call: Call, route: Route): Promise<void> {

@@ -1,51 +1,20 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createFormTokens } from "../../src/crypto/form-tokens.ts";
-import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
-import { createOneTimeCodes } from "../../src/crypto/one-time-codes.ts";
-import { createSealer } from "../../src/crypto/sealer.ts";
-import { createTokens } from "../../src/crypto/tokens.ts";
-import { Outbox } from "../../src/domain/courier/outbox.ts";
-import { domainError } from "../../src/domain/errors.ts";
-import { createFlows } from "../../src/domain/flow/create-flows.ts";
 import type { LoginFlows, LoginOutcome } from "../../src/domain/flow/login/login-flows.ts";
-import type { FlowCaller } from "../../src/domain/flow/shared/flow.ts";
-import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
-import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
-import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
-import { passwordTitle } from "../../src/domain/message/message.ts";
-import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
-import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
+import type { FlowKind } from "../../src/domain/kinds.ts";
 import type { LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
-import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
-import { Secret } from "../../src/domain/secret.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
-import type { Tenant } from "../../src/domain/tenant/tenant.ts";
-import { Devices } from "../../src/domain/throttle/devices.ts";
-import { Throttle } from "../../src/domain/throttle/throttle.ts";
-import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { readMessages } from "../support/app.ts";
-import { TestClock } from "../support/clock.ts";
+import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
+import { FlowServer } from "../support/flow-server.ts";
 import { Elsewhere, KnowsSecret, TwoQuestions } from "../support/methods.ts";
-import {
-  aFlow,
-  anEvent,
-  anIdentity,
-  aPassword,
-  aSession,
-  heldFlow,
-  noon,
-  origin,
-  someSettings,
-} from "../support/records.ts";
+import { aFlow, anEvent, aPassword, aSession, heldFlow, someSettings } from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
  * one of several steps, one that is only shown second, and one that can be either.
  */
 
-/** Sets a new secret, as it is given. */
+/** Sets a new secret, as it is given; once more, if that is asked for. */
 const newSecret: SettingsMethod = {
   kind: "password",
   sectionTitle: passwordTitle,
@@ -53,106 +22,42 @@ const newSecret: SettingsMethod = {
     password: {
       setsNewSecret: true,
       nodes: () => [],
-      take: async ({ step }) => ({
-        kind: "changed",
-        credential: aPassword(String(step.fields.password)),
-        notice: { template: "password_changed", data: {} },
-      }),
+      take: async ({ step, memory }) => {
+        if (step.fields.twice === true && memory === undefined) {
+          return { kind: "continues", memory: { asked: 1 } };
+        }
+        return {
+          kind: "changed",
+          credential: aPassword(String(step.fields.password)),
+          notice: { template: "password_changed", data: {} },
+        };
+      },
     },
   },
 };
 
-let database: TwoTenants;
-let tenant: Tenant;
+let server: FlowServer;
 let identity: Identity;
-const clock = new TestClock();
-const sealingSecret = randomBytes(32).toString("hex");
 
 beforeAll(async () => {
-  database = await openTwoTenants();
-  const settings = someSettings({
+  server = await FlowServer.open({
     uiUrls: { ...someSettings().uiUrls, login: "http://127.0.0.1:4433/ui/login" },
     code: { ...someSettings().code, enabledFor: new Set(["login", "recovery"]) },
     link: { enabledFor: new Set(["login"]), lifetimeMs: 600_000 },
   });
-  tenant = { tenantId: database.scope.tenantId, name: "default", settings };
 });
-afterAll(() => database.storage.close());
+afterAll(() => server.close());
 beforeEach(async () => {
-  identity = await create("secret-1");
+  identity = await server.createAccount("secret-1");
 });
 
-async function create(secret: string | undefined): Promise<Identity> {
-  const email = `${randomUUID()}@example.com`;
-  const made = anIdentity({
-    traits: { email },
-    identifiers: [{ kind: "email", value: email, path: "email" }],
-    verifiableAddresses: [{ kind: "email", value: email, path: "email", verifiedAt: noon }],
-    recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
-  });
-  const { storage, scope } = database;
-  const password = secret === undefined ? undefined : aPassword(secret);
-  await storage.identities.create(scope, made, password, [anEvent("identity.created")]);
-  return made;
-}
+/** The real flows with these methods of logins. */
+const flowsWith = (...login: readonly LoginMethod[]) => server.flows({ login, settings: [newSecret] });
 
 /** The real login flows with these methods. */
-function flowsWith(...methods: readonly LoginMethod[]): LoginFlows {
-  return serverWith(...methods).login;
+async function loginsWith(...methods: readonly LoginMethod[]): Promise<LoginFlows> {
+  return (await flowsWith(...methods)).login;
 }
-
-/** The real flows with these methods. */
-function serverWith(...methods: readonly LoginMethod[]) {
-  const { storage } = database;
-  const secrets = () => [new Secret(sealingSecret)];
-  const tokens = createTokens();
-  const sealer = createSealer(secrets);
-  const digests = createKeyedDigests(secrets);
-  const devices = new Devices({ tokens, clock });
-  const throttle = new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock });
-  const schemas = new IdentitySchemas({
-    store: storage.schemas,
-    pageTokens: new PageTokens({ sealer }),
-    clock,
-  });
-  const flows = createFlows({
-    methods: {
-      login: methods,
-      registration: [],
-      settings: [newSecret],
-      challenges: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
-    },
-    stores: storage,
-    schemas,
-    etags: new TraitsEtags({ digests }),
-    invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
-    throttle,
-    outbox: new Outbox({ sealer }),
-    sealer,
-    digests,
-    tokens,
-    formTokens: createFormTokens(),
-    clock,
-  });
-  return { ...flows, schemas };
-}
-
-const caller = (shown?: AuthenticatedSession): FlowCaller => ({
-  tenant,
-  origin,
-  languages: undefined,
-  session: async () => {
-    if (shown === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return shown;
-  },
-  browserSessions: async () => [],
-  limitedClientIp: undefined,
-  browserToken: undefined,
-  shownDevice: () => undefined,
-  shownSession: () => undefined,
-  assertOriginAllowed: () => {},
-  assertNotFromPage: () => {},
-});
 
 /** A native login, step by step. */
 class Login {
@@ -170,9 +75,9 @@ class Login {
 
   static async begin(logins: LoginFlows, linkToken = ""): Promise<Login> {
     // What is sent at the same moment has no order.
-    clock.advance(1);
+    server.clock.advance(1);
     const start = { client: "native", returnTo: "", purpose: "sign_in", linkToken } as const;
-    const { flow } = await logins.create(caller(), start);
+    const { flow } = await logins.create(server.caller(), start);
     return new Login(logins, flow.id.reveal());
   }
 
@@ -183,7 +88,7 @@ class Login {
   ): Promise<LoginOutcome> {
     const step = { name, fields };
     const submission = { flowId: this.#id, csrfToken: "", identifier, deviceToken: "", step };
-    return this.#logins.submit(caller(), submission);
+    return this.#logins.submit(server.caller(), submission);
   }
 
   /** What the flow says that is next. */
@@ -194,15 +99,18 @@ class Login {
   }
 }
 
+const clientData = { brand: "blue" };
+/** The client's data in the last flow of a kind that is this account's. */
+async function clientDataOf(kind: FlowKind): Promise<unknown> {
+  const [row] = await server.database.rows<{ data: { clientData?: unknown } }>(
+    "SELECT data FROM ostiary.flow WHERE kind = $1 AND identity_id = $2 ORDER BY created_at DESC LIMIT 1",
+    [kind, identity.id],
+  );
+  return row?.data.clientData;
+}
+
 const email = () => identity.identifiers[0]?.value ?? "";
-const sent = async () => {
-  const messages = await readMessages(database.storage.url, sealingSecret, email());
-  const last = messages.filter(({ code, url }) => code !== "" || url !== "").at(-1);
-  if (last === undefined) throw new Error("nothing was sent");
-  return last;
-};
-const code = async () => ({ code: (await sent()).code });
-const linkToken = async () => (await sent()).url.split("#link=")[1] ?? "";
+const code = async () => ({ code: await server.codeSentTo(email()) });
 const first = () => new KnowsSecret("first", "first");
 const second = () => new KnowsSecret("second", "second");
 const secret = { secret: "secret-1" };
@@ -210,7 +118,7 @@ const secret = { secret: "secret-1" };
 describe("a method that redirects", () => {
   test("sends the browser away, and goes on with what it remembers when it comes back", async () => {
     const elsewhere = new Elsewhere();
-    const login = await Login.begin(flowsWith(elsewhere));
+    const login = await Login.begin(await loginsWith(elsewhere));
     const away = await login.submit("elsewhere");
     const url = "https://elsewhere.example/?state=s1";
     // A client that does not know the outcome draws the link.
@@ -226,20 +134,34 @@ describe("a method that redirects", () => {
 
 describe("a method of several steps", () => {
   test("draws the nodes of its next step, and nothing else is tried meanwhile", async () => {
-    const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
+    const login = await Login.begin(await loginsWith(new TwoQuestions(), first()));
     const asked = await login.next("questions", {}, email());
-    expect(asked.form.nodes.map(({ name }) => name)).toEqual(["questions.second", "back"]);
+    // Who signs in was said before: the form alone is enough.
+    const [who, ...nodes] = asked.form.nodes;
+    expect(who).toMatchObject({ name: "identifier", element: { type: "hidden", value: email() } });
+    expect(nodes.map(({ name }) => name)).toEqual(["questions.second", "back"]);
     expect(asked.stage).toMatchObject({ kind: "choose_method", offers: [{ kind: "questions" }] });
     await expect(login.submit("first", secret, email())).rejects.toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
-    expect((await login.submit("questions", { answer: "secret-1" }, email())).kind).toBe("completed");
+    const other = await server.createAccount("secret-2");
+    expect(
+      await login.submit("questions", { answer: "secret-2" }, other.identifiers[0]?.value),
+    ).toMatchObject({
+      kind: "rejected",
+      rejection: { reason: "FORM_INCOMPLETE" },
+    });
+    expect((await login.submit("questions", { answer: "secret-1" })).kind).toBe("completed");
   });
 
   test("can be given up, and begins anew then", async () => {
-    const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
+    const login = await Login.begin(await loginsWith(new TwoQuestions(), first()));
     await login.next("questions", {}, email());
     const begun = await login.next("back");
+    expect(begun.form.nodes[0]).toMatchObject({
+      name: "identifier",
+      element: { type: "text", value: email() },
+    });
     expect(begun.stage).toMatchObject({
       offers: [{ kind: "questions" }, { kind: "first" }, { kind: "code" }, { kind: "link" }],
     });
@@ -258,7 +180,7 @@ describe("a method that is only shown second", () => {
     ],
     ["a method", async (login: Login) => login.next("first", secret, email())],
   ])("is wanted after %s, and the session says both", async (_name, showFirst) => {
-    const login = await Login.begin(flowsWith(first(), second()));
+    const login = await Login.begin(await loginsWith(first(), second()));
     const waiting = await showFirst(login);
     expect(waiting.stage).toEqual({
       kind: "choose_method",
@@ -272,9 +194,9 @@ describe("a method that is only shown second", () => {
   });
 
   test("is wanted after a link, which is used up by then", async () => {
-    const logins = flowsWith(second());
+    const logins = await loginsWith(second());
     await (await Login.begin(logins)).next("sendLink", {}, email());
-    const token = await linkToken();
+    const token = await server.linkTokenSentTo(email());
     const [one, other] = await Promise.all([Login.begin(logins, token), Login.begin(logins, token)]);
     const outcomes = await Promise.allSettled([one.next("confirmLink"), other.next("confirmLink")]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
@@ -284,7 +206,7 @@ describe("a method that is only shown second", () => {
   });
 
   test("is not offered first, nor can it be tried first", async () => {
-    const login = await Login.begin(flowsWith(first(), second()));
+    const login = await Login.begin(await loginsWith(first(), second()));
     await expect(login.submit("second", secret, email())).rejects.toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
@@ -292,8 +214,8 @@ describe("a method that is only shown second", () => {
 
   // Security rule (SR-FACTOR-1): the first proof is one account's, whatever is typed beside the second.
   test("is tried against the account of the first proof alone", async () => {
-    const other = await create("secret-2");
-    const login = await Login.begin(flowsWith(first(), second()));
+    const other = await server.createAccount("secret-2");
+    const login = await Login.begin(await loginsWith(first(), second()));
     await login.next("first", secret, email());
     const tried = await login.submit("second", { secret: "secret-2" }, other.identifiers[0]?.value);
     expect(tried).toMatchObject({ kind: "rejected", rejection: { reason: "CREDENTIALS_INVALID" } });
@@ -302,8 +224,8 @@ describe("a method that is only shown second", () => {
   });
 
   test("is not wanted of an account that has not set it up", async () => {
-    identity = await create(undefined);
-    const login = await Login.begin(flowsWith(second()));
+    identity = await server.createAccount(undefined);
+    const login = await Login.begin(await loginsWith(second()));
     await login.next("sendCode", {}, email());
     expect((await login.submit("code", await code())).kind).toBe("completed");
   });
@@ -311,25 +233,25 @@ describe("a method that is only shown second", () => {
   test("is what a login to step up to two factors ends with, or it does not end", async () => {
     const stepUp = async (logins: LoginFlows) => {
       const session = aSession(identity.id);
-      const { flow } = await logins.create(caller({ session, identity }), {
+      const { flow } = await logins.create(server.caller({ session, identity }), {
         ...{ client: "native", returnTo: "", purpose: "step_up", linkToken: "" },
         demands: [{ kind: "assurance_level", level: "aal2" }],
       });
       return Login.of(logins, flow.id.reveal());
     };
-    const login = await stepUp(flowsWith(first(), second()));
+    const login = await stepUp(await loginsWith(first(), second()));
     expect((await login.next("first", secret)).stage).toMatchObject({ secondFactor: true });
     expect((await login.submit("second", secret)).kind).toBe("completed");
     // An account without one is told before it is signed in with less.
-    await expect(stepUp(flowsWith(first()))).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
-    identity = await create(undefined);
-    const none = await stepUp(flowsWith(second()));
+    await expect(stepUp(await loginsWith(first()))).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
+    identity = await server.createAccount(undefined);
+    const none = await stepUp(await loginsWith(second()));
     await none.next("sendCode");
     await expect(none.submit("code", await code())).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
   });
 
   test("gives way to the first stage again by `back`, and the first proof is forgotten", async () => {
-    const login = await Login.begin(flowsWith(first(), second()));
+    const login = await Login.begin(await loginsWith(first(), second()));
     await login.next("first", secret, email());
     expect((await login.next("back")).stage).toMatchObject({
       offers: [{ kind: "first" }, { kind: "code" }, { kind: "link" }],
@@ -338,7 +260,7 @@ describe("a method that is only shown second", () => {
   });
 
   test("of 16 submits at the same moment one signs in", async () => {
-    const login = await Login.begin(flowsWith(first(), second()));
+    const login = await Login.begin(await loginsWith(first(), second()));
     await login.next("first", secret, email());
     const outcomes = await Promise.allSettled(
       Array.from({ length: 16 }, () => login.submit("second", secret)),
@@ -351,7 +273,7 @@ describe("a method that is only shown second", () => {
 
   // Security rule (SR-CODE-10): what was shown first is worth nothing once the account has changed what signs in.
   test("comes too late once the account has another password", async () => {
-    const login = await Login.begin(flowsWith(first(), second()));
+    const login = await Login.begin(await loginsWith(first(), second()));
     await login.next("first", secret, email());
     await newPassword("secret-3");
     const late = login.submit("second", { secret: "secret-3" });
@@ -364,24 +286,37 @@ describe("a method that the tenant has switched off", () => {
     const isEnabled = () => false;
     const key = new KnowsSecret("key", "first");
     const methods = [Object.assign(first(), { isEnabled }), Object.assign(second(), { isEnabled }), key];
-    const { flow } = await flowsWith(...methods).create(caller(), {
+    const { flow } = await (await loginsWith(...methods)).create(server.caller(), {
       ...{ client: "native", returnTo: "", purpose: "sign_in", linkToken: "" },
     });
     expect(flow.stage).toMatchObject({ offers: [{ kind: "key" }, { kind: "code" }, { kind: "link" }] });
-    const login = Login.of(flowsWith(...methods), flow.id.reveal());
+    const login = Login.of(await loginsWith(...methods), flow.id.reveal());
     await expect(login.submit("first", secret, email())).rejects.toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
     expect((await login.submit("key", secret, email())).kind).toBe("completed");
     // The control: switched on, it would be wanted.
-    const again = await Login.begin(flowsWith(second(), key));
+    const again = await Login.begin(await loginsWith(second(), key));
     expect((await again.next("key", secret, email())).stage).toMatchObject({ secondFactor: true });
   });
 });
 
+test("a second factor that is switched off while it is wanted is no longer offered", async () => {
+  let isOn = true;
+  const flows = await flowsWith(first(), Object.assign(second(), { isEnabled: () => isOn }));
+  const login = await Login.begin(flows.login);
+  const { id } = await login.next("first", secret, email());
+  isOn = false;
+  const found = await flows.any.get(server.caller(), id.reveal());
+  expect(found).toMatchObject({ flow: { stage: { offers: [], secondFactor: true } } });
+  await expect(login.submit("second", secret)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+  await login.next("back");
+  expect((await login.submit("first", secret, email())).kind).toBe("completed");
+});
+
 describe("a method that is either", () => {
   test("signs in by itself, and is wanted beside another proof", async () => {
-    const logins = flowsWith(new KnowsSecret("key", "either"), first());
+    const logins = await loginsWith(new KnowsSecret("key", "either"), first());
     expect((await (await Login.begin(logins)).submit("key", secret, email())).kind).toBe("completed");
     const waiting = await (await Login.begin(logins)).next("first", secret, email());
     expect(waiting.stage).toMatchObject({ offers: [{ kind: "key" }], secondFactor: true });
@@ -390,12 +325,12 @@ describe("a method that is either", () => {
 
 describe("a recovery of an account with a second factor", () => {
   /** Recovers the account by a code. */
-  async function recover({ recovery: recoveries, schemas }: ReturnType<typeof serverWith>) {
-    await schemas.load(database.scope, [{ id: "person", document: defaultSchemaDocument }]);
-    const { flow } = await recoveries.create(caller(), { client: "native", returnTo: "", linkToken: "" });
+  async function recover({ recovery: recoveries }: Awaited<ReturnType<typeof flowsWith>>) {
+    const start = { client: "native", returnTo: "", linkToken: "", clientData } as const;
+    const { flow } = await recoveries.create(server.caller(), start);
     const flowId = flow.id.reveal();
     const submit = (fields: Readonly<Record<string, unknown>>) =>
-      recoveries.submit(caller(), {
+      recoveries.submit(server.caller(), {
         ...{ flowId, csrfToken: "", address: email() },
         step: { name: "code" in fields ? "code" : "sendCode", fields },
       });
@@ -408,30 +343,35 @@ describe("a recovery of an account with a second factor", () => {
   }
 
   // Security rule (SR-FACTOR-2): a mailbox alone neither opens nor changes an account that has a second factor.
-  test("changes nothing and gives no session before it was shown", async () => {
-    const server = serverWith(second());
-    const recovered = await recover(server);
+  test.each([
+    ["at once", false],
+    ["in two steps", true],
+  ])("changes nothing and gives no session before it was shown: a secret set %s", async (_name, twice) => {
+    const flows = await flowsWith(second());
+    const recovered = await recover(flows);
     expect(recovered.session).toBeUndefined();
     const flowId = recovered.settings.id.reveal();
     const submit = (name: string, fields = {}, shown?: AuthenticatedSession) =>
-      server.settings.submit(caller(shown), {
+      flows.settings.submit(server.caller(shown), {
         ...{ flowId, csrfToken: "", traits: {}, traitsEtag: "" },
         step: { name, fields },
       });
+    if (twice) expect((await submit("password", { twice })).kind).toBe("next_step");
     const waiting = await submit("password", { password: "secret-9" });
     if (waiting.kind !== "login_required") throw new Error(`the submit was ${waiting.kind}`);
     const { flow } = waiting.loginFlow;
     expect(flow.stage).toEqual({ kind: "choose_method", offers: [{ kind: "second" }], secondFactor: true });
+    expect([await clientDataOf("settings"), await clientDataOf("login")]).toEqual([clientData, clientData]);
     // Nor by going on as if it had been.
     expect((await submit("resume")).kind).toBe("login_required");
 
-    const login = Login.of(server.login, flow.id.reveal());
+    const login = Login.of(flows.login, flow.id.reveal());
     expect((await login.submit("second", { secret: "secret-9" })).kind).toBe("rejected");
     const signedIn = await login.submit("second", secret);
     if (signedIn.kind !== "completed") throw new Error(`the login was ${signedIn.kind}`);
     const shown = { session: signedIn.completed.session, identity };
     // A session of somebody else is no help.
-    const other = await create("secret-2");
+    const other = await server.createAccount("secret-2");
     const foreign = { session: { ...shown.session, identityId: other.id }, identity: other };
     expect((await submit("resume", {}, foreign)).kind).toBe("login_required");
     const done = await submit("resume", {}, shown);
@@ -439,18 +379,18 @@ describe("a recovery of an account with a second factor", () => {
       kind: "completed",
       completed: { session: { session: { assuranceLevel: "aal2" } } },
     });
-    const again = await Login.begin(server.login);
+    const again = await Login.begin(flows.login);
     await again.next("sendCode", {}, email());
     await again.next("code", await code());
     expect((await again.submit("second", { secret: "secret-9" })).kind).toBe("completed");
   });
 
   test("needs nothing more without one", async () => {
-    identity = await create(undefined);
-    const server = serverWith(second());
-    const { settings } = await recover(server);
+    identity = await server.createAccount(undefined);
+    const flows = await flowsWith(second());
+    const { settings } = await recover(flows);
     const step = { name: "password", fields: { password: "secret-9" } };
-    const done = await server.settings.submit(caller(), {
+    const done = await flows.settings.submit(server.caller(), {
       ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step,
     });
@@ -460,19 +400,19 @@ describe("a recovery of an account with a second factor", () => {
 
 describe("an account with a second factor that nobody has claimed", () => {
   /** Proves the address of the account, which then asks whose it is. */
-  async function asked({ recovery: recoveries, schemas }: ReturnType<typeof serverWith>) {
-    const { rows, scope } = database;
-    await schemas.load(scope, [{ id: "person", document: defaultSchemaDocument }]);
+  async function asked({ recovery: recoveries }: Awaited<ReturnType<typeof flowsWith>>) {
+    const { rows } = server.database;
     await rows("UPDATE ostiary.identity_verifiable_address SET verified_at = NULL WHERE identity_id = $1", [
       identity.id,
     ]);
     await rows("UPDATE ostiary.identity_credential SET set_by_operator = false WHERE identity_id = $1", [
       identity.id,
     ]);
-    clock.advance(1);
-    const { flow } = await recoveries.create(caller(), { client: "native", returnTo: "", linkToken: "" });
+    server.clock.advance(1);
+    const start = { client: "native", returnTo: "", linkToken: "", clientData } as const;
+    const { flow } = await recoveries.create(server.caller(), start);
     const flowId = flow.id.reveal();
-    const submit = (name: string, fields: Readonly<Record<string, unknown>> = {}, as = caller()) =>
+    const submit = (name: string, fields: Readonly<Record<string, unknown>> = {}, as = server.caller()) =>
       recoveries.submit(as, {
         ...{ flowId, csrfToken: "", address: email() },
         step: { name, fields },
@@ -485,13 +425,14 @@ describe("an account with a second factor that nobody has claimed", () => {
 
   // Security rule (SR-FACTOR-2): signing in with what was set up takes all of it.
   test("is kept by a login that asks for it", async () => {
-    const server = serverWith(first(), second());
-    const submit = await asked(server);
+    const flows = await flowsWith(first(), second());
+    const submit = await asked(flows);
     const waiting = await submit("resume");
     if (waiting.kind !== "login_required") throw new Error(`it was ${waiting.kind}`);
     const { flow } = waiting.loginFlow;
     expect(flow.stage).toMatchObject({ kind: "choose_method", offers: [{ kind: "first" }] });
-    const login = Login.of(server.login, flow.id.reveal());
+    expect(await clientDataOf("login")).toEqual(clientData);
+    const login = Login.of(flows.login, flow.id.reveal());
     const next = await login.next("first", secret);
     expect(next.stage).toMatchObject({ offers: [{ kind: "second" }], secondFactor: true });
     // What was given up leaves the flow its owner's.
@@ -500,20 +441,21 @@ describe("an account with a second factor that nobody has claimed", () => {
     expect((await submit("resume")).kind).toBe("login_required");
     const signedIn = await login.submit("second", secret);
     if (signedIn.kind !== "completed") throw new Error(`the login was ${signedIn.kind}`);
-    const shown = caller({ session: signedIn.completed.session, identity });
+    const shown = server.caller({ session: signedIn.completed.session, identity });
     const kept = await submit("resume", {}, shown);
     expect(kept).toMatchObject({ kind: "completed", completed: { settings: undefined } });
   });
 
   test("is disowned without it: it is the other person's, and ends", async () => {
-    const server = serverWith(first(), second());
-    const outcome = await (await asked(server))("disown");
+    const flows = await flowsWith(first(), second());
+    const outcome = await (await asked(flows))("disown");
     const settings = outcome.kind === "completed" ? outcome.completed.settings : undefined;
     if (settings === undefined) throw new Error(`it was ${outcome.kind}`);
-    const { storage, scope } = database;
+    expect(await clientDataOf("settings")).toEqual(clientData);
+    const { storage, scope } = server.database;
     const left = await storage.identities.listCredentials(scope, identity.id, { size: 10 });
     expect(left.items).toEqual([]);
-    const done = await server.settings.submit(caller(), {
+    const done = await flows.settings.submit(server.caller(), {
       ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step: { name: "password", fields: { password: "secret-9" } },
     });
@@ -522,7 +464,7 @@ describe("an account with a second factor that nobody has claimed", () => {
 });
 
 async function newPassword(hash: string): Promise<void> {
-  const { storage, scope } = database;
+  const { storage, scope } = server.database;
   const settings = aFlow("settings", { identityId: identity.id });
   await storage.flows.create(scope, settings);
   await storage.settings.changeCredential(scope, {
@@ -533,7 +475,7 @@ async function newPassword(hash: string): Promise<void> {
     credential: aPassword(hash),
     session: undefined,
     keep: undefined,
-    at: clock.now(),
+    at: server.clock.now(),
     messages: [],
     events: [],
     revocationEvent: anEvent("session.revoked"),

@@ -110,7 +110,7 @@ function password(identity: Identity, flow: ReturnType<typeof aFlow>): Credentia
 }
 
 function schedule(identity: Identity, flow: ReturnType<typeof aFlow>): DeletionSchedule {
-  return { ...common(identity, flow), deleteAt: afterNoon(60) };
+  return { ...common(identity, flow), purgeAt: afterNoon(60) };
 }
 
 /** Everything of an identity that a change could have touched. */
@@ -194,8 +194,8 @@ describe("changeProfile", () => {
 describe("deletion", () => {
   test("is scheduled once, cancelled once, and written by nothing else", async () => {
     const { storage, scope } = tenants;
-    const identity = await storeIdentity(anIdentity({ deleteAt: afterNoon(1) }));
-    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBe(never);
+    const identity = await storeIdentity(anIdentity({ purgeAt: afterNoon(1) }));
+    expect((await storage.identities.find(scope, identity.id))?.purgeAt).toBe(never);
     const { flow } = await openFlows(identity);
     const session = await storeSession(identity);
     expect(await storage.settings.cancelDeletion(scope, common(identity, flow))).toBe("identity_changed");
@@ -207,12 +207,12 @@ describe("deletion", () => {
     );
     expect(await storage.settings.deleteAccount(scope, common(identity, second))).toBe("identity_changed");
     const scheduled = await storage.identities.find(scope, identity.id);
-    expect(scheduled).toMatchObject({ deleteAt: afterNoon(60), revision: 2 });
+    expect(scheduled).toMatchObject({ purgeAt: afterNoon(60), revision: 2 });
     const update = { ...identity, revision: 3 };
     expect(await storage.identities.update(scope, update, 2, [])).toBe(true);
-    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toEqual(afterNoon(60));
+    expect((await storage.identities.find(scope, identity.id))?.purgeAt).toEqual(afterNoon(60));
     expect(await storage.settings.cancelDeletion(scope, common(identity, second))).toBe("completed");
-    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBe(never);
+    expect((await storage.identities.find(scope, identity.id))?.purgeAt).toBe(never);
   });
 
   test("due is carried out in all tenants, once, though four servers do it at once", async () => {
@@ -224,7 +224,7 @@ describe("deletion", () => {
       due.push(identity);
     }
     const ids = due.map(({ id }) => id);
-    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = ANY ($1)", [ids, noon]);
+    await tenants.rows("UPDATE ostiary.identity SET purge_at = $2 WHERE id = ANY ($1)", [ids, noon]);
     const counts = await Promise.all([1, 2, 3, 4].map(() => deleteDueAccounts(database, noon)));
     expect(counts.reduce((sum, count) => sum + count)).toBe(120);
     const events = await tenants.rows<{ id: string }>(
@@ -256,7 +256,7 @@ describe("deletion", () => {
     );
     const { flow, other } = await openFlows(identity);
     for (const each of waiting) await storage.flows.create(scope, each);
-    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = $1", [identity.id, noon]);
+    await tenants.rows("UPDATE ostiary.identity SET purge_at = $2 WHERE id = $1", [identity.id, noon]);
     expect(await deleteDueAccounts(database, noon)).toBe(1);
     for (const { kind, digest, challenge: former } of waiting) {
       const left = await storage.flows.find(scope, kind, digest);
@@ -336,8 +336,8 @@ describe("at the same moment", () => {
   test("an account is kept and due: it stays", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity(anIdentity());
-    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = $1", [identity.id, noon]);
-    const keep = "UPDATE ostiary.identity SET delete_at = NULL WHERE id = $1";
+    await tenants.rows("UPDATE ostiary.identity SET purge_at = $2 WHERE id = $1", [identity.id, noon]);
+    const keep = "UPDATE ostiary.identity SET purge_at = NULL WHERE id = $1";
     expect(await during(keep, [identity.id], () => deleteDueAccounts(database, noon))).toBe(0);
     expect(await storage.identities.find(scope, identity.id)).toBeDefined();
   });

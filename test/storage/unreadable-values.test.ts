@@ -81,7 +81,7 @@ const columns: Readonly<Record<string, () => Promise<Subject>>> = {
   "api_key.last_used_at": anApiKey,
   "api_key.revoked_at": anApiKey,
   "session.revoked_at": aSession,
-  "identity.delete_at": anIdentity("id"),
+  "identity.purge_at": anIdentity("id"),
   "identity.last_login_at": anIdentity("id"),
   "identity_credential.last_used_at": aCredential,
   "identity_verifiable_address.verified_at": anIdentity("identity_id"),

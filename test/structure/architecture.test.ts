@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -74,12 +74,22 @@ const domainOrder: Record<string, readonly string[]> = {
   access: ["event", "paging", "tenant"],
   courier: ["event", "identifier", "paging", "tenant"],
   identity: ["courier", "event", "identifier", "paging", "tenant"],
-  message: ["identity"],
+  "user-message": ["identity"],
   session: ["event", "identity", "paging", "tenant"],
   throttle: ["event", "identifier", "identity", "session", "tenant"],
-  form: ["identity", "message"],
+  form: ["identity", "user-message"],
   invitation: ["courier", "event", "form", "identifier", "identity", "paging", "tenant"],
-  method: ["courier", "event", "form", "identifier", "identity", "message", "session", "tenant", "throttle"],
+  method: [
+    "courier",
+    "event",
+    "form",
+    "identifier",
+    "identity",
+    "user-message",
+    "session",
+    "tenant",
+    "throttle",
+  ],
   flow: [
     "courier",
     "event",
@@ -87,7 +97,7 @@ const domainOrder: Record<string, readonly string[]> = {
     "identifier",
     "identity",
     "invitation",
-    "message",
+    "user-message",
     "method",
     "paging",
     "session",
@@ -234,3 +244,30 @@ function packagesIn(file: string): string[] {
   const text = readFileSync(file, "utf8");
   return [...text.matchAll(/^(?:import|export)[^;]*?from "([^."][^"]*)"/gm)].map((match) => match[1] ?? "");
 }
+
+describe("what nobody uses", () => {
+  // Migrations are found by their folder, and entities by their module.
+  const files = sourceFiles("src").filter((file) => !/\/migrations\/|\/entities\.ts$/.test(file));
+  const users = [
+    ...["src", "test", "scripts", "bench"].flatMap(sourceFiles),
+    ...globSync("{src,test}/**/*.test.ts"),
+  ];
+
+  test("is no file", () => {
+    const imported = new Set(importsIn(users).map(({ target }) => target));
+    expect(files.filter((file) => !imported.has(file))).toEqual(["src/main.ts"]);
+  });
+
+  test("is no exported function, class or constant", () => {
+    const words = users.map((user) => ({
+      user,
+      used: new Set(readFileSync(user, "utf8").match(/[A-Za-z_$][\w$]*/g)),
+    }));
+    const unused = files.flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(/^export (?:async )?(?:function\*?|class|const) (\w+)/gm)]
+        .map(([, name = ""]) => ({ file, name }))
+        .filter(({ name }) => !words.some(({ user, used }) => user !== file && used.has(name))),
+    );
+    expect(unused).toEqual([]);
+  });
+});

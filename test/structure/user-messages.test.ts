@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Listener, service as serviceOption } from "../../gen/ostiary/option/v1/option_pb.js";
 import { services } from "../../src/app-services.ts";
 import { type ErrorReason, errorReasons, errorTexts } from "../../src/domain/errors.ts";
-import * as messages from "../../src/domain/message/message.ts";
+import * as texts from "../../src/domain/user-message/user-messages.ts";
 
 /** Reasons of the public listener that a person can do nothing about: the program that meets them is wrong, or gone. */
 const programsOnly: readonly ErrorReason[] = [
@@ -52,8 +52,8 @@ describe("what a person is told", () => {
     const byId = new Map(sentences.map(({ id, text }) => [id, text]));
     for (const { id, text } of sentences) expect(byId.get(id)).toBe(text);
     expect(new Set(byId.values()).size).toBe(byId.size);
-    const source = readFileSync("src/domain/message/message.ts", "utf8");
-    expect(Object.keys(messages).length).toBeGreaterThan(50);
+    const source = readFileSync("src/domain/user-message/user-messages.ts", "utf8");
+    expect(Object.keys(texts).length).toBeGreaterThan(50);
     for (const id of byId.keys()) expect(source).not.toContain(String(id));
   });
 

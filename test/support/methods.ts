@@ -1,5 +1,4 @@
 import type { MethodKind } from "../../src/domain/kinds.ts";
-import { passwordTitle } from "../../src/domain/message/message.ts";
 import type {
   LoginAttempt,
   LoginMethod,
@@ -10,6 +9,7 @@ import type {
   SettingsMethod,
 } from "../../src/domain/method/method.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { aPassword } from "./records.ts";
 
 /*

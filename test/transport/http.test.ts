@@ -431,6 +431,13 @@ describe("metrics", () => {
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_identity:read" })).status).toBe(403);
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_metrics:read" })).status).toBe(200);
     expect((await scrape({})).status).toBe(200);
+    // What was refused is counted and logged like a call.
+    const refused = admin.log.filter(({ fields }) => fields.method === "/metrics");
+    expect(refused.map(({ level, fields }) => [level, fields.reason])).toEqual([
+      ["info", "API_KEY_MISSING"],
+      ["info", "API_KEY_SCOPE_MISSING"],
+    ]);
+    expect(admin.metrics.render()).toContain('{method="/metrics",protocol="http",code="unauthenticated"} 1');
   });
 
   // Security rule (SR-ORIGIN-3): a page that has made its own name point to this machine (DNS rebinding) reads nothing without a key.

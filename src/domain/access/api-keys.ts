@@ -3,11 +3,11 @@ import { type CallOrigin, newEvent, serverOrigin } from "../event/event.ts";
 import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
 import { hasPassed, type Instant, type Never, never } from "../instant.ts";
+import type { LastUseRecorder } from "../last-use-recorder.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, TenantScope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant, Tenants } from "../tenant/tenant.ts";
-import type { UseRecorder } from "../use-recorder.ts";
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
 import type { ApiKeyStore } from "./store.ts";
@@ -31,7 +31,7 @@ interface Deps {
   readonly tokens: Tokens;
   readonly tenants: Tenants;
   readonly pageTokens: PageTokens;
-  readonly uses: UseRecorder<ApiKeyId>;
+  readonly uses: LastUseRecorder<ApiKeyId>;
   readonly clock: Clock;
 }
 

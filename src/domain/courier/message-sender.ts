@@ -9,7 +9,7 @@ import { delayAfter, type RetryPolicy } from "./retry.ts";
 import type { ClaimedMessage, CourierStore } from "./store.ts";
 
 /** For how long a worker that died keeps its messages from others. */
-export const messageLeaseMs = 30_000;
+const messageLeaseMs = 30_000;
 
 interface Deps {
   readonly store: CourierStore;

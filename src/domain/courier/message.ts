@@ -75,7 +75,7 @@ export type MessageContent = {
 }[MessageTemplate];
 
 /** All templates, with data to try each of them with. */
-export const sampleData: TemplateData = {
+const sampleData: TemplateData = {
   login_code: { code: "123456", minutes: 10 },
   registration_code: { code: "123456", minutes: 10 },
   verification_code: { code: "123456", minutes: 10 },

@@ -6,7 +6,7 @@ import type { RecoveryFlows } from "./recovery/recovery-flows.ts";
 import type { RegistrationFlows } from "./registration/registration-flows.ts";
 import type { SettingsFlows } from "./settings/settings-flows.ts";
 import type { FlowCaller, FlowFound } from "./shared/flow.ts";
-import type { FlowKeeper } from "./shared/flow-keeper.ts";
+import type { FlowAccess } from "./shared/flow-access.ts";
 import type { FlowStore } from "./shared/store.ts";
 import type { VerificationFlows } from "./verification/verification-flows.ts";
 
@@ -28,7 +28,7 @@ export type FormOutcome = {
 }[FlowKind];
 
 interface AnyFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
   readonly flows: FlowStore;
   readonly kinds: FlowsByKind;
 }
@@ -43,7 +43,7 @@ export class AnyFlows {
 
   /** The flow with this id, as its holder sees it. One round trip, and one more if a fresh flow is made in its place. */
   async get(caller: FlowCaller, flowId: string): Promise<FlowFound> {
-    const digest = this.#deps.keeper.digestOf(caller.tenant, flowId);
+    const digest = this.#deps.access.digestOf(caller.tenant, flowId);
     const { flow, ...owner } = await this.#deps.flows.findWithIdentity(caller.tenant, undefined, digest);
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
     return this.#deps.kinds[flow.kind].show(caller, flowId, { flow, ...owner });

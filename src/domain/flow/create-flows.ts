@@ -34,8 +34,9 @@ import { SecretSettings } from "./settings/secret.ts";
 import { SettingsFlows } from "./settings/settings-flows.ts";
 import { settingsTable } from "./settings/steps.ts";
 import type { SettingsStore } from "./settings/store.ts";
+import { FlowAccess } from "./shared/flow-access.ts";
 import { FlowAnswers } from "./shared/flow-answers.ts";
-import { FlowKeeper } from "./shared/flow-keeper.ts";
+import { FlowEngine } from "./shared/flow-engine.ts";
 import { SecondFactors } from "./shared/second-factors.ts";
 import type { FlowStore } from "./shared/store.ts";
 import type { RecordOf } from "./shared/table.ts";
@@ -71,11 +72,12 @@ export function createFlows(parts: FlowParts) {
   const { methods, stores, schemas } = parts;
   const { flows, identities, sessions } = stores;
   const answers = new FlowAnswers({ ...parts, flows, sessions });
-  const keeper = new FlowKeeper({ ...parts, flows, answers });
+  const access = new FlowAccess(parts);
+  const engine = new FlowEngine({ ...parts, flows, access, answers });
   const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login });
-  const deps = { ...parts, flows, identities, keeper, challenges, secondFactors };
+  const deps = { ...parts, flows, identities, access, engine, challenges, secondFactors };
 
   const completions = new LoginCompletions(deps);
   const proofs = new LoginProofs({ ...deps, completions });

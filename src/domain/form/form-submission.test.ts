@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DomainError } from "../errors.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
-import { saveLabel } from "../message/message.ts";
+import { saveLabel } from "../user-message/user-messages.ts";
 import { button, type InputKind, type ListKind, type Node, nodeName } from "./form.ts";
 import { readForm } from "./form-submission.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { invalidValue, required } from "../message/message.ts";
+import { invalidValue, required } from "../user-message/user-messages.ts";
 import {
   button,
   type Form,

@@ -1,6 +1,6 @@
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
-import { type Message, required } from "../message/message.ts";
+import { required, type UserMessage } from "../user-message/user-messages.ts";
 
 /** What is filled in. */
 export type InputType =
@@ -28,7 +28,7 @@ export interface InputKind {
   /** Whether it is shown and not filled in. */
   readonly readOnly?: boolean | undefined;
   readonly autocomplete?: string | undefined;
-  readonly placeholder?: Message | undefined;
+  readonly placeholder?: UserMessage | undefined;
   /** The value that the schema proposes if none is given. */
   readonly default?: JsonValue | undefined;
   /** Lengths are in Unicode code points. */
@@ -43,7 +43,7 @@ export interface InputKind {
 /** One value to choose. */
 export interface InputChoice {
   readonly value: JsonValue;
-  readonly label: Message;
+  readonly label: UserMessage;
 }
 
 /** A list of traits, with all its items. */
@@ -72,7 +72,7 @@ export interface ButtonKind {
   /** Whether it destroys something. */
   readonly danger?: boolean | undefined;
   /** The question to ask first. */
-  readonly confirmation?: Message | undefined;
+  readonly confirmation?: UserMessage | undefined;
   /** Whether the form may be sent although required fields are empty. */
   readonly skipsRequired?: boolean | undefined;
 }
@@ -89,7 +89,7 @@ export interface AnchorKind {
 /** A paragraph. It may be a secret that is shown once. */
 export interface TextKind {
   readonly kind: "text";
-  readonly text: Message;
+  readonly text: UserMessage;
   /** Whether people copy it. */
   readonly copyable?: boolean | undefined;
 }
@@ -100,7 +100,7 @@ export interface ImageKind {
   readonly data: Uint8Array;
   readonly mediaType: string;
   /** For people who do not see it. */
-  readonly alternativeText: Message;
+  readonly alternativeText: UserMessage;
 }
 
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
@@ -110,9 +110,9 @@ export interface Node {
   readonly step?: string | undefined;
   /** The section that it is drawn in. */
   readonly section?: string | undefined;
-  readonly label?: Message | undefined;
-  readonly help?: Message | undefined;
-  readonly messages: readonly Message[];
+  readonly label?: UserMessage | undefined;
+  readonly help?: UserMessage | undefined;
+  readonly messages: readonly UserMessage[];
   /** The annotation `ostiary.ui` of the schema. */
   readonly ui?: JsonObject | undefined;
   readonly condition?: NodeCondition | undefined;
@@ -132,24 +132,24 @@ export interface NodeCondition {
 /** A group of nodes under a heading. */
 export interface Section {
   readonly id: string;
-  readonly title: Message;
+  readonly title: UserMessage;
 }
 
 /** What a user interface draws. */
 export interface Form {
-  readonly title?: Message | undefined;
-  readonly subtitle?: Message | undefined;
+  readonly title?: UserMessage | undefined;
+  readonly subtitle?: UserMessage | undefined;
   /** The sentence that says whose account the form is about. */
-  readonly account?: Message | undefined;
+  readonly account?: UserMessage | undefined;
   readonly sections?: readonly Section[] | undefined;
   readonly nodes: readonly Node[];
-  readonly messages: readonly Message[];
+  readonly messages: readonly UserMessage[];
 }
 
 /** What is wrong with a form: messages about fields by their node's name, and about the whole. */
 export interface FormProblems {
-  readonly fields: readonly { readonly name: string; readonly message: Message }[];
-  readonly form: readonly Message[];
+  readonly fields: readonly { readonly name: string; readonly message: UserMessage }[];
+  readonly form: readonly UserMessage[];
 }
 
 /**
@@ -159,8 +159,8 @@ export interface FormProblems {
  */
 export function withProblems(form: Form, problems: FormProblems): Form {
   const drawn = allNodes(form.nodes).filter(isDrawn);
-  const placed = new Map<string, Message[]>();
-  const rest: Message[] = [];
+  const placed = new Map<string, UserMessage[]>();
+  const rest: UserMessage[] = [];
   for (const { name, message } of problems.fields) {
     const places = placesOf(drawn, name, message);
     for (const place of places) placed.set(place.name, [...(placed.get(place.name) ?? []), place.message]);
@@ -185,7 +185,7 @@ export function allNodes(nodes: readonly Node[]): readonly Node[] {
   );
 }
 
-function placesOf(drawn: readonly Node[], name: string, message: Message): FormProblems["fields"] {
+function placesOf(drawn: readonly Node[], name: string, message: UserMessage): FormProblems["fields"] {
   if (drawn.some((node) => node.name === name)) return [{ name, message }];
   const isFilledIn = ({ element: { kind } }: Node) => kind === "input" || kind === "list";
   const within = drawn.filter((node) => isFilledIn(node) && node.name.startsWith(`${name}.`));
@@ -204,7 +204,7 @@ function placesOf(drawn: readonly Node[], name: string, message: Message): FormP
 }
 
 /** What was left as it was drawn, a box without a tick or a list without items, is an answer when the form is sent again. */
-function withMessages(node: Node, messages: readonly Message[]): Node {
+function withMessages(node: Node, messages: readonly UserMessage[]): Node {
   const { element } = node;
   if (!messages.some(({ id }) => id === requiredId)) return { ...node, messages };
   if (element.kind === "list") return { ...node, messages, element: { ...element, unsaved: true } };
@@ -221,7 +221,7 @@ function isDrawn({ element }: Node): boolean {
 }
 
 /** A button that submits the form with a step, whose name it has. */
-export function button(step: string, label: Message, skipsRequired = false): Node {
+export function button(step: string, label: UserMessage, skipsRequired = false): Node {
   return { name: step, step, label, messages: [], element: { kind: "button", skipsRequired } };
 }
 

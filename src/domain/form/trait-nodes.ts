@@ -3,7 +3,7 @@ import { isSameJson } from "../identity/merge-patch.ts";
 import { listOf } from "../identity/schema-document.ts";
 import type { TraitCondition, TraitField, TraitList } from "../identity/trait-fields.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
-import * as messages from "../message/message.ts";
+import * as texts from "../user-message/user-messages.ts";
 import {
   type FormProblems,
   type InputKind,
@@ -110,8 +110,8 @@ function listNode(
   };
   return {
     name,
-    label: messages.titleLabel(list.title, name),
-    help: list.description && messages.traitHelp(list.description, name),
+    label: texts.titleLabel(list.title, name),
+    help: list.description && texts.traitHelp(list.description, name),
     messages: [],
     ui: list.ui,
     condition: conditionOf(list.condition, "traits", { traits: saved ?? traits, hidden }),
@@ -220,8 +220,8 @@ function traitNode(
   const choices = isMissing ? [...field.choices, { value: shown, title: undefined }] : field.choices;
   return {
     name,
-    label: messages.titleLabel(field.title, known),
-    help: field.description && messages.traitHelp(field.description, known),
+    label: texts.titleLabel(field.title, known),
+    help: field.description && texts.traitHelp(field.description, known),
     messages: [],
     ui: field.ui,
     condition,
@@ -233,7 +233,7 @@ function traitNode(
       required: field.required,
       readOnly: field.readOnly,
       autocomplete: field.autocomplete,
-      placeholder: field.example === undefined ? undefined : messages.traitExample(field.example, known),
+      placeholder: field.example === undefined ? undefined : texts.traitExample(field.example, known),
       default: field.default,
       minLength: field.minLength,
       maxLength: field.maxLength,
@@ -242,7 +242,7 @@ function traitNode(
       maximum: field.maximum,
       choices: choices.map((choice) => ({
         value: choice.value,
-        label: messages.choiceLabel(
+        label: texts.choiceLabel(
           choice.title ?? { text: String(choice.value), translations: {} },
           known,
           choice.value,
@@ -263,77 +263,77 @@ export function traitProblems(violations: readonly TraitViolation[]): FormProble
   };
 }
 
-function violationMessage({ rule, message, params, path }: TraitViolation): messages.Message {
+function violationMessage({ rule, message, params, path }: TraitViolation): texts.UserMessage {
   const limit = typeof params.limit === "number" ? params.limit : 0;
   const actual = typeof params.actual === "number" ? params.actual : 0;
   switch (rule) {
     case "required":
-      return messages.required(nodeName("traits", ...path));
+      return texts.required(nodeName("traits", ...path));
     case "minLength":
-      return messages.tooShort(limit, actual);
+      return texts.tooShort(limit, actual);
     case "maxLength":
-      return messages.tooLong(limit, actual);
+      return texts.tooLong(limit, actual);
     case "minimum":
-      return messages.belowMinimum(limit);
+      return texts.belowMinimum(limit);
     case "maximum":
-      return messages.aboveMaximum(limit);
+      return texts.aboveMaximum(limit);
     case "pattern":
-      return messages.wrongFormat(String(params.pattern ?? ""));
+      return texts.wrongFormat(String(params.pattern ?? ""));
     case "type":
-      return messages.wrongType(String(params.type ?? ""));
+      return texts.wrongType(String(params.type ?? ""));
     case "readOnly":
-      return messages.notForOwner();
+      return texts.notForOwner();
     case "additionalProperties":
-      return messages.unknownProperty(String(params.additionalProperty ?? path.at(-1) ?? ""));
+      return texts.unknownProperty(String(params.additionalProperty ?? path.at(-1) ?? ""));
     case "number_range":
-      return messages.numberTooLarge(limit);
+      return texts.numberTooLarge(limit);
     case "forbidden_character":
-      return messages.forbiddenCharacter();
+      return texts.forbiddenCharacter();
     case "format":
       return formatMessage(String(params.format ?? ""), path.at(-1) ?? "");
     case "identifier":
       return identifierMessage(String(params.problem ?? ""), message);
     default:
-      return messages.invalidValue(message);
+      return texts.invalidValue(message);
   }
 }
 
 /** Each common format has a number of its own, so that translations can say what is wanted. */
-function formatMessage(format: string, property: string): messages.Message {
+function formatMessage(format: string, property: string): texts.UserMessage {
   switch (format) {
     case "email":
     case "idn-email":
     case "email_loose":
-      return messages.invalidEmail();
+      return texts.invalidEmail();
     case "tel":
-      return messages.invalidPhone();
+      return texts.invalidPhone();
     case "date":
-      return messages.invalidDate(property);
+      return texts.invalidDate(property);
     case "date-time":
-      return messages.invalidDateTime(property);
+      return texts.invalidDateTime(property);
     case "time":
-      return messages.invalidTime(property);
+      return texts.invalidTime(property);
     case "uri":
-      return messages.invalidUri(property);
+      return texts.invalidUri(property);
     default:
-      return messages.invalidFormat(property, format);
+      return texts.invalidFormat(property, format);
   }
 }
 
-function identifierMessage(problem: string, sentence: string): messages.Message {
+function identifierMessage(problem: string, sentence: string): texts.UserMessage {
   switch (problem) {
     case "email_invalid":
-      return messages.invalidEmail();
+      return texts.invalidEmail();
     case "phone_invalid":
-      return messages.invalidPhone();
+      return texts.invalidPhone();
     case "forbidden_character":
-      return messages.forbiddenCharacter();
+      return texts.forbiddenCharacter();
     case "looks_like_email":
-      return messages.userNameIsEmail();
+      return texts.userNameIsEmail();
     case "looks_like_phone":
-      return messages.userNameIsPhone();
+      return texts.userNameIsPhone();
     default:
-      return messages.invalidValue(sentence);
+      return texts.invalidValue(sentence);
   }
 }
 

@@ -4,7 +4,7 @@ import type { IdentityId } from "../ids.ts";
 import type { AddressKind, Identity } from "./identity.ts";
 
 /** An address that something is sent to. */
-export interface ProofTarget {
+export interface ContactAddress {
   readonly kind: AddressKind;
   /** Normalised. Empty where an operator vouches for a person without an address. */
   readonly value: string;
@@ -13,14 +13,14 @@ export interface ProofTarget {
 
 /** Whether two addresses are the same one. */
 export function isSameAddress(
-  one: Pick<ProofTarget, "kind" | "value">,
-  other: Pick<ProofTarget, "kind" | "value">,
+  one: Pick<ContactAddress, "kind" | "value">,
+  other: Pick<ContactAddress, "kind" | "value">,
 ): boolean {
   return one.kind === other.kind && one.value === other.value;
 }
 
 /** The addresses of an identity that it has shown to be its own. */
-export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
+export function verifiedAddresses(identity: Identity): readonly ContactAddress[] {
   return identity.verifiableAddresses
     .filter((address) => address.verifiedAt !== undefined)
     .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));

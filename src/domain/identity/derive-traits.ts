@@ -11,7 +11,7 @@ import type { TraitViolation } from "./compiled-schema.ts";
 import type { AddressKind, DerivedTraits, Identifier, IdentifierKind, RecoveryAddress } from "./identity.ts";
 
 /** The most identifiers, verifiable addresses and recovery addresses that one identity has of each. */
-export const maxDerived = 20;
+const maxDerived = 20;
 
 /**
  * What traits give: identifiers, addresses and a display name. What occurs twice counts once, at its first place. Empty

@@ -256,7 +256,7 @@ export class Identities {
    */
   async cancelDeletion(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
     const identity = await this.get(tenant, id);
-    if (identity.deleteAt === never) return identity;
+    if (identity.purgeAt === never) return identity;
     const at = this.#deps.clock.now();
     const content = { template: "account_kept", data: {} } as const;
     await this.#deps.store.cancelDeletion(tenant, id, {

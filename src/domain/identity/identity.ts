@@ -60,7 +60,7 @@ export interface Identity {
   readonly displayName: string;
   readonly lastLoginAt: Date | undefined;
   /** When it will be deleted, as its owner asked for. Only a settings flow sets it: no create or update writes it. */
-  readonly deleteAt: Instant | Never;
+  readonly purgeAt: Instant | Never;
 }
 
 /** What a new identity is made of: its traits with what they give, and whatever is not as usual. */
@@ -87,7 +87,7 @@ export function newIdentity(
     publicMetadata: {},
     adminMetadata: {},
     lastLoginAt: undefined,
-    deleteAt: never,
+    purgeAt: never,
     ...parts,
   };
 }

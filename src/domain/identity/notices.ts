@@ -1,7 +1,7 @@
 import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import type { JsonObject } from "../json.ts";
-import type { ProofTarget } from "./addresses.ts";
+import type { ContactAddress } from "./addresses.ts";
 import { isSameAddress, verifiedAddresses } from "./addresses.ts";
 import type { Identity } from "./identity.ts";
 import { maskAddress } from "./mask-address.ts";
@@ -68,11 +68,11 @@ export function addressNotices(
 
 /** Which addresses came, which verified ones went, and which of those that stay do less than before. */
 type AddressChanges = Readonly<Record<"added" | "removed" | "demoted", readonly Address[]>>;
-type Address = Pick<ProofTarget, "kind" | "value">;
+type Address = Pick<ContactAddress, "kind" | "value">;
 
 function notice(
   outbox: Outbox,
-  { kind, value, identityId }: ProofTarget,
+  { kind, value, identityId }: ContactAddress,
   content: MessageContent,
   { at, language, clientData }: NoticeOptions,
 ): SealedMessage {

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json.ts";
-import type { ProofTarget } from "./addresses.ts";
+import type { ContactAddress } from "./addresses.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import type { DerivedTraits, Identity } from "./identity.ts";
 import { carriedAddresses } from "./identity-input.ts";
@@ -13,11 +13,11 @@ export interface ProfilePlan {
   /** Whether something changes that the owner signs in, is verified or recovered with. */
   readonly isSensitive: boolean;
   /** The addresses that the owner has not had before. */
-  readonly added: readonly Pick<ProofTarget, "kind" | "value">[];
+  readonly added: readonly Pick<ContactAddress, "kind" | "value">[];
   /** The verified addresses that are none of the account any more. */
-  readonly removed: readonly Pick<ProofTarget, "kind" | "value">[];
+  readonly removed: readonly Pick<ContactAddress, "kind" | "value">[];
   /** The verified addresses that stay, in another trait, but no longer sign in or no longer recover the account. */
-  readonly demoted: readonly Pick<ProofTarget, "kind" | "value">[];
+  readonly demoted: readonly Pick<ContactAddress, "kind" | "value">[];
 }
 
 /** Compares new traits, which are valid, with what the identity has. */
@@ -56,7 +56,7 @@ export function newAddresses(identity: Identity, derived: DerivedTraits): Profil
 export function changedIdentity(
   identity: Identity,
   { schema, traits, derived }: ProfilePlan,
-  verified: ProofTarget | undefined,
+  verified: ContactAddress | undefined,
   at: Date,
 ): Identity {
   return {

@@ -1,10 +1,10 @@
 /** Questions about the addresses that recover an account. */
 
 import type { NormalisedIdentifier } from "../identifier/normalise.ts";
-import { isSameAddress, type ProofTarget, verifiedAddresses } from "./addresses.ts";
+import { type ContactAddress, isSameAddress, verifiedAddresses } from "./addresses.ts";
 import type { Identity } from "./identity.ts";
 
-/** Who gets back in by what was typed. */
+/** The owner of the account that a typed identifier or address leads to. */
 export interface RecoveryOwner extends Identity {
   /**
    * Whether nobody has claimed the account yet: it has no verified address, and at least one credential, all of which were set
@@ -19,7 +19,7 @@ export interface RecoveryOwner extends Identity {
  *
  * Security rule (SR-OWNER-1): an address that nobody has shown to be theirs recovers nothing (ASVS V6.3.8).
  */
-export function recoverableAddresses(identity: Identity): readonly ProofTarget[] {
+export function recoverableAddresses(identity: Identity): readonly ContactAddress[] {
   const verified = verifiedAddresses(identity);
   return identity.recoveryAddresses.flatMap(
     (address) => verified.find((candidate) => isSameAddress(candidate, address)) ?? [],
@@ -30,7 +30,7 @@ export function recoverableAddresses(identity: Identity): readonly ProofTarget[]
  * The addresses that recover an account which nobody has claimed: any that the schema verifies and recovers by. What comes of
  * a proof is not the account, but the question whose it is.
  */
-function claimableAddresses(identity: Identity): readonly ProofTarget[] {
+function claimableAddresses(identity: Identity): readonly ContactAddress[] {
   if (identity.verifiableAddresses.some(({ verifiedAt }) => verifiedAt !== undefined)) return [];
   return identity.recoveryAddresses
     .filter((address) => identity.verifiableAddresses.some((each) => isSameAddress(each, address)))
@@ -38,12 +38,12 @@ function claimableAddresses(identity: Identity): readonly ProofTarget[] {
 }
 
 /** Whether the proof of an address leads to the question whose account it is. */
-export function isClaimable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
+export function isClaimable(identity: Identity, address: Pick<ContactAddress, "kind" | "value">): boolean {
   return claimableAddresses(identity).some((candidate) => isSameAddress(candidate, address));
 }
 
 /** Whether an address is one of them. */
-export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
+export function isRecoverable(identity: Identity, address: Pick<ContactAddress, "kind" | "value">): boolean {
   return recoverableAddresses(identity).some((candidate) => isSameAddress(candidate, address));
 }
 
@@ -55,9 +55,9 @@ export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "ki
 export function recoveryTarget(
   owner: RecoveryOwner | undefined,
   typed: NormalisedIdentifier,
-): ProofTarget | undefined {
+): ContactAddress | undefined {
   if (owner?.state !== "active") return undefined;
-  const isTyped = ({ kind, value }: ProofTarget) => kind === typed.kind && value === typed.value;
+  const isTyped = ({ kind, value }: ContactAddress) => kind === typed.kind && value === typed.value;
   if (owner.unclaimed) return claimableAddresses(owner).find(isTyped);
   const addresses = recoverableAddresses(owner);
   return addresses.find(isTyped) ?? addresses[0];

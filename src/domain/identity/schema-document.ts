@@ -12,7 +12,7 @@ export type SchemaDialect = "draft-07" | "2020-12";
 export type Subschema = JsonObject | boolean;
 
 /** The largest document, as compact JSON in UTF-8. */
-export const maxSchemaBytes = 1024 * 1024;
+const maxSchemaBytes = 1024 * 1024;
 
 /**
  * A schema document, read once: which draft, which part of it applies to traits, where its references lead and

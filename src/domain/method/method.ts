@@ -5,10 +5,10 @@ import type { SubmittedStep } from "../form/submission.ts";
 import type { CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
 import type { JsonObject } from "../json.ts";
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
-import type { Message } from "../message/message.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { UserMessage } from "../user-message/user-messages.ts";
 
 /** A secret that was sent and that a flow waits for. There is at most one: a newer one takes its place. */
 export interface Challenge {
@@ -110,7 +110,7 @@ export function enabledMethods<Method extends CredentialMethod>(
 
 /**
  * A way to sign in with something that is known or had. Flow kinds know only this interface and the ones below; adding a
- * method is one folder beside password/ and a line in src/app-domain.ts. A method imports no other method.
+ * method is one folder beside password/ and a line in create-methods.ts. A method imports no other method.
  */
 export interface LoginMethod extends CredentialMethod {
   readonly kind: MethodKind;
@@ -126,8 +126,8 @@ export interface LoginMethod extends CredentialMethod {
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
    *
-   * Who is proved first and has a credential of a method that can be second shows that one as well, unless the proof is
-   * worth `aal2` by itself.
+   * A first proof is followed by a second one where the account has a credential of a method that can be second, unless the
+   * first is worth `aal2` by itself.
    */
   proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected | StepContinues | StepRedirects>;
 }
@@ -160,7 +160,7 @@ export interface RegistrationMethod extends CredentialMethod {
 export interface SettingsMethod extends CredentialMethod {
   readonly kind: CredentialKind;
   /** The heading that its steps are drawn under; its id is the kind. */
-  sectionTitle(): Message;
+  sectionTitle(): UserMessage;
   /** By their names, in the order to draw them. */
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
 }
@@ -217,7 +217,7 @@ export interface ChallengeMethod {
   unreadable(
     tenant: Tenant,
     step: SubmittedStep,
-  ): { readonly reason: RejectionReason; readonly message: Message } | undefined;
+  ): { readonly reason: RejectionReason; readonly message: UserMessage } | undefined;
   /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
   matches(
     tenant: Tenant,
@@ -228,7 +228,7 @@ export interface ChallengeMethod {
     strength: CodeStrength,
   ): boolean;
   /** The message about a secret that was not accepted. */
-  invalid(purpose: FlowKind): { readonly reason: RejectionReason; readonly message: Message };
+  invalid(purpose: FlowKind): { readonly reason: RejectionReason; readonly message: UserMessage };
 }
 
 /** What a secret is bound to. */

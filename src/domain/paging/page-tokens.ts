@@ -6,7 +6,7 @@ import type { Page, PageRequest, Sealer } from "../ports.ts";
 import { countThatFits, encodedBytes } from "./page-bytes.ts";
 
 /** The size of a page when none is asked for. */
-export const defaultPageSize = 50;
+const defaultPageSize = 50;
 
 /** A list, with everything that a page token of it is bound to. */
 export interface PagedList {

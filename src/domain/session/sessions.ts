@@ -3,11 +3,11 @@ import { type DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
 import { instantOf, never } from "../instant.ts";
+import type { LastUseRecorder } from "../last-use-recorder.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
 import { assertMeets, type Demand } from "./demands.ts";
 import { extendedExpiry, idleSince, type SessionEnd, sessionEnd } from "./lifetime.ts";
@@ -19,7 +19,7 @@ interface Deps {
   readonly store: SessionStore;
   readonly tokens: Tokens;
   readonly pageTokens: PageTokens;
-  readonly uses: UseRecorder<SessionId>;
+  readonly uses: LastUseRecorder<SessionId>;
   readonly clock: Clock;
 }
 

@@ -7,7 +7,7 @@ import { type MessageTemplate, messageTemplates } from "../../domain/courier/mes
 export type TemplatePart = "subject" | "text" | "html" | "sms";
 
 /** The parts that a mail is made of. */
-export const mailParts = ["subject", "text", "html"] as const satisfies readonly TemplatePart[];
+const mailParts = ["subject", "text", "html"] as const satisfies readonly TemplatePart[];
 
 const parts: readonly TemplatePart[] = [...mailParts, "sms"];
 

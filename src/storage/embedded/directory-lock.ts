@@ -10,9 +10,9 @@ const maxAttempts = 15;
 /**
  * Takes the exclusive lock of a data directory. Throws if a live process holds it. Returns the function that gives it back.
  *
- * Node has no flock(2). So each who wants the lock makes a file that names its process, and then looks for those of others: one
- * of a dead process is removed, which nobody can mistake for another, as no two have the same name. Who finds itself alone holds
- * the lock, as everybody who comes later finds its file. Of several who find each other all step back and try again.
+ * Node has no flock(2). So each process that wants the lock makes a file with its own name, and then looks for those of others.
+ * Files of dead processes are removed: no two have the same name, so none is removed by mistake. A process that finds no other
+ * holds the lock, because all that come later find its file. Processes that find each other all step back and try again.
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   // A process id alone would be mistaken for another process after a restart.
@@ -21,7 +21,10 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   const giveBack = () => rm(join(directory, own), { force: true });
   for (let attempt = 1; ; attempt++) {
     await writeFile(join(directory, own), "", { mode: 0o600, flag: "wx" });
-    const other = await findOtherClaim(directory, own);
+    const other = await findOtherClaim(directory, own).catch(async (error) => {
+      await giveBack();
+      throw error;
+    });
     if (other === undefined) return giveBack;
     await giveBack();
     if (attempt === maxAttempts) {

@@ -36,7 +36,7 @@ export async function processStartTime(pid: number): Promise<string> {
 export async function postgresProcessesOf(cluster: string): Promise<readonly number[]> {
   if (process.platform !== "linux") {
     const { stdout } = await run("ps", ["-axo", "pid=,command="]).catch(() => ({ stdout: "" }));
-    const own = stdout.split("\n").filter((line) => line.includes("postgres") && line.includes(cluster));
+    const own = stdout.split("\n").filter((line) => line.includes(`postgres -D ${cluster} -c `));
     return own.map((line) => Number.parseInt(line, 10));
   }
   const found: number[] = [];

@@ -12,7 +12,7 @@ import type { TokenKind } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import { Sessions } from "../../domain/session/sessions.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { UseRecorder } from "../../domain/use-recorder.ts";
+import { LastUseRecorder } from "../../domain/last-use-recorder.ts";
 import type { Exchange, Peer } from "../net/exchange.ts";
 import { bearerOf, type Caller, createAccess, credentialKindOf, namesOf } from "./access.ts";
 import type { CertificateGrant } from "./client-certificates.ts";
@@ -67,7 +67,7 @@ function server(certificates: readonly CertificateGrant[] = [grant]) {
       store: store as never,
       tokens,
       pageTokens,
-      uses: new UseRecorder(recorder),
+      uses: new LastUseRecorder(recorder),
       clock,
     }),
     apiKeys: new ApiKeys({
@@ -78,7 +78,7 @@ function server(certificates: readonly CertificateGrant[] = [grant]) {
       tokens,
       tenants,
       pageTokens,
-      uses: new UseRecorder(recorder),
+      uses: new LastUseRecorder(recorder),
       clock,
     }),
   });

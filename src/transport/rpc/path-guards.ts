@@ -2,21 +2,19 @@ import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import type { Exchange } from "../net/exchange.ts";
 import { isFromThisMachine, isOwnName } from "../net/own-names.ts";
 import type { Call } from "./call.ts";
-import { toConnectError } from "./errors.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { connectPost } from "./unary/connect-wire.ts";
 
 /** The scope that an API key or certificate needs to read metrics from elsewhere than the machine itself. */
 export const metricsScope = "metrics:read";
 
 /** Lets requests of plain HTTP paths through. */
 export interface PathGuards {
-  /** Whether a request may go on; if not it is answered. */
-  admit(call: Call): boolean | Promise<boolean>;
+  /** Lets a request through, or throws what refuses it. */
+  admit(call: Call): void | Promise<void>;
 }
 
 /** The guards of the public listener, whose plain paths are for everybody. */
-export const noGuards: PathGuards = { admit: () => true };
+export const noGuards: PathGuards = { admit: () => {} };
 
 /**
  * Guards the plain paths of the admin listener. `/metrics` needs no credentials of a scraper on the same machine, as long as it
@@ -33,20 +31,14 @@ export function adminGuards(pipeline: Pipeline, host: string): PathGuards {
       : !isFromThisMachine(exchange) || isOwnName(exchange.host, host);
   return {
     async admit(call) {
-      const { exchange, headers } = call;
-      if (isOpen(exchange)) return true;
-      try {
-        await pipeline.admit(call, {
-          name: exchange.path,
-          access: { kind: "api_key", scope: metricsScope },
-          rateClass: RateClass.ADMIN_READ,
-          maxRequestBytes: 0,
-        });
-        return true;
-      } catch (error) {
-        connectPost.json.fail(exchange, { headers, trailers: {} }, toConnectError(error, call.id));
-        return false;
-      }
+      const { exchange } = call;
+      if (isOpen(exchange)) return;
+      await pipeline.admit(call, {
+        name: exchange.path,
+        access: { kind: "api_key", scope: metricsScope },
+        rateClass: RateClass.ADMIN_READ,
+        maxRequestBytes: 0,
+      });
     },
   };
 }

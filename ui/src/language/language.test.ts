@@ -2,8 +2,8 @@ import type { NumberedMessage } from "@ostiary/sdk";
 import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
-import * as messages from "../../../src/domain/message/message.ts";
-import * as stageMessages from "../../../src/domain/message/stage-messages.ts";
+import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
+import * as messages from "../../../src/domain/user-message/user-messages.ts";
 import { english } from "./english.ts";
 import { german } from "./german.ts";
 
@@ -14,7 +14,7 @@ const text = { text: "a", translations: {} };
 const ofForms = Object.values({ ...messages, ...stageMessages })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
-      made(make as (...values: unknown[]) => messages.Message | undefined, first),
+      made(make as (...values: unknown[]) => messages.UserMessage | undefined, first),
     ),
   )
   .filter(({ id, text: said }) => id !== undefined && said !== undefined);
@@ -31,9 +31,9 @@ function contextOf(text: string): Record<string, string> {
 
 /** A function that wants a value of another kind throws, and gets one of its kind as well. */
 function made(
-  make: (...values: unknown[]) => messages.Message | undefined,
+  make: (...values: unknown[]) => messages.UserMessage | undefined,
   first: unknown,
-): readonly messages.Message[] {
+): readonly messages.UserMessage[] {
   try {
     return [make(first, 2) ?? []].flat();
   } catch {

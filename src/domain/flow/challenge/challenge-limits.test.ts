@@ -7,7 +7,7 @@ import {
   origin,
   someSettings,
 } from "../../../../test/support/records.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { IdentityId, TenantId } from "../../ids.ts";
 import type { FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -16,7 +16,7 @@ import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
 import { countSend, countTry, isAlive } from "./challenge-limits.ts";
 
 const owner = "owner" as IdentityId;
-const target: ProofTarget = { kind: "email", value: "ada@example.com", identityId: owner };
+const target: ContactAddress = { kind: "email", value: "ada@example.com", identityId: owner };
 const tenant: Tenant = { tenantId: "t" as TenantId, name: "default", settings: someSettings() };
 const challenge = {
   kind: "code",
@@ -45,7 +45,7 @@ const sent = (flow: FlowRecord, what: Partial<Parameters<typeof countSend>[1]> =
 
 describe("a message that is asked for", () => {
   // Security rule (SR-ENUM-10): counted by what was typed, so that the answer does not tell whether anybody has it.
-  test.each<[string, ProofTarget | undefined]>([
+  test.each<[string, ContactAddress | undefined]>([
     ["somebody has", target],
     ["nobody has", undefined],
   ])("is counted by what was typed, which %s (SR-ENUM-10)", async (_, found) => {

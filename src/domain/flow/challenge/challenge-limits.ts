@@ -1,5 +1,5 @@
 import { normaliseForLogin } from "../../identifier/normalise.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
@@ -13,7 +13,7 @@ type Attempt = Pick<AttemptOf<KindTypes>, "caller" | "flow" | "count">;
 interface Challenged {
   /** Whether what is typed in the flow decides nothing about whose it is. */
   readonly isFixed: boolean;
-  readonly target: ProofTarget | undefined;
+  readonly target: ContactAddress | undefined;
   readonly sentTo: string;
 }
 
@@ -21,8 +21,8 @@ interface Challenged {
  * Counts a code or link that is asked for. Throws RATE_LIMITED.
  *
  * Security rule (SR-ENUM-10): counted by what was typed, not by where it leads, so that the answer does not tell whether anybody has it
- * (ASVS V6.3.8). Who need not type it shows no more than a mask. By where it leads it is counted as well, in silence: several
- * names of an account lead to one mailbox.
+ * (ASVS V6.3.8). Where nothing is typed, the answer shows no more than a mask. By where it leads it is counted as well, in
+ * silence: several names of an account lead to one mailbox.
  */
 export function countSend({ flow, count }: Attempt, challenged: Challenged): Promise<ThrottleTicket> {
   const { isFixed, target } = challenged;
@@ -72,8 +72,8 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
   );
 }
 
-/** Who proves a new address in settings is who the flow belongs to, whether or not somebody has the address. */
-function claimant(flow: FlowRecord, target: ProofTarget | undefined): IdentityId | undefined {
+/** Whose account a secret is counted for: in settings the owner of the flow, whether or not somebody has the new address. */
+function claimant(flow: FlowRecord, target: ContactAddress | undefined): IdentityId | undefined {
   return flow.kind === "settings" ? flow.identityId : target?.identityId;
 }
 

@@ -2,19 +2,19 @@ import { channelOf, type MessageContent, newMessage } from "../../courier/messag
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
-import { type Node, nodeName } from "../../form/form.ts";
+import { nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { Instant } from "../../instant.ts";
-import type { ChallengeKind, FlowKind, MethodKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
+import type { ChallengeKind, FlowKind } from "../../kinds.ts";
 import type { Authentication, ChallengeMethod, CodeStrength } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, Moved } from "../shared/table.ts";
@@ -26,7 +26,7 @@ import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-co
 export interface ProvedAddress {
   readonly kind: "proved";
   readonly authentication: Authentication;
-  readonly target: ProofTarget;
+  readonly target: ContactAddress;
   /** The flow that holds the challenge, with what was filled in there. */
   readonly holder: FlowRecord;
   /** The flow, and its holder where that is another one. */
@@ -41,9 +41,9 @@ export interface ChallengeRequest {
   /** As the holder of the flow is told. */
   readonly sentTo: string;
   /** Undefined: nothing is sent, and nobody must notice. */
-  readonly target: ProofTarget | undefined;
+  readonly target: ContactAddress | undefined;
   /** Sent in place of the secret, to tell the owner of an address what somebody tried. */
-  readonly instead?: MessageContent & { readonly recipient: ProofTarget };
+  readonly instead?: MessageContent & { readonly recipient: ContactAddress };
   readonly events?: readonly Event[];
   /** Whether what is typed in the flow decides nothing about whose it is. Default: it decides. */
   readonly isFixed?: boolean;
@@ -88,24 +88,13 @@ export class Challenges {
 
   /** The offers of a stage for codes and links, with the addresses to choose from if there is a choice. */
   offers(tenant: Tenant, flow: FlowKind, addresses?: readonly OfferedAddress[]): readonly MethodOffer[] {
-    return this.offered(tenant, flow).map((kind) => ({ kind, ...(addresses && { addresses }) }));
+    return this.offered(tenant, flow).map((kind) => ({ kind, addresses }));
   }
 
   method(kind: ChallengeKind): ChallengeMethod {
     const method = this.#methods.get(kind);
     if (method === undefined) throw new Error(`no method ${kind}`);
     return method;
-  }
-
-  get methods(): readonly ChallengeMethod[] {
-    return this.#deps.methods;
-  }
-
-  /** The buttons that ask for them; where `among` is given, for those of them alone. */
-  requestNodes(tenant: Tenant, flow: FlowKind, among?: readonly MethodKind[]): readonly Node[] {
-    return this.offered(tenant, flow)
-      .filter((kind) => among?.includes(kind) ?? true)
-      .flatMap((kind) => this.method(kind).requestNodes(flow));
   }
 
   /** From when on another secret can be asked for. */
@@ -158,7 +147,7 @@ export class Challenges {
   handOver(
     tenant: Tenant,
     flow: FlowRecord,
-    how: Pick<ChallengeRequest, "sentTo"> & { readonly target: ProofTarget; readonly expiresAt: Instant },
+    how: Pick<ChallengeRequest, "sentTo"> & { readonly target: ContactAddress; readonly expiresAt: Instant },
   ): {
     readonly flow: FlowRecord;
     readonly link: { readonly url: Secret; readonly token: Secret; readonly expiresAt: Date };
@@ -184,12 +173,12 @@ export class Challenges {
     state: Awaiting,
     how: {
       readonly isFixed: boolean;
-      readonly lookUp?: ((typed: string) => Promise<ProofTarget | undefined>) | undefined;
+      readonly lookUp?: ((typed: string) => Promise<ContactAddress | undefined>) | undefined;
     },
   ): Promise<Awaited | StepRejected> {
     const { caller, flow } = attempt;
     const now = this.#deps.clock.now();
-    const problems = { fields: [], form: [messages.resendTooEarly()] };
+    const problems = { fields: [], form: [texts.resendTooEarly()] };
     const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
     if (now < this.resendAt(caller.tenant, state)) return tooEarly;
     const { sentTo } = state;
@@ -309,7 +298,7 @@ export class Challenges {
       at: kind === "code" ? "enter_code" : "link_sent",
       sentTo,
       sentAt: at.toISOString(),
-      ...(target && { target }),
+      target,
     };
     return { state, challenge, messages: [this.#deps.outbox.seal(message)] };
   }
@@ -363,13 +352,13 @@ function unreadableCode({
 
 /** No code was typed. */
 function codeRequired(): StepRejected {
-  const problems = { fields: [{ name: codeName, message: messages.required(codeName) }], form: [] };
+  const problems = { fields: [{ name: codeName, message: texts.required(codeName) }], form: [] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 
 /** The secret was tried too often. */
 function tooManyTries(): StepRejected {
-  const problems = { fields: [{ name: codeName, message: messages.tooManyTries() }], form: [] };
+  const problems = { fields: [{ name: codeName, message: texts.tooManyTries() }], form: [] };
   return { kind: "rejected", reason: "CODE_TRIES_EXCEEDED", problems };
 }
 

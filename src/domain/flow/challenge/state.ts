@@ -1,4 +1,4 @@
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 
 /** A code is to be entered, or a link to be opened. */
 export interface Awaiting {
@@ -6,7 +6,7 @@ export interface Awaiting {
   /** As its holder is told. */
   readonly sentTo: string;
   /** Where it really went; absent where nothing was sent, which the holder must not notice. */
-  readonly target?: ProofTarget;
+  readonly target?: ContactAddress;
   readonly sentAt: string;
 }
 
@@ -19,5 +19,5 @@ export interface Confirming {
   readonly opened: string;
   /** Masked. */
   readonly sentTo: string;
-  readonly target: ProofTarget;
+  readonly target: ContactAddress;
 }

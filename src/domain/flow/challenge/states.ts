@@ -1,17 +1,17 @@
 /** The states of waiting for a code or link, which are the same in all kinds of flows. */
 import { button } from "../../form/form.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { ChallengeKind, FlowKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
+import { longCodeLength } from "../../method/typed-code.ts";
+import type { ThrottledAction } from "../../throttle/limits.ts";
 import {
   codeTitle,
   linkTitle,
   lookForCode,
   lookForLink,
   oneMoreClick,
-} from "../../message/stage-messages.ts";
-import { longCodeLength } from "../../method/typed-code.ts";
-import type { ThrottledAction } from "../../throttle/limits.ts";
+} from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type {
   AttemptOf,
   ContextOf,
@@ -44,11 +44,11 @@ interface ChallengeRules<K extends KindTypes> {
   /** Whether what is typed in the flow decides nothing about whose it is. */
   isFixed(context: ContextOf<K>): boolean;
   /** Where what was typed leads now. Default: where the last secret went. */
-  lookUp?(attempt: AttemptOf<K>, typed: string): Promise<ProofTarget | undefined>;
+  lookUp?(attempt: AttemptOf<K>, typed: string): Promise<ContactAddress | undefined>;
   /** Why nothing is done in this attempt. Default: it is done. */
   refuse?(attempt: AttemptOf<K>): NotAccepted | undefined;
   /** What follows from a proof. */
-  prove(attempt: AttemptOf<K>, proved: ProvedAddress): Promise<StepResult<K>>;
+  prove(attempt: AttemptOf<K, Awaits<K> | Confirms<K>>, proved: ProvedAddress): Promise<StepResult<K>>;
   /** What is recorded of a secret that was not accepted. Default: nothing. */
   failure?(attempt: AttemptOf<K>, rejected: NotAccepted, method: ChallengeKind): NotAccepted["event"];
 }
@@ -77,7 +77,10 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     resend: {
       leadsTo: [],
       limits: ["code_send"],
-      nodes: () => [button("resend", messages.resendLabel(), true)],
+      // A link leads to a page, which may be configured no more.
+      isOffered: ({ tenant, state: { at } }) =>
+        at === "enter_code" || challenges.offered(tenant, kind).includes("link"),
+      nodes: () => [button("resend", texts.resendLabel(), true)],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
         if (refused !== undefined) return refused;
@@ -93,7 +96,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     },
     back: {
       leadsTo: rules.backTo,
-      nodes: () => [button("back", messages.backLabel(kind), true)],
+      nodes: () => [button("back", texts.backLabel(kind), true)],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
         if (refused !== undefined) return refused;
@@ -117,7 +120,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     texts: ({ state: { sentTo } }) => ({
       title: codeTitle(),
       subtitle: lookForCode(sentTo),
-      messages: [messages.codeSent(kind, sentTo)],
+      messages: [texts.codeSent(kind, sentTo)],
     }),
     steps: { code: use("code", ["code_check", "late_check"]), ...waiting },
   };
@@ -127,7 +130,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     texts: ({ state: { sentTo } }) => ({
       title: linkTitle(),
       subtitle: lookForLink(sentTo),
-      messages: [messages.linkSent(kind, sentTo)],
+      messages: [texts.linkSent(kind, sentTo)],
     }),
     // A link is used in the flow that it opens, not in the one that waits for it.
     steps: waiting,
@@ -138,7 +141,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     texts: ({ state: { sentTo } }) => ({
       title: titleOf(kind),
       subtitle: oneMoreClick(),
-      messages: [messages.confirmLink(kind, sentTo)],
+      messages: [texts.confirmLink(kind, sentTo)],
     }),
     steps: { confirmLink: use("link", ["link_check", "late_check"]) },
   };

@@ -2,7 +2,7 @@ import { channelOf, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { EventStore } from "../../event/store.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CodeStrength } from "../../method/method.ts";
 import type { Clock, TenantScope } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -55,7 +55,7 @@ export class WrongCodeNotices {
     { data }: FlowRecord,
     wrong: {
       readonly ticket: ThrottleTicket;
-      readonly target: ProofTarget | undefined;
+      readonly target: ContactAddress | undefined;
       readonly sentTo: string;
     },
   ): Promise<void> {

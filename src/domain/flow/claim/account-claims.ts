@@ -1,17 +1,18 @@
-import { DomainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
-import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
-import type { Session } from "../../session/session.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, LoginFirst, Moved } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import type { AccountDisowning } from "./account-disowning.ts";
 import type { Claiming } from "./state.ts";
 
@@ -28,7 +29,7 @@ export type ClaimOutcome =
 type ClaimAttempt = Pick<AttemptOf<KindTypes, Claiming>, "caller" | "flow" | "state">;
 
 interface AccountClaimsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly identities: Pick<IdentityStore, "listCredentials">;
   readonly logins: LoginFlows;
@@ -55,9 +56,10 @@ export class AccountClaims {
    * Uses the proof up, and waits for the answer. The flow is nobody's until then: what happens to the account meanwhile does
    * not close it, or the person who waits in the account could keep the owner out for ever.
    */
-  ask(sentTo: string, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
+  ask(proving: Awaiting | Confirming, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
     const by = authentication.kind === "link" ? "link" : "code";
-    const state = { at: "claim_account", sentTo, target, by } as const;
+    const { sentTo } = proving;
+    const state = { at: "claim_account", sentTo, target, by, typed: typedAt(proving) } as const;
     return { kind: "moved", state, identityId: undefined, held };
   }
 
@@ -66,7 +68,7 @@ export class AccountClaims {
     const { target } = state;
     const { identityId } = target;
     if (identityId === undefined) return claimEnded();
-    const session = await ownSession(caller, flow, identityId);
+    const session = await ownSession(caller, flow.client, identityId);
     if (session === undefined) return this.#loginFirst(caller, flow, identityId);
     const at = this.#deps.clock.now();
     const actor = { ...caller.origin, actor: { kind: "identity", identityId } } as const;
@@ -83,7 +85,7 @@ export class AccountClaims {
       case "completed":
         return { kind: "kept" };
       case "flow_taken":
-        throw await this.#deps.keeper.taken(caller.tenant, flow);
+        throw await this.#deps.engine.taken(caller.tenant, flow);
       case "address_gone":
         return claimEnded();
       // The session ended since it was looked at.
@@ -104,40 +106,19 @@ export class AccountClaims {
 
   async #loginFirst(
     caller: FlowCaller,
-    { client }: FlowRecord,
+    { client, data: { clientData } }: FlowRecord,
     identityId: IdentityId,
   ): Promise<ClaimOutcome> {
     // An account has few credentials; the offers would be the same with more than these.
     const credentials = await this.#deps.identities.listCredentials(caller.tenant, identityId, { size: 200 });
     const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
-    const login = await this.#deps.logins.createForOwner(caller, client, identityId, credentialKinds);
+    const start = { client, returnTo: undefined, clientData };
+    const login = await this.#deps.logins.createForOwner(caller, start, identityId, credentialKinds);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
   }
 }
 
-/**
- * The session of an account that the caller shows as clients of the flow's kind do; undefined if they show none, or that of
- * somebody else.
- */
-export async function ownSession(
-  caller: FlowCaller,
-  { client }: FlowRecord,
-  identityId: IdentityId,
-): Promise<Session | undefined> {
-  try {
-    const { session } = await caller.session(client);
-    return session.identityId === identityId ? session : undefined;
-  } catch (error) {
-    // Without a session the proof is given outside of it; what is wrong with the one that was shown is no matter here.
-    const isNone =
-      error instanceof DomainError &&
-      (error.reason.startsWith("SESSION_") || error.reason === "ORIGIN_NOT_ALLOWED");
-    if (isNone) return undefined;
-    throw error;
-  }
-}
-
 function claimEnded(): StepRejected {
-  const problems = { fields: [], form: [messages.claimEnded()] };
+  const problems = { fields: [], form: [texts.claimEnded()] };
   return { kind: "rejected", reason: "CLAIM_ENDED", problems };
 }

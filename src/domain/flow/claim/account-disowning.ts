@@ -1,6 +1,6 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
@@ -13,12 +13,12 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { SettingsFlows } from "../settings/settings-flows.ts";
 import { revocationOf } from "../settings/store.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { Claiming } from "./state.ts";
 
 interface AccountDisowningDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly identities: Pick<IdentityStore, "find">;
   readonly schemas: IdentitySchemas;
@@ -60,6 +60,7 @@ export class AccountDisowning {
         returnTo,
         identityId: identity.id,
         recovery,
+        clientData: record.data.clientData,
       });
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };
@@ -85,14 +86,14 @@ export class AccountDisowning {
         ],
         revocationEvent: revocationOf(identity.id, actor, at, "disowned"),
       });
-      if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, record);
+      if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, record);
       if (result === "completed") return settings.created.flow;
     }
     return undefined;
   }
 
   /** The account with one address, which is verified. What else was filled in stays, for its owner to look at. */
-  #cleared(tenant: Tenant, identity: Identity, address: ProofTarget, at: Date): Identity {
+  #cleared(tenant: Tenant, identity: Identity, address: ContactAddress, at: Date): Identity {
     const schema = this.#deps.schemas.current(tenant, identity.schemaId);
     const annotated = schema.annotatedIn(identity.traits);
     const { traits, removed } = withOneAddress(identity.traits, annotated, address.value);
@@ -106,7 +107,7 @@ export class AccountDisowning {
         .filter((each) => isSameAddress(each, address))
         .map((each) => ({ ...each, verifiedAt: at })),
       recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
-      deleteAt: never,
+      purgeAt: never,
     };
   }
 }
@@ -114,7 +115,7 @@ export class AccountDisowning {
 const mostRounds = 16;
 
 /** Whether an address is one of an account that could be anybody's: none is verified. The rest is for the store to say. */
-function isUnclaimed({ state, verifiableAddresses }: Identity, address: ProofTarget): boolean {
+function isUnclaimed({ state, verifiableAddresses }: Identity, address: ContactAddress): boolean {
   return (
     state === "active" &&
     verifiableAddresses.every(({ verifiedAt }) => verifiedAt === undefined) &&

@@ -1,4 +1,4 @@
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { ChallengeKind } from "../../kinds.ts";
 
 /** The answer whose account it is, once the address was proven. */
@@ -6,7 +6,9 @@ export interface Claiming {
   readonly at: "claim_account";
   /** As its holder is told. */
   readonly sentTo: string;
-  readonly target: ProofTarget;
+  readonly target: ContactAddress;
+  /** What was typed before, to fill the form in again. */
+  readonly typed?: string;
   /** What the address was proven by. */
   readonly by: ChallengeKind;
 }

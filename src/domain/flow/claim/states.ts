@@ -1,7 +1,7 @@
 import { button } from "../../form/form.ts";
 import type { FlowKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import { claimHelp, claimTitle } from "../../message/stage-messages.ts";
+import { claimHelp, claimTitle } from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Flow } from "../shared/flow.ts";
 import type { AttemptOf, KindTypes, StateRule, StepResult, StepRule } from "../shared/table.ts";
 import type { AccountClaims, ClaimOutcome } from "./account-claims.ts";
@@ -31,25 +31,25 @@ export function claimState<K extends KindTypes>(rules: {
     texts: ({ state }) => ({
       title: claimTitle(),
       subtitle: claimHelp(),
-      messages: [messages.claimAccount(state.sentTo)],
+      messages: [texts.claimAccount(state.sentTo)],
     }),
     steps: {
       resume: step({
         leadsTo: ["completed"],
-        nodes: () => [button("resume", messages.claimLabel())],
+        nodes: () => [button("resume", texts.claimLabel())],
         take: async (attempt) => settle(attempt, await claims.keep(attempt)),
       }),
       disown: step({
         leadsTo: ["completed"],
-        nodes: () => [button("disown", messages.disownLabel())],
+        nodes: () => [button("disown", texts.disownLabel())],
         take: async (attempt) => settle(attempt, await claims.disown(attempt)),
       }),
       back: step({
         leadsTo: [first],
-        nodes: () => [button("back", messages.backLabel(kind), true)],
-        take: async () => ({
+        nodes: () => [button("back", texts.backLabel(kind), true)],
+        take: async ({ state: { typed } }) => ({
           kind: "moved",
-          state: { at: "choose_method" } as unknown as K["State"],
+          state: { at: "choose_method", typed } as unknown as K["State"],
           identityId: undefined,
         }),
       }),

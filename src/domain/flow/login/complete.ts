@@ -9,11 +9,11 @@ import { idleSince } from "../../session/lifetime.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
-import type { LoginTypes } from "./state.ts";
+import { firstFactorOf, type LoginTypes } from "./state.ts";
 
 type LoginFlow = RecordOf<LoginTypes>;
 
@@ -34,7 +34,7 @@ export interface LoginProof {
 }
 
 interface LoginCompletionsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
@@ -78,8 +78,8 @@ export class LoginCompletions {
     const at = this.#deps.clock.now();
     const { identity } = candidate;
     const { state, purpose } = flow.data;
-    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-    const first = isSecond ? shownFirst(state.firstFactor) : undefined;
+    const firstFactor = firstFactorOf(state);
+    const first = firstFactor && shownFirst(firstFactor);
     const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
       client: flow.client,
       methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],
@@ -122,7 +122,7 @@ export class LoginCompletions {
       }),
       throttle,
     });
-    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
     return {
       session,

@@ -1,5 +1,5 @@
 import { normaliseForLogin, normaliseIdentifier } from "../../identifier/normalise.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { EnteredIdentifier } from "./state.ts";
@@ -19,8 +19,8 @@ export function isAnother(typed: EnteredIdentifier, chosen: EnteredIdentifier): 
 }
 
 /**
- * What the attempts of an account are counted by: what was typed, whether or not anybody has it. Whoever proves again who
- * they are types nothing; then it is whatever they are known by.
+ * What the attempts of an account are counted by: what was typed, whether or not anybody has it. Owners who prove again
+ * who they are type nothing; then it is each identifier that they have.
  */
 export function countedNames(
   entered: EnteredIdentifier | undefined,
@@ -38,7 +38,7 @@ export function countedNames(
  * Security rule (SR-OWNER-1): only to verified addresses of active identities. Otherwise somebody who registered with an address of
  * somebody else, and knows its password, would be let into what its owner does there later.
  */
-export function loginTarget(identity: Identity, identifier: string | undefined): ProofTarget | undefined {
+export function loginTarget(identity: Identity, identifier: string | undefined): ContactAddress | undefined {
   if (identity.state !== "active") return undefined;
   const addresses = verifiedAddresses(identity);
   const typed = addresses.find((address) => address.value === identifier);

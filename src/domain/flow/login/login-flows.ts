@@ -15,13 +15,15 @@ import type {
   FlowOutcome,
   ReadFlow,
 } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import { assuranceToReach } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
-import type { EnteredIdentifier, LoginPurpose, LoginState, LoginTypes } from "./state.ts";
+import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
 
 /** What came of a submit to a login. */
@@ -46,7 +48,8 @@ export interface LoginStart {
 }
 
 interface LoginFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly table: FlowTable<LoginTypes>;
   readonly methods: readonly LoginMethod[];
@@ -62,7 +65,7 @@ export class LoginFlows {
   constructor(deps: LoginFlowsDependencies) {
     this.#deps = deps;
     this.#methods = new Map(deps.methods.map((method) => [method.kind, method]));
-    this.#flows = new KindFlows(deps.keeper, {
+    this.#flows = new KindFlows(deps, {
       kind: "login",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
@@ -79,8 +82,8 @@ export class LoginFlows {
    * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
-    const { keeper, challenges, methods } = this.#deps;
-    keeper.assertClient(caller, start.client);
+    const { access, challenges, methods } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
     const { session, identity } = await caller.session(start.client);
@@ -97,7 +100,7 @@ export class LoginFlows {
     },
   ): Promise<CreatedFlow> {
     const { session, stepsUpTo } = start;
-    const purpose = { kind: "refresh", session: session.id, ...(stepsUpTo && { stepsUpTo }) } as const;
+    const purpose = { kind: "refresh", session: session.id, stepsUpTo } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 
@@ -107,7 +110,7 @@ export class LoginFlows {
    */
   async createForOwner(
     caller: FlowCaller,
-    client: FlowClient,
+    start: CallerStart,
     identityId: IdentityId,
     credentialKinds: LoginCandidate["credentialKinds"],
   ): Promise<CreatedFlow | undefined> {
@@ -116,7 +119,7 @@ export class LoginFlows {
     );
     const methods = methodsFor(first, credentialKinds);
     if (methods.length === 0) return undefined;
-    return this.#begin(caller, { client, returnTo: undefined }, { kind: "owner", methods }, identityId);
+    return this.#begin(caller, start, { kind: "owner", methods }, identityId);
   }
 
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
@@ -173,8 +176,8 @@ export class LoginFlows {
     submitted: LoginSubmission | FilledForm,
     how: "findForLogin" | "findForForm" = "findForLogin",
   ): Promise<FoundForLogin> {
-    const { keeper, flows } = this.#deps;
-    const digest = keeper.digestOf(tenant, submitted.flowId);
+    const { access, flows } = this.#deps;
+    const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
     const typed = this.#typedOf(submitted);
     return flows[how](tenant, digest, typed?.value, method?.credential);
@@ -190,19 +193,12 @@ export class LoginFlows {
   }
 }
 
-/** What was typed to sign in with, for a fresh flow to be filled in with. */
-function typedAt(state: LoginState): string | undefined {
-  if ("identifier" in state && state.identifier !== undefined) return state.identifier.typed;
-  return "typed" in state ? state.typed : undefined;
-}
-
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */
 function ownCandidate(
   { data, identityId }: RecordOf<LoginTypes>,
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
   const { purpose, state } = data;
-  const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-  const isOwned = purpose.kind !== "sign_in" || isSecond;
+  const isOwned = purpose.kind !== "sign_in" || firstFactorOf(state) !== undefined;
   return isOwned && candidate?.identity.id !== identityId ? undefined : candidate;
 }

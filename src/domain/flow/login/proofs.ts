@@ -8,10 +8,11 @@ import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
 import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
 import { proofWorthless } from "./rejections.ts";
-import type { EnteredIdentifier, LoginState, LoginTypes } from "./state.ts";
+import { type EnteredIdentifier, firstFactorOf, type LoginState, type LoginTypes } from "./state.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
 
@@ -61,11 +62,11 @@ export class LoginProofs {
     };
     const given = await prove(candidate);
     if (given.kind === "continues" || given.kind === "redirects") {
-      const next = continued(state, { kind: method.kind, memory: given.memory });
+      const next = continued(state, { kind: method.kind, memory: given.memory }, entered);
       const url = given.kind === "redirects" ? given.url : undefined;
       return { kind: "moved", state: next, identityId: flow.identityId, url };
     }
-    const result = await this.#complete(attempt, given, async (lost) => {
+    const result = await this.#complete(attempt, given, entered?.typed, async (lost) => {
       const again = await attempt.readAgain();
       // The proof stands as long as it is the same secret of the same active identity; else it is made again.
       const stands =
@@ -96,8 +97,10 @@ export class LoginProofs {
       const proof = { kind: "address", target } as const;
       return { kind: "proved", candidate, proof, held, authentication, replacement: undefined, ticket };
     };
-    const { candidate, readAgain } = attempt;
-    return this.#complete(attempt, proofOf(candidate), async () => proofOf(await readAgain()));
+    const { candidate, readAgain, state } = attempt;
+    return this.#complete(attempt, proofOf(candidate), typedAt(state), async () =>
+      proofOf(await readAgain()),
+    );
   }
 
   /** The event of a failed login, also for an unknown identifier, so that the time of the answer does not tell them apart. */
@@ -116,18 +119,17 @@ export class LoginProofs {
   async #complete(
     { caller, tenant, flow, state }: Attempt,
     given: LoginProof | StepRejected,
+    typed: string | undefined,
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
-    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-    if (given.kind === "proved" && !isSecond) {
+    if (given.kind === "proved" && firstFactorOf(state) === undefined) {
       const { secondFactors } = this.#deps;
       const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentialKinds);
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
-        const typed = "identifier" in state ? state.identifier?.typed : undefined;
         return {
           kind: "moved",
-          state: { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+          state: { at: "choose_second_factor", firstFactor, typed },
           // From here on the flow is that account's: what ends other flows of it ends this one.
           identityId: given.candidate.identity.id,
           held: given.held,
@@ -149,7 +151,9 @@ export class LoginProofs {
 function continued(
   state: LoginState,
   method: Extract<LoginState, { at: "continue_method" }>["method"],
+  entered: EnteredIdentifier | undefined,
 ): LoginState {
   const { at: _before, ...kept } = state;
-  return { ...kept, at: "continue_method", method } as Extract<LoginState, { at: "continue_method" }>;
+  const identifier = entered && { identifier: entered };
+  return { ...kept, ...identifier, at: "continue_method", method } as LoginState;
 }

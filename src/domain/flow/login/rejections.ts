@@ -1,36 +1,36 @@
 /** What is said of logins that are not accepted. */
 import type { StepRejected } from "../../form/rejection.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 
 /** Nothing was typed to sign in with. */
 export function identifierRequired(): StepRejected {
-  const fields = [{ name: "identifier", message: messages.required("identifier") }];
+  const fields = [{ name: "identifier", message: texts.required("identifier") }];
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems: { fields, form: [] } };
 }
 
 /** Something else was submitted than what the flow remembers. */
 export function identifierDiffers(chosen: string): StepRejected {
-  const problems = { fields: [], form: [messages.anotherIdentifier(chosen)] };
+  const problems = { fields: [], form: [texts.anotherIdentifier(chosen)] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 
 /** Nobody signs in with it. Only where the configuration prefers friendly answers to safe ones. */
 export function nobodySignsIn(): StepRejected {
-  return notFound(messages.accountNotFound());
+  return notFound(texts.accountNotFound());
 }
 
 /** Nobody signs in with it by a code or link. Likewise. */
 export function nobodyToSendTo(): StepRejected {
-  return notFound(messages.noCodeSignIn());
+  return notFound(texts.noCodeSignIn());
 }
 
 /** A proof of an address that no longer signs anybody in. */
 export function proofWorthless(): StepRejected {
-  const problems = { fields: [], form: [messages.invalidCode("login")] };
+  const problems = { fields: [], form: [texts.invalidCode("login")] };
   return { kind: "rejected", reason: "CODE_INVALID", problems };
 }
 
-function notFound(message: messages.Message): StepRejected {
+function notFound(message: texts.UserMessage): StepRejected {
   const problems = { fields: [{ name: "identifier", message }], form: [] };
   return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
 }

@@ -32,21 +32,25 @@ export interface ChosenIdentifier extends EnteredIdentifier {
   readonly methods?: readonly MethodKind[];
 }
 
-/** Who signs in, where the identifier came first. */
+/** Who signs in, once that is said. */
 interface Named {
   readonly identifier?: ChosenIdentifier;
 }
 
-/** What was shown first, while a second factor is wanted; and what was typed before, to be filled in again. */
-interface SecondFactorWanted {
-  readonly firstFactor: FirstFactor;
+/** The identifier that was typed before. It fills the form in, no more. */
+interface Typed {
   readonly typed?: string;
+}
+
+/** What was shown first, while a second factor is wanted. */
+interface SecondFactorWanted extends Typed {
+  readonly firstFactor: FirstFactor;
 }
 
 /** Where a login stands. */
 export type LoginState =
-  | { readonly at: "enter_identifier"; readonly typed?: string }
-  | ({ readonly at: "choose_method" } & Named)
+  | ({ readonly at: "enter_identifier" } & Typed)
+  | ({ readonly at: "choose_method" } & Named & Typed)
   /** A method that asks more than once: it alone goes on. */
   | ({
       readonly at: "continue_method";
@@ -56,6 +60,11 @@ export type LoginState =
   | ({ readonly at: "choose_second_factor" } & SecondFactorWanted)
   | (Awaiting & Named)
   | Confirming;
+
+/** What was shown first; undefined while the first factor is wanted. */
+export function firstFactorOf(state: LoginState): FirstFactor | undefined {
+  return "firstFactor" in state ? state.firstFactor : undefined;
+}
 
 /** The types of a login. */
 export interface LoginTypes {

@@ -2,18 +2,25 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
 import { enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
 import type { LoginProofs } from "./proofs.ts";
 import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
-import type { EnteredIdentifier, LoginPurpose, LoginState, LoginTypes } from "./state.ts";
+import {
+  type EnteredIdentifier,
+  firstFactorOf,
+  type LoginPurpose,
+  type LoginState,
+  type LoginTypes,
+} from "./state.ts";
 
 type Context<State = LoginState> = ContextOf<LoginTypes, State>;
 type Attempt<State = LoginState> = AttemptOf<LoginTypes, State>;
@@ -30,8 +37,17 @@ interface LoginTableDependencies {
 
 /** Where a login begins: with the question who signs in, if that comes first and is not known. */
 export function firstState({ settings }: Tenant, { kind }: LoginPurpose, typed?: string): LoginState {
-  const isAsked = settings.login.style === "identifier_first" && kind === "sign_in";
-  return isAsked ? { at: "enter_identifier", ...(typed && { typed }) } : { at: "choose_method" };
+  // Those who prove again who they are type nothing.
+  if (kind !== "sign_in") return { at: "choose_method" };
+  const at = settings.login.style === "identifier_first" ? "enter_identifier" : "choose_method";
+  return { at, typed };
+}
+
+/** The choice of a method again, after one was tried: for whom it was said first, else with the identifier filled in. */
+function choiceAgain(tenant: Tenant, purpose: LoginPurpose, state: LoginState): LoginState {
+  const first = firstState(tenant, purpose, typedAt(state));
+  const isChosen = first.at === "enter_identifier" && "identifier" in state && state.identifier !== undefined;
+  return isChosen ? { at: "choose_method", identifier: state.identifier } : first;
 }
 
 /** Signing in, as a table. */
@@ -41,11 +57,14 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
-    if (state.identifier?.methods !== undefined) return state.identifier.methods;
-    if (purpose.kind === "owner") return purpose.methods;
+    const among = state.identifier?.methods ?? (purpose.kind === "owner" ? purpose.methods : undefined);
     const own = enabledMethods(first, tenant).map(({ kind }) => kind);
-    return [...own, ...challenges.offered(tenant, "login")];
+    const all: readonly MethodKind[] = [...own, ...challenges.offered(tenant, "login")];
+    return among === undefined ? all : all.filter((kind) => among.includes(kind));
   };
+  /** The offers of these kinds. What was switched off since is none. */
+  const offersAmong = (tenant: Tenant, kinds: readonly MethodKind[]) =>
+    enabledMethods(methods, tenant).flatMap(({ kind }) => (kinds.includes(kind) ? [{ kind }] : []));
 
   /** The step of a method. `among`: what is on offer at the state. */
   const methodStep = <State extends InMethod>(
@@ -58,7 +77,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
     nodes: ({ tenant, state }) =>
       method.loginNodes(tenant, {
-        factor: "firstFactor" in state && state.firstFactor !== undefined ? "second" : "first",
+        factor: firstFactorOf(state) === undefined ? "first" : "second",
         memory: state.at === "continue_method" ? state.method.memory : undefined,
       }),
     take: async (attempt) => {
@@ -91,7 +110,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         const isFixed = flow.data.purpose.kind === "refresh";
         const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
         const { identifier } = state;
-        return withState<LoginTypes>(sent, { ...sent.state, ...(identifier && { identifier }) });
+        return withState<LoginTypes>(sent, { ...sent.state, identifier });
       },
     });
 
@@ -101,8 +120,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     isOffered?: (context: Context<State>) => boolean,
   ): StepRule<LoginTypes, State> => ({
     leadsTo,
-    ...(isOffered && { isOffered }),
-    nodes: () => [button("back", messages.backLabel("login"), true)],
+    isOffered,
+    nodes: () => [button("back", texts.backLabel("login"), true)],
     take: async (attempt) => back(attempt),
   });
 
@@ -115,7 +134,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       steps: {
         identify: {
           leadsTo: ["choose_method"],
-          nodes: () => [button("identify", messages.continueLabel())],
+          nodes: () => [button("identify", texts.continueLabel())],
           take: async (attempt) => identify(attempt, first, challenges),
         },
       },
@@ -128,10 +147,10 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       }),
       texts: ({ flow, state: { identifier } }) => ({
         ...headingOf(flow.data.purpose),
-        account: identifier && messages.signInAs(identifier.typed),
-        messages: flow.data.purpose.kind === "sign_in" ? [] : [messages.confirmIdentity()],
+        account: identifier && texts.signInAs(identifier.typed),
+        messages: flow.data.purpose.kind === "sign_in" ? [] : [texts.confirmIdentity()],
       }),
-      nodes: ({ tenant, flow, state: { identifier } }, { text = "" }) => {
+      nodes: ({ tenant, flow, state: { identifier, typed = "" } }, { text = typed }) => {
         if (identifier !== undefined) return [chosenNode(identifier.typed)];
         return flow.data.purpose.kind === "sign_in" ? [identifierNode(deps, tenant, text)] : [];
       },
@@ -144,7 +163,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
           ["enter_identifier"],
           ({ state: { identifier } }) => ({
             kind: "moved",
-            state: { at: "enter_identifier", ...(identifier && { typed: identifier.typed }) },
+            state: { at: "enter_identifier", typed: identifier?.typed },
             identityId: undefined,
           }),
           ({ state }) => state.identifier !== undefined,
@@ -153,25 +172,29 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     continue_method: {
       stage: "choose_method",
-      facts: ({ state: { method, firstFactor } }) => ({
-        offers: [{ kind: method.kind }],
+      facts: ({ tenant, state: { method, firstFactor } }) => ({
+        offers: offersAmong(tenant, [method.kind]),
         secondFactor: firstFactor !== undefined,
       }),
-      texts: ({ flow, state: { firstFactor } }) =>
-        firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts(),
+      texts: ({ flow, state: { firstFactor, identifier } }) => ({
+        ...(firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts()),
+        account: identifier && texts.signInAs(identifier.typed),
+      }),
+      nodes: ({ state: { identifier } }) => (identifier === undefined ? [] : [chosenNode(identifier.typed)]),
       typed: asTyped,
       steps: {
         ...stepsOf<Extract<LoginState, { at: "continue_method" }>>(methods, ({ state }) => [
           state.method.kind,
         ]),
-        back: backTo(["choose_method", "choose_second_factor"], ({ flow, state }) => {
-          const { identifier, firstFactor, typed } = state;
+        back: backTo(["choose_method", "enter_identifier", "choose_second_factor"], (attempt) => {
+          const { tenant, flow, state } = attempt;
+          const { firstFactor, typed } = state;
           return {
             kind: "moved",
             state:
               firstFactor === undefined
-                ? { at: "choose_method", ...(identifier && { identifier }) }
-                : { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+                ? choiceAgain(tenant, flow.data.purpose, state)
+                : { at: "choose_second_factor", firstFactor, typed },
             identityId: flow.identityId,
           };
         }),
@@ -179,8 +202,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     choose_second_factor: {
       stage: "choose_method",
-      facts: ({ state }) => ({
-        offers: state.firstFactor.methods.map((kind) => ({ kind })),
+      facts: ({ tenant, state }) => ({
+        offers: offersAmong(tenant, state.firstFactor.methods),
         secondFactor: true,
       }),
       texts: secondFactorTexts,
@@ -203,10 +226,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       challenges,
       leadsTo: ["completed", "choose_second_factor"],
       backTo: ["choose_method", "enter_identifier"],
-      back: ({ tenant, flow, state: { identifier } }) =>
-        identifier === undefined
-          ? firstState(tenant, flow.data.purpose)
-          : { at: "choose_method", identifier },
+      back: ({ tenant, flow, state }) => choiceAgain(tenant, flow.data.purpose, state),
       isFixed: ({ flow }) => flow.data.purpose.kind === "refresh",
       lookUp: async ({ tenant, flow }, typed) => {
         const { value } = enteredIdentifier(typed) ?? {};
@@ -241,13 +261,13 @@ function identify(
           : []),
       ];
   if (methods?.length === 0) return nobodySignsIn();
-  const identifier = { ...typed, ...(methods && { methods }) };
+  const identifier = { ...typed, methods };
   // Whose flow it is stays open until something is sent or proven.
   return { kind: "moved", state: { at: "choose_method", identifier }, identityId: undefined };
 }
 
 /** The methods that an active account has a credential for. What finds the account by itself may be of any. */
-export function ownMethods(
+function ownMethods(
   methods: readonly LoginMethod[],
   candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentialKinds"> | undefined,
 ): readonly MethodKind[] {
@@ -266,8 +286,8 @@ export function methodsFor(
 }
 
 /**
- * Who is said to sign in: as the flow remembers, else as it was typed. Those who have proven once who they are, are whom the
- * flow says, whatever is typed beside it.
+ * Who is said to sign in: as the flow remembers, else as it was typed. After a first proof it is the account of that proof, and
+ * nothing that is typed counts.
  */
 function enteredAt({
   state,
@@ -275,7 +295,7 @@ function enteredAt({
 }: Attempt<InMethod>):
   | { readonly kind: "named"; readonly name: EnteredIdentifier | undefined }
   | NotAccepted {
-  if ("firstFactor" in state && state.firstFactor !== undefined) return { kind: "named", name: undefined };
+  if (firstFactorOf(state) !== undefined) return { kind: "named", name: undefined };
   const identifier = "identifier" in state ? state.identifier : undefined;
   if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
     return identifierDiffers(identifier.typed);
@@ -285,7 +305,7 @@ function enteredAt({
 
 /** Whether nothing but what is typed says who signs in. */
 function isUnknown({ flow, state }: Context<InMethod>): boolean {
-  return flow.data.purpose.kind === "sign_in" && !("firstFactor" in state && state.firstFactor !== undefined);
+  return flow.data.purpose.kind === "sign_in" && firstFactorOf(state) === undefined;
 }
 
 function headingOf({ kind }: LoginPurpose) {
@@ -296,7 +316,7 @@ function headingOf({ kind }: LoginPurpose) {
 
 function secondFactorTexts() {
   const title = headings.confirmTitle();
-  return { title, subtitle: headings.confirmSecond(), messages: [messages.secondFactor()] };
+  return { title, subtitle: headings.confirmSecond(), messages: [texts.secondFactor()] };
 }
 
 function asTyped({ identifier }: Attempt<unknown>) {
@@ -306,7 +326,7 @@ function asTyped({ identifier }: Attempt<unknown>) {
 function identifierNode({ schemas }: LoginTableDependencies, tenant: Tenant, value: string): Node {
   return {
     ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
-    label: messages.identifierLabel(schemas.identifierTitles(tenant)),
+    label: texts.identifierLabel(schemas.identifierTitles(tenant)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { domainError } from "../../errors.ts";
 import { type CallOrigin, type EventType, newEvent } from "../../event/event.ts";
 import { type Expiration, endOfExpiration } from "../../expiration.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { AddressKind, Identity } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
@@ -196,7 +196,7 @@ interface Address {
 }
 
 /** Stands in for the address of somebody who has none: nothing is compared with it where an operator vouches. */
-const noAddress: ProofTarget = { kind: "email", value: "" };
+const noAddress: ContactAddress = { kind: "email", value: "" };
 
 /** Throws LINKS_DISABLED, UI_URL_MISSING: why a tenant sends no links of a kind to anybody. */
 export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {

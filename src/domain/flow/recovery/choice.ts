@@ -2,24 +2,24 @@
 import { type Node, nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import { isSameAddress, type ProofTarget } from "../../identity/addresses.ts";
+import { type ContactAddress, isSameAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { OfferedAddress } from "../shared/flow.ts";
 
 /** The addresses that a recovery offered to choose from. */
 export interface AddressChoice {
   /** What they were found by. */
   readonly typed: string;
-  readonly addresses: readonly ProofTarget[];
+  readonly addresses: readonly ContactAddress[];
   /** The id of the one to begin with. */
   readonly preferred: string;
 }
 
 /** The choice among several addresses, with one of them preferred. */
 export function choiceAmong(
-  addresses: readonly ProofTarget[],
-  preferred: ProofTarget,
+  addresses: readonly ContactAddress[],
+  preferred: ContactAddress,
   typed: string,
 ): AddressChoice {
   const place = addresses.findIndex((address) => isSameAddress(address, preferred));
@@ -27,21 +27,21 @@ export function choiceAmong(
 }
 
 /** The address that an id stands for; undefined if it stands for none that was offered. */
-export function chosenAddress(choice: AddressChoice, id: string): ProofTarget | undefined {
+export function chosenAddress(choice: AddressChoice, id: string): ContactAddress | undefined {
   return choice.addresses.find((_address, place) => idOf(place) === id);
 }
 
 /** None of the addresses was chosen. */
 export function addressIdRequired(step: SubmittedStep): StepRejected {
-  return refused(step, messages.required(nodeName(step.name, "addressId")));
+  return refused(step, texts.required(nodeName(step.name, "addressId")));
 }
 
 /** What was chosen was not offered, or is no longer an address to recover by. */
 export function addressNotOffered(step: SubmittedStep): StepRejected {
-  return refused(step, messages.addressNotOffered());
+  return refused(step, texts.addressNotOffered());
 }
 
-function refused({ name }: SubmittedStep, message: messages.Message): StepRejected {
+function refused({ name }: SubmittedStep, message: texts.UserMessage): StepRejected {
   const problems = { fields: [{ name: nodeName(name, "addressId"), message }], form: [] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
@@ -51,12 +51,12 @@ export function choiceNode(step: string, choice: AddressChoice): Node {
   const name = nodeName(step, "addressId");
   const choices = offeredAddresses(choice).map(({ id, masked }) => ({
     value: id,
-    label: messages.choiceLabel({ text: masked, translations: {} }, name, id),
+    label: texts.choiceLabel({ text: masked, translations: {} }, name, id),
   }));
   return {
     name,
     step,
-    label: messages.chooseAddressLabel(),
+    label: texts.chooseAddressLabel(),
     messages: [],
     element: { kind: "input", type: "text", value: choice.preferred, required: true, choices },
   };

@@ -9,7 +9,7 @@ import type { Throttle } from "../../throttle/throttle.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { SettingsFlows } from "../settings/settings-flows.ts";
 import type { FlowCaller } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
@@ -22,7 +22,7 @@ interface Owner {
 }
 
 interface RecoveryCompletionsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "completeRecovery">;
   readonly settings: SettingsFlows;
   readonly secondFactors: SecondFactors;
@@ -94,7 +94,7 @@ export class RecoveryCompletions {
       ),
       events,
     });
-    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "identity_gone") return undefined;
     const session = issued && {
       session: issued.session,

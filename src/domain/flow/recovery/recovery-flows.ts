@@ -3,19 +3,26 @@ import type { FilledForm } from "../../form/form-submission.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowView } from "../shared/flow-view.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable } from "../shared/table.ts";
-import type { AddressStart, AddressSubmission, OperatorPurpose } from "../shared/typed-address.ts";
-import type { RecoveryState, RecoveryTypes } from "./state.ts";
+import {
+  type AddressStart,
+  type AddressSubmission,
+  type OperatorPurpose,
+  typedAt,
+} from "../shared/typed-address.ts";
+import type { RecoveryTypes } from "./state.ts";
 
 /** What came of a submit to a recovery. */
 export type RecoveryOutcome = FlowOutcome | RecoveryTypes["Done"];
 
 interface RecoveryFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<RecoveryTypes>;
   readonly challenges: Challenges;
@@ -28,13 +35,12 @@ export class RecoveryFlows {
 
   constructor(deps: RecoveryFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.keeper, {
+    this.#flows = new KindFlows(deps, {
       kind: "recovery",
       table: deps.table,
       lifetimeMs: ({ settings }) => settings.recovery.lifetimeMs,
       again: (_tenant, { data: { state } }) => {
-        const typed = typedAt(state);
-        return { purpose: {}, state: { at: "choose_method", ...(typed && { typed }) } };
+        return { purpose: {}, state: { at: "choose_method", typed: typedAt(state) } };
       },
       assertOpen,
     });
@@ -47,16 +53,16 @@ export class RecoveryFlows {
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { keeper, challenges } = this.#deps;
-    keeper.assertClient(caller, start.client);
+    const { access, challenges } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     assertOpen(caller.tenant, {});
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
-  /** The flow as its holder sees it, or a fresh one in its place. */
-  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.view, flowId, flow);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws RECOVERY_DISABLED. */
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /** Tries what was submitted. */
@@ -65,8 +71,8 @@ export class RecoveryFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RecoveryOutcome> {
-    const { keeper, flows } = this.#deps;
-    const digest = keeper.digestOf(caller.tenant, submitted.flowId);
+    const { access, flows } = this.#deps;
+    const digest = access.digestOf(caller.tenant, submitted.flowId);
     const { flow, identity, credentialKinds } =
       read ?? (await flows.findWithIdentity(caller.tenant, "recovery", digest));
     return this.#flows.submit<AddressSubmission>(caller, submitted, flow, ({ address }) => ({
@@ -75,12 +81,6 @@ export class RecoveryFlows {
       credentialKinds,
     }));
   }
-}
-
-/** What was typed, for a fresh flow to be filled in with. */
-function typedAt(state: RecoveryState): string | undefined {
-  if ("choice" in state) return state.choice?.typed;
-  return state.at === "choose_method" ? state.typed : undefined;
 }
 
 /** What an operator began works also where people cannot begin it themselves. */

@@ -8,7 +8,7 @@ import type { AddressChoice } from "./choice.ts";
 
 /** Where a recovery stands. */
 export type RecoveryState =
-  /** `typed`: what was typed before the flow went back. It fills the form in, no more. */
+  /** `typed`: what was typed before. It fills the form in, no more. */
   | { readonly at: "choose_method"; readonly typed?: string }
   | { readonly at: "choose_address"; readonly choice: AddressChoice }
   /** `choice`: what the address was chosen from. */

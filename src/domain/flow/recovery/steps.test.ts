@@ -144,7 +144,7 @@ describe("a recovery", () => {
     const flows = await recovery();
     await flows.submit("sendCode", {}, typed);
     await flows.submit("back");
-    expect(flows.flow?.data.state).toEqual({ at: "choose_method" });
+    expect(flows.flow?.data.state).toEqual({ at: "choose_method", typed: typed.address });
     expect(flows.flow?.identityId).toBeUndefined();
   });
 });

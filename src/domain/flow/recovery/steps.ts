@@ -8,8 +8,8 @@ import {
   recoveryTarget,
 } from "../../identity/recovery-addresses.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";
@@ -69,7 +69,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       stage: "choose_method",
       facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "recovery") }),
       texts: () => ({ title: headings.recoverTitle(), subtitle: headings.recoverName() }),
-      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(messages.recoveryNameLabel(), text)],
+      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(texts.recoveryNameLabel(), text)],
       typed: ({ address }) => ({ text: address }),
       steps: { sendCode: nameStep("code"), sendLink: nameStep("link") },
     },
@@ -84,7 +84,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
         sendLink: addressStep("link"),
         back: {
           leadsTo: ["choose_method"],
-          nodes: () => [button("back", messages.backLabel("recovery"), true)],
+          nodes: () => [button("back", texts.backLabel("recovery"), true)],
           take: async ({ state: { choice } }) => ({
             kind: "moved",
             state: { at: "choose_method", typed: choice.typed },
@@ -97,8 +97,8 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       ...rules,
       leadsTo: ["completed", "claim_account"],
       backTo: ["choose_method", "choose_address"],
-      back: ({ state: { choice } }) =>
-        choice === undefined ? { at: "choose_method" } : { at: "choose_address", choice },
+      back: ({ state: { choice, sentTo } }) =>
+        choice === undefined ? { at: "choose_method", typed: sentTo } : { at: "choose_address", choice },
       isFixed: ({ state }) => "choice" in state && state.choice !== undefined,
       lookUp: async ({ tenant }, typed) => {
         const name = toAccountName(typed);
@@ -166,13 +166,13 @@ async function takeChoice(
 
 async function takeProof(
   { claims, completions }: RecoveryTableDependencies,
-  { caller, flow, state, identity, credentialKinds }: Attempt,
+  { caller, flow, state, identity, credentialKinds }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
   proved: ProvedAddress,
 ): Result {
   const isVouched = flow.data.purpose.operator === "vouches";
   if (identity?.state !== "active" || identity.id !== proved.target.identityId) return proofWorthless();
   if (!isVouched && isClaimable(identity, proved.target)) {
-    return claims.ask("sentTo" in state ? state.sentTo : "", proved);
+    return claims.ask(state, proved);
   }
   // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.
@@ -182,6 +182,6 @@ async function takeProof(
 }
 
 function proofWorthless(): StepRejected {
-  const problems = { fields: [], form: [messages.invalidCode("recovery")] };
+  const problems = { fields: [], form: [texts.invalidCode("recovery")] };
   return { kind: "rejected", reason: "CODE_INVALID", problems };
 }

@@ -1,5 +1,5 @@
 import { newEvent } from "../../event/event.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { type DerivedTraits, newIdentity } from "../../identity/identity.ts";
 import type { JsonObject } from "../../json.ts";
@@ -9,7 +9,7 @@ import { newSession } from "../../session/sessions.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import type { FlowCaller } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
 import type { VerificationFlows } from "../verification/verification-flows.ts";
@@ -24,12 +24,12 @@ export interface NewAccount {
   readonly proved: Omit<RegistrationProved, "kind">;
   readonly held: readonly HeldRevision[];
   /** Proven on the way, or by the invitation. */
-  readonly proven: readonly ProofTarget[];
+  readonly proven: readonly ContactAddress[];
   readonly ticket: ThrottleTicket;
 }
 
 interface NewAccountsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly verifications: VerificationFlows;
   readonly throttle: Throttle;
@@ -46,7 +46,7 @@ export class NewAccounts {
   }
 
   /** Where the message of a registration goes; undefined where none follows. */
-  mailboxOf(tenant: Tenant, derived: DerivedTraits, proven: readonly ProofTarget[]): string | undefined {
+  mailboxOf(tenant: Tenant, derived: DerivedTraits, proven: readonly ContactAddress[]): string | undefined {
     const unproven = derived.verifiableAddresses.find((address) => !isProven(proven, address));
     return unproven && this.#deps.verifications.isSentAfterRegistration(tenant) ? unproven.value : undefined;
   }
@@ -113,7 +113,7 @@ export class NewAccounts {
       ],
       throttle,
     });
-    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
     const verification = await this.#deps.verifications.afterRegistration(caller, flow, {
       identity,

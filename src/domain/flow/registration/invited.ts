@@ -3,14 +3,14 @@
 import { domainError } from "../../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { InvitationId } from "../../ids.ts";
 import type { InvitedAccount } from "../../invitation/invitation.ts";
 import type { Invitations } from "../../invitation/invitations.ts";
-import * as messages from "../../message/message.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { RegistrationPurpose } from "./state.ts";
 
 /** What a flow remembers of its invitation: all of it, since nothing of an invitation changes but whether it has ended. */
@@ -65,12 +65,12 @@ export function provenByInvitation({
   invitation,
 }: {
   readonly invitation?: FlowInvitation | undefined;
-}): readonly ProofTarget[] {
+}): readonly ContactAddress[] {
   return invitation?.address === undefined ? [] : [invitation.address];
 }
 
 /** Whether an address is among those that were proven. */
-export function isProven(proven: readonly ProofTarget[], address: ProofTarget): boolean {
+export function isProven(proven: readonly ContactAddress[], address: ContactAddress): boolean {
   return proven.some((target) => isSameAddress(target, address));
 }
 
@@ -87,6 +87,6 @@ export function invitationEvents(
 
 /** The answer to a registration whose invitation was used, revoked or expired before it completed. */
 export function invitationGone(): StepRejected {
-  const problems = { fields: [], form: [messages.invitationGone()] };
+  const problems = { fields: [], form: [texts.invitationGone()] };
   return { kind: "rejected", reason: "INVITATION_INVALID", problems };
 }

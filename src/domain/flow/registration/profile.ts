@@ -1,13 +1,13 @@
 /** The traits of a registration: what was given, what is missing, what is wrong with them. */
 import type { StepRejected } from "../../form/rejection.ts";
 import { type OwnsAddress, ownsProven } from "../../identity/address-claims.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
 import { isSameJson } from "../../identity/merge-patch.ts";
 import { checkChange, mergeTraits } from "../../identity/own-traits.ts";
 import type { JsonObject } from "../../json.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { RecordOf } from "../shared/table.ts";
 import { traitsInvalid } from "../shared/traits.ts";
 import { provenByInvitation } from "./invited.ts";
@@ -59,7 +59,7 @@ export function ownedBefore({ data }: RegistrationFlow, isProof: boolean): OwnsA
 }
 
 /** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
-export function addressOf(derived: DerivedTraits): ProofTarget | undefined {
+export function addressOf(derived: DerivedTraits): ContactAddress | undefined {
   const isAddress = ({ kind }: { kind: string }) => kind === "email" || kind === "phone";
   const first = derived.identifiers.find(isAddress) ?? derived.verifiableAddresses[0];
   return first === undefined
@@ -68,7 +68,7 @@ export function addressOf(derived: DerivedTraits): ProofTarget | undefined {
 }
 
 /** Whether an account would have other addresses than the one that is proven. */
-export function hasOtherAddresses(derived: DerivedTraits, proven: ProofTarget): boolean {
+export function hasOtherAddresses(derived: DerivedTraits, proven: ContactAddress): boolean {
   const { identifiers, verifiableAddresses, recoveryAddresses } = derived;
   const addresses = [
     ...identifiers.filter(({ kind }) => kind !== "username"),
@@ -80,19 +80,19 @@ export function hasOtherAddresses(derived: DerivedTraits, proven: ProofTarget): 
 
 /** Traits that hold nothing to sign in with. */
 export function noIdentifier(): StepRejected {
-  return invalidForm(messages.identifierMissing());
+  return invalidForm(texts.identifierMissing());
 }
 
 /** Traits that are not those that were accepted before. */
 export function traitsChanged(): StepRejected {
-  return invalidForm(messages.traitsMismatch());
+  return invalidForm(texts.traitsMismatch());
 }
 
 /** Several addresses, of which a link would prove one. */
 export function oneAddressForLink(): StepRejected {
-  return invalidForm(messages.oneAddressForLink());
+  return invalidForm(texts.oneAddressForLink());
 }
 
-function invalidForm(message: messages.Message): StepRejected {
+function invalidForm(message: texts.UserMessage): StepRejected {
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: { fields: [], form: [message] } };
 }

@@ -8,7 +8,8 @@ import type { FlowClient } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
@@ -39,7 +40,8 @@ export interface RegistrationStart {
 }
 
 interface RegistrationFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
   readonly invitations: Pick<Invitations, "open">;
@@ -53,7 +55,7 @@ export class RegistrationFlows {
 
   constructor(deps: RegistrationFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.keeper, {
+    this.#flows = new KindFlows(deps, {
       kind: "registration",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
@@ -69,9 +71,9 @@ export class RegistrationFlows {
    * link or an invitation two.
    */
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
-    const { keeper, challenges, invitations } = this.#deps;
+    const { access, challenges, invitations } = this.#deps;
     const { tenant } = caller;
-    keeper.assertClient(caller, start.client);
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     const purpose = await registrationPurpose(invitations, tenant, start);
     return this.#flows.create(caller, start, { purpose, state: firstState(tenant) });
@@ -88,8 +90,8 @@ export class RegistrationFlows {
     submitted: RegistrationSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RegistrationOutcome> {
-    const { keeper } = this.#deps;
-    const found = read?.flow ?? (await keeper.find(caller.tenant, "registration", submitted.flowId));
+    const { engine } = this.#deps;
+    const found = read?.flow ?? (await engine.find(caller.tenant, "registration", submitted.flowId));
     return this.#flows.submit<RegistrationSubmission>(caller, submitted, found, ({ traits }) => ({ traits }));
   }
 }

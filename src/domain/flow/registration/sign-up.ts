@@ -49,7 +49,7 @@ export class SignUp {
   /** The traits, where they come before the method. */
   async takeProfile(attempt: Attempt<"fill_profile">): Promise<Result> {
     const { tenant, flow, traits: patch } = attempt;
-    const isProof = tenant.settings.registration.addressProof === "before_session";
+    const isProof = provesFirst(tenant);
     const profile = this.#profileOf(attempt, patch, isProof);
     if (profile.kind === "rejected") return profile;
     // Security rule (SR-FLOW-7): nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
@@ -62,8 +62,8 @@ export class SignUp {
 
   /** A method, with the traits or after them. Throws RATE_LIMITED. */
   async takeMethod(attempt: Attempt<Choosing>, method: RegistrationMethod): Promise<Result> {
-    const { tenant, caller, flow, state, step } = attempt;
-    const isProof = tenant.settings.registration.addressProof === "before_session";
+    const { tenant, flow, state, step } = attempt;
+    const isProof = provesFirst(tenant);
     const checked = this.#checked(attempt, isProof);
     if (checked.kind === "rejected") return checked;
     const proven = provenByInvitation(flow.data.purpose);
@@ -89,7 +89,7 @@ export class SignUp {
     const isInvited = address !== undefined && isProven(proven, address);
     if (!isInvited && isProof) return this.#requestProof(attempt, "code", checked, proved);
     const held = [{ digest: flow.digest, revision: flow.revision }];
-    return this.#makeAccount({ ...attempt, caller }, { ...checked, proved, held, proven, ticket });
+    return this.#makeAccount(attempt, { ...checked, proved, held, proven, ticket });
   }
 
   /** A code or link instead of a method. Throws RATE_LIMITED. */
@@ -179,6 +179,11 @@ export class SignUp {
     if (completed !== "identifier_taken") return completed;
     return takenOf(this.#deps.flows, tenant, account.derived);
   }
+}
+
+/** Whether an address is proven before there is an account. */
+function provesFirst({ settings }: Tenant): boolean {
+  return settings.registration.addressProof === "before_session";
 }
 
 function choiceOf(state: State<Choosing>): "fill_form" | "choose_method" {

@@ -3,10 +3,10 @@ import { traitNodes } from "../../form/trait-nodes.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
 import { enabledMethods, type RegistrationMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
@@ -87,7 +87,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     return { offers: [...own, ...challenges.offers(tenant, "registration")] };
   };
   const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });
-  const back = button("back", messages.backLabel("registration"), true);
+  const back = button("back", texts.backLabel("registration"), true);
 
   return {
     fill_profile: {
@@ -98,7 +98,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       steps: {
         profile: {
           leadsTo: ["choose_method"],
-          nodes: () => [button("profile", messages.continueLabel())],
+          nodes: () => [button("profile", texts.continueLabel())],
           take: (attempt) => signUp.takeProfile(attempt),
         },
       },
@@ -157,7 +157,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       isFixed: () => false,
       // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
       refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
-      prove: (attempt, proved) => signUp.takeProof(attempt as Parameters<SignUp["takeProof"]>[0], proved),
+      prove: (attempt, proved) => signUp.takeProof(attempt, proved),
     }),
   };
 }

@@ -1,5 +1,5 @@
 import type { StepRejected } from "../../form/rejection.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ChallengeRequest } from "../challenge/challenges.ts";
@@ -13,7 +13,7 @@ import { identifiersTaken } from "../shared/traits.ts";
 export async function proofRequest(
   flows: FlowStore,
   tenant: Tenant,
-  target: ProofTarget,
+  target: ContactAddress,
   request: Pick<ChallengeRequest, "kind">,
 ): Promise<ChallengeRequest> {
   const taken = await flows.takenIdentifiers(tenant, [target.value]);
@@ -27,7 +27,7 @@ export async function takenBeside(
   flows: FlowStore,
   tenant: Tenant,
   derived: DerivedTraits,
-  address: ProofTarget,
+  address: ContactAddress,
 ): Promise<StepRejected | undefined> {
   const others = derived.identifiers.filter(({ value }) => value !== address.value);
   if (others.length === 0) return undefined;

@@ -1,9 +1,9 @@
 /** What all changes of settings have in common. */
 import { domainError } from "../../errors.ts";
 import type { CallOrigin } from "../../event/event.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { FlowData } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { AttemptOf, RecordOf } from "../shared/table.ts";
 import type { SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 import type { OwnChange, OwnChangeResult } from "./store.ts";
@@ -32,7 +32,7 @@ export function ownOrigin({ caller, identity }: SettingsAttempt): CallOrigin {
 
 /** What a change writes of its flow: its data, and the outcome that it keeps for a page that is loaded again. */
 export function writtenOf(
-  keeper: FlowKeeper,
+  engine: FlowEngine,
   { flow }: SettingsAttempt,
 ): Pick<OwnChange, "held" | "kept" | "data"> {
   const next = { ...flow, revision: flow.revision + 1, data: dataAfter(flow) };
@@ -40,7 +40,7 @@ export function writtenOf(
   const isOver = flow.data.purpose.kind === "recovery";
   return {
     held: { digest: flow.digest, revision: flow.revision },
-    kept: isOver ? undefined : keeper.keepSuccess(next, messages.settingsSaved()),
+    kept: isOver ? undefined : engine.keepSuccess(next, texts.settingsSaved()),
     data: next.data,
   };
 }
@@ -52,11 +52,11 @@ export function flowAfter(flow: RecordOf<SettingsTypes>): RecordOf<SettingsTypes
 
 /** Throws FLOW_CHANGED, FLOW_COMPLETED for a change that was not written. */
 export async function assertWritten(
-  keeper: FlowKeeper,
+  engine: FlowEngine,
   { tenant, flow }: SettingsAttempt,
   result: OwnChangeResult,
 ): Promise<void> {
-  if (result === "flow_taken") throw await keeper.taken(tenant, flow);
+  if (result === "flow_taken") throw await engine.taken(tenant, flow);
   if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
 }
 

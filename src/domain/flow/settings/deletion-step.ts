@@ -1,8 +1,8 @@
 import { button, type Node } from "../../form/form.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { never } from "../../instant.ts";
-import * as messages from "../../message/message.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 
 /**
  * The step about the end of an account that its settings offer: none where it is not allowed. What is scheduled can be
@@ -10,15 +10,15 @@ import type { Tenant } from "../../tenant/tenant.ts";
  */
 export function deletionStep(
   tenant: Tenant,
-  identity: Pick<Identity, "deleteAt">,
+  identity: Pick<Identity, "purgeAt">,
 ): "deleteAccount" | "keepAccount" | undefined {
-  if (identity.deleteAt !== never) return "keepAccount";
+  if (identity.purgeAt !== never) return "keepAccount";
   return tenant.settings.settings.accountDeletion.enabled ? "deleteAccount" : undefined;
 }
 
 /** The button that keeps an account which is to be deleted. */
 export function keepNode(): Node {
-  return button("keepAccount", messages.keepAccountLabel(), true);
+  return button("keepAccount", texts.keepAccountLabel(), true);
 }
 
 /** The button that has an account deleted, with what that means. */
@@ -28,14 +28,14 @@ export function deleteNode(tenant: Tenant): Node {
     name: "deleteAccount",
     step: "deleteAccount",
     section: "deletion",
-    label: messages.deleteAccountLabel(),
-    help: messages.deletionWarning(graceMs),
+    label: texts.deleteAccountLabel(),
+    help: texts.deletionWarning(graceMs),
     messages: [],
     element: {
       kind: "button",
       importance: "secondary",
       danger: true,
-      confirmation: messages.deletionQuestion(),
+      confirmation: texts.deletionQuestion(),
       skipsRequired: true,
     },
   };

@@ -5,14 +5,14 @@ import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Clock } from "../../ports.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { StepResult } from "../shared/table.ts";
 import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
 import type { SettingsTypes } from "./state.ts";
 import { type OwnChangeResult, revocationOf, type SettingsStore } from "./store.ts";
 
 interface AccountDeletionDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -35,11 +35,11 @@ export class AccountDeletion {
     const { client, returnTo } = flow;
     const at = this.#deps.clock.now();
     const { graceMs } = tenant.settings.settings.accountDeletion;
-    const deleteAt = new Date(at.getTime() + graceMs);
+    const purgeAt = new Date(at.getTime() + graceMs);
     const result =
-      graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, deleteAt);
-    await assertWritten(this.#deps.keeper, attempt, result);
-    return { kind: "deletion_scheduled", deleteAt, client, returnTo };
+      graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, purgeAt);
+    await assertWritten(this.#deps.engine, attempt, result);
+    return { kind: "deletion_scheduled", purgeAt, client, returnTo };
   }
 
   /** Keeps an account that was to be deleted. */
@@ -51,20 +51,20 @@ export class AccountDeletion {
       tenant,
       this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }),
     );
-    await assertWritten(this.#deps.keeper, attempt, result);
+    await assertWritten(this.#deps.engine, attempt, result);
     const revision = identity.revision + 1;
-    return { kind: "changed", identity: { ...identity, deleteAt: never, updatedAt: at, revision } };
+    return { kind: "changed", identity: { ...identity, purgeAt: never, updatedAt: at, revision } };
   }
 
-  #deleteLater(attempt: SettingsAttempt, at: Date, deleteAt: Date): Promise<OwnChangeResult> {
+  #deleteLater(attempt: SettingsAttempt, at: Date, purgeAt: Date): Promise<OwnChangeResult> {
     const { tenant, identity } = attempt;
-    const content = { template: "account_deletion_scheduled", data: { date: deleteAt } } as const;
-    const data = { purge_time: deleteAt.toISOString() };
+    const content = { template: "account_deletion_scheduled", data: { date: purgeAt } } as const;
+    const data = { purge_time: purgeAt.toISOString() };
     const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
     return this.#deps.store.scheduleDeletion(tenant, {
       ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
       kept: undefined,
-      deleteAt,
+      purgeAt,
       revocationEvent,
     });
   }
@@ -91,7 +91,7 @@ export class AccountDeletion {
     const { at, content, type, data } = what;
     const { flow, identity } = attempt;
     return {
-      ...writtenOf(this.#deps.keeper, attempt),
+      ...writtenOf(this.#deps.engine, attempt),
       at,
       identityId: identity.id,
       messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at)),

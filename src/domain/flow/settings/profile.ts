@@ -4,7 +4,7 @@ import { newEvent } from "../../event/event.ts";
 import { nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { type OwnsAddress, ownsAlready } from "../../identity/address-claims.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -20,12 +20,12 @@ import {
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { TraitsEtags } from "../../identity/traits-etags.ts";
 import { type JsonObject, valueAt } from "../../json.ts";
-import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { NotAccepted, StepResult } from "../shared/table.ts";
 import { identifiersTaken, traitsInvalid } from "../shared/traits.ts";
@@ -34,7 +34,7 @@ import type { SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
 interface ProfileSettingsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly store: SettingsStore;
   readonly schemas: IdentitySchemas;
@@ -60,7 +60,7 @@ export class ProfileSettings {
     tenant: Tenant,
     identity: Identity,
     patch: JsonObject,
-    proven?: ProofTarget,
+    proven?: ContactAddress,
   ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject } {
     const { traits } = identity;
     const schema = this.#deps.schemas.current(tenant, identity.schemaId);
@@ -135,7 +135,7 @@ export class ProfileSettings {
   async #proveAddress(
     attempt: SettingsAttempt,
     plan: ProfilePlan,
-    added: Pick<ProofTarget, "kind" | "value">,
+    added: Pick<ContactAddress, "kind" | "value">,
   ): Promise<StepResult<SettingsTypes>> {
     const { tenant, state, identity } = attempt;
     const { traits } = plan;
@@ -149,27 +149,27 @@ export class ProfileSettings {
       kind: "code",
       sentTo: added.value,
       target: isTaken ? undefined : { ...added, identityId: identity.id },
-      ...(isTaken && { instead }),
+      instead: isTaken ? instead : undefined,
       isFixed: true,
     });
     const { interrupted } = state;
     const change = changeBetween(identity.traits, traits);
-    return withState<SettingsTypes>(sent, { ...sent.state, change, ...(interrupted && { interrupted }) });
+    return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
   }
 
   async #save(
     attempt: SettingsAttempt,
     plan: ProfilePlan,
-    verified: ProofTarget | undefined,
+    verified: ContactAddress | undefined,
   ): Promise<StepResult<SettingsTypes>> {
     const { tenant, flow, identity, session } = attempt;
-    const { keeper, store, outbox, clock } = this.#deps;
+    const { engine, store, outbox, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
     const after = changedIdentity(identity, plan, verified, at);
     const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
     const result = await store.changeProfile(tenant, {
-      ...writtenOf(keeper, attempt),
+      ...writtenOf(engine, attempt),
       identity: after,
       expectedRevision: identity.revision,
       endsOthers: plan.isSensitive,
@@ -180,8 +180,12 @@ export class ProfileSettings {
       events: [newEvent("identity.updated", at, origin, event)],
       revocationEvent: revocationOf(identity.id, origin, at),
     });
-    if (result === "identifier_taken") return identifiersTaken(plan.derived);
-    await assertWritten(keeper, attempt, result);
+    if (result === "identifier_taken") {
+      const own = new Set(identity.identifiers.map(({ value }) => value));
+      const others = plan.derived.identifiers.map(({ value }) => value).filter((value) => !own.has(value));
+      return filledIn(attempt, identifiersTaken(plan.derived, new Set(others)), plan.traits);
+    }
+    await assertWritten(engine, attempt, result);
     return { kind: "changed", identity: after };
   }
 }
@@ -206,13 +210,13 @@ function traitsChangedElsewhere(
   const shown = withoutWriteOnly(schema, patch);
   const fields = paths.map((path) => ({
     name: nodeName("traits", ...path),
-    message: messages.traitChangedElsewhere(valueAt(shown, path) ?? null),
+    message: texts.traitChangedElsewhere(valueAt(shown, path) ?? null),
   }));
   return { kind: "rejected", reason: "TRAITS_CHANGED", problems: { fields, form: [] } };
 }
 
 /** Several new addresses at once: each needs a proof of its own. */
 function oneAddressAtATime(): StepRejected {
-  const problems = { fields: [], form: [messages.oneAddressAtATime()] };
+  const problems = { fields: [], form: [texts.oneAddressAtATime()] };
   return { kind: "rejected", reason: "TRAITS_INVALID", problems };
 }

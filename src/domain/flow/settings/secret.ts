@@ -7,7 +7,7 @@ import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { StepResult } from "../shared/table.ts";
 import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
@@ -15,7 +15,7 @@ import type { SettingsChange, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
 interface SecretSettingsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
   readonly throttle: Throttle;
@@ -70,7 +70,7 @@ export class SecretSettings {
     const next = { kind: method.kind, memory: result.memory };
     return {
       kind: "moved",
-      state: { at, method: next, ...(interrupted && { interrupted }) },
+      state: { at, method: next, interrupted },
       identityId: flow.identityId,
       url: result.kind === "redirects" ? result.url : undefined,
     };
@@ -83,7 +83,7 @@ export class SecretSettings {
   ): Promise<StepResult<SettingsTypes>> {
     const { caller, tenant, flow, identity, session } = attempt;
     const { credential, notice } = change;
-    const { keeper, store, outbox, throttle, clock } = this.#deps;
+    const { engine, store, outbox, throttle, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
     const issued = this.#issueSession(attempt, at);
@@ -94,7 +94,7 @@ export class SecretSettings {
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     const known = issued && throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
     const result = await store.changeCredential(tenant, {
-      ...writtenOf(keeper, attempt),
+      ...writtenOf(engine, attempt),
       completes: flow.data.purpose.kind === "recovery",
       identityId: identity.id,
       credential,
@@ -106,7 +106,7 @@ export class SecretSettings {
       events,
       revocationEvent: revocationOf(identity.id, origin, at),
     });
-    await assertWritten(keeper, attempt, result);
+    await assertWritten(engine, attempt, result);
     if (issued === undefined) return { kind: "changed", identity };
     const { client, returnTo } = flow;
     const given = { ...issued, client, device: known?.device };

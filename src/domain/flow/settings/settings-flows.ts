@@ -1,4 +1,4 @@
-import { DomainError, domainError } from "../../errors.ts";
+import { domainError } from "../../errors.ts";
 import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -8,10 +8,10 @@ import type { TraitsEtags } from "../../identity/traits-etags.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type {
   CreatedFlow,
   FirstFactor,
@@ -22,8 +22,10 @@ import type {
   FlowRecord,
   ReadFlow,
 } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type FlowView, viewOf } from "../shared/flow-view.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { firstState, flowAfter } from "./change.ts";
@@ -48,7 +50,8 @@ export interface SettingsSubmission extends FlowSubmission {
 type SettingsFlow = RecordOf<SettingsTypes>;
 
 interface SettingsFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<SettingsTypes>;
   readonly schemas: IdentitySchemas;
@@ -75,11 +78,11 @@ export class SettingsFlows {
       readonly clientData?: JsonObject | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { keeper } = this.#deps;
-    keeper.assertClient(caller, start.client);
+    const { access, engine } = this.#deps;
+    access.assertClient(caller, start.client);
     const { identity } = await caller.session(start.client);
     const purpose: SettingsPurpose = { kind: "settings" };
-    return keeper.create(caller, this.#viewFor(caller.tenant, identity), {
+    return engine.create(caller, this.#viewFor(caller.tenant, identity), {
       ...start,
       purpose,
       state: firstState(purpose),
@@ -101,19 +104,19 @@ export class SettingsFlows {
     const { recovery, ...rest } = start;
     const purpose: SettingsPurpose = { kind: "recovery", recovery };
     const view = this.#viewFor(caller.tenant, undefined);
-    return this.#deps.keeper.draft(caller, view, { ...rest, purpose, state: firstState(purpose) });
+    return this.#deps.engine.draft(caller, view, { ...rest, purpose, state: firstState(purpose) });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
   async show(caller: FlowCaller, flowId: string, { flow, identity: owner }: ReadFlow): Promise<FlowFound> {
-    const { keeper } = this.#deps;
-    const held = keeper.hold(caller, flow);
+    const { access, engine } = this.#deps;
+    const held = access.hold(caller, flow);
     const record = own(held.record);
     const { identity } = await this.#holderOf(caller, record, owner);
     if (held.kind === "expired") {
       return { kind: "replaced", replacement: await this.#beginAgain(caller, flowId, record, identity) };
     }
-    return keeper.show(caller, this.#viewFor(caller.tenant, identity), flowId, record);
+    return engine.show(caller, this.#viewFor(caller.tenant, identity), flowId, record);
   }
 
   /** Carries out what was submitted. */
@@ -122,15 +125,15 @@ export class SettingsFlows {
     submitted: SettingsSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<SettingsOutcome> {
-    const { keeper, table } = this.#deps;
+    const { access, engine, table } = this.#deps;
     const { tenant } = caller;
     const { flowId } = submitted;
     const { flow: found, identity: owner } = read ?? (await this.#find(tenant, flowId));
-    const held = keeper.hold(caller, found);
-    keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
+    const held = access.hold(caller, found);
+    access.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
     // Security rule (SR-FLOW-1): who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
     const { identity, session } = await this.#holderOf(caller, own(held.record), owner);
-    const admitted = await keeper.admit(held, submitted, () =>
+    const admitted = await engine.admit(held, submitted, () =>
       this.#beginAgain(caller, flowId, own(held.record), identity),
     );
     if (admitted.kind !== "entered") return admitted;
@@ -139,7 +142,7 @@ export class SettingsFlows {
     const { step, traits, traitsEtag } = submissionOf(submitted, () => view.form(tenant, flow).nodes);
     const isPrivileged = this.#isPrivileged(tenant, flow, session);
     const account = this.#accountOf(tenant, identity);
-    const outcome = await keeper.take<SettingsTypes>(table, view, {
+    const outcome = await engine.take<SettingsTypes>(table, view, {
       ...{ caller, tenant, flow, flowId, state: flow.data.state, step, traits, traitsEtag },
       ...{ account, identity, session, isPrivileged },
     });
@@ -148,12 +151,12 @@ export class SettingsFlows {
 
   /** The outcome of a change that was made; the flow goes on with what holds now. */
   #saved(caller: FlowCaller, flowId: string, flow: SettingsFlow, identity: Identity): SettingsOutcome {
-    const { keeper } = this.#deps;
+    const { engine } = this.#deps;
     const view = this.#viewFor(caller.tenant, identity);
     const next = flowAfter(flow);
     const form = view.form(caller.tenant, next);
-    const drawn = { ...form, messages: [messages.settingsSaved(), ...form.messages] };
-    return { kind: "saved", flow: keeper.presentTo(caller, view, flowId, next, drawn), identity };
+    const drawn = { ...form, messages: [texts.settingsSaved(), ...form.messages] };
+    return { kind: "saved", flow: engine.presentTo(caller, view, flowId, next, drawn), identity };
   }
 
   /** What is seen of an account; without one, that of a new secret. */
@@ -194,20 +197,22 @@ export class SettingsFlows {
     flow: SettingsFlow,
     identity: Identity,
   ): Promise<CreatedFlow> {
-    const { keeper, recoveryView } = this.#deps;
+    const { engine, recoveryView } = this.#deps;
     const { tenant } = caller;
     if (flow.data.purpose.kind === "settings") {
-      return keeper.replace(caller, this.#viewFor(tenant, identity), flowId, flow);
+      return engine.replace(caller, this.#viewFor(tenant, identity), flowId, flow);
     }
     if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
-    const { client, returnTo } = flow;
+    const { client, returnTo, data } = flow;
+    const { clientData } = data;
     const state = { at: "choose_method" } as const;
-    return keeper.replaceBy(caller, recoveryView(), flowId, { client, returnTo, purpose: {}, state });
+    const start = { client, returnTo, clientData, purpose: {}, state };
+    return engine.replaceBy(caller, recoveryView(), flowId, start);
   }
 
   #find(tenant: Tenant, flowId: string) {
-    const { keeper, flows } = this.#deps;
-    return flows.findWithIdentity(tenant, "settings", keeper.digestOf(tenant, flowId));
+    const { access, flows } = this.#deps;
+    return flows.findWithIdentity(tenant, "settings", access.digestOf(tenant, flowId));
   }
 
   /**
@@ -223,7 +228,7 @@ export class SettingsFlows {
     if (purpose.kind === "recovery") {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
       const isEnough = purpose.recovery.methods.length === 0;
-      return { identity, session: isEnough ? undefined : await sessionOf(caller, client, identity.id) };
+      return { identity, session: isEnough ? undefined : await ownSession(caller, client, identity.id) };
     }
     const { session } = await caller.session(client);
     if (identity !== undefined && session.identityId === identity.id) return { identity, session };
@@ -245,20 +250,4 @@ export class SettingsFlows {
 
 function own(flow: FlowRecord): SettingsFlow {
   return flow as SettingsFlow;
-}
-
-/** The session that the caller shows, if it is this identity's; undefined if it is not, or there is none. */
-async function sessionOf(
-  caller: FlowCaller,
-  client: FlowClient,
-  identityId: IdentityId,
-): Promise<Session | undefined> {
-  try {
-    const { session } = await caller.session(client);
-    return session.identityId === identityId ? session : undefined;
-  } catch (error) {
-    // Without a session nothing was shown yet: that is for the flow to say.
-    if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return undefined;
-    throw error;
-  }
 }

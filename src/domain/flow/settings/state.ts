@@ -50,7 +50,7 @@ export interface SettingsTypes {
   readonly State: SettingsState;
   readonly Purpose: SettingsPurpose;
   readonly Context: {
-    /** Undefined where the account is not shown: after a recovery. */
+    /** Undefined while the flow that follows a recovery is drafted. */
     readonly account: { readonly identity: Identity; readonly schema: CompiledSchema } | undefined;
   };
   readonly Attempt: {
@@ -80,7 +80,7 @@ export interface SettingsTypes {
     | { readonly kind: "changed"; readonly identity: Identity }
     | {
         readonly kind: "deletion_scheduled";
-        readonly deleteAt: Date;
+        readonly purgeAt: Date;
         readonly client: FlowClient;
         readonly returnTo: string | undefined;
       };

@@ -269,7 +269,7 @@ describe("traits", () => {
 
 describe("the end of an account", () => {
   const tenant = { settings: deletable };
-  const scheduled = { deleteAt: instantOf(new Date("2026-12-24T12:00:00Z")) };
+  const scheduled = { purgeAt: instantOf(new Date("2026-12-24T12:00:00Z")) };
 
   test("is on offer where the tenant allows it", async () => {
     const { form, stage, submit } = await settings({ tenant });
@@ -280,7 +280,7 @@ describe("the end of an account", () => {
     });
     expect(await stage()).toEqual({
       kind: "change_settings",
-      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", deleteAt: undefined }],
+      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", purgeAt: undefined }],
     });
     await expect(submit("keepAccount")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     await expect((await settings()).submit("deleteAccount")).rejects.toMatchObject({
@@ -326,7 +326,7 @@ describe("the end of an account", () => {
       nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes],
     });
     expect(await stage()).toMatchObject({
-      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", deleteAt: scheduled.deleteAt }],
+      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", purgeAt: scheduled.purgeAt }],
     });
     await expect(submit("deleteAccount")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     expect(await submit("keepAccount")).toMatchObject({ kind: "saved" });

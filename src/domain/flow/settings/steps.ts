@@ -6,10 +6,10 @@ import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
 import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
@@ -57,7 +57,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     step: SettingsStep,
     isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo: base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
+    leadsTo:
+      base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && (isUnderWay?.(context, method.kind) ?? true),
@@ -76,10 +77,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     ...secretSteps<S>(base, ({ state }, kind) => "method" in state && state.method.kind === kind),
     back: {
       leadsTo: [base],
-      nodes: () => [button("back", messages.backLabel("settings"), true)],
+      nodes: () => [button("back", texts.backLabel("settings"), true)],
       take: async ({ flow, state }) => ({
         kind: "moved",
-        state: { at: base, ...(state.interrupted && { interrupted: state.interrupted }) },
+        state: { at: base, interrupted: state.interrupted },
         identityId: flow.identityId,
       }),
     },
@@ -91,12 +92,11 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
     methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
   const resume = <S extends State<"change_settings" | "set_new_secret">>(
-    leadsTo: StepRule<SettingsTypes>["leadsTo"],
+    rule: Pick<StepRule<SettingsTypes>, "leadsTo" | "limits">,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo,
-    limits: ["code_send"],
+    ...rule,
     isOffered: ({ state }) => state.interrupted !== undefined,
-    nodes: () => [button("resume", messages.resumeLabel(), true)],
+    nodes: () => [button("resume", texts.resumeLabel(), true)],
     take: async (attempt) => {
       const { interrupted } = attempt.state;
       if (interrupted === undefined) throw new Error("only what was interrupted is resumed");
@@ -118,32 +118,32 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       facts: ({ tenant, account }) => {
         const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersOf(tenant)];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
-          const { deleteAt } = account.identity;
-          offers.push({ kind: "deletion", deleteAt: deleteAt === never ? undefined : deleteAt });
+          const { purgeAt } = account.identity;
+          offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
         return { offers };
       },
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
         const sections: Section[] = [
-          { id: "profile", title: messages.profileTitle() },
+          { id: "profile", title: texts.profileTitle() },
           ...enabledMethods(methods, tenant).map((method) => ({
             id: method.kind,
             title: method.sectionTitle(),
           })),
         ];
         if (identity !== undefined && deletionStep(tenant, identity) === "deleteAccount") {
-          sections.push({ id: "deletion", title: messages.deletionTitle() });
+          sections.push({ id: "deletion", title: texts.deletionTitle() });
         }
         return {
           title: headings.settingsTitle(),
           subtitle: headings.settingsHelp(),
-          account: identity && messages.accountOf(accountName(identity)),
+          account: identity && texts.accountOf(accountName(identity)),
           sections,
           messages:
-            identity === undefined || identity.deleteAt === never
+            identity === undefined || identity.purgeAt === never
               ? []
-              : [messages.deletionScheduled(identity.deleteAt)],
+              : [texts.deletionScheduled(identity.purgeAt)],
         };
       },
       steps: {
@@ -152,7 +152,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           nodes: () => [keepNode()],
           take: (attempt) => deletion.cancel(attempt),
         }),
-        resume: resume(["enter_code", "completed"]),
+        resume: resume({ leadsTo: ["enter_code", "completed"], limits: ["code_send"] }),
         profile: {
           leadsTo: ["enter_code"],
           limits: ["code_send"],
@@ -176,9 +176,12 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       texts: () => ({
         title: headings.newSecretTitle(),
         subtitle: headings.newSecretHelp(),
-        messages: [messages.recoverySucceeded()],
+        messages: [texts.recoverySucceeded()],
       }),
-      steps: { ...secretSteps<State<"set_new_secret">>("set_new_secret"), resume: resume(["completed"]) },
+      steps: {
+        ...secretSteps<State<"set_new_secret">>("set_new_secret"),
+        resume: resume({ leadsTo: ["completed"] }),
+      },
     },
     continue_method: {
       stage: "change_settings",
@@ -197,13 +200,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       challenges,
       leadsTo: ["change_settings"],
       backTo: ["change_settings"],
-      back: ({ state: { interrupted } }) => ({
-        at: "change_settings",
-        ...(interrupted && { interrupted }),
-      }),
+      back: ({ state: { interrupted } }) => ({ at: "change_settings", interrupted }),
       isFixed: () => true,
-      prove: (attempt, proved) =>
-        profile.complete(attempt, (attempt.state as State<"enter_code">).change, proved),
+      prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,
   };
 }
@@ -278,14 +277,19 @@ function loginFirst(
   interrupted: SettingsChange,
 ): StepResult<SettingsTypes> {
   const { client, returnTo } = flow;
-  const { purpose } = flow.data;
+  const { purpose, clientData } = flow.data;
   const begin = (): Promise<CreatedFlow> => {
     // Those who were recovered show what is missing; the holder of a session proves again who they are.
     if (purpose.kind === "recovery") {
-      return logins.createSecondFactor(caller, { client, returnTo }, identity.id, purpose.recovery);
+      return logins.createSecondFactor(
+        caller,
+        { client, returnTo, clientData },
+        identity.id,
+        purpose.recovery,
+      );
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return logins.createRefresh(caller, { client, returnTo, session });
+    return logins.createRefresh(caller, { client, returnTo, clientData, session });
   };
   const at = choiceOf(state);
   return {
@@ -307,7 +311,7 @@ function profileNodes(
   const patch = typed ?? (waiting && changeableNow(waiting, traits));
   const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
   const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
-  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", messages.saveLabel())];
+  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
 }
 
 /** What an account is known by to its owner: the name that its schema gives, else what they sign in with. */

@@ -49,7 +49,7 @@ export interface ProfileChange extends OwnChange {
 /** The end of an account, in a while. */
 export interface DeletionSchedule extends OwnChange {
   readonly identityId: IdentityId;
-  readonly deleteAt: Date;
+  readonly purgeAt: Date;
   readonly revocationEvent: Event;
 }
 

@@ -12,7 +12,7 @@ import type { FlowData, FlowRecord } from "./flow.ts";
 import type { FlowStore } from "./store.ts";
 
 /** How long the answer to a submit is kept, in case it gets lost: ten minutes. */
-export const answerLifetimeMs = 10 * 60 * 1000;
+const answerLifetimeMs = 10 * 60 * 1000;
 
 /** The answer to a submit, without its tokens. */
 export interface KeptAnswer {
@@ -179,7 +179,7 @@ export function dataWith(
 ): FlowData {
   return {
     ...data,
-    ...(clientData && { clientData }),
+    clientData: clientData ?? data.clientData,
     ...(request && { requests: [...(data.requests ?? []), request.id].slice(-mostRequests) }),
   };
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../json.ts";
 import type { FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { FlowAccount, FlowRecord, FlowStage } from "./flow.ts";
-import type { FlowStart } from "./flow-keeper.ts";
+import type { FlowStart } from "./flow-engine.ts";
 import type { Typed } from "./kept-outcome.ts";
 import { type ContextOf, type FlowTable, type KindTypes, offeredSteps, stateRule } from "./table.ts";
 

@@ -144,8 +144,8 @@ export interface MethodOffer {
 /** A part of a settings flow. */
 export type SettingsOffer =
   | { readonly kind: "profile" | CredentialKind }
-  /** `deleteAt`: when the account will be deleted, if that is scheduled. */
-  | { readonly kind: "deletion"; readonly deleteAt: Date | undefined };
+  /** `purgeAt`: when the account will be deleted, if that is scheduled. */
+  | { readonly kind: "deletion"; readonly purgeAt: Date | undefined };
 
 /** What came of a submit. */
 export type FlowOutcome =

@@ -6,7 +6,8 @@ import type { FlowClient, FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, FlowRecord, ReadFlow } from "./flow.ts";
-import type { FlowKeeper } from "./flow-keeper.ts";
+import type { FlowAccess } from "./flow-access.ts";
+import type { FlowEngine } from "./flow-engine.ts";
 import { type FlowView, viewOf } from "./flow-view.ts";
 import type { AttemptOf, ContextOf, FlowTable, KindTypes, RecordOf } from "./table.ts";
 
@@ -27,7 +28,7 @@ export interface FlowKindRules<K extends KindTypes> {
   };
   /** The traits that were typed, without write-only traits. */
   readable?(tenant: Tenant, flow: RecordOf<K>, traits: JsonObject): JsonObject;
-  /** Throws if the tenant allows no flow for this. Asked at every step, of those who hold the flow. */
+  /** Throws if the tenant allows no flow for this. Asked at every step, of those who hold the flow, and of a fresh flow. */
   assertOpen?(tenant: Tenant, purpose: K["Purpose"]): void;
 }
 
@@ -38,14 +39,19 @@ export interface CallerStart {
   readonly clientData?: JsonObject | undefined;
 }
 
+interface KindFlowsDependencies {
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
+}
+
 /** The flows of one kind whose rules need nothing but the flow: begun, shown, submitted. */
 export class KindFlows<K extends KindTypes> {
-  readonly #keeper: FlowKeeper;
+  readonly #deps: KindFlowsDependencies;
   readonly #rules: FlowKindRules<K>;
   readonly view: FlowView;
 
-  constructor(keeper: FlowKeeper, rules: FlowKindRules<K>) {
-    this.#keeper = keeper;
+  constructor(deps: KindFlowsDependencies, rules: FlowKindRules<K>) {
+    this.#deps = deps;
     this.#rules = rules;
     this.view = viewOf<K>(
       rules.table,
@@ -57,7 +63,9 @@ export class KindFlows<K extends KindTypes> {
         readable: (tenant, flow, traits) => rules.readable?.(tenant, own<K>(flow), traits) ?? {},
         again: (tenant, flow) => {
           const { client, returnTo, data } = flow;
-          return { client, returnTo, clientData: data.clientData, ...rules.again(tenant, own<K>(flow)) };
+          const begun = rules.again(tenant, own<K>(flow));
+          rules.assertOpen?.(tenant, begun.purpose);
+          return { client, returnTo, clientData: data.clientData, ...begun };
         },
       },
     );
@@ -70,7 +78,7 @@ export class KindFlows<K extends KindTypes> {
     begun: ReturnType<FlowKindRules<K>["again"]>,
   ): Promise<CreatedFlow> {
     const { client, returnTo, clientData } = start;
-    return this.#keeper.create(caller, this.view, { client, returnTo, clientData, ...begun });
+    return this.#deps.engine.create(caller, this.view, { client, returnTo, clientData, ...begun });
   }
 
   /** Begins the flow that an opened link leads to, with what the flow that holds the link was begun for. Throws LINK_INVALID. */
@@ -90,10 +98,8 @@ export class KindFlows<K extends KindTypes> {
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */
-  async show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    const held = this.#keeper.hold(caller, flow);
-    if (held.kind === "expired") this.#rules.assertOpen?.(caller.tenant, own<K>(flow).data.purpose);
-    return this.#keeper.show(caller, this.view, flowId, flow);
+  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    return this.#deps.engine.show(caller, this.view, flowId, flow);
   }
 
   /** Takes a step. `found`: the flow as it was read. `attempt`: what the step is tried with beside the flow. */
@@ -105,15 +111,15 @@ export class KindFlows<K extends KindTypes> {
   ): Promise<FlowOutcome | K["Done"]> {
     const { tenant } = caller;
     // Not before the caller has shown that the flow is theirs.
-    const { record } = this.#keeper.hold(caller, found);
+    const { record } = this.#deps.access.hold(caller, found);
     this.#rules.assertOpen?.(tenant, own<K>(record).data.purpose);
-    const entered = await this.#keeper.enter(caller, this.view, found, submitted);
+    const entered = await this.#deps.engine.enter(caller, this.view, found, submitted);
     if (entered.kind !== "entered") return entered;
     const flow = own<K>(entered.record);
     const submission = submissionOf(submitted, () => this.view.form(tenant, flow).nodes) as Submission;
     const { flowId, step } = submission;
     const common = { caller, tenant, flow, flowId, step, state: flow.data.state };
-    return this.#keeper.take<K>(this.#rules.table, this.view, {
+    return this.#deps.engine.take<K>(this.#rules.table, this.view, {
       ...common,
       ...attempt(submission, flow),
     } as AttemptOf<K>);

@@ -1,7 +1,7 @@
 import type { SealedMessage } from "../../courier/outbox.ts";
 import type { Event } from "../../event/event.ts";
 import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { AddressKind, Identity, NewCredential } from "../../identity/identity.ts";
 import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
@@ -44,7 +44,7 @@ export interface LoginCompletion {
   /** What was proven: the credential that was read, or a verified address. */
   readonly proof:
     | { readonly kind: "credential"; readonly credential: CredentialKind | undefined }
-    | { readonly kind: "address"; readonly target: ProofTarget };
+    | { readonly kind: "address"; readonly target: ContactAddress };
   readonly session: NewSession;
   /** Replaces the credential's secret. */
   readonly replacement: LoginProved["replacement"];
@@ -79,7 +79,7 @@ export interface RegistrationCompletion {
 /** What a successful verification writes. */
 export interface VerificationCompletion {
   readonly held: readonly HeldRevision[];
-  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  readonly target: ContactAddress & { readonly identityId: IdentityId };
   /** The session that the proof is given in, if it is given in one. It counts only while it is an active one of the identity. */
   readonly within: SessionId | undefined;
   /** Whether it counts in no other way, not even in a claimed account. */
@@ -94,7 +94,7 @@ export interface DisowningCompletion {
   /** As it is then: with the proven address alone, verified. */
   readonly identity: Identity;
   readonly expectedRevision: number;
-  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  readonly target: ContactAddress & { readonly identityId: IdentityId };
   /** The flow in which the new secret is set. */
   readonly settingsFlow: FlowRecord;
   readonly at: Date;

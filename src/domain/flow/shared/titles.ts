@@ -1,8 +1,8 @@
 import type { FlowKind } from "../../kinds.ts";
-import type { Message } from "../../message/message.ts";
-import * as messages from "../../message/stage-messages.ts";
+import * as messages from "../../user-message/stage-messages.ts";
+import type { UserMessage } from "../../user-message/user-messages.ts";
 
-const titles: Readonly<Record<FlowKind, () => Message>> = {
+const titles: Readonly<Record<FlowKind, () => UserMessage>> = {
   login: messages.signInTitle,
   registration: messages.signUpTitle,
   verification: messages.verifyTitle,
@@ -11,6 +11,6 @@ const titles: Readonly<Record<FlowKind, () => Message>> = {
 };
 
 /** The title of a kind of flow. */
-export function titleOf(kind: FlowKind): Message {
+export function titleOf(kind: FlowKind): UserMessage {
   return titles[kind]();
 }

@@ -2,23 +2,23 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import { traitProblems } from "../../form/trait-nodes.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 
 /** Traits that do not follow the schema, as what is wrong with a form. */
 export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): StepRejected {
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
 }
 
-/** Identifiers that somebody else has; all of them where it is not known which. */
-export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<string>): StepRejected {
+/** Identifiers that somebody else has. */
+export function identifiersTaken(derived: DerivedTraits, taken: ReadonlySet<string>): StepRejected {
   const fields = derived.identifiers
-    .filter((identifier) => taken === undefined || taken.has(identifier.value))
+    .filter(({ value }) => taken.has(value))
     .map((identifier) => ({
       // The path is escaped as the names of nodes are.
       name: `traits.${identifier.path}`,
-      message: messages.duplicateIdentifier(),
+      message: texts.duplicateIdentifier(),
     }));
   // The other account may be gone again by now; the form must say something all the same.
-  const form = fields.length === 0 ? [messages.duplicateIdentifier()] : [];
+  const form = fields.length === 0 ? [texts.duplicateIdentifier()] : [];
   return { kind: "rejected", reason: "IDENTIFIER_TAKEN", problems: { fields, form } };
 }

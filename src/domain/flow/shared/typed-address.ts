@@ -3,10 +3,10 @@ import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import { type NormalisedIdentifier, normaliseIdentifier } from "../../identifier/normalise.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
+import * as texts from "../../user-message/user-messages.ts";
 
 /** What was submitted to a flow that begins with an address. */
 export interface AddressSubmission extends FlowSubmission {
@@ -28,8 +28,24 @@ export interface OperatorPurpose {
   readonly operator?: "sends" | "vouches";
 }
 
+/** A state that may know what was typed to say whose flow it is. */
+interface MayBeTyped {
+  readonly at: string;
+  readonly typed?: string;
+  readonly sentTo?: string;
+  readonly choice?: { readonly typed: string };
+  readonly identifier?: { readonly typed: string };
+}
+
+/** What was typed to say whose flow it is, to fill a form in again; undefined if it is not known. */
+export function typedAt({ at, typed, sentTo, choice, identifier }: MayBeTyped): string | undefined {
+  // Only while a code or link is awaited the address is shown as it was typed.
+  const awaited = at === "enter_code" || at === "link_sent" ? sentTo : undefined;
+  return choice?.typed ?? identifier?.typed ?? awaited ?? typed;
+}
+
 /** The field for the address. */
-export function addressNode(label: messages.Message, value: string): Node {
+export function addressNode(label: texts.UserMessage, value: string): Node {
   return {
     name: "address",
     label,
@@ -40,18 +56,18 @@ export function addressNode(label: messages.Message, value: string): Node {
 
 /** What is said of an address that nobody has, where the configuration prefers friendly answers to safe ones. */
 export function nobodyHasIt(): StepRejected {
-  const problems = { fields: [{ name: "address", message: messages.accountNotFound() }], form: [] };
+  const problems = { fields: [{ name: "address", message: texts.accountNotFound() }], form: [] };
   return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
 }
 
 /** What was typed as an address, or what is wrong with it. */
 export function toAddress(
   typed: string,
-): Pick<ProofTarget, "kind" | "value"> | { readonly rejected: StepRejected } {
+): Pick<ContactAddress, "kind" | "value"> | { readonly rejected: StepRejected } {
   const name = toAccountName(typed);
   if ("rejected" in name) return name;
   const { kind, value } = name;
-  return kind === "username" ? { rejected: incomplete(messages.invalidAddress()) } : { kind, value };
+  return kind === "username" ? { rejected: incomplete(texts.invalidAddress()) } : { kind, value };
 }
 
 /** What was typed as an address, or as something to sign in with; or what is wrong with it. */
@@ -59,10 +75,10 @@ export function toAccountName(typed: string): NormalisedIdentifier | { readonly 
   const normalised = normaliseIdentifier(typed);
   if (normalised.kind !== "problem") return normalised;
   const isEmpty = normalised.problem === "empty";
-  return { rejected: incomplete(isEmpty ? messages.required("address") : messages.invalidAddress()) };
+  return { rejected: incomplete(isEmpty ? texts.required("address") : texts.invalidAddress()) };
 }
 
-function incomplete(message: messages.Message): StepRejected {
+function incomplete(message: texts.UserMessage): StepRejected {
   const problems = { fields: [{ name: "address", message }], form: [] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }

@@ -2,15 +2,15 @@ import { newEvent } from "../../event/event.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
-import { ownSession } from "../claim/account-claims.ts";
 import type { FlowCaller } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
 import type { VerificationTypes } from "./state.ts";
 
 interface VerificationCompletionsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "completeVerification">;
   readonly clock: Clock;
 }
@@ -30,8 +30,8 @@ export class VerificationCompletions {
     { target, held }: ProvedAddress,
     identityId: IdentityId,
   ): Promise<"completed" | "address_gone" | "unclaimed"> {
-    const { keeper, flows, clock } = this.#deps;
-    const session = await ownSession(caller, flow, identityId);
+    const { engine, flows, clock } = this.#deps;
+    const session = await ownSession(caller, flow.client, identityId);
     const at = clock.now();
     const data = { kind: target.kind };
     const result = await flows.completeVerification(caller.tenant, {
@@ -42,7 +42,7 @@ export class VerificationCompletions {
       at,
       events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
     });
-    if (result === "flow_taken") throw await keeper.taken(caller.tenant, flow);
+    if (result === "flow_taken") throw await engine.taken(caller.tenant, flow);
     return result;
   }
 }

@@ -12,7 +12,8 @@ export interface VerificationPurpose extends OperatorPurpose {
 
 /** Where a verification stands. */
 export type VerificationState =
-  | { readonly at: "choose_method" }
+  /** `typed`: what was typed before. It fills the form in, no more. */
+  | { readonly at: "choose_method"; readonly typed?: string }
   | Awaiting
   | Confirming
   /** The address is one of an account that nobody has claimed. */

@@ -185,7 +185,7 @@ describe("a verification", () => {
     await flows.submit("sendCode", {}, typed);
     expect(flows.flow?.identityId).toBe(flows.identity?.id);
     await flows.submit("back");
-    expect(flows.flow?.data.state).toEqual({ at: "choose_method" });
+    expect(flows.flow?.data.state).toEqual({ at: "choose_method", typed: typed.address });
     expect(flows.flow?.identityId).toBeUndefined();
   });
 

@@ -1,9 +1,9 @@
 import type { StepRejected } from "../../form/rejection.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import { verifyAddress, verifyTitle } from "../../message/stage-messages.ts";
+import { verifyAddress, verifyTitle } from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";
@@ -14,6 +14,8 @@ import type { FlowTable, RecordOf, StepRule } from "../shared/table.ts";
 import { addressNode, nobodyHasIt, toAddress } from "../shared/typed-address.ts";
 import type { VerificationCompletions } from "./complete.ts";
 import type { VerificationState, VerificationTypes } from "./state.ts";
+
+type Choosing = Extract<VerificationState, { readonly at: "choose_method" }>;
 
 interface VerificationTableDependencies {
   readonly flows: Pick<FlowStore, "findByAddress">;
@@ -27,22 +29,18 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
   const { flows, challenges, claims, completions } = deps;
 
   const sendStep = (kind: ChallengeKind) =>
-    requestStep<VerificationTypes, { readonly at: "choose_method" }>(
-      { kind: "verification", challenges },
-      kind,
-      {
-        take: async (attempt) => {
-          const { tenant, address: typed } = attempt;
-          const address = toAddress(typed);
-          if ("rejected" in address) return address.rejected;
-          const owner = await flows.findByAddress(tenant, address.kind, address.value);
-          if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return nobodyHasIt();
-          const target = targetOf(owner, address);
-          return challenges.request(attempt, { kind, sentTo: typed.trim(), target });
-        },
+    requestStep<VerificationTypes, Choosing>({ kind: "verification", challenges }, kind, {
+      take: async (attempt) => {
+        const { tenant, address: typed } = attempt;
+        const address = toAddress(typed);
+        if ("rejected" in address) return address.rejected;
+        const owner = await flows.findByAddress(tenant, address.kind, address.value);
+        if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return nobodyHasIt();
+        const target = targetOf(owner, address);
+        return challenges.request(attempt, { kind, sentTo: typed.trim(), target });
       },
-    );
-  const steps: Record<string, StepRule<VerificationTypes, { readonly at: "choose_method" }>> = {
+    });
+  const steps: Record<string, StepRule<VerificationTypes, Choosing>> = {
     sendCode: sendStep("code"),
     sendLink: sendStep("link"),
   };
@@ -52,7 +50,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       stage: "choose_method",
       facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "verification") }),
       texts: () => ({ title: verifyTitle(), subtitle: verifyAddress() }),
-      nodes: (_context, { text = "" }) => [addressNode(messages.addressLabel(), text)],
+      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(texts.addressLabel(), text)],
       typed: ({ address }) => ({ text: address }),
       steps,
     },
@@ -61,7 +59,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       challenges,
       leadsTo: ["completed", "claim_account"],
       backTo: ["choose_method"],
-      back: () => ({ at: "choose_method" }),
+      back: ({ state }) => ({ at: "choose_method", typed: state.sentTo }),
       isFixed: () => false,
       lookUp: async ({ tenant }, typed) => {
         const address = toAddress(typed);
@@ -72,8 +70,8 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       prove: async ({ caller, flow, state }, proved) => {
         const { identityId } = proved.target;
         const completion = identityId && (await completions.complete(caller, flow, proved, identityId));
-        if (completion === "completed") return verified(flow, sentToAt(state));
-        return completion === "unclaimed" ? claims.ask(sentToAt(state), proved) : addressGone();
+        if (completion === "completed") return verified(flow, state.sentTo);
+        return completion === "unclaimed" ? claims.ask(state, proved) : addressGone();
       },
     }),
     claim_account: claimState<VerificationTypes>({
@@ -92,15 +90,11 @@ function verified(
   return { kind: "completed", completed: { returnTo, verifiedAddress, settings } };
 }
 
-function sentToAt(state: VerificationState): string {
-  return "sentTo" in state ? state.sentTo : "";
-}
-
 /** Security rule (SR-ENUM-1): what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
 function targetOf(
   owner: Identity | undefined,
-  address: Pick<ProofTarget, "kind" | "value">,
-): ProofTarget | undefined {
+  address: Pick<ContactAddress, "kind" | "value">,
+): ContactAddress | undefined {
   const waits = owner?.verifiableAddresses.some(
     ({ kind, value, verifiedAt }) =>
       kind === address.kind && value === address.value && verifiedAt === undefined,
@@ -109,6 +103,6 @@ function targetOf(
 }
 
 function addressGone(): StepRejected {
-  const problems = { fields: [], form: [messages.invalidCode("verification")] };
+  const problems = { fields: [], form: [texts.invalidCode("verification")] };
   return { kind: "rejected", reason: "CODE_INVALID", problems };
 }

@@ -14,17 +14,19 @@ import type {
   FlowRecord,
   ReadFlow,
 } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable } from "../shared/table.ts";
-import type { AddressStart, AddressSubmission } from "../shared/typed-address.ts";
+import { type AddressStart, type AddressSubmission, typedAt } from "../shared/typed-address.ts";
 import type { VerificationPurpose, VerificationTypes } from "./state.ts";
 
 /** What came of a submit to a verification. */
 export type VerificationOutcome = FlowOutcome | VerificationTypes["Done"];
 
 interface VerificationFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly access: FlowAccess;
+  readonly engine: FlowEngine;
   readonly table: FlowTable<VerificationTypes>;
   readonly challenges: Challenges;
 }
@@ -36,19 +38,21 @@ export class VerificationFlows {
 
   constructor(deps: VerificationFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.keeper, {
+    this.#flows = new KindFlows(deps, {
       kind: "verification",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
-      again: () => ({ purpose: {}, state: { at: "choose_method" } }),
+      again: (_tenant, { data: { state } }) => {
+        return { purpose: {}, state: { at: "choose_method", typed: typedAt(state) } };
+      },
       assertOpen,
     });
   }
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { keeper, challenges } = this.#deps;
-    keeper.assertClient(caller, start.client);
+    const { access, challenges } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") {
       return this.#flows.createByLink(caller, challenges, start, ({ operator }) =>
         operator === undefined ? {} : { operator },
@@ -58,9 +62,9 @@ export class VerificationFlows {
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
-  /** The flow as its holder sees it, or a fresh one in its place. */
-  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.#flows.view, flowId, flow);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws VERIFICATION_DISABLED. */
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /** Whether a registration with an address that is not proven sends a code or link to it. */
@@ -84,7 +88,7 @@ export class VerificationFlows {
       readonly ticket: ThrottleTicket;
     },
   ): Promise<Flow | undefined> {
-    const { keeper, challenges } = this.#deps;
+    const { engine, challenges } = this.#deps;
     const { identity, session, ticket } = registered;
     const [kind] = challenges.offered(caller.tenant, "verification");
     const address = identity.verifiableAddresses.find(({ verifiedAt }) => verifiedAt === undefined);
@@ -92,7 +96,7 @@ export class VerificationFlows {
     if (!wanted || kind === undefined || address === undefined) return undefined;
     const isWithheld = ticket.silenced.size > 0;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
-    const created = await keeper.create(caller, this.#flows.view, {
+    const created = await engine.create(caller, this.#flows.view, {
       ...{ client, returnTo, clientData },
       purpose: { session } satisfies VerificationPurpose,
       state: { at: "choose_method" },
@@ -109,8 +113,8 @@ export class VerificationFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<VerificationOutcome> {
-    const { keeper } = this.#deps;
-    const found = read?.flow ?? (await keeper.find(caller.tenant, "verification", submitted.flowId));
+    const { engine } = this.#deps;
+    const found = read?.flow ?? (await engine.find(caller.tenant, "verification", submitted.flowId));
     return this.#flows.submit<AddressSubmission>(caller, submitted, found, ({ address }) => ({ address }));
   }
 }

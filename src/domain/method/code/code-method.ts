@@ -1,9 +1,9 @@
 import { button, type Node } from "../../form/form.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { FlowKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
 import type { OneTimeCodes } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type {
   Challenge,
   ChallengeBinding,
@@ -29,7 +29,7 @@ export class CodeMethod implements ChallengeMethod {
   }
 
   requestNodes(purpose: FlowKind): readonly Node[] {
-    return [button("sendCode", messages.sendCode(purpose))];
+    return [button("sendCode", texts.sendCode(purpose))];
   }
 
   /** The field has no lengths and no pattern, which would cut pasted text; `readTypedCode` reads it. */
@@ -38,11 +38,11 @@ export class CodeMethod implements ChallengeMethod {
       {
         name: "code.code",
         step: "code",
-        label: messages.codeLabel(purpose),
+        label: texts.codeLabel(purpose),
         messages: [],
         element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code" },
       },
-      button("code", messages.continueLabel()),
+      button("code", texts.continueLabel()),
     ];
   }
 
@@ -63,7 +63,7 @@ export class CodeMethod implements ChallengeMethod {
   unreadable(tenant: Tenant, step: SubmittedStep) {
     if (codeOf(tenant, step) !== undefined) return undefined;
     const { length } = tenant.settings.code;
-    return { reason: "CODE_MALFORMED", message: messages.malformedCode(length, longCodeLength) } as const;
+    return { reason: "CODE_MALFORMED", message: texts.malformedCode(length, longCodeLength) } as const;
   }
 
   matches(
@@ -79,7 +79,7 @@ export class CodeMethod implements ChallengeMethod {
   }
 
   invalid(purpose: FlowKind) {
-    return { reason: "CODE_INVALID", message: messages.invalidCode(purpose) } as const;
+    return { reason: "CODE_INVALID", message: texts.invalidCode(purpose) } as const;
   }
 }
 

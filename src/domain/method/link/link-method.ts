@@ -1,8 +1,8 @@
 import { button, type Node } from "../../form/form.ts";
 import type { FlowKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
 import type { Tokens } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenge, ChallengeBinding, ChallengeMethod, IssuedChallenge } from "../method.ts";
 
 /**
@@ -25,12 +25,12 @@ export class LinkMethod implements ChallengeMethod {
   }
 
   requestNodes(purpose: FlowKind): readonly Node[] {
-    return [button("sendLink", messages.sendLink(purpose))];
+    return [button("sendLink", texts.sendLink(purpose))];
   }
 
   /** There is nothing to type in: the link is opened, and one click uses it. */
   useNodes(): readonly Node[] {
-    return [button("confirmLink", messages.continueLabel())];
+    return [button("confirmLink", texts.continueLabel())];
   }
 
   issue(tenant: Tenant, _binding: ChallengeBinding, at: Date): IssuedChallenge {
@@ -52,7 +52,7 @@ export class LinkMethod implements ChallengeMethod {
   }
 
   /**
-   * Whoever holds the flow that the opened link began has shown that link.
+   * The holder of the flow that an opened link began has shown that link.
    *
    * Security rule (SR-CODE-6): that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
    */
@@ -61,6 +61,6 @@ export class LinkMethod implements ChallengeMethod {
   }
 
   invalid(purpose: FlowKind) {
-    return { reason: "LINK_INVALID", message: messages.invalidLink(purpose) } as const;
+    return { reason: "LINK_INVALID", message: texts.invalidLink(purpose) } as const;
   }
 }

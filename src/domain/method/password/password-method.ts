@@ -2,10 +2,10 @@ import { button, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { NewCredential } from "../../identity/identity.ts";
-import * as messages from "../../message/message.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type {
   LoginAttempt,
   LoginMethod,
@@ -38,11 +38,11 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   }
 
   loginNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "current-password"), button("password", messages.signInWithPassword())];
+    return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
   }
 
   registrationNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), button("password", messages.signUp())];
+    return [passwordNode(tenant, "new-password"), button("password", texts.signUp())];
   }
 
   async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
@@ -70,8 +70,8 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return made.kind === "rejected" ? made : { kind: "proved", credential: made.credential, authentication };
   }
 
-  sectionTitle(): messages.Message {
-    return messages.passwordTitle();
+  sectionTitle(): texts.UserMessage {
+    return texts.passwordTitle();
   }
 
   readonly settingsSteps = {
@@ -79,7 +79,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       setsNewSecret: true,
       nodes: (tenant: Tenant) => [
         passwordNode(tenant, "new-password"),
-        button("password", messages.saveLabel()),
+        button("password", texts.saveLabel()),
       ],
       take: (attempt: SecretAttempt) => this.#makePassword(attempt),
     },
@@ -112,7 +112,7 @@ function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-pa
   return {
     name: fieldName,
     step: "password",
-    label: messages.passwordLabel(),
+    label: texts.passwordLabel(),
     messages: [],
     element: {
       kind: "input",
@@ -131,7 +131,7 @@ function passwordOf(step: SubmittedStep): string | undefined {
 }
 
 function incomplete(): StepRejected {
-  const message = messages.required(fieldName);
+  const message = texts.required(fieldName);
   return {
     kind: "rejected",
     reason: "FORM_INCOMPLETE",
@@ -143,22 +143,22 @@ function credentialsInvalid(): StepRejected {
   return {
     kind: "rejected",
     reason: "CREDENTIALS_INVALID",
-    problems: { fields: [], form: [messages.invalidCredentials()] },
+    problems: { fields: [], form: [texts.invalidCredentials()] },
   };
 }
 
-function violationMessage(violation: PasswordViolation): messages.Message {
+function violationMessage(violation: PasswordViolation): texts.UserMessage {
   switch (violation.rule) {
     case "too_short":
-      return messages.passwordTooShort(violation.min, violation.actual);
+      return texts.passwordTooShort(violation.min, violation.actual);
     case "too_long":
-      return messages.passwordTooLong(violation.max, violation.actual);
+      return texts.passwordTooLong(violation.max, violation.actual);
     case "common":
-      return messages.passwordTooCommon();
+      return texts.passwordTooCommon();
     case "too_similar":
-      return messages.passwordTooSimilar();
+      return texts.passwordTooSimilar();
     case "breached":
-      return messages.passwordBreached(violation.count);
+      return texts.passwordBreached(violation.count);
     default:
       return violation satisfies never;
   }

@@ -25,7 +25,7 @@ import type {
   NodeCondition,
 } from "../../../domain/form/form.ts";
 import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
-import type { Message } from "../../../domain/message/message.ts";
+import type { UserMessage } from "../../../domain/user-message/user-messages.ts";
 import { toTimestamp } from "./common.ts";
 import { toMethodOffer, toSettingsOffer } from "./method.ts";
 import { toValue } from "./value.ts";
@@ -60,7 +60,7 @@ const importances: Record<ButtonImportance, ProtoButtonImportance> = {
   primary: ProtoButtonImportance.PRIMARY,
   secondary: ProtoButtonImportance.SECONDARY,
 };
-const messageTypes: Record<Message["type"], FormMessageType> = {
+const messageTypes: Record<UserMessage["type"], FormMessageType> = {
   info: FormMessageType.INFO,
   error: FormMessageType.ERROR,
   success: FormMessageType.SUCCESS,
@@ -249,7 +249,7 @@ function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
 }
 
 /** A message for people. */
-export function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
+export function toMessage(message: UserMessage): MessageInitShape<typeof FormMessageSchema> {
   return {
     id: message.id,
     type: messageTypes[message.type],

@@ -67,7 +67,7 @@ export function toIdentity(
     addresses: toAddresses(identity),
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
-    purgeTime: toTimestamp(identity.deleteAt),
+    purgeTime: toTimestamp(identity.purgeAt),
   };
 }
 
@@ -119,7 +119,7 @@ export function toIdentityProfile(identity: Identity): MessageInitShape<typeof I
     publicMetadata: toStruct(identity.publicMetadata),
     addresses: toAddresses(identity),
     displayName: identity.displayName,
-    purgeTime: toTimestamp(identity.deleteAt),
+    purgeTime: toTimestamp(identity.purgeAt),
   };
 }
 

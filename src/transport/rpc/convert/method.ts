@@ -32,7 +32,7 @@ export function toMethodOffer({
 /** The part of the settings on offer. */
 export function toSettingsOffer(offer: SettingsOffer): MessageInitShape<typeof SettingsOfferSchema> {
   if (offer.kind !== "deletion") return { part: { case: offer.kind, value: {} } };
-  const purgeTime = offer.deleteAt && toTimestamp(offer.deleteAt);
+  const purgeTime = offer.purgeAt && toTimestamp(offer.purgeAt);
   return { part: { case: "deletion", value: { purgeTime } } };
 }
 

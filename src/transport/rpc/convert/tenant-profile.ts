@@ -9,8 +9,8 @@ import { IdentifierKind } from "../../../../gen/ostiary/identity/v1/identity_pb.
 import type { TenantProfile } from "../../../domain/flow/tenant-profiles.ts";
 import type { IdentifierTrait } from "../../../domain/identity/identifier-traits.ts";
 import type { MethodKind } from "../../../domain/kinds.ts";
-import { identifierLabel } from "../../../domain/message/message.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
+import { identifierLabel } from "../../../domain/user-message/user-messages.ts";
 import { toMessage } from "./flow.ts";
 import { identifierKinds } from "./identity.ts";
 import { methodKinds } from "./method.ts";

@@ -94,9 +94,9 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
       return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
     }
     case "deletion_scheduled": {
-      const { client, deleteAt, returnTo = "" } = outcome;
+      const { client, purgeAt, returnTo = "" } = outcome;
       if (client === "browser") await call.browser.clear();
-      return completed({ returnTo, purgeTime: toTimestamp(deleteAt) });
+      return completed({ returnTo, purgeTime: toTimestamp(purgeAt) });
     }
     case "completed": {
       const { identity, session, returnTo = "" } = outcome.completed;

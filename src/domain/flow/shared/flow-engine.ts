@@ -1,3 +1,4 @@
+import { isSameBytes } from "../../bytes.ts";
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -7,12 +8,12 @@ import type { FlowSubmission } from "../../form/submission.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind } from "../../kinds.ts";
-import { goOnLabel, type Message } from "../../message/message.ts";
-import type { Clock, FormTokens, Sealer, Tokens } from "../../ports.ts";
+import type { Clock, Sealer, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleSubjects } from "../../throttle/subjects.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
+import { goOnLabel, type UserMessage } from "../../user-message/user-messages.ts";
 import type {
   AnsweredBefore,
   AnyState,
@@ -23,6 +24,7 @@ import type {
   FlowOutcome,
   FlowRecord,
 } from "./flow.ts";
+import type { FlowAccess, HeldFlow } from "./flow-access.ts";
 import { dataWith, type FlowAnswers } from "./flow-answers.ts";
 import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
@@ -52,10 +54,10 @@ export interface FlowStart {
   readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
 }
 
-interface FlowKeeperDependencies {
+interface FlowEngineDependencies {
   readonly flows: FlowStore;
   readonly tokens: Tokens;
-  readonly formTokens: FormTokens;
+  readonly access: FlowAccess;
   readonly sealer: Sealer;
   readonly throttle: Throttle;
   readonly answers: Pick<FlowAnswers, "find">;
@@ -65,20 +67,14 @@ interface FlowKeeperDependencies {
 /** The greatest number of replacements that follow each other, each in the place of the one before. */
 const mostReplacements = 8;
 
-/** How far a flow has come when its holder turns up with it. */
-export type HeldFlow =
-  | { readonly kind: "active"; readonly record: FlowRecord }
-  | { readonly kind: "completed"; readonly record: FlowRecord }
-  | { readonly kind: "expired"; readonly record: FlowRecord };
-
 /**
- * The rules that flows of all kinds share: how they begin, who holds them, when they end, and what their holder
- * sees of them.
+ * The rules that flows of all kinds share: how they begin, how a step is taken, when they end, and what their holder sees of
+ * them. Who holds a flow is for FlowAccess.
  */
-export class FlowKeeper {
-  readonly #deps: FlowKeeperDependencies;
+export class FlowEngine {
+  readonly #deps: FlowEngineDependencies;
 
-  constructor(deps: FlowKeeperDependencies) {
+  constructor(deps: FlowEngineDependencies) {
     this.#deps = deps;
   }
 
@@ -101,9 +97,9 @@ export class FlowKeeper {
     readonly created: CreatedFlow;
   } {
     const { tenant } = caller;
-    this.assertClient(caller, start.client);
+    this.#deps.access.assertClient(caller, start.client);
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
-    const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
+    const browser = start.client === "browser" ? this.#deps.access.browserOf(caller) : undefined;
     const createdAt = this.#deps.clock.now();
     const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
@@ -119,12 +115,12 @@ export class FlowKeeper {
       challenge: undefined,
       data: {
         language: languageOf(caller),
-        ...(start.clientData && { clientData: start.clientData }),
+        clientData: start.clientData,
         purpose: start.purpose,
         state: start.state,
       },
     });
-    const flow = this.present(tenant, view, id.token, record, browser?.token);
+    const flow = this.#present(tenant, view, id.token, record, browser?.token);
     return {
       record,
       messages,
@@ -159,7 +155,7 @@ export class FlowKeeper {
       const { record, created } = this.draft(caller, view, next, id);
       if (await this.#deps.flows.createOnce(tenant, record)) return created;
       const found = await this.#deps.flows.find(tenant, view.kind, record.digest);
-      const held = this.hold(caller, found);
+      const held = this.#deps.access.hold(caller, found);
       if (held.kind !== "expired") {
         const flow = this.#shown(caller, view, id.token.reveal(), held.record);
         return { flow, newBrowserToken: undefined };
@@ -172,7 +168,7 @@ export class FlowKeeper {
 
   /** A flow that was read, as its holder sees it; if it has expired, a fresh flow in its place. */
   async show(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord): Promise<FlowFound> {
-    const held = this.hold(caller, record);
+    const held = this.#deps.access.hold(caller, record);
     if (held.kind === "expired") {
       return { kind: "replaced", replacement: await this.replace(caller, view, flowId, held.record) };
     }
@@ -181,7 +177,7 @@ export class FlowKeeper {
 
   /** The record behind a flow's id; undefined if there is none. */
   find(tenant: Tenant, kind: FlowKind, flowId: string): Promise<FlowRecord | undefined> {
-    return this.#deps.flows.find(tenant, kind, this.digestOf(tenant, flowId));
+    return this.#deps.flows.find(tenant, kind, this.#deps.access.digestOf(tenant, flowId));
   }
 
   /**
@@ -198,8 +194,8 @@ export class FlowKeeper {
     | { readonly kind: "expired"; readonly replacement: CreatedFlow }
     | AnsweredBefore
   > {
-    const held = this.hold(caller, record);
-    this.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
+    const held = this.#deps.access.hold(caller, record);
+    this.#deps.access.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
     return this.admit(held, submission, () => this.replace(caller, view, submission.flowId, held.record));
   }
 
@@ -255,14 +251,14 @@ export class FlowKeeper {
     const result: StepResult<K> = await rule.take(attempt);
     if (isNotAccepted(result)) {
       const events = result.event === undefined ? [] : [result.event];
-      return this.rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
+      return this.#rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
     }
     const moved = movedIn<K["State"]>(result);
     const target = moved?.state.at ?? (staysAt(result) ? state.at : "completed");
     if (target !== state.at && !rule.leadsTo.includes(target)) {
       throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
     }
-    const next = moved === undefined ? flow : await this.advance(tenant, flow, moved);
+    const next = moved === undefined ? flow : await this.#advance(tenant, flow, moved);
     if (isLoginFirst(result)) {
       const loginFlow = await result.begin();
       return { kind: "login_required", loginFlow, flow: this.presentTo(caller, view, flowId, next) };
@@ -274,9 +270,9 @@ export class FlowKeeper {
   }
 
   /** Moves a flow to another state. One round trip. Throws FLOW_CHANGED if another submit was first. */
-  async advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
+  async #advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
     const { state, identityId, challenge, messages = [], events = [], held = [] } = moved;
-    const own = held.find(({ digest }) => equalBytes(digest, flow.digest));
+    const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
     const data = { ...flow.data, state };
     const advanced = await this.#deps.flows.advance(
@@ -285,7 +281,7 @@ export class FlowKeeper {
       // The flow that holds the challenge of an opened link is used up; there is at most one beside the flow itself.
       { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own) },
     );
-    if (!advanced) throw domainError("FLOW_CHANGED", {});
+    if (!advanced) throw await this.taken(tenant, flow);
     return { ...flow, revision: revision + 1, data, challenge, identityId };
   }
 
@@ -294,7 +290,7 @@ export class FlowKeeper {
    * there are any. A browser flow keeps the outcome until the next step, for a page that is loaded again. One round trip; none
    * for a native flow without events.
    */
-  async rejected(
+  async #rejected(
     caller: FlowCaller,
     view: FlowView,
     flowId: string,
@@ -319,7 +315,7 @@ export class FlowKeeper {
    * Seals the message of a step that worked and left the flow at its stage, for a browser flow to keep; undefined for a native
    * one.
    */
-  keepSuccess(record: FlowRecord, message: Message): string | undefined {
+  keepSuccess(record: FlowRecord, message: UserMessage): string | undefined {
     const problems = { fields: [], form: [message] };
     return this.#keepable(record, { typed: {}, problems, isBeside: true }, {});
   }
@@ -331,10 +327,7 @@ export class FlowKeeper {
   #keepable(record: FlowRecord, outcome: KeptOutcome, readable: JsonObject | undefined): string | undefined {
     if (record.client !== "browser") return undefined;
     const { text, traits } = outcome.typed;
-    const typed = {
-      ...(text !== undefined && { text }),
-      ...(traits && { traits: readable ?? {} }),
-    };
+    const typed = { text, traits: traits && (readable ?? {}) };
     return sealOutcome(this.#deps.sealer, record, { ...outcome, typed });
   }
 
@@ -357,49 +350,8 @@ export class FlowKeeper {
     return domainError(now?.state === "active" ? "FLOW_CHANGED" : "FLOW_COMPLETED", {});
   }
 
-  /** The digest of a flow's id. Throws FLOW_NOT_FOUND for anything that cannot be one. */
-  digestOf(tenant: Tenant, flowId: string): Uint8Array {
-    const parsed = this.#deps.tokens.parse("flow", flowId);
-    if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw domainError("FLOW_NOT_FOUND", {});
-    return parsed.digest;
-  }
-
-  /**
-   * Checks that the call may be made for a client of that kind; before anything else is looked at.
-   *
-   * Security rule (SR-FLOW-3): a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
-   * that took one from its address would fill in whatever flow somebody else began and sent a link to.
-   */
-  assertClient(caller: FlowCaller, client: FlowClient): void {
-    if (client === "browser") caller.assertOriginAllowed();
-    else caller.assertNotFromPage();
-  }
-
-  /**
-   * Checks that the caller holds the flow, and says how far it has come. The order matters: before the caller has
-   * shown the cookie of a browser flow, nothing of it is told, not even that it has expired.
-   */
-  hold(caller: FlowCaller, record: FlowRecord | undefined): HeldFlow {
-    if (record === undefined) throw domainError("FLOW_NOT_FOUND", {});
-    if (record.client === "browser") this.#assertSameBrowser(caller, record);
-    this.assertClient(caller, record.client);
-    if (record.state === "completed") return { kind: "completed", record };
-    return { kind: record.expiresAt <= this.#deps.clock.now() ? "expired" : "active", record };
-  }
-
-  /** Checks the form token of a browser flow; a native flow has none, and what is sent for it is ignored. */
-  assertFormToken(caller: FlowCaller, record: FlowRecord, flowId: string, csrfToken: string): void {
-    if (record.client !== "browser") return;
-    if (csrfToken === "") throw domainError("CSRF_TOKEN_MISSING", {});
-    // Cookie and form token together show that the form was drawn for this browser (ASVS V3.5.1).
-    const matches =
-      caller.browserToken !== undefined &&
-      this.#deps.formTokens.matches(csrfToken, caller.browserToken, flowId);
-    if (!matches) throw domainError("CSRF_TOKEN_INVALID", {});
-  }
-
   /** The flow as its holder sees it, with an empty form unless another one is given. */
-  present(
+  #present(
     tenant: Tenant,
     view: FlowView,
     id: Secret,
@@ -408,10 +360,6 @@ export class FlowKeeper {
     form?: Form,
   ): Flow {
     const active = record.state === "active";
-    const csrfToken =
-      active && record.client === "browser" && browserToken !== undefined
-        ? this.#deps.formTokens.make(browserToken.reveal(), id.reveal())
-        : undefined;
     const stage = active ? view.stage(tenant, record) : undefined;
     const drawn = form ?? (active ? view.form(tenant, record) : emptyForm);
     return {
@@ -424,7 +372,7 @@ export class FlowKeeper {
       returnTo: record.returnTo,
       stage,
       form: { ...drawn, nodes: withImportance(drawn.nodes) },
-      csrfToken,
+      csrfToken: active ? this.#deps.access.formTokenOf(record, id, browserToken) : undefined,
       account: view.account?.(record),
       traitsEtag: active ? view.traitsEtag?.(record) : undefined,
     };
@@ -433,28 +381,7 @@ export class FlowKeeper {
   /** As `present`, for a call that came with the flow's id and the browser's own cookie. */
   presentTo(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord, form?: Form): Flow {
     const browserToken = caller.browserToken === undefined ? undefined : new Secret(caller.browserToken);
-    return this.present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
-  }
-
-  /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
-  #browserOf(caller: FlowCaller): { token: Secret; digest: Uint8Array; isNew: boolean } {
-    if (caller.browserToken !== undefined) {
-      const parsed = this.#deps.tokens.parse("browser", caller.browserToken);
-      if (parsed.kind === "valid" && parsed.tenantName === caller.tenant.name) {
-        return { token: new Secret(caller.browserToken), digest: parsed.digest, isNew: false };
-      }
-    }
-    return { ...this.#deps.tokens.issue("browser", caller.tenant.name), isNew: true };
-  }
-
-  #assertSameBrowser(caller: FlowCaller, record: FlowRecord): void {
-    const parsed =
-      caller.browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", caller.browserToken);
-    if (parsed?.kind !== "valid" || !equalBytes(parsed.digest, record.browserDigest)) {
-      const missing =
-        caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
-      throw domainError("FLOW_CLIENT_MISMATCH", { missing });
-    }
+    return this.#present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
   }
 }
 
@@ -506,11 +433,4 @@ function plain(flow: FlowRecord): { flow: FlowRecord; messages: readonly SealedM
 /** The first language that the caller asks for, as a short tag; the templates' own fallback does the rest. */
 function languageOf({ languages }: FlowCaller): string {
   return /^\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})/.exec(languages ?? "")?.[1]?.toLowerCase() ?? "";
-}
-
-// Of digests, not of secrets: how long the comparison takes tells nothing about a value that hashes to one.
-function equalBytes(left: Uint8Array, right: Uint8Array | undefined): boolean {
-  return (
-    right !== undefined && left.length === right.length && left.every((byte, index) => byte === right[index])
-  );
 }

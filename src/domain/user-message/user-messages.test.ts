@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import * as messages from "./message.ts";
 import * as stageMessages from "./stage-messages.ts";
+import * as messages from "./user-messages.ts";
 
 const text = { text: "Name", translations: {} };
 

@@ -5,7 +5,8 @@ import { never } from "../../instant.ts";
 import { Secret } from "../../secret.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
 import type { FlowCaller, FlowRecord } from "./flow.ts";
-import { FlowKeeper } from "./flow-keeper.ts";
+import { FlowAccess } from "./flow-access.ts";
+import { FlowEngine } from "./flow-engine.ts";
 import type { FlowView } from "./flow-view.ts";
 import type { FlowTable, KindTypes, StepResult, StepRule } from "./table.ts";
 
@@ -64,7 +65,7 @@ describe("a flow that begins", () => {
       challenge: undefined,
       data: { language: "", purpose: { kind: "sign_in" }, state: { at: "choose_method" } },
     });
-    expect(stored(flows).data).not.toHaveProperty("clientData");
+    expect(stored(flows).data.clientData).toBeUndefined();
     expect(created.newBrowserToken).toBeUndefined();
     expect(created.flow).toMatchObject({
       kind: "login",
@@ -492,14 +493,14 @@ describe("what a browser's flow keeps of a step that was not accepted", () => {
 
 test("after a change of settings the message of it stands before those of the form", async () => {
   const flows = await TestFlows.make();
-  const { id } = await flows.person({ schemaId: "person", deleteAt: never });
+  const { id } = await flows.person({ schemaId: "person", purgeAt: never });
   flows.put("settings", { at: "change_settings" }, { identityId: id }, { kind: "settings" });
   const { caller: shown, csrfToken } = flows.inBrowser();
   const caller: FlowCaller = { ...flows.signedIn(), browserToken: shown.browserToken };
   await flows.submit("profile", {}, { traits: { name: "Augusta" }, csrfToken }, caller);
   const { kept, data } = flows.last("changeProfile");
   flows.flow = { ...stored(flows), kept, data, revision: 1 };
-  flows.identity = flows.identity && { ...flows.identity, deleteAt: new Date("2026-12-24") as never };
+  flows.identity = flows.identity && { ...flows.identity, purgeAt: new Date("2026-12-24") as never };
   expect((await flows.show(caller)).form.messages.map(({ text }) => text)).toEqual([
     expect.stringContaining("saved"),
     expect.stringContaining("deleted"),
@@ -515,8 +516,9 @@ describe("a table that is not kept to is a mistake of ours", () => {
   /** Takes the only step of a table. */
   async function take(rule: Partial<StepRule<Types>> & Pick<StepRule<Types>, "take">) {
     const { flows } = await begun();
-    const keeper = new FlowKeeper({
+    const engine = new FlowEngine({
       ...flows,
+      access: new FlowAccess(flows),
       flows: { advance: async () => true } as never,
       throttle: { take: async () => undefined } as never,
       answers: { find: () => undefined },
@@ -530,7 +532,7 @@ describe("a table that is not kept to is a mistake of ours", () => {
       form: () => ({ nodes: [], messages: [] }),
     };
     const flow = { ...stored(flows), data: { purpose: {}, state: { at: "here" } as const } };
-    return keeper.take<Types>(table, view as unknown as FlowView, {
+    return engine.take<Types>(table, view as unknown as FlowView, {
       ...{ caller: flows.caller(), tenant: flows.tenant, flow, flowId: flows.id, state: flow.data.state },
       step: { name: "go", fields: {} },
     });

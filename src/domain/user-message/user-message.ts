@@ -1,7 +1,7 @@
 import type { JsonObject } from "../json.ts";
 
 /** A sentence for people with a permanent number to translate it by. */
-export interface Message {
+export interface UserMessage {
   readonly id: number;
   readonly type: "info" | "error" | "success";
   readonly text: string;
@@ -12,16 +12,16 @@ export interface Message {
 }
 
 /** A message that informs. */
-export function info(id: number, text: string, context: JsonObject = {}): Message {
+export function info(id: number, text: string, context: JsonObject = {}): UserMessage {
   return { id, type: "info", text, context };
 }
 
 /** A message that something is wrong. */
-export function error(id: number, text: string, context: JsonObject = {}): Message {
+export function error(id: number, text: string, context: JsonObject = {}): UserMessage {
   return { id, type: "error", text, context };
 }
 
 /** A message that something has worked. */
-export function success(id: number, text: string): Message {
+export function success(id: number, text: string): UserMessage {
   return { id, type: "success", text, context: {} };
 }

@@ -22,7 +22,7 @@ const mostUses = 100_000;
  * statement. A time is only noted when the known one is a minute old. Beyond 100,000 waiting uses new ones are
  * dropped: an idle time that is known a little less well is better than memory without a bound.
  */
-export class UseRecorder<Id extends string> {
+export class LastUseRecorder<Id extends string> {
   readonly #deps: Deps<Id>;
   #waiting = new Map<string, Use<Id>>();
 

@@ -2,203 +2,207 @@ import { splitFieldPath } from "../field-path.ts";
 import type { SchemaText } from "../identity/schema-texts.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { FlowKind } from "../kinds.ts";
-import { error, info, type Message, success } from "./make-message.ts";
+import { error, info, success, type UserMessage } from "./user-message.ts";
 
-export type { Message };
+export type { UserMessage };
 
 /*
  * The numbers are those of Ory Kratos where the meaning is the same, so that existing translations work.
- * Ostiary's own begin at 9000000. A number never changes its meaning; message.test.ts freezes them.
+ * Ostiary's own begin at 9000000. A number never changes its meaning; user-messages.test.ts freezes them.
  */
 
 /** "Sign in", on the button of the password method. */
-export const signInWithPassword = (): Message => info(1010022, "Sign in with password");
+export const signInWithPassword = (): UserMessage => info(1010022, "Sign in with password");
 
 /** "Sign up", on the button of the password method. */
-export const signUp = (): Message => info(1040001, "Sign up");
+export const signUp = (): UserMessage => info(1040001, "Sign up");
 
 /** The label of a password field. */
-export const passwordLabel = (): Message => info(1070001, "Password");
+export const passwordLabel = (): UserMessage => info(1070001, "Password");
 
 /** A label from the identity schema. `name` is the name of the node, without the indices of lists. */
-export const titleLabel = ({ text, translations }: SchemaText, name: string): Message => ({
+export const titleLabel = ({ text, translations }: SchemaText, name: string): UserMessage => ({
   ...info(1070002, text, { title: text, name }),
   translations,
 });
 
 /** The label of a choice. */
-export const choiceLabel = ({ text, translations }: SchemaText, name: string, value: JsonValue): Message => ({
+export const choiceLabel = (
+  { text, translations }: SchemaText,
+  name: string,
+  value: JsonValue,
+): UserMessage => ({
   ...info(9000201, text, { title: text, name, value }),
   translations,
 });
 
 /** The help for a trait: its description in the identity schema. */
-export const traitHelp = ({ text, translations }: SchemaText, name: string): Message => ({
+export const traitHelp = ({ text, translations }: SchemaText, name: string): UserMessage => ({
   ...info(9000202, text, { description: text, name }),
   translations,
 });
 
 /** An example of a trait, from the identity schema. */
-export const traitExample = (example: string, name: string): Message =>
+export const traitExample = (example: string, name: string): UserMessage =>
   info(9000203, example, { example, name });
 
 /** The label of the identifier of a login: the titles of the traits that people sign in with. */
-export function identifierLabel(titles: readonly SchemaText[]): Message {
+export function identifierLabel(titles: readonly SchemaText[]): UserMessage {
   const title = titles.map(({ text }) => text).join(" or ") || "E-mail, phone number or user name";
   const [only] = titles.length === 1 ? titles : [];
   return { ...info(9000200, title, { title }), translations: only?.translations };
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
-export const invalidValue = (reason: string): Message => error(4000001, reason, { reason });
+export const invalidValue = (reason: string): UserMessage => error(4000001, reason, { reason });
 
 /** A required field is empty or missing. `name` is the name of its node. */
-export function required(name: string): Message {
+export function required(name: string): UserMessage {
   const property = splitFieldPath(name).at(-1) ?? "";
   return error(4000002, `Property ${property} is missing.`, { property, name });
 }
 
 /** A text is too short. */
-export const tooShort = (minimum: number, actual: number): Message =>
+export const tooShort = (minimum: number, actual: number): UserMessage =>
   error(4000003, `Must have at least ${minimum} characters, not ${actual}.`, {
     min_length: minimum,
     actual_length: actual,
   });
 
 /** A text does not have the form that the schema asks for. */
-export const wrongFormat = (pattern: string): Message =>
+export const wrongFormat = (pattern: string): UserMessage =>
   error(4000004, `Does not match the pattern "${pattern}".`, { pattern });
 
 /** The identifier or the secret is wrong; does not say which. */
-export const invalidCredentials = (): Message =>
+export const invalidCredentials = (): UserMessage =>
   error(
     4000006,
     "The provided credentials are invalid, check for spelling mistakes in your password or identifier.",
   );
 
 /** Another account has this identifier. */
-export const duplicateIdentifier = (): Message =>
+export const duplicateIdentifier = (): UserMessage =>
   error(4000007, "An account with the same identifier (email, phone, username, ...) exists already.");
 
 /** The traits hold nothing to sign in with. */
-export const identifierMissing = (): Message =>
+export const identifierMissing = (): UserMessage =>
   error(4000009, "Could not find any login identifiers. Did you forget to fill them in?");
 
 /** A text is too long. */
-export const tooLong = (maximum: number, actual: number): Message =>
+export const tooLong = (maximum: number, actual: number): UserMessage =>
   error(4000017, `Must have at most ${maximum} characters, not ${actual}.`, {
     max_length: maximum,
     actual_length: actual,
   });
 
 /** A number is below its minimum. */
-export const belowMinimum = (minimum: number): Message =>
+export const belowMinimum = (minimum: number): UserMessage =>
   error(4000018, `Must be at least ${minimum}.`, { minimum });
 
 /** A number is above its maximum. */
-export const aboveMaximum = (maximum: number): Message =>
+export const aboveMaximum = (maximum: number): UserMessage =>
   error(4000020, `Must be at most ${maximum}.`, { maximum });
 
 /** A value is of another type than the schema asks for. */
-export const wrongType = (expected: string): Message =>
+export const wrongType = (expected: string): UserMessage =>
   error(4000026, `Must be of the type ${expected}.`, { allowed_types: [expected] });
 
 /** The password is too much like the identifier or another trait. */
-export const passwordTooSimilar = (): Message =>
+export const passwordTooSimilar = (): UserMessage =>
   error(4000031, "The password cannot be used because it is too similar to the identifier.");
 
 /** The password is too short. */
-export const passwordTooShort = (minimum: number, actual: number): Message =>
+export const passwordTooShort = (minimum: number, actual: number): UserMessage =>
   error(4000032, `The password must be at least ${minimum} characters long, but got ${actual}.`, {
     min_length: minimum,
     actual_length: actual,
   });
 
 /** The password is too long. */
-export const passwordTooLong = (maximum: number, actual: number): Message =>
+export const passwordTooLong = (maximum: number, actual: number): UserMessage =>
   error(4000033, `The password must be at most ${maximum} characters long, but got ${actual}.`, {
     max_length: maximum,
     actual_length: actual,
   });
 
 /** The password is known from breaches. */
-export function passwordBreached(count: number): Message {
+export function passwordBreached(count: number): UserMessage {
   const text = "The password has been found in data breaches and must no longer be used.";
   return error(4000034, text, { breaches: count });
 }
 
 /** Not an e-mail address. */
-export const invalidEmail = (): Message => error(4000040, "Enter a valid email address.");
+export const invalidEmail = (): UserMessage => error(4000040, "Enter a valid email address.");
 
 /** Not a telephone number. */
-export const invalidPhone = (): Message =>
+export const invalidPhone = (): UserMessage =>
   error(4000041, "Enter a valid phone number with its country code, for example +41 44 668 18 00.");
 
 /** Not a date. */
-export const invalidDate = (property: string): Message =>
+export const invalidDate = (property: string): UserMessage =>
   wrongFormatOf(9000100, property, "date", "must be a date, for example 2026-02-28");
 
 /** Not a date with a time and its zone. */
-export function invalidDateTime(property: string): Message {
+export function invalidDateTime(property: string): UserMessage {
   const sentence = "must be a date with a time and its zone, for example 2026-02-28T18:30:00Z";
   return wrongFormatOf(9000102, property, "date-time", sentence);
 }
 
 /** Not a time with its zone. */
-export const invalidTime = (property: string): Message =>
+export const invalidTime = (property: string): UserMessage =>
   wrongFormatOf(9000103, property, "time", "must be a time with its zone, for example 18:30:00Z");
 
 /** Not a URI. */
-export const invalidUri = (property: string): Message =>
+export const invalidUri = (property: string): UserMessage =>
   wrongFormatOf(9000104, property, "uri", "must be a full address, for example https://example.com/page");
 
 /** A text that is not of another format of JSON Schema. */
-export const invalidFormat = (property: string, format: string): Message =>
+export const invalidFormat = (property: string, format: string): UserMessage =>
   wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
 
 /** A whole number that is not kept exactly. */
-export const numberTooLarge = (maximum: number): Message =>
+export const numberTooLarge = (maximum: number): UserMessage =>
   error(9000101, `Must be between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
 
 /** A user name in the form of an e-mail address that the account has not shown to be its own. */
-export const userNameIsEmail = (): Message =>
+export const userNameIsEmail = (): UserMessage =>
   error(9000106, "A user name must not look like an email address, unless it is a verified one of yours.");
 
 /** A user name in the form of a telephone number that the account has not shown to be its own. */
-export const userNameIsPhone = (): Message =>
+export const userNameIsPhone = (): UserMessage =>
   error(9000107, "A user name must not look like a phone number, unless it is a verified one of yours.");
 
 /** A text with control or invisible characters. */
-export const forbiddenCharacter = (): Message =>
+export const forbiddenCharacter = (): UserMessage =>
   error(9000108, "Must not have control or invisible characters.");
 
 /** The password is on the list of common passwords. */
-export const passwordTooCommon = (): Message =>
+export const passwordTooCommon = (): UserMessage =>
   error(9000001, "The password cannot be used because many people use it, so it is easy to guess.");
 
 /** A property that the schema does not know. */
-export const unknownProperty = (property: string): Message =>
+export const unknownProperty = (property: string): UserMessage =>
   error(9000002, `Property ${property} is not allowed.`, { property });
 
 /** A trait that its owner does not change. */
-export const notForOwner = (): Message => error(9000070, "You cannot change this yourself.");
+export const notForOwner = (): UserMessage => error(9000070, "You cannot change this yourself.");
 
 /** "Send sign in code" and the like, on the button that asks for a code. */
-export function sendCode(flow: FlowKind): Message {
+export function sendCode(flow: FlowKind): UserMessage {
   if (flow === "login") return info(1010015, "Send sign in code");
   if (flow === "registration") return info(1040006, "Send sign up code");
   return info(9000010, "Send code");
 }
 
 /** On the button that asks for a link. */
-export function sendLink(flow: FlowKind): Message {
+export function sendLink(flow: FlowKind): UserMessage {
   if (flow === "login") return info(9000011, "Send sign in link");
   if (flow === "registration") return info(9000031, "Send sign up link");
   return info(9000012, "Send link");
 }
 
 /** The label of the field for a code. */
-export const codeLabel = (flow: FlowKind): Message =>
+export const codeLabel = (flow: FlowKind): UserMessage =>
   ofFlow(info, flow, {
     login: [1070013, "Login code"],
     registration: [1070012, "Registration code"],
@@ -208,32 +212,32 @@ export const codeLabel = (flow: FlowKind): Message =>
   });
 
 /** The label of the field for an address. */
-export const addressLabel = (): Message => info(1070018, "Email or phone number");
+export const addressLabel = (): UserMessage => info(1070018, "Email or phone number");
 
 /** "Continue", on a button. */
-export const continueLabel = (): Message => info(1070009, "Continue");
+export const continueLabel = (): UserMessage => info(1070009, "Continue");
 
 /** "Resend", on the button that asks for another code or link. */
-export const resendLabel = (): Message => info(1070008, "Resend code");
+export const resendLabel = (): UserMessage => info(1070008, "Resend code");
 
 /** "Back", on the button that gives up the code or link. */
-export function backLabel(flow: FlowKind): Message {
+export function backLabel(flow: FlowKind): UserMessage {
   if (flow === "registration") return info(1040008, "Back");
   if (flow === "recovery") return info(1060007, "Back");
   return info(9000013, "Back");
 }
 
 /** "Save", on the button of a part of the settings. */
-export const saveLabel = (): Message => info(1070003, "Save");
+export const saveLabel = (): UserMessage => info(1070003, "Save");
 
 /** On the button that carries out what waited for a fresh login. */
-export const resumeLabel = (): Message => info(9000014, "Go on with the change");
+export const resumeLabel = (): UserMessage => info(9000014, "Go on with the change");
 
 /**
  * A code was sent, as far as the answer may tell. The message names the address, so that a person sees for which account a code
  * was asked for.
  */
-export function codeSent(flow: FlowKind, sentTo: string): Message {
+export function codeSent(flow: FlowKind, sentTo: string): UserMessage {
   const byRecovery = `If an account can be recovered by ${sentTo}, a code has been sent to an address of it.`;
   const byVerification = `If the address ${sentTo} waits for its verification, a code has been sent to it.`;
   const toNew = `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`;
@@ -254,7 +258,7 @@ function ifAccount(sentTo: string, what: "a code" | "a link"): string {
 }
 
 /** A link was sent, as far as the answer may tell. */
-export function linkSent(flow: FlowKind, sentTo: string): Message {
+export function linkSent(flow: FlowKind, sentTo: string): UserMessage {
   const byRecovery = `If an account can be recovered by ${sentTo}, a link has been sent to an address of it.`;
   const byVerification = `If the address ${sentTo} waits for its verification, a link has been sent to it.`;
   const texts = {
@@ -268,7 +272,7 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
 }
 
 /** Effect of the one click in the flow of an opened link. */
-export function confirmLink(flow: FlowKind, address: string): Message {
+export function confirmLink(flow: FlowKind, address: string): UserMessage {
   const texts = {
     login: [9000017, `Continue to sign in with ${address}.`],
     registration: [9000030, `Continue to make an account with ${address}.`],
@@ -280,21 +284,21 @@ export function confirmLink(flow: FlowKind, address: string): Message {
 }
 
 /** Something else is wanted beside the first proof. */
-export const secondFactor = (): Message => info(1010004, "Please show your second factor to go on.");
+export const secondFactor = (): UserMessage => info(1010004, "Please show your second factor to go on.");
 
 /** A login of a person who is signed in already. */
-export const confirmIdentity = (): Message =>
+export const confirmIdentity = (): UserMessage =>
   info(1010003, "Please confirm this action by verifying that it is you.");
 
 /** A change of the settings was saved. */
-export const settingsSaved = (): Message => success(1050001, "Your changes have been saved!");
+export const settingsSaved = (): UserMessage => success(1050001, "Your changes have been saved!");
 
 /** The account is recovered; a new secret must be set. */
-export const recoverySucceeded = (): Message =>
+export const recoverySucceeded = (): UserMessage =>
   success(1060001, "You successfully recovered your account. Set a new password to go on.");
 
 /** The code is wrong, used or too old. */
-export const invalidCode = (flow: FlowKind): Message =>
+export const invalidCode = (flow: FlowKind): UserMessage =>
   ofFlow(error, flow, {
     login: [4010008, "The login code is invalid or has already been used. Please try again."],
     registration: [4040003, "The registration code is invalid or has already been used. Please try again."],
@@ -304,7 +308,7 @@ export const invalidCode = (flow: FlowKind): Message =>
   });
 
 /** The link is wrong, used or too old. */
-export function invalidLink(flow: FlowKind): Message {
+export function invalidLink(flow: FlowKind): UserMessage {
   if (flow === "recovery") return error(4060004, "The recovery link is invalid or has already been used.");
   if (flow === "verification")
     return error(4070001, "The verification link is invalid or has already been used.");
@@ -312,63 +316,64 @@ export function invalidLink(flow: FlowKind): Message {
 }
 
 /** The code was tried too often. */
-export const tooManyTries = (): Message =>
+export const tooManyTries = (): UserMessage =>
   error(9000021, "The code was entered wrongly too often. Have another one sent.");
 
 /** The text cannot be a code: it cost no try. */
-export function malformedCode(length: number, longLength: number): Message {
+export function malformedCode(length: number, longLength: number): UserMessage {
   const text = `A code has ${length} digits, or ${longLength} where many wrong ones were tried. Copy it from the message, and nothing else.`;
   return error(9000120, text, { length, long_length: longLength });
 }
 
 /** Another code or link was asked for too soon. */
-export const resendTooEarly = (): Message =>
+export const resendTooEarly = (): UserMessage =>
   error(9000022, "A message was sent just now. Please wait a moment before you have another one sent.");
 
 /** Neither an e-mail address nor a telephone number. */
-export const invalidAddress = (): Message =>
+export const invalidAddress = (): UserMessage =>
   error(9000023, "Enter a valid email address, or a phone number with its country code.");
 
 /** The invitation was used, revoked or too old when the registration completed. */
-export const invitationGone = (): Message =>
+export const invitationGone = (): UserMessage =>
   error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
 
 /** No account signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
-export const noCodeSignIn = (): Message =>
+export const noCodeSignIn = (): UserMessage =>
   error(4000035, "This account does not exist or has not set up sign in with a code.");
 
 /** No account has this address. Only where answers need not hide who has an account. */
-export const accountNotFound = (): Message =>
+export const accountNotFound = (): UserMessage =>
   error(4000037, "This account does not exist or cannot be reached at this address.");
 
 /** The traits that came with a code are not those that it was asked for with. */
-export const traitsMismatch = (): Message =>
+export const traitsMismatch = (): UserMessage =>
   error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
 
 /** A link is to prove an account that would have several addresses. */
-export const oneAddressForLink = (): Message =>
+export const oneAddressForLink = (): UserMessage =>
   error(9000033, "With a link an account can have one address only. Choose another way, or fill in one.");
 
 /** Several addresses were changed at once. */
-export const oneAddressAtATime = (): Message => error(4050002, "Only one address can be changed at a time.");
+export const oneAddressAtATime = (): UserMessage =>
+  error(4050002, "Only one address can be changed at a time.");
 
 /** The account is to be deleted. */
-export function deletionScheduled(deleteAt: Date): Message {
-  const date = deleteAt.toISOString().slice(0, 10);
+export function deletionScheduled(purgeAt: Date): UserMessage {
+  const date = purgeAt.toISOString().slice(0, 10);
   return info(9000050, `This account will be deleted on ${date}.`, {
-    purge_time: deleteAt.toISOString(),
+    purge_time: purgeAt.toISOString(),
     date,
   });
 }
 
 /** On the button that has the account deleted. */
-export const deleteAccountLabel = (): Message => info(9000051, "Delete my account");
+export const deleteAccountLabel = (): UserMessage => info(9000051, "Delete my account");
 
 /** On the button that keeps an account which was to be deleted. */
-export const keepAccountLabel = (): Message => info(9000052, "Keep my account");
+export const keepAccountLabel = (): UserMessage => info(9000052, "Keep my account");
 
 /** Explanation of that button, beside it. */
-export function deletionWarning(graceMs: number): Message {
+export function deletionWarning(graceMs: number): UserMessage {
   if (graceMs === 0) {
     const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
     return info(9000054, text);
@@ -385,20 +390,20 @@ export function deletionWarning(graceMs: number): Message {
 }
 
 /** Identifier of the login, where it was asked for first. */
-export const signInAs = (identifier: string): Message =>
+export const signInAs = (identifier: string): UserMessage =>
   info(9000040, `Signing in as ${identifier}.`, { identifier });
 
 /** The address that was chosen is none of those that are offered, or is no longer one to recover by. */
-export const addressNotOffered = (): Message => error(9000041, "Choose one of these addresses.");
+export const addressNotOffered = (): UserMessage => error(9000041, "Choose one of these addresses.");
 
 /** The label of the field for the name that a recovery begins with. */
-export const recoveryNameLabel = (): Message => info(9000042, "Email, phone number or user name");
+export const recoveryNameLabel = (): UserMessage => info(9000042, "Email, phone number or user name");
 
 /** The label of the choice of an address. */
-export const chooseAddressLabel = (): Message => info(9000043, "Choose where to send it");
+export const chooseAddressLabel = (): UserMessage => info(9000043, "Choose where to send it");
 
 /** The flow knows who signs in, and something else was submitted. */
-export function anotherIdentifier(identifier: string): Message {
+export function anotherIdentifier(identifier: string): UserMessage {
   const text = `This is the sign in of ${identifier}. Go back to sign in with something else.`;
   return error(9000044, text, { identifier });
 }
@@ -409,17 +414,17 @@ function ofFlow(
   flow: FlowKind,
   texts: Readonly<Record<FlowKind, readonly [id: number, text: string]>>,
   context: JsonObject = {},
-): Message {
+): UserMessage {
   const [id, text] = texts[flow];
   return make(id, text, context);
 }
 
-function wrongFormatOf(id: number, property: string, format: string, sentence: string): Message {
+function wrongFormatOf(id: number, property: string, format: string, sentence: string): UserMessage {
   return error(id, `Property ${property} ${sentence}.`, { property, format });
 }
 
 /** Question whose account it is, after a proof of an address that no account has verified. */
-export function claimAccount(address: string): Message {
+export function claimAccount(address: string): UserMessage {
   const text =
     `${address} is yours. There is an account with this address that nobody has confirmed yet. ` +
     "Did you set it up? If it was somebody else, or if you can no longer sign in, choose that: whatever signs in to it " +
@@ -428,42 +433,42 @@ export function claimAccount(address: string): Message {
 }
 
 /** On the button that keeps what was set up. */
-export const claimLabel = (): Message => info(9000091, "I set it up: sign in");
+export const claimLabel = (): UserMessage => info(9000091, "I set it up: sign in");
 
 /** On the button that ends what was set up. */
-export const disownLabel = (): Message => info(9000092, "It was not me, or I cannot sign in");
+export const disownLabel = (): UserMessage => info(9000092, "It was not me, or I cannot sign in");
 
 /** The question whose account it is has no answer any more. */
-export const claimEnded = (): Message =>
+export const claimEnded = (): UserMessage =>
   error(
     9000093,
     "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
   );
 
 /** The account that the settings change. */
-export const accountOf = (name: string): Message => info(9000208, `Account of ${name}`, { name });
+export const accountOf = (name: string): UserMessage => info(9000208, `Account of ${name}`, { name });
 
 /** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
-export function traitChangedElsewhere(typed: JsonValue): Message {
+export function traitChangedElsewhere(typed: JsonValue): UserMessage {
   const shown = typeof typed === "object" ? "" : ` You had entered: ${String(typed)}`;
   return error(9000400, `This was changed elsewhere in the meantime.${shown}`, { typed });
 }
 
 /** The heading of the traits in the settings. */
-export const profileTitle = (): Message => info(9000204, "About you");
+export const profileTitle = (): UserMessage => info(9000204, "About you");
 
 /** The heading of the password in the settings. */
-export const passwordTitle = (): Message => info(9000205, "Password");
+export const passwordTitle = (): UserMessage => info(9000205, "Password");
 
 /** The heading of the end of the account in the settings. */
-export const deletionTitle = (): Message => info(9000206, "Delete your account");
+export const deletionTitle = (): UserMessage => info(9000206, "Delete your account");
 
 /** The question before an account is deleted. */
-export function deletionQuestion(): Message {
+export function deletionQuestion(): UserMessage {
   const text =
     "Delete your account? You are signed out on all your devices, and everything in your account will be lost.";
   return info(9000207, text);
 }
 
 /** The label of the link to where a flow goes on. */
-export const goOnLabel = (): Message => info(9000209, "Go on");
+export const goOnLabel = (): UserMessage => info(9000209, "Go on");

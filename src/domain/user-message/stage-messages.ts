@@ -1,0 +1,100 @@
+import { info, type UserMessage } from "./user-message.ts";
+
+/*
+ * Titles and subtitles of the stages of flows. Each has a number of its own, so that pages can say it in their own words.
+ */
+
+/** The heading of a login. */
+export const signInTitle = (): UserMessage => info(9000210, "Sign in");
+
+/** Its subtitle, if the identifier is asked for first. */
+export const signInIdentifier = (): UserMessage =>
+  info(9000211, "Say who you are. How you show it comes next.");
+
+/** Its subtitle, if the methods are on offer. */
+export const signInMethod = (): UserMessage => info(9000212, "Show that it is you.");
+
+/** The heading of a refresh, a step-up and a second factor. */
+export const confirmTitle = (): UserMessage => info(9000213, "Confirm that it is you");
+
+/** Its subtitle, if a second factor is asked for. */
+export const confirmSecond = (): UserMessage =>
+  info(9000214, "Your account is protected by something beside your first proof.");
+
+/** Its subtitle, for a person who is signed in. */
+export const confirmAgain = (): UserMessage =>
+  info(9000215, "What you are about to do needs a fresh sign-in.");
+
+/** The heading where a code is entered. */
+export const codeTitle = (): UserMessage => info(9000216, "Enter the code");
+
+/** Its subtitle. It does not say that a code was sent, because perhaps none was. */
+export function lookForCode(sentTo: string): UserMessage {
+  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
+  return info(9000217, `Look for it among ${where}.`, { sent_to: sentTo });
+}
+
+/** The heading where a link is awaited. */
+export const linkTitle = (): UserMessage => info(9000218, "Open the link");
+
+/** Its subtitle. It does not say that a link was sent either. */
+export function lookForLink(sentTo: string): UserMessage {
+  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
+  return info(9000219, `Look for it among ${where}, on this device or another one.`, { sent_to: sentTo });
+}
+
+/** The subtitle of a flow that began with a link. */
+export const oneMoreClick = (): UserMessage =>
+  info(9000220, "One click more: programs that look into mail open links as well.");
+
+/** The heading of a registration. */
+export const signUpTitle = (): UserMessage => info(9000221, "Create an account");
+
+/** Its subtitle, if the traits come first. */
+export const signUpProfile = (): UserMessage =>
+  info(9000222, "Say something about yourself. How you sign in comes next.");
+
+/** Its subtitle, if everything is asked at once. */
+export const signUpMethod = (): UserMessage => info(9000223, "Fill this in, and choose how you sign in.");
+
+/** Its subtitle, once the traits were given. */
+export const signUpMethodNext = (): UserMessage => info(9000224, "Choose how you sign in.");
+
+/** The heading of a verification. */
+export const verifyTitle = (): UserMessage => info(9000225, "Verify your address");
+
+/** Its subtitle. */
+export const verifyAddress = (): UserMessage => info(9000226, "A message to it shows that it is yours.");
+
+/** The heading of a recovery. */
+export const recoverTitle = (): UserMessage => info(9000227, "Recover your account");
+
+/** Its subtitle. */
+export const recoverName = (): UserMessage => info(9000228, "Say who you are. A message leads you back in.");
+
+/** The heading where one of several addresses is chosen. */
+export const chooseAddressTitle = (): UserMessage => info(9000229, "Choose an address");
+
+/** Its subtitle. */
+export const chooseAddressHelp = (): UserMessage =>
+  info(9000230, "The message goes to the one that you choose.");
+
+/** The heading of the question whose account it is. */
+export const claimTitle = (): UserMessage => info(9000231, "Is this your account?");
+
+/** Its subtitle. */
+export const claimHelp = (): UserMessage => info(9000232, "Nobody has confirmed yet that it is theirs.");
+
+/** The heading of the settings. */
+export const settingsTitle = (): UserMessage => info(9000233, "Your account");
+
+/** Its subtitle. */
+export const settingsHelp = (): UserMessage =>
+  info(9000234, "Change what you like. Each part is saved by itself.");
+
+/** The heading where a new secret is set. */
+export const newSecretTitle = (): UserMessage => info(9000235, "Set a new password");
+
+/** Its subtitle. */
+export const newSecretHelp = (): UserMessage =>
+  info(9000236, "It takes the place of the one that was lost, and signs you in.");
