@@ -154,6 +154,7 @@ describe("a token with a right checksum", () => {
     ["a separator too many", `ost_ses_a_b_${secret}`],
     ["a short secret", `ost_ses_default_${secret.slice(1)}`],
     ["a secret that is not base62", `ost_ses_default_${secret.slice(1)}-`],
+    ["a secret with a letter of another alphabet", `ost_ses_default_${secret.slice(1)}é`],
     ["no separator before the secret", `ost_ses_defaultx${secret}`],
   ])("is malformed with %s", (_name, body) => {
     expect(tokens.parse("session", sealed(body))).toEqual({ kind: "malformed" });

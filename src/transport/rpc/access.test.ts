@@ -8,11 +8,11 @@ import type { ApiKey } from "../../domain/access/api-key.ts";
 import { ApiKeys } from "../../domain/access/api-keys.ts";
 import type { TenantId } from "../../domain/ids.ts";
 import { instantOf } from "../../domain/instant.ts";
+import { LastUseRecorder } from "../../domain/last-use-recorder.ts";
 import type { TokenKind } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import { Sessions } from "../../domain/session/sessions.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { LastUseRecorder } from "../../domain/last-use-recorder.ts";
 import type { Exchange, Peer } from "../net/exchange.ts";
 import { bearerOf, type Caller, createAccess, credentialKindOf, namesOf } from "./access.ts";
 import type { CertificateGrant } from "./client-certificates.ts";
@@ -205,7 +205,7 @@ describe("a method for sessions", () => {
       (_, value) => request({ ...cookie(value), origin: "https://evil.example" }),
       { reason: "ORIGIN_NOT_ALLOWED" },
     ],
-  ])("does not take %s", async (_, exchangeOf, error) => {
+  ])("does not take %s as a session (SR-ORIGIN-1)", async (_, exchangeOf, error) => {
     const { access, session } = server();
     const exchange = exchangeOf(session(), session("session_cookie"));
     await expect(access.admit(exchange, rule, "m")).rejects.toMatchObject(error);
@@ -367,7 +367,7 @@ test("a method that does not say who may call it can be called by nobody (SR-ACC
 });
 
 describe("whom the headers show", () => {
-  test("is a session, a key or a certificate, whatever the method asks for", async () => {
+  test("is a session, a key or a certificate, for a method of any kind", async () => {
     const { access, session, key } = server();
     const setCookies = request(cookie(session("session_cookie")));
     expect(await access.identify(setCookies)).toMatchObject({ kind: "session", credential: "cookie" });

@@ -217,8 +217,8 @@ describe("the holder of a flow", () => {
 });
 
 describe("a form of a browser", () => {
-  // ASVS V3.5.1: cookie and form token together show that the form was drawn for this browser.
-  test("is submitted with its token, which is of this flow and this browser", async () => {
+  // Security rule (SR-ORIGIN-1): cookie and form token together show that the form was drawn for this browser (ASVS V3.5.1).
+  test("is submitted with its token, which is of this flow and this browser (SR-ORIGIN-1)", async () => {
     const { flows, browserToken, signIn } = await inBrowser();
     const of = (token: string, id: string) => flows.formTokens.make(token, id).reveal();
     const other = flows.tokens.issue("browser", "default").token.reveal();
@@ -234,7 +234,7 @@ describe("a form of a browser", () => {
     expect(flows.counted).toEqual([]);
   });
 
-  test("needs none in an app, whatever is sent as one", async () => {
+  test("needs none in an app, also if one is sent", async () => {
     const { flows } = await begun();
     const sent = { csrfToken: "x", identifier: email };
     expect(await flows.submit("password", { password }, sent)).toMatchObject({ kind: "completed" });

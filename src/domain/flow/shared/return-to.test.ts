@@ -20,6 +20,17 @@ describe("return_to", () => {
     );
   });
 
+  test("may be the default, which need not be on the list", () => {
+    expect(resolveReturnTo("https://app.example.com/", settings)).toBe("https://app.example.com/");
+  });
+
+  test("is named in the refusal, cut short", () => {
+    const address = `https://evil.example/${"a".repeat(200)}`;
+    expect(() => resolveReturnTo(address, settings)).toThrow(
+      expect.objectContaining({ metadata: { returnTo: address.slice(0, 200) } }),
+    );
+  });
+
   test.each([
     ["a longer path", "https://app.example.com/welcome/x"],
     ["a query", "https://app.example.com/welcome?next=//evil.example"],

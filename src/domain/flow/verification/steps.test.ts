@@ -63,6 +63,15 @@ describe("a verification", () => {
       messages: [expect.stringContaining(email)],
       nodes: ["code.code: code!", "code: [Continue]", "resend: [Resend code] alone", "back: [Back] alone"],
     });
+    const later = (ms: number) => new Date(flows.clock.now().getTime() + ms);
+    expect((await flows.show()).stage).toEqual({
+      kind: "enter_code",
+      sentTo: email,
+      expiresAt: later(600_000),
+      resendAt: later(30_000),
+      codeLength: 6,
+      longCodeLength: 20,
+    });
     expect(await flows.submit("code", flows.sent())).toMatchObject({
       kind: "completed",
       completed: { returnTo: appUrl, verifiedAddress: email, settings: undefined },
@@ -82,7 +91,9 @@ describe("a verification", () => {
       nodes: ["resend: [Resend code] alone", "back: [Back] alone"],
     });
     await expect(flows.submit("confirmLink")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+    expect((await flows.show()).stage).toMatchObject({ kind: "link_sent", sentTo: email });
     await flows.openLink();
+    expect((await flows.show()).stage).toEqual({ kind: "confirm_link", address: "a****@example.com" });
     expect(await flows.submit("confirmLink")).toMatchObject({
       kind: "completed",
       completed: { verifiedAddress: "a****@example.com" },
@@ -160,6 +171,13 @@ describe("a verification", () => {
     flows.clock.advance(30_000);
     expect(await flows.submit("resend")).toMatchObject({ kind: "next_step" });
     expect(flows.sent()).toMatchObject({ suppressed: true });
+  });
+
+  test("whose code was taken back shows one that has expired", async () => {
+    const flows = await verification();
+    const sentAt = flows.clock.now();
+    flows.put("verification", { at: "enter_code", sentTo: email, sentAt: sentAt.toISOString() } as never);
+    expect((await flows.show()).stage).toMatchObject({ expiresAt: sentAt });
   });
 
   test("goes back to the address, and is nobody's", async () => {
