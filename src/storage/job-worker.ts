@@ -69,6 +69,8 @@ async function runWorker(
     runner = await run({
       pgPool: pool,
       concurrency: 1,
+      // Otherwise an end that cannot be recorded would be a rejection that nobody handles; so the worker ends, and is started again.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       // New jobs are announced by NOTIFY. Polling finds failed jobs that are due again, and what was announced while nobody listened.
       pollInterval: 30_000,
       // Ours is the order of stopping.

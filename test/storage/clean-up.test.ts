@@ -200,6 +200,41 @@ test("invitations are removed when they were used or revoked, or expired, longer
   }
 });
 
+// An error that nobody waits for would be an unhandled rejection, which fails the run.
+test("a worker that cannot record the end of a job is started again, and nothing else ends", async () => {
+  const scope = { tenantId: await storage.ensureTenant("default", noon) };
+  const expired = async () => {
+    const flow = aFlow("login", { expiresAt: afterNoon(-61) });
+    await storage.flows.create(scope, flow);
+    return flow;
+  };
+  const gone = ({ digest }: ReturnType<typeof aFlow>) =>
+    vi.waitFor(async () => expect(await storage.flows.find(scope, "login", digest)).toBeUndefined(), {
+      timeout: 20_000,
+    });
+  const first = await expired();
+  const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  try {
+    await administer(storage.url, async (query) => {
+      await query("BEGIN");
+      await query("LOCK TABLE ostiary.flow IN ACCESS EXCLUSIVE MODE");
+      await announceJob(storage.url, "remove_expired");
+      const waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'ostiary.flow'::regclass";
+      await vi.waitFor(async () => expect(await query(waiting)).toHaveLength(1), { timeout: 10_000 });
+      // While the job is under way, its queue is taken away.
+      await query("ALTER TABLE graphile_worker._private_jobs RENAME TO away");
+      await query("COMMIT");
+      await gone(first);
+      await query("ALTER TABLE graphile_worker.away RENAME TO _private_jobs");
+    });
+    const second = await expired();
+    await announceJob(storage.url, "remove_expired");
+    await gone(second);
+  } finally {
+    await jobs.stop();
+  }
+});
+
 test("jobs are stopped even before they have started", async () => {
   const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   await jobs.stop();
