@@ -11,6 +11,8 @@ const connections = 8;
 const streams = 250;
 const mebibyte = 1024 * 1024;
 const body = Buffer.alloc(mebibyte - 1, " ");
+/** A pause of a busy machine is longer than the few milliseconds that this is about. */
+const pauseOfBusyMachineMs = 50;
 const guessed = `ost_ses_default_${"a".repeat(49)}`;
 
 let directory: string;
@@ -74,17 +76,17 @@ describe.runIf(process.platform === "linux")(
     ])(
       "%s",
       async (_, method, options: Attack & { readonly health?: boolean }) => {
-        const quiet = await latency();
+        const quiet = await latency(pauseOfBusyMachineMs / 2);
         const before = residentMb();
         const path = options.health === true ? "/grpc.health.v1.Health/Watch" : `/ostiary.${method}`;
         const sessions = await attack(path, options.health === true ? { ...options, ...watch } : options);
-        const busy = await latency();
+        const most = Math.max(2 * quiet, pauseOfBusyMachineMs);
+        const busy = await latency(most);
         const held = residentMb() - before;
         end(sessions);
         process.stdout.write(`${held} MB more; p99 of others ${quiet} ms before, ${busy} ms during\n`);
         expect(held).toBeLessThanOrEqual(64);
-        // A pause of a busy machine is longer than the few milliseconds that this is about.
-        expect(busy).toBeLessThanOrEqual(Math.max(2 * quiet, 50));
+        expect(busy).toBeLessThanOrEqual(most);
       },
       60_000,
     );
@@ -155,12 +157,12 @@ function check(): Promise<number> {
 }
 
 /**
- * The 99th percentile of the time of 100 checks, in milliseconds. The least of several rounds, because what else the machine does
- * can only add to it.
+ * The 99th percentile of the time of 100 checks, in milliseconds. The least of at most 8 rounds, because what else the machine
+ * does can only add to it; a round that was quick enough is the last.
  */
-async function latency(): Promise<number> {
+async function latency(enough: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 8 && least > enough; round++) {
     const times: number[] = [];
     for (let index = 0; index < 100; index++) times.push(await check());
     least = Math.min(least, times.sort((left, right) => left - right)[98] ?? 0);

@@ -77,7 +77,8 @@ describe("an embedded PostgreSQL that is killed", () => {
           acknowledged.push(identity.id);
         } catch (error) {
           failures.push(error);
-          await delay(5);
+          // Each try is a new process of the PostgreSQL that starts.
+          await delay(50);
         }
       }
     });
