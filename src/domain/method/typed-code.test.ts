@@ -37,6 +37,9 @@ describe("a pasted code", () => {
     ["mathematical digits", "𝟏𝟐𝟑𝟺𝟻𝟼"],
     ["Adlam digits", "𞥑𞥒𞥓𞥔𞥕𞥖"],
     ["a sentence before it", "Your code: 123 456"],
+    ["a sentence around it and a hyphen within", "The code is 123-456."],
+    ["a digit before it, and a letter between", "2x123456"],
+    ["line tabulations between it and a digit", "1\v\v123456"],
     ["a sentence around it", "123456 is your code, valid for 10 minutes."],
     ["itself again", "123456 (123-456)"],
   ])("is read with %s", (_what, text) => {
@@ -54,6 +57,7 @@ describe("a pasted code", () => {
     ["letters", "abcdef"],
     ["letters that look like digits", "I23456"],
     ["a letter within", "123a456"],
+    ["a letter in the place of its last digit", "12345a"],
     ["two codes", "123456 or 654321"],
     ["digits beside it without anything between", "9123456"],
     ["superscripts that NFKC makes one digit too many", "123456²"],

@@ -30,7 +30,7 @@ export function readTypedCode(text: string, lengths: readonly number[]): string 
   const whole = plain.replace(separators, "");
   if (isCode(whole)) return whole;
   const found = new Set(
-    (plain.match(groups) ?? []).map((group) => group.replace(separators, "")).filter(isCode),
+    [...plain.matchAll(groups)].map(([group]) => group.replace(separators, "")).filter(isCode),
   );
   const [only] = found;
   return found.size === 1 ? only : undefined;

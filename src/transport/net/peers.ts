@@ -88,8 +88,7 @@ export function isLoopback(address: string): boolean {
 
 /** Whether an address is one of the machine itself or of a network that the internet does not reach. */
 export function isInternal(address: string): boolean {
-  const range = parseAddress(address)?.range();
-  return range !== undefined && internalRanges.has(range);
+  return internalRanges.has(parseAddress(address)?.range() ?? "");
 }
 
 /**

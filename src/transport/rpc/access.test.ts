@@ -179,6 +179,11 @@ describe("a method for sessions", () => {
   test.each<[string, (token: string, cookieValue: string) => Exchange, object]>([
     ["nothing", () => request(), refused("SESSION_CREDENTIAL_MISSING")],
     [
+      "nothing, from a page of elsewhere",
+      () => request({ origin: "https://evil.example" }),
+      refused("SESSION_CREDENTIAL_MISSING"),
+    ],
+    [
       "an unknown token",
       () => request(bearer(tokens.issue("session", "default").token.reveal())),
       refused("SESSION_TOKEN_UNKNOWN"),

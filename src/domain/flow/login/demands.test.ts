@@ -31,6 +31,7 @@ describe("a login to step up", () => {
     expect(toReach([level("aal1")])).toBe("aal1");
     expect(toReach([level("aal2")])).toBe("aal2");
     expect(toReach([level("aal1"), level("aal2"), level("aal1")])).toBe("aal2");
+    expect(toReach([level("aal1"), { kind: "freshness", maxAgeMs: 0 }])).toBe("aal1");
     expect(toReach([level("aal1")], one)).toBe("aal1");
     expect(toReach([level("aal2")], [{ factor: "either" }])).toBe("aal2");
   });
