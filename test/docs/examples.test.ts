@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { runInProcess } from "../cli/run-ostiary.ts";
 import { register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { makeCertificateFolder } from "../support/certificates.ts";
@@ -167,9 +168,9 @@ describe("the commands of the docs", () => {
 describe("the configuration on the pages is accepted", () => {
   const check = async (yaml: string, env: Record<string, string> = {}) => {
     await writeFile(join(folder, "page.yaml"), withOwnFiles(yaml));
-    return runProgram(resolve("bin/ostiary"), ["config", "check", "--config", "page.yaml"], {
-      cwd: folder,
-      env,
+    return runInProcess(["config", "check", "--config", "page.yaml"], {
+      directory: folder,
+      environment: env,
     });
   };
 
@@ -217,12 +218,10 @@ describe("the configuration on the pages is accepted", () => {
     );
     for (const line of commands?.code.trim().split("\n") ?? []) {
       const words = line.replace(/#.*/, "").trim().split(/\s+/).slice(1);
-      const { failed, stdout, stderr } = await runProgram(
-        resolve("bin/ostiary"),
-        [...words, "--config", "page.yaml"],
-        { cwd: folder },
-      );
-      expect({ failed, stderr }, line).toEqual({ failed: false, stderr: "" });
+      const { code, stdout, stderr } = await runInProcess([...words, "--config", "page.yaml"], {
+        directory: folder,
+      });
+      expect({ code, stderr }, line).toEqual({ code: 0, stderr: "" });
       expect(stdout, line).not.toBe("");
     }
   });

@@ -1,11 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 
 const connections = 8;
 const streams = 250;
@@ -15,13 +14,14 @@ const body = Buffer.alloc(mebibyte - 1, " ");
 const pauseOfBusyMachineMs = 50;
 const guessed = `ost_ses_default_${"a".repeat(49)}`;
 
-let directory: string;
+let database: TestDatabase;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "ostiary-budgets-"));
+  database = await createTestDatabase();
   // Without the limits by client IP, so that the budgets alone must hold.
-  server = await startServerProcess(["--data-directory", directory], {
+  server = await startServerProcess([], {
+    ...servingFrom(database),
     OSTIARY_TENANT_DEFAULTS_THROTTLE_ENABLED: "false",
   });
   // Warm: the memory that the server keeps after as many calls at once that are complete is not the attack's.
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.end("SIGTERM");
-  rmSync(directory, { recursive: true, force: true });
+  await database.drop();
 });
 
 /**

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Collector, startCollector } from "../support/collector.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { runProgram } from "../support/foreign.ts";
-import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 
 let database: TestDatabase;
 let collector: Collector;
@@ -23,8 +23,7 @@ afterAll(async () => {
 });
 
 const variables = (more: Record<string, string>) => ({
-  OSTIARY_DATABASE_URL: database.url,
-  OSTIARY_SECRETS_SEALING: "s".repeat(32),
+  ...servingFrom(database),
   ...more,
 });
 

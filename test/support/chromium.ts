@@ -1,4 +1,4 @@
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { foreignClientsRequired, isInstalled } from "./foreign.ts";
 
 /** Two packages of Debian with one engine. The one without windows is preferred: a page costs it a quarter of the CPU time. */
@@ -28,6 +28,14 @@ export function openChromium(): Promise<Browser> {
     ],
   });
   return started;
+}
+
+/**
+ * Waits until the first element of a selector is shown. `waitForSelector` does the same and hands the element back, for which
+ * Playwright loads a third of a megabyte of script into each page.
+ */
+export function appears(page: Page, selector: string): Promise<void> {
+  return page.locator(selector).first().waitFor();
 }
 
 async function findChromium(): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { TestDatabase } from "./database.ts";
 
 /** A server started as a user would, in a process of its own. */
 export interface ServerProcess {
@@ -12,6 +13,11 @@ export interface ServerProcess {
   readonly child: ChildProcess;
   /** Sends a signal and waits for the end; gives the exit code, or the signal's name. */
   end(signal: NodeJS.Signals): Promise<number | string | null>;
+}
+
+/** The variables by which a server uses a database of the run: it takes seconds to make one of its own. */
+export function servingFrom({ url }: TestDatabase): Record<string, string> {
+  return { OSTIARY_DATABASE_URL: url, OSTIARY_SECRETS_SEALING: "s".repeat(32) };
 }
 
 /** Starts `bin/ostiary serve` on free ports and waits until it serves. */

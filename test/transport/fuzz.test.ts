@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -15,13 +12,17 @@ import { VerificationService } from "../../gen/ostiary/flow/v1/verification_serv
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 import { Inputs, type Step } from "./fuzz-inputs.ts";
 import { Random } from "./fuzz-random.ts";
 
-/** Another one is tried by FUZZ_SEED; a longer run by FUZZ_SECONDS. */
-const seed = Number(process.env.FUZZ_SEED ?? 20_261_128);
-const budgetMs = Number(process.env.FUZZ_SECONDS ?? 20) * 1_000;
+/** Another one is tried by FUZZ_SEED; for as long as one likes by FUZZ_SECONDS. */
+const { FUZZ_SEED, FUZZ_SECONDS } = process.env;
+const seed = Number(FUZZ_SEED ?? 20_261_128);
+const budgetMs = Number(FUZZ_SECONDS ?? 20) * 1_000;
+/** What a machine that does something else beside it tries in 20 seconds: one with more time has tried enough. */
+const enough = FUZZ_SECONDS === undefined ? 2_500 : Number.POSITIVE_INFINITY;
 const connections = 16;
 
 const everywhere = [Health, ServerReflection];
@@ -29,24 +30,25 @@ const flows = [LoginService, RecoveryService, RegistrationService, SettingsServi
 const publicServices = [...everywhere, SessionService, ...flows];
 const adminServices = [...everywhere, IdentityService, SessionAdminService, ApiKeyService, CourierService];
 
-let folder: string;
+let database: TestDatabase;
 let server: ServerProcess;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "ostiary-fuzz-"));
-  server = await startServerProcess(["--data-directory", join(folder, "data"), "--log-level", "debug"], {
+  database = await createTestDatabase();
+  server = await startServerProcess(["--log-level", "debug"], {
+    ...servingFrom(database),
     // What is throttled would not reach what is to be tried.
     OSTIARY_TENANT_DEFAULTS_THROTTLE_ENABLED: "false",
   });
 });
 afterAll(async () => {
   await server.end("SIGTERM");
-  await rm(folder, { recursive: true, force: true });
+  await database.drop();
 });
 
 test(
   "security rule (SR-INPUT-3): whatever bytes strangers send, the same process serves, and its log has no error",
   async () => {
-    process.stderr.write(`fuzz: seed ${seed}, ${budgetMs / 1_000} s\n`);
+    process.stderr.write(`fuzz: seed ${seed}, at most ${budgetMs / 1_000} s\n`);
     const printed = server.output();
     const random = new Random(seed);
     const targets = [
@@ -56,7 +58,7 @@ test(
     const until = performance.now() + budgetMs;
     let tried = 0;
     const stranger = async () => {
-      while (performance.now() < until && server.child.exitCode === null) {
+      while (tried < enough && performance.now() < until && server.child.exitCode === null) {
         const target = targets[tried++ % targets.length];
         if (target !== undefined) await play(target.port, target.inputs.next());
       }

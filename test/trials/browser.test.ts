@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { Caller, resultOf } from "../support/caller.ts";
-import { chromiumInstalled, openChromium } from "../support/chromium.ts";
+import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { type OtherServer, startOtherServer } from "../support/http-server.ts";
 import { administer } from "../support/postgres.ts";
@@ -60,7 +60,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     await page.fill(password, goodPassword);
     await page.click(byPassword);
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(`text=Signed in as ${name}.`);
+    await appears(page, `text=Signed in as ${name}.`);
   }
   /** Makes an account whose address is not verified, and signs in. */
   async function signUp(page: Page, name: string): Promise<void> {
@@ -70,7 +70,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
   async function signOut(page: Page): Promise<void> {
     await goTo(page, "/ui/sessions");
     await page.click("text=Sign out");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
   }
   const accountsOf = (name: string) =>
     administer(app.databaseUrl, (query) =>
@@ -101,7 +101,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     /** The browser is signed in; without a doubt, and as the only account of that name. */
     async function isSignedIn(page: Page, name: string): Promise<void> {
       await goTo(page, "/ui/sessions");
-      await page.waitForSelector(`text=Signed in as ${name}.`);
+      await appears(page, `text=Signed in as ${name}.`);
       expect(await accountsOf(name)).toHaveLength(1);
     }
 
@@ -148,10 +148,10 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         await route.abort("connectionreset");
       });
       await page.click(byPassword);
-      await page.waitForSelector("text=cannot be reached");
+      await appears(page, "text=cannot be reached");
       expect(await page.inputValue(kind === "login" ? identifier : email)).toBe(name);
       await page.click(byPassword);
-      await page.waitForSelector("[role='alert'] [data-kind='error'], .facts");
+      await appears(page, "[role='alert'] [data-kind='error'], .facts");
       await logIn(page, name);
       await isSignedIn(page, name);
     });
@@ -160,7 +160,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       const { page, name, fill } = await filledIn();
       const tab = await page.context().newPage();
       await tab.goto(page.url());
-      await tab.waitForSelector(byPassword);
+      await appears(tab, byPassword);
       expect(tab.url()).toBe(page.url());
       await fill(tab);
       await Promise.all([page.click(byPassword), tab.click(byPassword)]);
@@ -184,7 +184,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         await page.fill(email, name);
         await page.fill(password, goodPassword);
         await page.click(byPassword);
-        await page.waitForSelector("[role='alert'] [data-kind='error'], [name='code.code']");
+        await appears(page, "[role='alert'] [data-kind='error'], [name='code.code']");
       }
       await logIn(page, name);
       await isSignedIn(page, name);
@@ -194,7 +194,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       const { page, name } = await filledIn();
       await page.context().setOffline(true);
       await page.click(byPassword);
-      await page.waitForSelector("text=cannot be reached");
+      await appears(page, "text=cannot be reached");
       expect(await page.inputValue(kind === "login" ? identifier : email)).toBe(name);
       expect(await page.inputValue(password)).toBe(goodPassword);
       await page.context().setOffline(false);
@@ -217,7 +217,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       await page.fill({ login: identifier, registration: email }[kind] ?? address, name);
       app.clock.advance(60_000);
       await page.click("[data-step='sendLink']");
-      await page.waitForSelector("text=a link has been sent");
+      await appears(page, "text=a link has been sent");
       const { url = "" } = (await sentTo(name)) ?? {};
       await page.evaluate(
         (to) => {
@@ -256,7 +256,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       expect(answer?.status()).toBe(431);
       expect(await page.textContent("h1")).toBe("Your browser sends too many cookies");
       await page.click("button");
-      await page.waitForSelector(identifier);
+      await appears(page, identifier);
       expect(await page.context().cookies()).toHaveLength(1);
       await logIn(page, name);
     });
@@ -268,11 +268,11 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       await page.fill(password, goodPassword);
       await fill(page, 40);
       await page.click(byPassword);
-      await page.waitForSelector("[role='alert'] [data-kind='error']");
+      await appears(page, "[role='alert'] [data-kind='error']");
       expect(await page.inputValue(identifier)).toBe(name);
       await page.reload();
       await page.click("text=Delete the cookies of this site");
-      await page.waitForSelector(identifier);
+      await appears(page, identifier);
       await logIn(page, name);
     });
   });
@@ -285,11 +285,11 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         const page = await visit("/ui/");
         await logIn(page, name);
         await goTo(page, `/ui/${route}`);
-        await page.waitForSelector(`text=${name}`);
+        await appears(page, `text=${name}`);
         await signOut(page);
         for (let time = 0; time < 3; time++) {
           await page.goBack({ waitUntil: "commit" });
-          await page.waitForSelector(identifier);
+          await appears(page, identifier);
           expect(await text(page)).not.toContain(name);
         }
       },
@@ -306,14 +306,14 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         const page = await visit("/ui/");
         await logIn(page, name);
         await goTo(page, `/ui/${route}`);
-        await page.waitForSelector(button);
+        await appears(page, button);
         await page.goto(other.url);
         const tab = await page.context().newPage();
         await signOut(tab);
         await page.goBack({ waitUntil: "commit" });
-        await page.waitForSelector(`${identifier}, ${button}`);
+        await appears(page, `${identifier}, ${button}`);
         if (!(await page.isVisible(identifier))) await page.click(button);
-        await page.waitForSelector(identifier);
+        await appears(page, identifier);
       },
     );
 
@@ -323,10 +323,10 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       const page = await visit("/ui/nothing");
       await page.goto(other.url);
       await page.click("text=Account");
-      await page.waitForSelector(identifier);
+      await appears(page, identifier);
       for (let time = 0; time < 2; time++) {
         await page.goBack({ waitUntil: "commit" });
-        await page.waitForSelector(`${identifier}, h1:text('App')`);
+        await appears(page, `${identifier}, h1:text('App')`);
       }
       await logIn(page, name);
     });
@@ -346,7 +346,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       ["recovery", address, ["address text username"]],
     ])("in a %s", async (kind, first, expected) => {
       const page = await visit(`/ui/${kind}`);
-      await page.waitForSelector(first);
+      await appears(page, first);
       expect(await fieldsOf(page)).toEqual(expected);
     });
 
@@ -356,7 +356,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       expect(await fieldsOf(page)).toContain("password.password password new-password");
       await page.fill(password, goodPassword);
       await page.click(byPassword);
-      await page.waitForSelector(code);
+      await appears(page, code);
       expect(await fieldsOf(page)).toEqual(["code.code text one-time-code"]);
       expect(await page.getAttribute(code, "inputmode")).toBe("numeric");
       expect(await page.getAttribute(code, "maxlength")).toBeNull();
@@ -383,7 +383,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         await page.fill(address, name);
         app.clock.advance(60_000);
         await page.click("[data-step='sendCode']");
-        await page.waitForSelector(code);
+        await appears(page, code);
         await page.fill(code, (await sentTo(name))?.code ?? "");
         await page.click("[data-step='code']");
         await page.waitForURL("**/ui/settings*");
@@ -415,7 +415,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
           await page.fill(kind === "login" ? identifier : email, name);
           await page.fill(password, goodPassword);
           await page.click(byPassword);
-          await page.waitForSelector("[role='alert'] [data-kind='error']");
+          await appears(page, "[role='alert'] [data-kind='error']");
           expect(await page.inputValue(kind === "login" ? identifier : email)).toBe(name);
         }
         expect(await accountsOf(name)).toHaveLength(kind === "login" ? 1 : 0);
@@ -429,7 +429,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
         if (route === "settings" || route === "sessions")
           await logIn(page, (await verifiedAccount(app)).email);
         await goTo(page, `/ui/${route}`);
-        await page.waitForSelector("main button");
+        await appears(page, "main button");
         const found = await page.evaluate(() => ({
           beyond: document.documentElement.scrollWidth - window.innerWidth,
           small: [...document.querySelectorAll("button, input, select")].filter((element) => {
@@ -449,7 +449,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       const titles: string[] = [];
       for (const route of ["login", "registration", "recovery", "verification"]) {
         await goTo(page, `/ui/${route}`);
-        await page.waitForSelector("main button");
+        await appears(page, "main button");
         expect(await page.evaluate(() => document.documentElement.lang)).toBe(language);
         titles.push((await page.textContent("h1")) ?? "");
       }

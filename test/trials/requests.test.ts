@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 import {
   endHeaders,
   endStream,
@@ -28,8 +28,7 @@ let logged = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   server = await startServerProcess(["--dev"], {
-    OSTIARY_DATABASE_URL: database.url,
-    OSTIARY_SECRETS_SEALING: "s".repeat(32),
+    ...servingFrom(database),
     // What is throttled would not reach what is tried.
     OSTIARY_TENANT_DEFAULTS_THROTTLE_ENABLED: "false",
   });

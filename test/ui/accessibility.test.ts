@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled } from "../support/chromium.ts";
+import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { email, identifier, password, settled, submit, Visitors } from "./visitors.ts";
 
@@ -26,7 +26,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
   test("can be used with the keyboard alone", async () => {
     const { email: address } = await register(app);
     const page = await visitors.open("/ui/login");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     const order: unknown[] = [];
     for (let count = 0; count < 6; count++) {
       await page.keyboard.press("Tab");
@@ -53,11 +53,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
     ]);
     await page.press(password, "Enter");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(".facts");
+    await appears(page, ".facts");
     await settled(page);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
   });
 
   test.each([
@@ -72,7 +72,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       const { page, address } = await visitors.register(options);
       await logIn(app, address);
       await page.reload();
-      await page.waitForSelector(".list > li");
+      await appears(page, ".list > li");
       expect(await violationsOf(page)).toEqual([]);
       expect(await overflowOf(page)).toBe(0);
 
@@ -88,13 +88,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
           window.history.pushState(null, "", `/ui/${to}`);
           window.dispatchEvent(new PopStateEvent("popstate"));
         }, path);
-        await page.waitForSelector(mark);
+        await appears(page, mark);
         expect(await violationsOf(page), path).toEqual([]);
         expect(await overflowOf(page), path).toBe(0);
         if (path !== "login" && path !== "registration") continue;
         await page.fill("form input:not([type='hidden']) >> nth=0", "x");
         await page.click(submit);
-        await page.waitForSelector("[data-kind='error'], .ostiary-error");
+        await appears(page, "[data-kind='error'], .ostiary-error");
         expect(await violationsOf(page), `${path} with errors`).toEqual([]);
         expect(await overflowOf(page), `${path} with errors`).toBe(0);
       }
@@ -105,10 +105,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       await page.goto(`${app.publicUrl}/ui/verification`);
       await page.fill("[name='address']", unclaimed);
       await page.click(submit);
-      await page.waitForSelector("[name='code.code']");
+      await appears(page, "[name='code.code']");
       await page.fill("[name='code.code']", (await app.messages(unclaimed)).at(-1)?.code ?? "");
       await page.click(submit);
-      await page.waitForSelector("[data-step='disown']");
+      await appears(page, "[data-step='disown']");
       expect(await violationsOf(page), "whose account it is").toEqual([]);
       expect(await overflowOf(page), "whose account it is").toBe(0);
     },
@@ -117,14 +117,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
 
   test("the accessibility scan would find what is wrong", async () => {
     const page = await visitors.open("/ui/login");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     await page.evaluate(() => document.querySelector("label[for]")?.remove());
     expect((await violationsOf(page)).join()).toContain("label");
   });
 
   test("do not move about while they load", async () => {
     const page = await visitors.open("/ui/registration", { viewport: { width: 320, height: 480 } });
-    await page.waitForSelector(email);
+    await appears(page, email);
     const shift = await page.evaluate(
       () =>
         new Promise<number>((resolve) => {
@@ -173,7 +173,7 @@ describe.skipIf(!chromiumInstalled)(
         const { name } = await createPerson(app);
         const page = await visitors.open("/ui/registration", options);
         const look = async (what: string, selector: string) => {
-          await page.waitForSelector(selector);
+          await appears(page, selector);
           expect(await violationsOf(page), what).toEqual([]);
           expect(await overflowOf(page), what).toBe(0);
         };

@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { chromiumInstalled, openChromium } from "../support/chromium.ts";
+import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
 import type { Answer, Asked, DrawnPage } from "./clients/drawn-page.ts";
 
 const identifier = {
@@ -209,13 +209,13 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       flow([code, button("code", "Continue")]),
     );
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("text=Fill this in.");
+    await appears(page, "text=Fill this in.");
     await expectFocus(page, "identifier");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("text=Wrong.");
+    await appears(page, "text=Wrong.");
     await expectFocus(page, "ostiary-messages");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("text=Continue");
+    await appears(page, "text=Continue");
     await expectFocus(page, "H1");
   });
 
@@ -223,10 +223,10 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     const nodes = [identifier, password, button("password", "Sign in")];
     const page = await draw(flow(nodes), flow(nodes, { id: "ost_flw_2" }), "failure");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("text=open for too long");
+    await appears(page, "text=open for too long");
     await page.getByLabel("Password", { exact: true }).fill("secret");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("text=That did not work.");
+    await appears(page, "text=That did not work.");
     expect(await page.getByLabel("Password", { exact: true }).inputValue()).toBe("secret");
     await expect.poll(() => page.getAttribute("form", "aria-busy")).toBe("false");
   });
@@ -273,7 +273,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       form: { nodes: [known, ...variants("traits.", "card"), save], messages },
     });
     await page.getByRole("button", { name: "Save" }).click();
-    await page.waitForSelector("text=Go on.");
+    await appears(page, "text=Go on.");
     await expectFocus(page, "traits.Number");
   });
 
@@ -285,7 +285,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     }));
     const page = await draw(flow([save]), flow([account ?? {}, number ?? {}, kind ?? {}, save]));
     await page.getByRole("button", { name: "Save" }).click();
-    await page.waitForSelector("text=Wrong traits.Number");
+    await appears(page, "text=Wrong traits.Number");
     await expectFocus(page, "traits.Number");
   });
 
@@ -302,7 +302,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     );
     expect(await page.getAttribute("fieldset", "tabindex")).toBeNull();
     await page.getByRole("button", { name: "Save" }).click();
-    await page.waitForSelector("text=At least one.");
+    await appears(page, "text=At least one.");
     await expectFocus(page, "ostiary-list");
     const described = await page.getAttribute("fieldset", "aria-describedby");
     const ids = (described ?? "").split(" ").map((id) => page.locator(`#${id}`).textContent());
@@ -356,7 +356,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     const errors: Error[] = [];
     page.on("pageerror", (error) => errors.push(error));
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.waitForSelector("text=That did not work.");
+    await appears(page, "text=That did not work.");
     expect([await sentBy(page), errors]).toEqual([[], []]);
   });
 
@@ -379,7 +379,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
         navigator.clipboard.writeText = () => Promise.reject(new Error("not allowed"));
       });
       await page.getByRole("button", { name: "Copy" }).click();
-      await page.waitForSelector("text=could not be copied");
+      await appears(page, "text=could not be copied");
       expect(errors).toEqual([]);
     });
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled } from "../support/chromium.ts";
+import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { email, password, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)(
@@ -34,18 +34,18 @@ describe.skipIf(!chromiumInstalled)(
     test("is filled in by the link of an invitation, survives being loaded again, and makes an account", async () => {
       const address = freshEmail();
       const page = await visitors.open(await invited(address));
-      await page.waitForSelector(email);
+      await appears(page, email);
       expect(await page.inputValue(email)).toBe(address);
       // The token leaves the address bar once there is a flow.
       await page.waitForURL("**/ui/registration#flow=*");
       await page.reload();
-      await page.waitForSelector(email);
+      await appears(page, email);
       expect(await page.inputValue(email)).toBe(address);
       await page.fill(password, goodPassword);
       await page.click(submit);
       // The address is verified by the invitation, so nothing is to be entered.
       await page.waitForURL("**/ui/sessions");
-      await page.waitForSelector(`text=Signed in as ${address}.`);
+      await appears(page, `text=Signed in as ${address}.`);
     });
 
     test.each([
@@ -53,7 +53,7 @@ describe.skipIf(!chromiumInstalled)(
       ["de-CH", "Nur wer eingeladen ist, kann hier ein Konto anlegen."],
     ])("says in %s that it needs an invitation", async (locale, sentence) => {
       const page = await visitors.open("/ui/registration", { locale });
-      await page.waitForSelector(`[role='alert'] >> text=${sentence}`);
+      await appears(page, `[role='alert'] >> text=${sentence}`);
     });
 
     test("is not linked from the login page, which says why", async () => {
@@ -73,21 +73,21 @@ describe.skipIf(!chromiumInstalled)(
       await first.waitForURL("**/ui/sessions");
 
       const second = await visitors.open(link);
-      await second.waitForSelector("[role='alert'] >> text=This invitation is not valid any more");
+      await appears(second, "[role='alert'] >> text=This invitation is not valid any more");
       expect(new URL(second.url()).hash).toBe("");
       await second.click("text=Try again");
-      await second.waitForSelector("[role='alert'] >> text=Only people who are invited");
+      await appears(second, "[role='alert'] >> text=Only people who are invited");
     });
 
     test("says so in the form if an invitation ends while it is filled in", async () => {
       const address = freshEmail();
       const page = await visitors.open(await invited(address), { locale: "de-DE" });
-      await page.waitForSelector(email);
+      await appears(page, email);
       const { invitations } = await app.client(InvitationService).listInvitations({ address });
       await app.client(InvitationService).revokeInvitation({ invitationId: invitations[0]?.id ?? "" });
       await page.fill(password, goodPassword);
       await page.click(submit);
-      await page.waitForSelector("text=Diese Einladung gilt nicht mehr.");
+      await appears(page, "text=Diese Einladung gilt nicht mehr.");
     });
   },
 );

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled } from "../support/chromium.ts";
+import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { email, password, submit, Visitors } from "./visitors.ts";
 
 /** Names of traits in other letters, and such as differ in little, with the titles of their fields. */
@@ -64,7 +64,7 @@ describe.skipIf(!chromiumInstalled)("the pages in Chromium, with traits of all k
 
   test("tie each label and each error to its own field, and register", async () => {
     const page = await visitors.open("/ui/registration");
-    await page.waitForSelector(email);
+    await appears(page, email);
     for (const [name, title] of Object.entries(titles)) {
       await page.click(`label:text("${title}")`);
       expect(await focused(page), title).toBe(`traits.${name.replace(".", "\\.")}`);
@@ -79,7 +79,7 @@ describe.skipIf(!chromiumInstalled)("the pages in Chromium, with traits of all k
     await control(page, "Second").fill("two");
     await control(page, "Nameless").fill("x");
     await page.click(submit);
-    await page.waitForSelector("[aria-invalid='true']");
+    await appears(page, "[aria-invalid='true']");
     const wrong = page.locator("[aria-invalid='true']");
     expect(await wrong.evaluateAll((all) => all.map((one) => one.getAttribute("name")))).toEqual([
       "traits.住所",
@@ -124,11 +124,11 @@ describe.skipIf(!chromiumInstalled)("the pages in Chromium, with traits of all k
     await page.goto(`${app.publicUrl}/ui/settings`);
     const save = async () => {
       await page.click("button[data-step='profile']");
-      await page.waitForSelector(".ostiary-message[data-kind='success']");
+      await appears(page, ".ostiary-message[data-kind='success']");
       return (await app.client(IdentityService).getIdentity({ identityId: identity?.id ?? "" })).identity
         ?.traits;
     };
-    await page.waitForSelector("[name='traits.tags.1']");
+    await appears(page, "[name='traits.tags.1']");
     expect(await save()).toEqual(traits);
 
     await page.goto(`${app.publicUrl}/ui/settings`);

@@ -8,7 +8,7 @@ import { VerificationService } from "../../gen/ostiary/flow/v1/verification_serv
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled } from "../support/chromium.ts";
+import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { administer } from "../support/postgres.ts";
 import { email, identifier, password, submit, Visitors } from "./visitors.ts";
@@ -42,11 +42,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     await page.fill(email, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await page.waitForSelector(code);
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(`text=Signed in as ${address}.`);
+    await appears(page, `text=Signed in as ${address}.`);
     return address;
   }
 
@@ -94,7 +94,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     const flowId = await begin(freshEmail());
     for (const address of [`/ui/${kind}#flow=${flowId}`, `/ui/${kind}?flow=${flowId}`]) {
       const page = await visitors.open(address);
-      await page.waitForSelector("form input:not([type='hidden'])");
+      await appears(page, "form input:not([type='hidden'])");
       expect(await page.isVisible(code)).toBe(false);
       expect(flowIdOf(page)).toMatch(/^ost_flw_/);
       expect(flowIdOf(page)).not.toBe(flowId);
@@ -105,7 +105,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     const victim = freshEmail();
     const flowId = await begun.registration(victim);
     const page = await visitors.open(`/ui/registration#flow=${flowId}`);
-    await page.waitForSelector(email);
+    await appears(page, email);
     // Whatever is filled in there makes an account with the password that is typed there.
     await page.fill(email, victim);
     await page.fill(password, goodPassword);
@@ -113,7 +113,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     app.clock.advance(1);
     await page.click(submit);
     // The page says whose code is awaited.
-    await page.waitForSelector(`text=A code has been sent to ${victim}.`);
+    await appears(page, `text=A code has been sent to ${victim}.`);
     await page.fill(code, await codeFor(victim));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
@@ -132,20 +132,20 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     const first = await signUp(page);
     const tab = await page.context().newPage();
     await tab.goto(`${app.publicUrl}/ui/settings`);
-    await tab.waitForSelector(`text=Account of ${first}`);
+    await appears(tab, `text=Account of ${first}`);
     await tab.fill(email, `new-${first}`);
     await tab.fill(name, "First Person");
     await signOut(page);
     const second = await signUp(page);
 
     await tab.click("button[data-step='profile']");
-    await tab.waitForSelector(`text=This is the account of ${second}.`);
-    await tab.waitForSelector(`text=Account of ${second}`);
+    await appears(tab, `text=This is the account of ${second}.`);
+    await appears(tab, `text=Account of ${second}`);
     expect([await tab.inputValue(email), await tab.inputValue(name)]).toEqual([second, ""]);
     expect(await tab.content()).not.toContain(first);
     // Pressed again it is the second person's own form, with what they have.
     await tab.click("button[data-step='profile']");
-    await tab.waitForSelector("text=Your changes have been saved!");
+    await appears(tab, "text=Your changes have been saved!");
     expect(await app.messages(`new-${first}`)).toEqual([]);
     const { identity } = await app.client(IdentityService).lookUpIdentity({
       by: { case: "identifier", value: second },
@@ -160,7 +160,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       const first = await signUp(page);
       const tab = await page.context().newPage();
       await tab.goto(`${app.publicUrl}/ui/settings`);
-      await tab.waitForSelector(`text=Account of ${first}`);
+      await appears(tab, `text=Account of ${first}`);
       await tab.fill(name, "First Person");
       await signOut(page);
       const second = await signUp(page);
@@ -171,7 +171,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       }[state];
       await administer(app.databaseUrl, (query) => query(change ?? ""));
       await tab.click("button[data-step='profile']");
-      await tab.waitForSelector(`text=This is the account of ${second}.`);
+      await appears(tab, `text=This is the account of ${second}.`);
       expect([await tab.inputValue(email), await tab.inputValue(name)]).toEqual([second, ""]);
     },
   );
@@ -180,11 +180,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     const page = await visitors.open("/ui/login");
     const own = await signUp(page);
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await page.waitForSelector(`text=Account of ${own}`);
+    await appears(page, `text=Account of ${own}`);
     await page.fill(name, "Same Person");
     await administer(app.databaseUrl, (query) => query("DELETE FROM ostiary.flow WHERE kind = 'settings'"));
     await page.click("button[data-step='profile']");
-    await page.waitForSelector(error);
+    await appears(page, error);
     expect([await page.inputValue(email), await page.inputValue(name)]).toEqual([own, "Same Person"]);
     expect(await page.isVisible("text=This is the account of")).toBe(false);
   });
@@ -194,11 +194,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     await signUp(page);
     const tab = await page.context().newPage();
     await tab.goto(`${app.publicUrl}/ui/settings`);
-    await tab.waitForSelector(name);
+    await appears(tab, name);
     await signOut(page);
     await tab.click("button[data-step='profile']");
     await tab.waitForURL("**/ui/login*");
-    await tab.waitForSelector(identifier);
+    await appears(tab, identifier);
   });
 
   test.each(["submitted", "opened anew"])(
@@ -210,7 +210,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       // Messages are told apart by their time, which stands still otherwise.
       app.clock.advance(1);
       await page.click(submit);
-      await page.waitForSelector(code);
+      await appears(page, code);
       await page.fill(code, await codeFor(owner));
       await page.click("[data-step='code']");
       await page.waitForURL("**/ui/settings*");
@@ -221,10 +221,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       if (how === "submitted") await page.click(submit);
       else await page.reload();
       await page.waitForURL("**/ui/recovery*");
-      await page.waitForSelector("text=This form was open for too long.");
+      await appears(page, "text=This form was open for too long.");
       await page.fill("[name='address']", owner);
       await page.click(submit);
-      await page.waitForSelector(code);
+      await appears(page, code);
     },
   );
 });

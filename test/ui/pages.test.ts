@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, openChromium } from "../support/chromium.ts";
+import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { deletionConfig } from "../support/deletion.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { email, focused, identifier, password, settled, submit, Visitors } from "./visitors.ts";
@@ -28,10 +28,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("lead a stranger from the door to the login, and from there to a new account", async () => {
     const page = await visitors.open("/ui/");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     await expect.poll(() => page.title()).toBe("Sign in · Ostiary");
     await page.click("text=Create one");
-    await page.waitForSelector(email);
+    await appears(page, email);
     await expect.poll(() => focused(page)).toBe("H1");
 
     const address = freshEmail();
@@ -42,7 +42,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForURL("**/ui/verification#flow=*");
     await page.click("text=Your sessions");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(`text=Signed in as ${address}.`);
+    await appears(page, `text=Signed in as ${address}.`);
     // The door now leads to the sessions.
     await page.goto(`${app.publicUrl}/ui/`);
     await page.waitForURL("**/ui/sessions");
@@ -54,7 +54,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(identifier, address);
     await page.fill(password, "not the password");
     await page.click(submit);
-    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await appears(page, "[role='alert'] [data-kind='error']");
     await expect.poll(() => focused(page)).toBe("ostiary-messages");
     expect(await page.inputValue(identifier)).toBe(address);
     expect(await page.inputValue(password)).toBe("");
@@ -68,7 +68,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, "no address");
     await page.fill(password, "short");
     await page.click(submit);
-    await page.waitForSelector("[aria-invalid='true']");
+    await appears(page, "[aria-invalid='true']");
     await expect.poll(() => focused(page)).toBe("traits.email");
     const described = await page.getAttribute(email, "aria-describedby");
     expect(await page.textContent(`#${described}`)).toContain("valid email");
@@ -83,7 +83,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const before = page.url();
     app.clock.advance(2 * 60 * 60 * 1000);
     await page.click(submit);
-    await page.waitForSelector("text=open for too long");
+    await appears(page, "text=open for too long");
     expect(await page.inputValue(identifier)).toBe(address);
     expect(await page.inputValue(password)).toBe("");
     expect(page.url()).not.toBe(before);
@@ -94,15 +94,15 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("go on with the same flow when loaded anew, and with its replacement when that is too late", async () => {
     const page = await visitors.open("/ui/login");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     const first = page.url();
     expect(first).toContain("#flow=ost_flw_");
     await page.reload();
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     expect(page.url()).toBe(first);
     app.clock.advance(2 * 60 * 60 * 1000);
     await page.reload();
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     expect(page.url()).toMatch(/#flow=ost_flw_/);
     expect(page.url()).not.toBe(first);
   });
@@ -114,7 +114,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, goodPassword);
     await page.context().clearCookies();
     await page.click(submit);
-    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await appears(page, "[role='alert'] [data-kind='error']");
     expect(await page.inputValue(identifier)).toBe(address);
     await page.fill(password, goodPassword);
     await page.click(submit);
@@ -127,7 +127,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, goodPassword);
     await page.context().setOffline(true);
     await page.click(submit);
-    await page.waitForSelector("text=cannot be reached");
+    await appears(page, "text=cannot be reached");
     expect(await page.inputValue(identifier)).toBe("ada@example.com");
     expect(await page.inputValue(password)).toBe(goodPassword);
   });
@@ -154,22 +154,22 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await others.count()).toBe(3);
 
     await page.click(".small-button >> nth=0");
-    await page.waitForSelector("text=The session was ended.");
+    await appears(page, "text=The session was ended.");
     expect(await others.count()).toBe(2);
     await expect.poll(() => focused(page)).toBe("H1");
 
     await page.click("text=End all others");
-    await page.waitForSelector("text=Other sessions ended: 2.");
+    await appears(page, "text=Other sessions ended: 2.");
     expect(await page.textContent(".page")).toContain("You are signed in nowhere else.");
 
     const ends = await page.textContent(".facts dd >> nth=1");
     app.clock.advance(60 * 60 * 1000);
     await page.click("text=Stay signed in longer");
-    await page.waitForSelector("text=This session was extended.");
+    await appears(page, "text=This session was extended.");
     expect(await page.textContent(".facts dd >> nth=1")).not.toBe(ends);
 
     await page.click("text=Sign out");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     await page.goto(`${app.publicUrl}/ui/sessions`);
     await page.waitForURL("**/ui/login*");
   });
@@ -189,17 +189,17 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click("text=Recover your account");
     await page.fill(recoveryAddress, address);
     await page.click(submit);
-    await page.waitForSelector(code);
+    await appears(page, code);
     await page.fill(code, "000000");
     await page.click(submit);
-    await page.waitForSelector("text=invalid or has already been used");
+    await appears(page, "text=invalid or has already been used");
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
     await page.waitForURL("**/ui/settings*");
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(`text=Signed in as ${address}.`);
+    await appears(page, `text=Signed in as ${address}.`);
   });
 
   test("ask whose account it is, also when loaded anew, and keep it for the person who signs in", async () => {
@@ -209,22 +209,22 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
       app.clock.advance(1);
       await page.fill(recoveryAddress, address);
       await page.click(submit);
-      await page.waitForSelector(code);
+      await appears(page, code);
       await page.fill(code, await codeOf(address, "verification_code"));
       await page.click(submit);
     };
     await prove();
-    await page.waitForSelector("text=Did you set it up?");
+    await appears(page, "text=Did you set it up?");
     await page.reload();
     await page.click("[data-step='resume']");
-    await page.waitForSelector(password);
+    await appears(page, password);
     // The page of the question comes back, not a dead login.
     await page.reload();
     await page.click("[data-step='resume']");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(`text=Signed in as ${address}.`);
+    await appears(page, `text=Signed in as ${address}.`);
   });
 
   test("end an account that somebody else has set up, in German, and lead on to a new password", async () => {
@@ -233,10 +233,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const page = await visitors.open("/ui/recovery", { locale: "de-CH" });
     await page.fill(recoveryAddress, address);
     await page.click(submit);
-    await page.waitForSelector(code);
+    await appears(page, code);
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
-    await page.waitForSelector("text=Haben Sie es eingerichtet?");
+    await appears(page, "text=Haben Sie es eingerichtet?");
     await page.click("text=Das war nicht ich");
     await page.waitForURL("**/ui/settings*");
     await page.fill(password, `${goodPassword}, but another`);
@@ -247,9 +247,9 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("say that a link is worth nothing any more, and begin afresh without it", async () => {
     const page = await visitors.open("/ui/recovery#link=ost_lnk_default_nothing");
-    await page.waitForSelector("text=This link is not valid any more.");
+    await appears(page, "text=This link is not valid any more.");
     await page.click("button:has-text('Try again')");
-    await page.waitForSelector(recoveryAddress);
+    await appears(page, recoveryAddress);
     expect(page.url()).not.toContain("link=");
   });
 
@@ -261,13 +261,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, address);
     await page.click("[data-step='profile']");
     // The settings ask for a password as well: it is the login's that is filled in.
-    await page.waitForSelector("text=Please confirm this action");
+    await appears(page, "text=Please confirm this action");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await page.waitForSelector(code);
+    await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await page.waitForSelector("text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved!");
     expect(await page.inputValue(email)).toBe(address);
   });
 
@@ -278,31 +278,31 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const address = freshEmail();
     await page.fill(email, address);
     await page.click("[data-step='profile']");
-    await page.waitForSelector("text=Please confirm this action");
+    await appears(page, "text=Please confirm this action");
     await page.fill(password, "not the password");
     await page.click("[data-step='password']");
-    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await appears(page, "[role='alert'] [data-kind='error']");
     await page.reload();
     await page.click("[data-step='resume']");
     expect(new URL(page.url()).pathname).toBe("/ui/settings");
-    await page.waitForSelector("text=Please confirm this action");
+    await appears(page, "text=Please confirm this action");
     expect(await page.isVisible("text=open for too long")).toBe(false);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await page.waitForSelector(code);
+    await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await page.waitForSelector("text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved!");
     expect(await page.inputValue(email)).toBe(address);
   });
 
   test("lead to the page of a flow that the address of another one names, and do not call it expired", async () => {
     const page = await visitors.open("/ui/login");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     const { hash } = new URL(page.url());
     await page.goto(`${app.publicUrl}/ui/registration${hash}`);
     await page.waitForURL("**/ui/login#flow=*");
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     expect(new URL(page.url()).hash).toBe(hash);
     expect(await page.isVisible("text=open for too long")).toBe(false);
   });
@@ -311,7 +311,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const { page, address } = await visitors.register();
     await page.goto(`${app.publicUrl}/ui/settings`);
     const button = "[data-step='deleteAccount']";
-    await page.waitForSelector(button);
+    await appears(page, button);
     const described = await page.getAttribute(button, "aria-describedby");
     expect(await page.textContent(`#${described}`)).toContain("will be deleted in 30 days");
     const submits: string[] = [];
@@ -319,14 +319,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
       if (request.url().includes("Submit")) submits.push(request.url());
     });
     await page.click(button);
-    await page.waitForSelector("dialog >> text=Delete your account?");
+    await appears(page, "dialog >> text=Delete your account?");
     await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("No, leave it");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog", { state: "detached" });
     expect(submits).toEqual([]);
     await page.click(button);
     await page.click("dialog >> text=Yes, go on");
-    await page.waitForSelector("text=/Your account will be deleted on 2\\d December 2026/");
+    await appears(page, "text=/Your account will be deleted on 2\\d December 2026/");
     await page.click(".aside a");
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
@@ -334,18 +334,18 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForURL("**/ui/sessions");
 
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await page.waitForSelector("[role='alert'] >> text=/This account will be deleted on 2\\d December 2026/");
+    await appears(page, "[role='alert'] >> text=/This account will be deleted on 2\\d December 2026/");
     // Enter in a field saves the fields: it is not the first button that is meant.
     await page.press(email, "Enter");
-    await page.waitForSelector("text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved!");
     await page.click("[data-step='keepAccount']");
-    await page.waitForSelector(button);
+    await appears(page, button);
     expect(await page.textContent("[role='alert']")).not.toContain("will be deleted");
   });
 
   test("show a password and hide it again, take a pasted one, and name it to password managers", async () => {
     const page = await visitors.open("/ui/registration");
-    await page.waitForSelector(password);
+    await appears(page, password);
     expect(await page.getAttribute(password, "autocomplete")).toBe("new-password");
     expect(await page.getAttribute(email, "autocomplete")).toBe("email");
     expect(await page.getAttribute(password, "type")).toBe("password");
@@ -364,19 +364,19 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("speak German to a German browser, and whatever is chosen from then on", async () => {
     const page = await visitors.open("/ui/login", { locale: "de-CH" });
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     expect(await page.getAttribute("html", "lang")).toBe("de");
     expect(await page.textContent("h1")).toBe("Anmelden");
     await page.fill(identifier, "niemand@example.com");
     await page.click(submit);
-    await page.waitForSelector(".ostiary-error");
+    await appears(page, ".ostiary-error");
     expect(await page.textContent(".ostiary-error")).toBe("Füllen Sie dieses Feld aus.");
     await page.selectOption("header select", "en");
     // What is on the page is translated where it stands, and what was typed stays.
     await expect.poll(() => page.textContent(".ostiary-error")).toBe("Fill this in.");
     expect(await page.inputValue(identifier)).toBe("niemand@example.com");
     await page.reload();
-    await page.waitForSelector(identifier);
+    await appears(page, identifier);
     expect(await page.getAttribute("html", "lang")).toBe("en");
   });
 
@@ -386,7 +386,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill("#identifier", address);
     await page.fill("#password", "not the password");
     await page.click(submit);
-    await page.waitForSelector("text=The e-mail or the password is wrong.");
+    await appears(page, "text=The e-mail or the password is wrong.");
     await page.fill("#password", goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
@@ -414,21 +414,21 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     await page.fill(email, address);
     expect(await page.isVisible(password)).toBe(false);
     await page.click("[data-step='profile']");
-    await page.waitForSelector(password);
+    await appears(page, password);
     await page.click("[data-step='back']");
-    await page.waitForSelector("[data-step='profile']");
+    await appears(page, "[data-step='profile']");
     expect(await page.inputValue(email)).toBe(address);
     await page.click("[data-step='profile']");
     await page.click("[data-step='sendLink']");
-    await page.waitForSelector("text=A link has been sent to ");
+    await appears(page, "text=A link has been sent to ");
 
     const { url = "" } = (await app.messages(address)).at(-1) ?? {};
     const elsewhere = await visitors.open(url.slice(app.publicUrl.length), { locale: "de-CH" });
-    await elsewhere.waitForSelector("text=Fahren Sie fort, um mit");
+    await appears(elsewhere, "text=Fahren Sie fort, um mit");
     expect(elsewhere.url()).not.toContain("link=");
     await elsewhere.click("[data-step='confirmLink']");
     await elsewhere.waitForURL("**/ui/sessions");
-    await elsewhere.waitForSelector(`text=Angemeldet als ${address}.`);
+    await appears(elsewhere, `text=Angemeldet als ${address}.`);
   });
 
   test("go on with the first form when the second one was open too long, with what it held", async () => {
@@ -439,7 +439,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     await page.fill(password, goodPassword);
     app.clock.advance(2 * 60 * 60 * 1000);
     await page.click("[data-step='password']");
-    await page.waitForSelector("text=open for too long");
+    await appears(page, "text=open for too long");
     expect(await page.inputValue(email)).toBe(address);
     await page.click("[data-step='profile']");
     await page.fill(password, goodPassword);
@@ -468,11 +468,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     const page = await visitors.open("/ui/login");
     await page.fill(identifier, "nobody-at-all");
     await page.click(submit);
-    await page.waitForSelector("text=This account does not exist");
+    await appears(page, "text=This account does not exist");
     await settled(page);
     await page.fill(identifier, name);
     await page.press(identifier, "Enter");
-    await page.waitForSelector(`text=Signing in as ${name}.`);
+    await appears(page, `text=Signing in as ${name}.`);
     // Whoever uses the keyboard types on.
     await expect.poll(() => focused(page)).toBe("password.password");
     // Where programs that keep passwords look for it, out of everybody else's sight.
@@ -480,15 +480,15 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     expect(await page.getAttribute(identifier, "autocomplete")).toBe("username");
     expect([await page.inputValue(identifier), await page.isVisible(identifier)]).toEqual([name, false]);
     await page.click("[data-step='back']");
-    await page.waitForSelector("[data-step='identify']");
+    await appears(page, "[data-step='identify']");
     expect([await page.inputValue(identifier), await page.isVisible(identifier)]).toEqual([name, true]);
     await page.fill(identifier, address);
     await page.click(submit);
-    await page.waitForSelector(`text=Signing in as ${address}.`);
+    await appears(page, `text=Signing in as ${address}.`);
     await page.reload();
     await page.fill(password, "not the password");
     await page.press(password, "Enter");
-    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await appears(page, "[role='alert'] [data-kind='error']");
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
@@ -500,12 +500,12 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     await page.fill("[name='address']", name);
     await page.click(submit);
     const choice = "[name='sendCode.addressId']";
-    await page.waitForSelector(choice);
+    await appears(page, choice);
     const offered = await page.locator(`${choice} option`).allTextContents();
     expect(offered.slice(1)).toEqual(["p****@example.com", "s****@example.com"]);
     await page.selectOption(choice, { label: "s****@example.com" });
     await page.click("[data-step='sendCode']");
-    await page.waitForSelector("[name='code.code']");
+    await appears(page, "[name='code.code']");
     await page.fill("[name='code.code']", (await app.messages(spare)).at(-1)?.code ?? "");
     await page.click(submit);
     await page.waitForURL("**/ui/settings*");
@@ -527,14 +527,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
     try {
       const page = await context.newPage();
       await page.goto(`${closed.publicUrl}/ui/registration`);
-      await page.waitForSelector("text=Accounts cannot be made here at the moment.");
+      await appears(page, "text=Accounts cannot be made here at the moment.");
       // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, not the link.
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://evil.example/`);
-      await page.waitForSelector("text=names an address that is not allowed");
+      await appears(page, "text=names an address that is not allowed");
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);
-      await page.waitForSelector(identifier);
+      await appears(page, identifier);
       // What nobody can do is not offered.
-      await page.waitForSelector("text=Acme");
+      await appears(page, "text=Acme");
       await expect.poll(() => page.title()).toBe("Sign in · Acme");
       expect(await page.locator("main a").count()).toBe(0);
     } finally {

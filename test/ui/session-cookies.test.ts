@@ -4,7 +4,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { requireSession } from "../../sdk/typescript/src/server/session-guard.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, openChromium } from "../support/chromium.ts";
+import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { refusal } from "../support/errors.ts";
 import { startOtherServer } from "../support/http-server.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
@@ -76,7 +76,7 @@ describe.skipIf(!chromiumInstalled)(
     };
     const expectSignedIn = async (address: string) => {
       await page.waitForURL("**/ui/sessions");
-      await page.waitForSelector(`text=Signed in as ${address}.`);
+      await appears(page, `text=Signed in as ${address}.`);
     };
     const isSignedIn = async (address: string, at = host) => {
       await open("/ui/sessions", at);
@@ -85,7 +85,7 @@ describe.skipIf(!chromiumInstalled)(
     const isSignedOut = async (at = host) => {
       await open("/ui/", at);
       await page.waitForURL("**/ui/login*");
-      await page.waitForSelector(identifier);
+      await appears(page, identifier);
     };
     const signOut = async () => {
       await page.getByRole("button", { name: "Sign out" }).click();
@@ -260,7 +260,7 @@ describe.skipIf(!chromiumInstalled)(
         })),
       );
       await open("/ui/sessions");
-      await page.waitForSelector("text=This browser had several sessions at once");
+      await appears(page, "text=This browser had several sessions at once");
       expect(await sessionCookies()).toEqual([]);
       await logIn(address);
     });
@@ -274,7 +274,7 @@ describe.skipIf(!chromiumInstalled)(
       const address = await register();
       await plant([[planted, sessionPath]]);
       await open("/ui/sessions");
-      await page.waitForSelector("text=This browser had several sessions at once");
+      await appears(page, "text=This browser had several sessions at once");
       expect(await sessionCookies()).toEqual([]);
       await logIn(address);
       expect(await guardSays(app)).toBe(address);
@@ -328,7 +328,7 @@ describe.skipIf(!chromiumInstalled)(
         expect(await visit()).toBe(401);
         expect(await sessionCookies()).toEqual(["__Secure-ostiary_session@.example.test"]);
         expect(await visit()).toBe(200);
-        await page.waitForSelector(`text=Hello ${address}`);
+        await appears(page, `text=Hello ${address}`);
         await guarded.stop();
       },
     );
@@ -343,7 +343,7 @@ describe.skipIf(!chromiumInstalled)(
       await plant([[old, sessionPath]]);
       for (const _visit of [1, 2]) {
         await isSignedIn(second);
-        await page.waitForSelector(`text=This is the account of ${second}.`);
+        await appears(page, `text=This is the account of ${second}.`);
       }
       await signOut();
       expect(await sessionCookies()).toEqual([]);
@@ -412,7 +412,7 @@ test.skipIf(!chromiumInstalled)(
     }
     for (const app of apps) {
       await page.goto(`${app.publicUrl}/ui/sessions`);
-      await page.waitForSelector("text=Signed in as");
+      await appears(page, "text=Signed in as");
     }
     await context.close();
     for (const app of apps) await app.stop();

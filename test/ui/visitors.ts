@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { openChromium } from "../support/chromium.ts";
+import { appears, openChromium } from "../support/chromium.ts";
 
 /** Where things are on the pages. */
 export const email = "[name='traits.email']";
@@ -77,7 +77,7 @@ export class Visitors {
     await page.waitForURL("**/ui/verification*");
     await page.click(".aside a[href='/ui/sessions']");
     await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(".facts");
+    await appears(page, ".facts");
     return { page, address };
   }
 
