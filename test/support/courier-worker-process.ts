@@ -1,6 +1,6 @@
 /**
  * A worker in a process of its own, for tests that kill it. Arguments: the database's URL, the mail server's port, the
- * length of a lease in milliseconds. Prints `ready`; ends gracefully at SIGTERM.
+ * length of a lease in milliseconds. Prints `ready`; ends gracefully at SIGTERM, and at once with its input.
  */
 import { MessageSender } from "../../src/domain/courier/message-sender.ts";
 import { startCourierWorkers } from "../../src/outbound/courier-worker.ts";
@@ -11,6 +11,8 @@ import { openStorage } from "../../src/storage/storage.ts";
 import { testOutbox } from "./messages.ts";
 import { silentLogger } from "./postgres.ts";
 
+process.stdin.on("end", () => process.exit(1)).resume();
+process.stdin.unref();
 const [url = "", port = "", leaseMs = ""] = process.argv.slice(2);
 const storage = await openStorage({
   url,

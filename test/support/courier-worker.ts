@@ -25,7 +25,8 @@ export async function startWorkerProcess(options: {
       String(mailPort),
       String(leaseMs),
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    // Its input ends with us, and it with its input: a test that timed out may leave one behind.
+    { stdio: ["pipe", "pipe", "inherit"] },
   );
   if (child.stdout === null) throw new Error("the worker has no output");
   await once(child.stdout, "data");
