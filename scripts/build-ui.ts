@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the self-service pages into ui/dist, compressed, and fails if a first visit would load too much. Does
 // nothing if nothing that goes into them has changed since.
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { routes } from "../ui/src/routes.ts";
+import { digestOf, filesIn } from "./digest.ts";
 
 /** The most bytes, compressed with gzip, that the first page may load. */
 const mostFirstLoadBytes = 150_000;
@@ -14,6 +14,7 @@ const digestFile = ".inputs";
 const inputs = [
   "package-lock.json",
   "scripts/build-ui.ts",
+  "scripts/digest.ts",
   "scripts/leave-out-options.ts",
   "ui/index.html",
   "ui/vite.config.ts",
@@ -24,7 +25,7 @@ const inputs = [
   "gen/ostiary",
 ];
 
-const digest = digestOf(inputs.flatMap(filesIn));
+const digest = digestOf(inputs);
 if (readIfThere(join(finalFolder, digestFile)) !== digest) await buildPages();
 
 async function buildPages(): Promise<void> {
@@ -69,20 +70,6 @@ function compress(folder: string): number {
     if (!file.endsWith(".html") || file.endsWith("index.html")) firstLoad += gzipped.length;
   }
   return firstLoad;
-}
-
-function filesIn(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  const entries = readdirSync(path, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
-
-function digestOf(files: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const file of files.filter((name) => !name.includes(".test.")).sort()) {
-    hash.update(`${file}\0`).update(readFileSync(file)).update("\0");
-  }
-  return hash.digest("hex");
 }
 
 function readIfThere(file: string): string | undefined {

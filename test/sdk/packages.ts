@@ -1,7 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { digestOf } from "../../scripts/digest.ts";
 
 /** A packed package. */
 export interface Packed {
@@ -17,22 +28,39 @@ export function temporaryFolder(): { readonly path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Builds a package with its script and packs it as npm would publish it. */
+/**
+ * Builds a package with its script and packs it as npm would publish it. To pack the server takes npm seconds, so the tarball is
+ * kept for as long as nothing in it changes.
+ */
 export function pack(script: string, folder: string, destination: string): Packed {
   run("node", [script]);
-  const printed = run(
-    "npm",
-    ["pack", "--json", "--ignore-scripts", "--pack-destination", destination],
-    folder,
-  );
+  const { name, files } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    readonly name: string;
+    readonly files: readonly string[];
+  };
+  // npm adds the first three by itself.
+  const packedPaths = ["package.json", "README.md", "LICENSE", ...files].map((path) => join(folder, path));
+  const kept = resolve(".cache/packed", name);
+  const digest = digestOf([...packedPaths, "test/sdk/packages.ts"]);
+  const digestFile = join(kept, "digest");
+  if (!existsSync(digestFile) || readFileSync(digestFile, "utf8") !== digest) {
+    rmSync(kept, { recursive: true, force: true });
+    mkdirSync(kept, { recursive: true });
+    const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", kept];
+    writeFileSync(join(kept, "printed.json"), run("npm", args, folder));
+    writeFileSync(digestFile, digest);
+  }
+  const printed = readFileSync(join(kept, "printed.json"), "utf8");
   const parsed: unknown = JSON.parse(printed);
   // npm 12 answers with an object by package name, those before with a list.
   const [packed] = Object.values(
     parsed as Record<string, { filename: string; size: number; files: { path: string }[] }>,
   );
   if (packed === undefined) throw new Error(`npm pack printed ${printed}`);
+  const tarball = join(destination, packed.filename);
+  copyFileSync(join(kept, packed.filename), tarball);
   return {
-    tarball: join(destination, packed.filename),
+    tarball,
     files: packed.files.map((file) => file.path).sort(),
     size: packed.size,
   };
