@@ -20,7 +20,7 @@ export default {
   // Outside of git, as the reports are. The sandbox has what the tests read, and links to node_modules.
   tempDirName: ".cache/mutants/sandbox",
   cleanTempDir: "always",
-  ignorePatterns: ["/.cache", "/dist", "/ui", "/bench", "/test/fixtures", "/test/foreign"],
+  ignorePatterns: ["/.cache", "/.ostiary", "/dist", "/ui", "/bench", "/test/fixtures", "/test/foreign"],
   reporters: ["progress", "clear-text", "html", "json"],
   clearTextReporter: { logTests: false, reportTests: false, reportMutants: true },
   htmlReporter: { fileName: ".cache/mutants/report.html" },

@@ -466,6 +466,26 @@ describe("a second factor", () => {
     expect(await flows.submit("either", { secret })).toMatchObject({ kind: "completed" });
   });
 
+  test("that is switched off by now is not accepted", async () => {
+    const off = Object.assign(new Factor("off", "second"), { isEnabled: () => false });
+    const flows = await loginWith([new Factor("first", "first"), off]);
+    const firstFactor = {
+      kind: "password",
+      assuranceLevel: "aal1",
+      purpose: "sign_in",
+      completedAt: "",
+      methods: ["off"],
+    };
+    flows.put(
+      "login",
+      { at: "choose_second_factor", firstFactor } as never,
+      { identityId: flows.identity?.id },
+      signIn,
+    );
+    expect((await formOf(flows)).nodes).toEqual(["back: [Back] alone"]);
+    await expect(flows.submit("off", { secret })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+  });
+
   test("is given up by `back`, which forgets the first proof", async () => {
     const flows = await loginWith([new Factor("first", "first"), second], byName);
     await flows.submit("identify", {}, typed);

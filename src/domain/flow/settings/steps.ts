@@ -42,7 +42,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
 
   const secretSteps = <S extends Changing>(
     base: "change_settings" | "set_new_secret",
-    isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
+    isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean = () => true,
   ): Record<string, StepRule<SettingsTypes, S>> =>
     Object.fromEntries(
       methods.flatMap((method) =>
@@ -55,13 +55,13 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     base: "change_settings" | "set_new_secret",
     method: SettingsMethod,
     step: SettingsStep,
-    isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
+    isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): StepRule<SettingsTypes, S> => ({
     leadsTo:
       base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
     needs: needsOf.credential,
     isOffered: (context) =>
-      enabledMethods([method], context.tenant).length > 0 && (isUnderWay?.(context, method.kind) ?? true),
+      enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
     nodes: ({ tenant, state }) => {
       const nodes = step.nodes(tenant, "method" in state ? state.method.memory : undefined);
       return state.at === "change_settings" ? inSection(method.kind, nodes) : nodes;

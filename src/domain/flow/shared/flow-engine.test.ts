@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
+import { Elsewhere, KnowsSecret } from "../../../../test/support/methods.ts";
 import { domainError } from "../../errors.ts";
 import { never } from "../../instant.ts";
 import { Secret } from "../../secret.ts";
@@ -213,6 +214,24 @@ describe("the holder of a flow", () => {
     flows.id = idOf(flows);
     await expect(flows.submit("password", { password })).rejects.toMatchObject({ reason: "FLOW_NOT_FOUND" });
     expect(flows.counted).toEqual([]);
+  });
+});
+
+test("a flow of another tenant does not exist, also where its id is known", async () => {
+  const { flows } = await begun();
+  const { token, digest } = flows.tokens.issue("flow", "other");
+  flows.flow = { ...stored(flows), digest };
+  flows.id = token.reveal();
+  await expect(flows.submit("password", { password })).rejects.toMatchObject({ reason: "FLOW_NOT_FOUND" });
+});
+
+test("a login that another flow begins is no page's either", async () => {
+  const { flows } = await begun();
+  const session = { id: "s", identityId: flows.identity?.id } as never;
+  const caller = flows.caller({ assertNotFromPage: refuse });
+  const start = { client: "native", returnTo: undefined, session } as const;
+  await expect(async () => flows.flows.login.createRefresh(caller, start)).rejects.toMatchObject({
+    reason: "ORIGIN_NOT_ALLOWED",
   });
 });
 
@@ -437,6 +456,53 @@ describe("a step", () => {
       messages: [{ recipient: email }],
       events: [],
     });
+  });
+});
+
+describe("a step after a code or link", () => {
+  /** A login of an account with a second factor. */
+  async function withSecondFactor() {
+    const flows = await TestFlows.make({}, { login: [new KnowsSecret("second", "second")] });
+    await flows.person({});
+    flows.put("login", { at: "choose_method" }, {}, { kind: "sign_in" });
+    return flows;
+  }
+
+  test("moves the flow on from the revision at which the code was counted", async () => {
+    const flows = await withSecondFactor();
+    await flows.submit("sendCode", {}, { identifier: email });
+    const { digest, revision } = stored(flows);
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "next_step" });
+    expect(flows.last("advance")).toMatchObject({
+      held: { digest, revision: revision + 1 },
+      consumes: undefined,
+    });
+  });
+
+  test("uses up the flow that waited for the link", async () => {
+    const flows = await withSecondFactor();
+    await flows.submit("sendLink", {}, { identifier: email });
+    const waiting = stored(flows);
+    await flows.openLink();
+    expect(await flows.submit("confirmLink")).toMatchObject({ kind: "next_step" });
+    expect(flows.last("advance")).toMatchObject({
+      held: { digest: stored(flows).digest, revision: 0 },
+      consumes: { digest: waiting.digest, revision: waiting.revision + 1 },
+    });
+  });
+});
+
+test("a step that goes on elsewhere is drawn with a link there, before all else", async () => {
+  const flows = await TestFlows.make({}, { login: [new Elsewhere()] });
+  flows.put("login", { at: "choose_method" }, {}, { kind: "sign_in" });
+  const outcome = await flows.submit("elsewhere");
+  const url = "https://elsewhere.example/?state=s1";
+  expect(outcome.kind === "redirect" && outcome.flow).toMatchObject({
+    stage: { kind: "choose_method" },
+    form: {
+      messages: [],
+      nodes: [{ name: "goOn", messages: [], element: { kind: "anchor", url } }, { name: "back" }],
+    },
   });
 });
 

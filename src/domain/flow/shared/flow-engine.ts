@@ -297,12 +297,12 @@ export class FlowEngine {
     record: FlowRecord,
     { reason, passwordRule, problems }: StepRejected,
     typed: Typed = {},
-    events: readonly Event[] = [],
+    events: readonly Event[],
   ): Promise<FlowOutcome> {
     const { tenant } = caller;
     const form = withProblems(view.form(tenant, record, typed), problems);
     const flow = this.presentTo(caller, view, flowId, record, form);
-    const readable = typed.traits && view.readable?.(tenant, record, typed.traits);
+    const readable = typed.traits && view.readable(tenant, record, typed.traits);
     const kept = this.#keepable(record, { typed, problems }, readable);
     if (kept !== undefined || events.length > 0) {
       const { digest, revision } = record;

@@ -22,7 +22,7 @@ export interface FlowView {
   /** The etag of the traits that the form is drawn from. */
   traitsEtag?(flow: FlowRecord): string | undefined;
   /** The traits that were typed, without write-only traits. */
-  readable?(tenant: Tenant, flow: FlowRecord, traits: JsonObject): JsonObject;
+  readable(tenant: Tenant, flow: FlowRecord, traits: JsonObject): JsonObject;
 }
 
 /** What a flow's holder sees, by the table of its kind. `context`: what the rules know beside the flow. */

@@ -161,6 +161,26 @@ describe("a verification", () => {
     expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
   });
 
+  test("sends no link again where links are switched off by now, and a code all the same", async () => {
+    for (const [step, isOffered] of [
+      ["sendCode", true],
+      ["sendLink", false],
+    ] as const) {
+      const flows = await verification();
+      await flows.submit(step, {}, typed);
+      flows.clock.advance(30_000);
+      const { settings } = flows.tenant;
+      const off = {
+        code: { ...settings.code, enabledFor: new Set<never>() },
+        link: { ...settings.link, enabledFor: new Set<never>() },
+      };
+      const tenant = { ...flows.tenant, settings: { ...settings, ...off } };
+      const again = flows.submit("resend", {}, {}, flows.caller({ tenant }));
+      if (isOffered) expect(await again).toMatchObject({ kind: "next_step" });
+      else await expect(again).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+    }
+  });
+
   test("sends nothing again to what is no address", async () => {
     const flows = await verification();
     await flows.submit("sendCode", {}, typed);
