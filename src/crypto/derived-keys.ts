@@ -6,17 +6,21 @@ const maxPurposes = 64;
 
 /**
  * Derives keys of secrets (HKDF-SHA256, RFC 5869): one for each purpose, so that what one key makes is of no use for another
- * purpose. Keys are kept for as long as the Secret object lives.
+ * purpose. `make` makes the key of the derived bytes; of a KeyObject, Node makes an HMAC seven times as fast as of a Buffer. Keys
+ * are kept for as long as the Secret object lives.
  */
-export function createDerivedKeys(length: number): (secret: Secret, purpose: string) => Buffer {
-  const keys = new WeakMap<Secret, Map<string, Buffer>>();
+export function createDerivedKeys<Key extends object>(
+  length: number,
+  make: (derived: Buffer) => Key,
+): (secret: Secret, purpose: string) => Key {
+  const keys = new WeakMap<Secret, Map<string, Key>>();
   return (secret, purpose) => {
-    const ofSecret = keys.get(secret) ?? new Map<string, Buffer>();
+    const ofSecret = keys.get(secret) ?? new Map<string, Key>();
     keys.set(secret, ofSecret);
     let key = ofSecret.get(purpose);
     if (key === undefined) {
       if (ofSecret.size >= maxPurposes) ofSecret.clear();
-      key = Buffer.from(hkdfSync("sha256", secret.reveal(), "", purpose, length));
+      key = make(Buffer.from(hkdfSync("sha256", secret.reveal(), "", purpose, length)));
       ofSecret.set(purpose, key);
     }
     return key;

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, createSecretKey } from "node:crypto";
 import type { KeyedDigests } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 import { createDerivedKeys, firstOf } from "./derived-keys.ts";
@@ -11,7 +11,7 @@ const digestLength = 16;
  * are kept for as long as the Secret object lives.
  */
 export function createKeyedDigests(secrets: () => readonly Secret[]): KeyedDigests {
-  const keyOf = createDerivedKeys(32);
+  const keyOf = createDerivedKeys(32, createSecretKey);
   return {
     make(purpose, text) {
       const key = keyOf(firstOf(secrets()), "ostiary keyed digests");

@@ -1,4 +1,4 @@
-import { createHmac, randomInt } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomInt } from "node:crypto";
 import { isSameBytes } from "../domain/bytes.ts";
 import type { OneTimeCodes } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
@@ -9,7 +9,7 @@ import { createDerivedKeys, firstOf } from "./derived-keys.ts";
  * the sealing secrets. The first secret makes digests, all of them verify, so that a rotation kills no code.
  */
 export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCodes {
-  const derive = createDerivedKeys(32);
+  const derive = createDerivedKeys(32, createSecretKey);
   const keyOf = (secret: Secret) => derive(secret, "one-time codes");
   return {
     make: (length) => new Secret(Array.from({ length }, () => randomInt(10)).join("")),
@@ -26,7 +26,7 @@ export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCod
 }
 
 /** Each part stands with its length, so that no two lists of parts give the same text. */
-function digestOf(key: Buffer, context: readonly (string | Uint8Array)[], code: string): Buffer {
+function digestOf(key: KeyObject, context: readonly (string | Uint8Array)[], code: string): Buffer {
   const hmac = createHmac("sha256", key);
   for (const part of [...context, code]) {
     const bytes = typeof part === "string" ? Buffer.from(part) : part;

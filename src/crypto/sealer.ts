@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { isSameBytes } from "../domain/bytes.ts";
 import type { Sealer } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -13,12 +13,10 @@ import { createDerivedKeys, firstOf } from "./derived-keys.ts";
  * is random, which bounds one secret to about 2^32 seals for each purpose (NIST SP 800-38D, section 8.3).
  */
 export function createSealer(secrets: () => readonly Secret[]): Sealer {
-  const derive = createDerivedKeys(keyLength + keyIdLength);
-  const keyOf = (secret: Secret, purpose: string): DerivedKey => {
+  const keyOf = createDerivedKeys(keyLength + keyIdLength, (derived): DerivedKey => {
     // RFC 5869: bytes of one HKDF output are independent of each other, so the id can be public and the key not.
-    const derived = derive(secret, purpose);
-    return { key: derived.subarray(0, keyLength), id: derived.subarray(keyLength) };
-  };
+    return { key: createSecretKey(derived.subarray(0, keyLength)), id: derived.subarray(keyLength) };
+  });
 
   return {
     seal: (purpose, plain) => sealWith(keyOf(firstOf(secrets()), purpose), plain),
@@ -38,7 +36,7 @@ export function createSealer(secrets: () => readonly Secret[]): Sealer {
 }
 
 interface DerivedKey {
-  readonly key: Buffer;
+  readonly key: KeyObject;
   /** Tells which secret sealed a text, without telling anything about the key. */
   readonly id: Buffer;
 }

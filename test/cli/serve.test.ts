@@ -4,7 +4,8 @@ import { connect, createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestDatabase } from "../support/database.ts";
+import { Caller, resultOf } from "../support/caller.ts";
+import { createServerDatabase, createTestDatabase } from "../support/database.ts";
 import { type Running, runInProcess, runOstiary, startOstiary } from "./run-ostiary.ts";
 
 let directory: string;
@@ -104,7 +105,7 @@ describe("serve with a configured database", () => {
   });
 
   test("a second Ctrl-C does not wait for calls under way", async () => {
-    const database = await createTestDatabase();
+    const database = await createServerDatabase();
     try {
       const server = serve(freePorts, { ...sealing, OSTIARY_DATABASE_URL: database.url });
       const { hostname, port } = new URL(urlIn(await server.output("CreateRegistrationFlow"), "Public"));
@@ -128,14 +129,17 @@ describe("serve with a configured database", () => {
   });
 
   test.runIf(process.platform === "linux")("libuv has a thread for each core and four more", async () => {
-    const database = await createTestDatabase();
+    const database = await createServerDatabase();
     try {
       const server = serve(freePorts, {
         ...sealing,
         OSTIARY_DATABASE_URL: database.url,
         UV_THREADPOOL_SIZE: "",
       });
-      await server.output("CreateRegistrationFlow");
+      const publicUrl = urlIn(await server.output("CreateRegistrationFlow"), "Public");
+      // A hash, for which it starts them.
+      const answer = await new Caller({ publicUrl }).logIn("nobody@example.com");
+      expect(resultOf(answer)).toBe("rejected CREDENTIALS_INVALID");
       const tasks = `/proc/${server.process.pid}/task`;
       const names = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/comm`, "utf8").trim());
       expect(names.filter((name) => name === "libuv-worker")).toHaveLength(availableParallelism() + 4);
@@ -145,7 +149,7 @@ describe("serve with a configured database", () => {
   });
 
   test("SIGHUP reads secrets again, and goes on with the old ones if it cannot", async () => {
-    const database = await createTestDatabase();
+    const database = await createServerDatabase();
     try {
       const file = join(directory, "sealing");
       writeFileSync(file, "s".repeat(32), { mode: 0o600 });
@@ -197,7 +201,7 @@ describe("serve with a configured database", () => {
   test.each(["public", "admin"])(
     "a port in use is one clear line that names its key: %s",
     async (listener) => {
-      const database = await createTestDatabase();
+      const database = await createServerDatabase();
       const other = createServer().listen(0, "127.0.0.1");
       try {
         await once(other, "listening");

@@ -3,7 +3,7 @@ import { Agent, request } from "node:http";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 
 const connections = 8;
@@ -18,7 +18,7 @@ let database: TestDatabase;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createServerDatabase();
   // Without the limits by client IP, so that the budgets alone must hold.
   server = await startServerProcess([], {
     ...servingFrom(database),

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Collector, startCollector } from "../support/collector.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { runProgram } from "../support/foreign.ts";
 import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 
@@ -9,7 +9,7 @@ let collector: Collector;
 const running: ServerProcess[] = [];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createServerDatabase();
   collector = await startCollector();
 });
 

@@ -18,7 +18,7 @@ declare module "vitest" {
     postgresUrl: string;
     /** The name of the migrated database that tests clone. */
     templateDatabase: string;
-    /** A clone of it in which the first admin key was made, for servers, and the key. */
+    /** A clone of it for servers, with all that the first one makes in it, and the first admin key. */
     serverTemplate: { readonly database: string; readonly adminKey: string };
   }
 }
@@ -38,10 +38,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   try {
     await cloneDatabase(server.url, "template1", templateDatabase);
     await migrateDatabase(databaseUrl(server.url, templateDatabase));
-    // Each server would make the job worker's schema: 20 migrations, the most work of its start.
-    await runMigrations({ connectionString: databaseUrl(server.url, templateDatabase) });
     await cloneDatabase(server.url, templateDatabase, serverDatabase);
     adminKey = await makeAdminKey(databaseUrl(server.url, serverDatabase));
+    // Each server would make the job worker's schema: 20 migrations, the most work of its start.
+    await runMigrations({ connectionString: databaseUrl(server.url, serverDatabase) });
   } catch (error) {
     await server.stop();
     throw error;

@@ -12,7 +12,7 @@ import { VerificationService } from "../../gen/ostiary/flow/v1/verification_serv
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 import { Inputs, type Step } from "./fuzz-inputs.ts";
 import { Random } from "./fuzz-random.ts";
@@ -33,7 +33,7 @@ const adminServices = [...everywhere, IdentityService, SessionAdminService, ApiK
 let database: TestDatabase;
 let server: ServerProcess;
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createServerDatabase();
   server = await startServerProcess(["--log-level", "debug"], {
     ...servingFrom(database),
     // What is throttled would not reach what is to be tried.

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type MailServer, startMailServer } from "../support/mail-server.ts";
 import { administer } from "../support/postgres.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
@@ -272,7 +272,7 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
   });
 
   beforeAll(async () => {
-    database = await createTestDatabase();
+    database = await createServerDatabase();
     const other = await startServerProcess([], env());
     closers.push(() => other.end("SIGTERM"));
     witness = callerOf(other);

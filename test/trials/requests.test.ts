@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
 import {
   endHeaders,
@@ -26,7 +26,7 @@ let server: ServerProcess;
 let logged = 0;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createServerDatabase();
   server = await startServerProcess(["--dev"], {
     ...servingFrom(database),
     // What is throttled would not reach what is tried.
