@@ -162,7 +162,7 @@ function isOfNoCall(text: string): boolean {
   return (
     text === "SELECT 1" ||
     /(FROM|UPDATE) ostiary\.message\b/.test(text) ||
-    /^DELETE FROM ostiary\.\w+ WHERE \w+ < \$1 AND \(tenant_id, |WHERE delete_at <= \$1 ORDER BY/.test(text)
+    /^DELETE FROM ostiary\.\w+ WHERE \w+ < \$1 AND \(tenant_id, |WHERE purge_at <= \$1 ORDER BY/.test(text)
   );
 }
 
