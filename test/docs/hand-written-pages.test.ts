@@ -170,7 +170,7 @@ describe.skipIf(!withGo)("in Go", () => {
     const options = { cwd: project, timeoutMs: 250_000 };
     try {
       await writeFile(join(project, "main.go"), `${goMain}\n${pages.get("login.go")}`);
-      await outputOf("go", ["build", "-o", "page", "."], options);
+      await outputOf("go", ["build", "-trimpath", "-o", "page", "."], options);
       const answers = [app.localUrl, email, "wrong", email, goodPassword];
       expect(await outputOf("./page", answers, options)).toMatch(/^ost_ses_/);
     } finally {

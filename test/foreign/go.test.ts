@@ -25,7 +25,7 @@ describe.skipIf(!installed)("connect-go", () => {
     try {
       const [, helper = ""] = /```go\n([\s\S]*?)```/.exec(await readFile("docs/errors.md", "utf8")) ?? [];
       await writeFile(join(folder, "errors.go"), helper);
-      await outputOf("go", ["build", "-o", "journey", "."], options);
+      await outputOf("go", ["build", "-trimpath", "-o", "journey", "."], options);
       const emails = [freshEmail(), freshEmail(), freshEmail()];
       expect(await outputOf("./journey", [app.localUrl, ...emails], options)).toBe(
         "the journeys are complete",

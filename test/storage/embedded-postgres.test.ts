@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   postgresProcessesOf,
@@ -33,6 +34,13 @@ afterEach(async () => {
   for (const child of children) child.kill("SIGKILL");
   await Promise.all(running.map((postgres) => postgres.stop()));
 });
+
+/** A directory like `used`: to copy it takes a tenth of the time of making one. */
+async function copyOfUsed(name: string): Promise<string> {
+  const directory = join(root, name);
+  await promisify(execFile)("cp", ["-a", used, directory]);
+  return directory;
+}
 
 function start(
   dataDirectory: string,
@@ -210,8 +218,7 @@ describe("after kill -9 of the server", () => {
   });
 
   test("a postmaster.pid that names somebody else's process by now is not obeyed, and the process lives", async () => {
-    const directory = join(root, "stale-pid");
-    await (await start(directory)).stop();
+    const directory = await copyOfUsed("stale-pid");
     const bystander = spawn("sleep", ["60"], { stdio: "ignore" });
     children.push(bystander);
     await writeFile(
@@ -307,8 +314,7 @@ describe("a data directory that cannot be used is refused in one line, and left 
   });
 
   test("a database whose password is gone", async () => {
-    const directory = join(root, "no-password");
-    await (await start(directory)).stop();
+    const directory = await copyOfUsed("no-password");
     await rm(join(directory, "postgres-password"));
     expect(await refusal(directory)).toMatch(/postgres-password is missing: put it back/);
   });
@@ -333,8 +339,7 @@ describe("a data directory that cannot be used is refused in one line, and left 
   });
 
   test("a damaged database says what PostgreSQL said", async () => {
-    const directory = join(root, "damaged");
-    await (await start(directory)).stop();
+    const directory = await copyOfUsed("damaged");
     await rm(join(directory, "postgres", "global", "pg_control"));
     expect(await refusal(directory)).toMatch(/did not start: .*(pg_control|control file)/);
   });

@@ -50,7 +50,10 @@ export async function outputOf(
 
 export const goClient = "test/foreign/clients/go";
 
-/** A copy of the Go client's folder, with its stubs made. The caller removes it. */
+/**
+ * A copy of the Go client's folder, with its stubs made. The caller removes it. Built with `-trimpath`, the stubs are compiled
+ * once for all copies.
+ */
 export async function copyGoClient(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "ostiary-go-"));
   await cp(goClient, folder, { recursive: true });

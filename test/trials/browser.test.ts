@@ -48,12 +48,17 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     await app.stop();
   });
 
-  async function visit(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  /** A page of a browser of its own, which shows nothing yet. */
+  async function open(options: BrowserContextOptions = {}): Promise<Page> {
     const context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce", ...options });
     contexts.push(context);
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
-    await page.goto(app.publicUrl + path);
+    return page;
+  }
+  async function visit(path: string): Promise<Page> {
+    const page = await open();
+    await goTo(page, path);
     return page;
   }
   const goTo = (page: Page, path: string) => page.goto(app.publicUrl + path);
@@ -215,7 +220,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     async (kind) => {
       const isNew = kind === "registration" || kind === "verification";
       const name = isNew ? freshEmail() : (await verifiedAccount(app)).email;
-      const page = await visit("/ui/nothing");
+      const page = await open();
       // One's own address, in one's own session: nobody is asked whose account it is.
       if (kind === "verification") await signUp(page, name);
       await goTo(page, `/ui/${kind}`);
@@ -287,7 +292,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       "from the login after signing out shows nothing of %s",
       async (route) => {
         const { email: name } = await verifiedAccount(app);
-        const page = await visit("/ui/");
+        const page = await open();
         await logIn(page, name);
         await goTo(page, `/ui/${route}`);
         await appears(page, `text=${name}`);
@@ -308,7 +313,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       "from another site to %s, after signing out elsewhere, changes nothing and leads to the login",
       async (route, button) => {
         const { email: name } = await verifiedAccount(app);
-        const page = await visit("/ui/");
+        const page = await open();
         await logIn(page, name);
         await goTo(page, `/ui/${route}`);
         await appears(page, button);
@@ -373,7 +378,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       "whose clock is %i minutes off signs in and asks for a code",
       async (minutes) => {
         const { email: name } = await verifiedAccount(app);
-        const page = await visit("/ui/nothing");
+        const page = await open();
         await page.context().addInitScript(`{
         const Real = Date;
         const off = ${minutes} * 60_000;
@@ -396,7 +401,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     );
 
     test.each(["", "settings"])("without JavaScript is told at /ui/%s that it is needed", async (path) => {
-      const page = await visit("/ui/nothing", { javaScriptEnabled: false });
+      const page = await open({ javaScriptEnabled: false });
       const answer = await goTo(page, `/ui/${path}`);
       expect(answer?.status()).toBe(200);
       expect(await text(page)).toContain("These pages need JavaScript.");
@@ -408,7 +413,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       async (kind) => {
         const name = freshEmail();
         if (kind === "login") await caller.register(name);
-        const page = await visit("/ui/nothing");
+        const page = await open();
         await page.context().route(`${app.publicUrl}/ostiary.**`, async (route) => {
           const answer = await route.fetch();
           const { "set-cookie": _dropped, ...headers } = answer.headers();
@@ -430,7 +435,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     test.each(["recovery", "verification", "settings"])(
       "of 320 pixels shows all of %s, and nothing in it is too small to hit",
       async (route) => {
-        const page = await visit("/ui/nothing", { viewport: { width: 320, height: 640 } });
+        const page = await open({ viewport: { width: 320, height: 640 } });
         if (route === "settings" || route === "sessions")
           await logIn(page, (await verifiedAccount(app)).email);
         await goTo(page, `/ui/${route}`);
@@ -450,7 +455,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       ["de-CH", "de"],
       ["fr-CH", "en"],
     ])("in %s is spoken to in %s on each page", async (locale, language) => {
-      const page = await visit("/ui/nothing", { locale });
+      const page = await open({ locale });
       const titles: string[] = [];
       for (const route of ["login", "registration", "recovery", "verification"]) {
         await goTo(page, `/ui/${route}`);
