@@ -66,6 +66,8 @@ describe("the settings of the tenant", () => {
         resendAfterMs: 30_000,
       },
       link: { enabledFor: new Set(), lifetimeMs: 600_000 },
+      totp: { enabled: true },
+      backupCode: { enabled: true, count: 12 },
       session: {
         lifetimeMs: 86_400_000,
         maxLifetimeMs: 2_592_000_000,

@@ -81,6 +81,8 @@ export function toTenantSettings(
       ),
       lifetimeMs: durationMs(settings.link.lifetime),
     },
+    totp: { enabled: settings.totp.enabled },
+    backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
     session: {
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),

@@ -4,6 +4,9 @@ import type { OneTimeCodes } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
 import { createDerivedKeys, firstOf } from "./derived-keys.ts";
 
+/** Without I, L, O and U. */
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
 /**
  * Makes one-time codes: digits of a cryptographic generator (ASVS V6.5.4), stored as HMAC-SHA256 under a key derived from
  * the sealing secrets. The first secret makes digests, all of them verify, so that a rotation kills no code.
@@ -13,6 +16,8 @@ export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCod
   const keyOf = (secret: Secret) => derive(secret, "one-time codes");
   return {
     make: (length) => new Secret(Array.from({ length }, () => randomInt(10)).join("")),
+    makeText: (length) =>
+      new Secret(Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("")),
     digest: (context, code) => digestOf(keyOf(firstOf(secrets())), context, code),
     matches: (digest, context, code) => {
       let matches = false;

@@ -80,6 +80,8 @@ export interface FormTokens {
 export interface OneTimeCodes {
   /** So many random digits. */
   make(length: number): Secret;
+  /** So many random digits and capital letters that nobody confuses (Crockford's Base32): five bits each. */
+  makeText(length: number): Secret;
   /**
    * What is stored of a code: a digest under a key of the server's, since so few digits could all be tried. What the
    * code is bound to is digested with it.

@@ -8,10 +8,3 @@ export function newCredentialId(at: string): string {
   const timed = `overlay(uuid_send(gen_random_uuid()) PLACING ${milliseconds} FROM 1 FOR 6)`;
   return `encode(set_bit(set_bit(${timed}, 52, 1), 53, 1), 'hex')::uuid`;
 }
-
-/**
- * The id of the credential in a row. A credential of a release without ids has the id of its identity, whose only one it was.
- */
-export function credentialIdOf(table: string): string {
-  return `coalesce(${table}.id, ${table}.identity_id)`;
-}

@@ -138,8 +138,11 @@ export const IdentityCredential = defineEntity({
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
     kind: orderedText().primary(),
-    id: p.uuid().nullable(),
+    /** What it is looked up by, where an identity can have several of its kind; else empty. */
+    lookupKey: orderedText().primary().default(""),
+    id: p.uuid(),
     label: p.text().default(""),
+    isSecondFactor: p.boolean().default(false),
     secret: p.text(),
     facts: p.json<JsonObject>().columnType("jsonb"),
     lastUsedAt: moment().nullable(),
@@ -147,6 +150,9 @@ export const IdentityCredential = defineEntity({
     createdAt: moment(),
     updatedAt: moment(),
   },
+  indexes: indexes("identity_credential", {
+    identity_credential_lookup: "unique (tenant_id, kind, lookup_key) where lookup_key <> ''",
+  }),
 });
 
 export const IdentitySchema = defineEntity({

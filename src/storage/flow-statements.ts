@@ -1,3 +1,4 @@
+import { ownCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
@@ -72,35 +73,38 @@ export const findByLinkStatement: Statement = {
     WHERE f.tenant_id = $1 AND f.challenge_kind = 'link' AND f.challenge_digest = $2 AND f.kind = $3`,
 };
 
-/** The kinds of credentials of the identity `i`. */
-const credentialKinds = `ARRAY(SELECT own.kind FROM ostiary.identity_credential own
-      WHERE own.tenant_id = i.tenant_id AND own.identity_id = i.id)`;
-
 /** $1 tenant, $2 digest, $3 kind. */
 export const findWithIdentityStatement: Statement = {
   name: "find_flow_with_identity",
-  text: `SELECT ${flowColumns}, ${identityColumns}, ${credentialKinds} AS c_kinds FROM ostiary.flow f
+  text: `SELECT ${flowColumns}, ${identityColumns}, ${ownCredentials} AS c_own FROM ostiary.flow f
     LEFT JOIN ostiary.identity i ON i.tenant_id = f.tenant_id AND i.id = f.identity_id
     WHERE f.tenant_id = $1 AND f.digest = $2 AND ($3::text IS NULL OR f.kind = $3)`,
 };
 
 /**
- * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null, $5 whether the flow may be of any kind. Always
- * one row. The identifier that the flow remembers counts before $3; neither counts for flows of other kinds.
+ * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null, $5 whether the flow may be of any kind, $6 the key
+ * of the credential or null. Always one row. Whose login it is: of the identifier that the flow remembers, else of the identity
+ * that it belongs to or the one that has the key, else of $3. None of them counts for flows of other kinds.
  */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
-  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
-      ${credentialKinds} AS c_kinds, ${foundColumn("owner.id")}
+  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence,
+      c.id AS c_id, c.secret AS c_secret, ${ownCredentials} AS c_own, ${foundColumn("owner.id")}
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND (f.kind = 'login' OR $5)
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
       AND found.value = COALESCE(f.data #>> '{state,identifier,value}', $3)
-    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{state,identifier,value}', $3) IS NULL
-      THEN f.identity_id ELSE found.identity_id END AS id) owner
+    LEFT JOIN ostiary.identity_credential shown ON shown.tenant_id = scope.tenant_id
+      AND shown.kind = $4 AND shown.lookup_key = $6 AND $6 <> ''
+    CROSS JOIN LATERAL (SELECT CASE
+      WHEN f.kind <> 'login' THEN f.identity_id
+      WHEN f.data #>> '{state,identifier,value}' IS NOT NULL THEN found.identity_id
+      WHEN $6::text IS NOT NULL THEN COALESCE(f.identity_id, shown.identity_id)
+      WHEN $3 IS NULL THEN f.identity_id
+      ELSE found.identity_id END AS id) owner
     ${joinIdentity("owner.id")}
-    LEFT JOIN ostiary.identity_credential c
-      ON c.tenant_id = scope.tenant_id AND c.identity_id = owner.id AND c.kind = $4`,
+    LEFT JOIN ostiary.identity_credential c ON c.tenant_id = scope.tenant_id AND c.identity_id = owner.id
+      AND c.kind = $4 AND c.lookup_key = COALESCE($6, '')`,
 };
 
 /**
@@ -193,10 +197,10 @@ export function insertSession(session: string, digest: string, from: string): st
 }
 
 /**
- * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 kind and $7 secret of
+ * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 id and $7 secret of
  * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the secret and facts that replace those that were read, or null, and $25 whether it was used, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
- * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`.
+ * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -213,9 +217,9 @@ export const completeLoginStatement: Statement = {
     UPDATE ostiary.identity SET login_sequence = login_sequence + 1, last_login_at = $8
     WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND login_sequence = $5
       AND EXISTS (SELECT FROM all_open)
-      AND ($6::text IS NULL OR EXISTS (
+      AND ($6::uuid IS NULL OR EXISTS (
         SELECT FROM ostiary.identity_credential c
-        WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.kind = $6 AND c.secret = $7
+        WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.id = $6 AND c.secret = $7
       ))
       AND ($17::text IS NULL OR EXISTS (
         SELECT FROM ostiary.identity_verifiable_address v
@@ -241,10 +245,13 @@ export const completeLoginStatement: Statement = {
     )
     RETURNING id
   ), rehashed AS (
-    UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb, updated_at = $8,
+    UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb,
+      updated_at = CASE WHEN $25::boolean THEN updated_at ELSE $8 END,
       last_used_at = CASE WHEN $25::boolean THEN $8 ELSE last_used_at END
-    WHERE tenant_id = $1 AND identity_id = $4 AND kind = $6 AND secret = $7 AND $11::text IS NOT NULL
+    WHERE tenant_id = $1 AND identity_id = $4 AND id = $6 AND secret = $7 AND $11::text IS NOT NULL
       AND EXISTS (SELECT FROM guard)
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$26", from: "guard" })}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$15", from: "guard" })}
   ), recorded_evictions AS (

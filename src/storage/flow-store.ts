@@ -1,12 +1,12 @@
 import type { Completion, FlowStore, FoundForLogin, HeldRevision } from "../domain/flow/shared/store.ts";
 import type { ContactAddress } from "../domain/identity/addresses.ts";
 import type { Identity } from "../domain/identity/identity.ts";
-import type { CredentialKind } from "../domain/kinds.ts";
+import type { CredentialId } from "../domain/ids.ts";
 import type { LoginCandidate } from "../domain/method/method.ts";
 import type { TenantScope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
-import { credentialParameter } from "./credential-sql.ts";
+import { type CredentialJson, credentialFromJson, credentialParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -22,8 +22,9 @@ import { throttleParameters } from "./throttle-statements.ts";
 
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
+  readonly c_id: CredentialId | null;
   readonly c_secret: string | null;
-  readonly c_kinds: readonly CredentialKind[];
+  readonly c_own: readonly CredentialJson[];
 }
 
 /** Every column of the part that was not found is null. */
@@ -81,7 +82,7 @@ export function createFlowStore(database: Database): FlowStore {
     },
 
     async findWithIdentity(scope, kind, digest) {
-      const [row] = await database.query<FlowRow & Nullable<IdentityRow> & Pick<CandidateRow, "c_kinds">>(
+      const [row] = await database.query<FlowRow & Nullable<IdentityRow> & Pick<CandidateRow, "c_own">>(
         scope,
         statements.findWithIdentityStatement,
         [scope.tenantId, digest, kind ?? null],
@@ -89,16 +90,18 @@ export function createFlowStore(database: Database): FlowStore {
       return {
         flow: row && flowFromRow(row),
         identity: row && isIdentity(row) ? identityFromRow(row) : undefined,
-        credentialKinds: row?.c_kinds ?? [],
+        credentials: row?.c_own.map(credentialFromJson) ?? [],
       };
     },
 
-    findForLogin(scope, digest, identifier, credential) {
-      return findWithCandidate(database, scope, [digest, identifier, credential, false]);
+    findForLogin(scope, digest, identifier, asked) {
+      const values = [digest, identifier, asked?.kind, false, asked?.lookupKey];
+      return findWithCandidate(database, scope, values);
     },
 
-    findForForm(scope, digest, identifier, credential) {
-      return findWithCandidate(database, scope, [digest, identifier, credential, true]);
+    findForForm(scope, digest, identifier, asked) {
+      const values = [digest, identifier, asked?.kind, true, asked?.lookupKey];
+      return findWithCandidate(database, scope, values);
     },
 
     async findByAddress(scope, kind, value) {
@@ -168,14 +171,14 @@ export function createFlowStore(database: Database): FlowStore {
 
     async completeLogin(scope, completion) {
       const { candidate, session, proof, replacement } = completion;
-      const credentialKind = proof.kind === "credential" ? proof.credential : undefined;
+      const credential = proof.kind === "credential" ? candidate.credential : undefined;
       const target = proof.kind === "address" ? proof.target : undefined;
       const [row] = await database.query<CompletionRow>(scope, statements.completeLoginStatement, [
         ...heldParameters(scope, completion.held),
         candidate.identity.id,
         candidate.loginSequence,
-        credentialKind,
-        credentialKind && candidate.credential,
+        credential?.id,
+        credential?.secret,
         completion.at,
         sessionParameter(session),
         session.tokenDigest,
@@ -191,6 +194,7 @@ export function createFlowStore(database: Database): FlowStore {
         completion.replaces,
         ...throttleParameters(completion.throttle),
         replacement?.isUse ?? false,
+        messagesParameter(completion.messages),
       ]);
       return outcomeOf(row, "candidate_changed");
     },
@@ -332,10 +336,12 @@ function isCandidate(row: Nullable<CandidateRow>): row is CandidateRow {
 }
 
 function candidateFromRow(row: CandidateRow): LoginCandidate {
+  const credentials = row.c_own.map(credentialFromJson);
+  const asked = credentials.find(({ id }) => id === row.c_id);
   return {
     identity: identityFromRow(row),
-    credential: row.c_secret ?? undefined,
-    credentialKinds: row.c_kinds,
+    credential: asked && row.c_secret !== null ? { ...asked, secret: row.c_secret } : undefined,
+    credentials,
     loginSequence: row.i_login_sequence,
   };
 }

@@ -1,4 +1,3 @@
-import { credentialIdOf } from "./credential-ids.ts";
 import { credentialColumns, insertCredential, setCredential } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
@@ -271,7 +270,7 @@ export const deleteCredentialStatement: Statement = {
     RETURNING id
   ), deleted AS (
     DELETE FROM ostiary.identity_credential c
-    WHERE c.tenant_id = $1 AND c.identity_id = (SELECT id FROM changed) AND ${credentialIdOf("c")} = $3
+    WHERE c.tenant_id = $1 AND c.identity_id = (SELECT id FROM changed) AND c.id = $3
     RETURNING kind
   ), forgotten AS (
     DELETE FROM ostiary.device

@@ -3,7 +3,6 @@ import type { Identity } from "../domain/identity/identity.ts";
 import type { IdentityStore, PendingEnd } from "../domain/identity/store.ts";
 import type { IdentityId } from "../domain/ids.ts";
 import type { TenantScope } from "../domain/ports.ts";
-import { credentialIdOf } from "./credential-ids.ts";
 import {
   type CredentialRow,
   credentialColumns,
@@ -146,6 +145,19 @@ export function createIdentityStore(database: Database): IdentityStore {
       return (await database.query(scope, deleteIdentityStatement, values)).length > 0;
     },
 
+    async credentialsOf(scope, id) {
+      const rows = await database.query<CredentialRow>(
+        scope,
+        {
+          name: "credentials_of",
+          text: `SELECT ${credentialColumns} FROM ostiary.identity_credential c
+            WHERE c.tenant_id = $1 AND c.identity_id = $2 ORDER BY c.created_at, c.id`,
+        },
+        [scope.tenantId, id],
+      );
+      return rows.map(credentialFromRow);
+    },
+
     async listCredentials(scope, id, page) {
       const position = positionOf(page);
       const rows = await database.query<CredentialRow>(
@@ -165,7 +177,7 @@ export function createIdentityStore(database: Database): IdentityStore {
         scope,
         {
           text: `SELECT ${credentialColumns} FROM ostiary.identity_credential c
-            WHERE c.tenant_id = $1 AND c.identity_id = $2 AND ${credentialIdOf("c")} = $3`,
+            WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.id = $3`,
         },
         [scope.tenantId, id, credentialId],
       );

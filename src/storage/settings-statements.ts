@@ -39,7 +39,7 @@ const followingParts = `moved AS (
 
 /**
  * The parameters of `followingParts`, then $15 credential, $16 session or null, $17 its digest,
- * $18 to $22 those of `throttleParts`.
+ * $18 to $22 those of `throttleParts`, $23 the session that the new one replaces or null.
  */
 export const changeCredentialStatement: Statement = {
   name: "change_credential",
@@ -53,7 +53,47 @@ export const changeCredentialStatement: Statement = {
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (
     ${insertSession("$16", "$17", "changed")}
+  ), replaced AS (
+    UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
+    WHERE tenant_id = $1 AND id = $23 AND identity_id = $4 AND revoked_at IS NULL AND EXISTS (SELECT FROM changed)
   ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 18 })}, ${followingParts}
+  ${changeResult}`,
+};
+
+/**
+ * The parameters of `followingParts`, then $15 the credential and $16 all that the account is known to have, in order. Of two
+ * that remove the last two at the same moment one finds others than it knows.
+ */
+export const removeCredentialStatement: Statement = {
+  name: "remove_credential",
+  text: `WITH ${ownFlowParts}, ${seenPart(`ARRAY(
+      SELECT c.id FROM ostiary.identity_credential c WHERE c.tenant_id = $1 AND c.identity_id = $4 ORDER BY c.id
+    ) = $16::uuid[]`)}, changed AS (
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), removed AS (
+    DELETE FROM ostiary.identity_credential
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND id = $15
+  ), forgotten AS (
+    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+  ), ${followingParts}
+  ${changeResult}`,
+};
+
+/** The parameters of `followingParts`, then $15 the credential, which the account must have, and $16 its name. */
+export const renameCredentialStatement: Statement = {
+  name: "rename_credential",
+  text: `WITH ${ownFlowParts}, ${seenPart(`EXISTS (
+      SELECT FROM ostiary.identity_credential c WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.id = $15
+    )`)}, changed AS (
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), renamed AS (
+    UPDATE ostiary.identity_credential SET label = $16, updated_at = $5
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND id = $15
+  ), ${followingParts}
   ${changeResult}`,
 };
 

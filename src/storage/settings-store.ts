@@ -1,4 +1,4 @@
-import type { SettingsStore } from "../domain/flow/settings/store.ts";
+import type { CredentialChange, SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowData } from "../domain/flow/shared/flow.ts";
 import { changeAccount } from "./account-change.ts";
 import { credentialParameter } from "./credential-sql.ts";
@@ -15,24 +15,66 @@ import { throttleParameters } from "./throttle-statements.ts";
 /** What owners change of their own accounts, on PostgreSQL. The statements are in settings-statements.ts. */
 export function createSettingsStore(database: Database): SettingsStore {
   return {
-    changeCredential(scope, change) {
-      const { session, credential, keep } = change;
-      return changeAccount(database, scope, statements.changeCredentialStatement, [
-        ...heldParameters(scope, [change.held]),
-        change.identityId,
-        change.at,
-        keep !== "all",
-        keep === "all" ? undefined : keep,
-        change.completes,
+    async changeCredential(scope, change) {
+      const { session, credential, replaces } = change;
+      // The parts of one statement may not touch a row twice.
+      const keep = change.keep === "all" || replaces === undefined ? change.keep : replaces;
+      try {
+        return await changeAccount(database, scope, statements.changeCredentialStatement, [
+          ...heldParameters(scope, [change.held]),
+          change.identityId,
+          change.at,
+          ...keptParameters(keep),
+          change.completes,
+          true,
+          messagesParameter(change.messages),
+          eventsParameter(change.events),
+          eventsParameter([change.revocationEvent]),
+          ...memoryParameters(change),
+          credentialParameter(credential),
+          session && sessionParameter(session),
+          session?.tokenDigest,
+          ...throttleParameters(change.throttle),
+          replaces,
+        ]);
+      } catch (error) {
+        // What else is unique here is the identity's own, or random and made for this call.
+        if (isDuplicate(error)) return "credential_taken";
+        throw error;
+      }
+    },
+
+    removeCredential(scope, removal) {
+      return changeAccount(database, scope, statements.removeCredentialStatement, [
+        ...heldParameters(scope, [removal.held]),
+        removal.identityId,
+        removal.at,
+        ...keptParameters(removal.keep),
+        false,
         true,
-        messagesParameter(change.messages),
-        eventsParameter(change.events),
-        eventsParameter([change.revocationEvent]),
-        ...memoryParameters(change),
-        credentialParameter(credential),
-        session && sessionParameter(session),
-        session?.tokenDigest,
-        ...throttleParameters(change.throttle),
+        messagesParameter(removal.messages),
+        eventsParameter(removal.events),
+        eventsParameter([removal.revocationEvent]),
+        ...memoryParameters(removal),
+        removal.credentialId,
+        [...removal.known].sort(),
+      ]);
+    },
+
+    renameCredential(scope, renaming) {
+      return changeAccount(database, scope, statements.renameCredentialStatement, [
+        ...heldParameters(scope, [renaming.held]),
+        renaming.identityId,
+        renaming.at,
+        ...keptParameters("all"),
+        false,
+        false,
+        messagesParameter(renaming.messages),
+        eventsParameter(renaming.events),
+        eventsParameter([]),
+        ...memoryParameters(renaming),
+        renaming.credentialId,
+        renaming.label,
       ]);
     },
 
@@ -103,6 +145,11 @@ export function createSettingsStore(database: Database): SettingsStore {
       ]);
     },
   };
+}
+
+/** Whether other sessions end, and the one that stays, as two parameters. */
+function keptParameters(keep: CredentialChange["keep"]) {
+  return [keep !== "all", keep === "all" ? undefined : keep];
 }
 
 /** The kept outcome and the data of the flow after a change, as two parameters. */

@@ -30,6 +30,7 @@ const newSecret: SettingsMethod = {
           kind: "changed",
           credential: aPassword(String(step.fields.password)),
           notice: { template: "password_changed", data: {} },
+          endsOtherSessions: true,
         };
       },
     },
@@ -125,7 +126,7 @@ describe("a method that redirects", () => {
     const [anchor] = away.kind === "redirect" ? away.flow.form.nodes : [];
     expect(away).toMatchObject({ kind: "redirect", url });
     expect(anchor).toMatchObject({ label: { id: 9000209 }, element: { kind: "anchor", url } });
-    elsewhere.found = { identity, credential: undefined, credentialKinds: [], loginSequence: 0 };
+    elsewhere.found = { identity, credential: undefined, credentials: [], loginSequence: 0 };
     expect(await login.submit("elsewhere", { state: "forged" })).toMatchObject({ kind: "rejected" });
     const back = await login.submit("elsewhere", { state: "s1" });
     expect(back).toMatchObject({ kind: "completed", completed: { identity: { id: identity.id } } });

@@ -48,7 +48,7 @@ async function seed() {
     const flow = aFlow("login");
     await storage.flows.create(scope, flow);
     const value = identity.identifiers[0]?.value ?? "";
-    const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
+    const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, { kind: "password" });
     if (candidate === undefined) throw new Error("the identity was not found");
     const result = await storage.flows.completeLogin(scope, {
       held: [heldFlow(flow)],
@@ -57,6 +57,7 @@ async function seed() {
       replaces: undefined,
       session,
       replacement: undefined,
+      messages: [],
       maxSessions: 100,
       idleSince: undefined,
       at: afterNoon(-120),

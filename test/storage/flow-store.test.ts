@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LoginCompletion } from "../../src/domain/flow/shared/store.ts";
+import type { AskedCredential, LoginCompletion } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import {
@@ -41,7 +41,9 @@ async function openLogin(
   const flow = aFlow("login");
   await storage.flows.create(scope, flow);
   const identifier = identity.identifiers[0]?.value ?? "";
-  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, identifier, "password");
+  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, identifier, {
+    kind: "password",
+  });
   if (candidate === undefined) throw new Error("the identity was not found");
   return {
     held: [heldFlow(flow)],
@@ -50,6 +52,7 @@ async function openLogin(
     replaces: undefined,
     session: aSession(identity.id),
     replacement: undefined,
+    messages: [],
     maxSessions: 50,
     idleSince: undefined,
     at: afterNoon(1),
@@ -94,21 +97,21 @@ describe("findForLogin", () => {
     const identifier = identity.identifiers[0]?.value ?? "";
     const flow = aFlow("login");
     await storage.flows.create(scope, flow);
-    const both = await storage.flows.findForLogin(scope, flow.digest, identifier, "password");
+    const both = await storage.flows.findForLogin(scope, flow.digest, identifier, { kind: "password" });
     expect(both.flow?.kind).toBe("login");
-    expect(both.candidate).toEqual({
-      identity,
-      credential: hash,
-      credentialKinds: ["password"],
-      loginSequence: 0,
-    });
-    const flowOnly = await storage.flows.findForLogin(scope, flow.digest, "nobody", "password");
+    const own = both.candidate?.credentials ?? [];
+    expect(own).toMatchObject([{ kind: "password", lookupKey: "", isSecondFactor: false }]);
+    const credential = { ...own[0], secret: hash };
+    expect(both.candidate).toEqual({ identity, credential, credentials: own, loginSequence: 0 });
+    const flowOnly = await storage.flows.findForLogin(scope, flow.digest, "nobody", { kind: "password" });
     expect(flowOnly.flow).toBeDefined();
     expect(flowOnly.candidate).toBeUndefined();
-    const candidateOnly = await storage.flows.findForLogin(scope, randomDigest(), identifier, "password");
+    const candidateOnly = await storage.flows.findForLogin(scope, randomDigest(), identifier, {
+      kind: "password",
+    });
     expect(candidateOnly.flow).toBeUndefined();
     expect(candidateOnly.candidate).toBeDefined();
-    const neither = await storage.flows.findForLogin(other, flow.digest, identifier, "password");
+    const neither = await storage.flows.findForLogin(other, flow.digest, identifier, { kind: "password" });
     expect(neither).toEqual({ flow: undefined, candidate: undefined });
   });
 
@@ -122,7 +125,8 @@ describe("findForLogin", () => {
     const forNobody = chose({ typed: "@", value: "" });
     for (const each of [flow, forNobody]) await storage.flows.create(scope, each);
     const found = async ({ digest }: typeof flow, identifier: string | undefined) =>
-      (await storage.flows.findForLogin(scope, digest, identifier, "password")).candidate?.identity.id;
+      (await storage.flows.findForLogin(scope, digest, identifier, { kind: "password" })).candidate?.identity
+        .id;
     for (const identifier of [undefined, typed, value]) {
       expect(await found(flow, identifier)).toBe(chosen.id);
       expect(await found(forNobody, identifier)).toBeUndefined();
@@ -133,17 +137,17 @@ describe("findForLogin", () => {
     expect([await found(before, undefined), await found(before, typed)]).toEqual([undefined, another.id]);
   });
 
-  test("returns the kinds of credentials that there are, whichever is asked for", async () => {
+  test("returns the credentials that there are, whichever is asked for", async () => {
     const { storage, scope } = tenants;
     const [strong, weak] = [await storeIdentity(), anIdentity()];
     await storage.identities.create(scope, weak, undefined, []);
-    const kinds = async ({ identifiers }: Identity, credential?: "password") => {
+    const kinds = async ({ identifiers }: Identity, asked?: AskedCredential) => {
       const value = identifiers[0]?.value;
-      const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, credential);
-      return candidate?.credentialKinds;
+      const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, asked);
+      return candidate?.credentials.map(({ kind }) => kind);
     };
     expect([await kinds(strong), await kinds(weak)]).toEqual([["password"], []]);
-    expect(await kinds(strong, "password")).toEqual(["password"]);
+    expect(await kinds(strong, { kind: "password" })).toEqual(["password"]);
   });
 
   test("returns a candidate without credential if the identity has none", async () => {
@@ -151,7 +155,9 @@ describe("findForLogin", () => {
     const identity = anIdentity();
     await storage.identities.create(scope, identity, undefined, []);
     const value = identity.identifiers[0]?.value ?? "";
-    const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, "password");
+    const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, {
+      kind: "password",
+    });
     expect(candidate?.credential).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import type { CredentialId } from "../../src/domain/ids.ts";
 import { CredentialIds } from "../../src/storage/migrations/20261129020000-credential-ids.ts";
 import { AddressPaths } from "../../src/storage/migrations/20261129020100-address-paths.ts";
 import { GenericCredentials } from "../../src/storage/migrations/20261129100000-generic-credentials.ts";
+import { SeveralCredentials } from "../../src/storage/migrations/20261129120000-several-credentials.ts";
 import { administer } from "../support/postgres.ts";
 import { aFlow, anIdentity, aPassword } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
@@ -166,9 +167,11 @@ test("a password that a release without ids wrote goes by the id of its identity
   const { identities } = storage;
   const identity = anIdentity();
   await identities.create(scope, identity, aPassword("$h"), []);
-  await tenants.rows("UPDATE ostiary.identity_credential SET id = NULL WHERE identity_id = $1", [
-    identity.id,
-  ]);
+  await administer(storage.url, async (query) => {
+    for (const statement of statementsOf(SeveralCredentials, "down")) await query(statement);
+    await query("UPDATE ostiary.identity_credential SET id = NULL WHERE identity_id = $1", [identity.id]);
+    for (const statement of statementsOf(SeveralCredentials, "up")) await query(statement);
+  });
   const { items } = await identities.listCredentials(scope, identity.id, { size: 10 });
   expect(items.map(({ id }) => id)).toEqual([identity.id]);
   const id = identity.id as string as CredentialId;

@@ -259,9 +259,11 @@ describe("credentials", () => {
     expect(await storage.identities.setCredential(scope, identity.id, first, noon, [])).toEqual({
       id: expect.stringMatching(uuidV7),
       kind: "password",
+      lookupKey: "",
       createdAt: noon,
       updatedAt: noon,
       label: "",
+      isSecondFactor: false,
       facts: { algorithm: "bcrypt" },
       lastUsedAt: undefined,
     });

@@ -38,7 +38,7 @@ async function store(identityId: IdentityId, change: Partial<NewSession> = {}): 
   await storage.flows.create(scope, flow);
   const identity = await storage.identities.find(scope, identityId);
   const value = identity?.identifiers[0]?.value ?? "";
-  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
+  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, { kind: "password" });
   if (candidate === undefined) throw new Error("the identity was not found");
   await storage.flows.completeLogin(scope, {
     held: [heldFlow(flow)],
@@ -47,6 +47,7 @@ async function store(identityId: IdentityId, change: Partial<NewSession> = {}): 
     replaces: undefined,
     session,
     replacement: undefined,
+    messages: [],
     maxSessions: 1000,
     idleSince: undefined,
     at: noon,

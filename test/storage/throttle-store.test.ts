@@ -223,7 +223,7 @@ async function logIn(
   const flow = aFlow("login");
   await storage.flows.create(scope, flow);
   const value = identity?.identifiers[0]?.value ?? "";
-  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
+  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, { kind: "password" });
   if (candidate === undefined) throw new Error("the identity was not found");
   return storage.flows.completeLogin(scope, {
     held: [heldFlow(flow)],
@@ -231,6 +231,7 @@ async function logIn(
     proof: passwordProof,
     session: { ...aSession(identityId), tokenDigest },
     replacement: undefined,
+    messages: [],
     replaces: undefined,
     maxSessions: 1000,
     idleSince: undefined,
@@ -373,7 +374,7 @@ test("a login that does not complete takes nothing back and knows no device", as
   const digest = randomDigest();
   const identity = await storage.identities.find(scope, identityId);
   const value = identity?.identifiers[0]?.value ?? "";
-  const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, "password");
+  const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, { kind: "password" });
   if (candidate === undefined) throw new Error("the identity was not found");
   const result = await storage.flows.completeLogin(scope, {
     held: [{ digest: randomDigest(), revision: 0 }],
@@ -381,6 +382,7 @@ test("a login that does not complete takes nothing back and knows no device", as
     proof: passwordProof,
     session: aSession(identityId),
     replacement: undefined,
+    messages: [],
     replaces: undefined,
     maxSessions: 1000,
     idleSince: undefined,

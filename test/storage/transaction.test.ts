@@ -114,7 +114,9 @@ test("the round trips to the database keep to the budget of the design", async (
   expect(await count(() => storage.flows.completeRegistration(scope, completion))).toBe(1);
   expect(await count(() => storage.sessions.findByTokenDigest(scope, session.tokenDigest))).toBe(1);
   const value = identity.identifiers[0]?.value ?? "";
-  expect(await count(() => storage.flows.findForLogin(scope, login.digest, value, "password"))).toBe(1);
+  expect(
+    await count(() => storage.flows.findForLogin(scope, login.digest, value, { kind: "password" })),
+  ).toBe(1);
   expect(await count(() => storage.flows.find(scope, "login", digest))).toBe(1);
   expect(await count(() => storage.identities.create(scope, anIdentity(), undefined, []))).toBe(1);
   // BEGIN and COMMIT count.

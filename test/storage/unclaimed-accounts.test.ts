@@ -140,8 +140,8 @@ describe("an unclaimed account", () => {
     const { identity: mixed } = await registered();
     await tenants.rows(
       `INSERT INTO ostiary.identity_credential
-          (tenant_id, identity_id, kind, secret, facts, set_by_operator, created_at, updated_at)
-        VALUES ($1, $2, 'totp', 'seed', '{}', true, $3, $3)`,
+          (tenant_id, identity_id, kind, id, secret, facts, set_by_operator, created_at, updated_at)
+        VALUES ($1, $2, 'totp', gen_random_uuid(), 'seed', '{}', true, $3, $3)`,
       [scope.tenantId, mixed.id, noon],
     );
     for (const identity of [managed, bare, none, given, mixed]) {

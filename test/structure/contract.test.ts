@@ -128,6 +128,8 @@ describe("every method", () => {
       "device_token",
       "password.password",
       "code.code",
+      "totp.code",
+      "backup_code.code",
       "client_data",
     ]);
   });

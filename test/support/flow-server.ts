@@ -136,7 +136,7 @@ export class FlowServer {
       recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
     });
     const { storage, scope } = this.database;
-    const password = secret === undefined ? undefined : aPassword(secret);
+    const password = secret === undefined ? undefined : { ...aPassword(secret), isSecondFactor: true };
     await storage.identities.create(scope, identity, password, [anEvent("identity.created")]);
     return identity;
   }

@@ -14,12 +14,12 @@ import type { Flow, FlowCaller, FlowRecord } from "../../src/domain/flow/shared/
 import { type KeptOutcome, openOutcome } from "../../src/domain/flow/shared/kept-outcome.ts";
 import type { FlowStore } from "../../src/domain/flow/shared/store.ts";
 import type { Node } from "../../src/domain/form/form.ts";
-import type { Identity } from "../../src/domain/identity/identity.ts";
+import type { Credential, Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
 import type { TenantId } from "../../src/domain/ids.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
-import type { CredentialKind, FlowKind } from "../../src/domain/kinds.ts";
+import type { FlowKind } from "../../src/domain/kinds.ts";
 import { createMethods } from "../../src/domain/method/create-methods.ts";
 import type { LoginCandidate, Methods } from "../../src/domain/method/method.ts";
 import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
@@ -34,7 +34,7 @@ import { Devices } from "../../src/domain/throttle/devices.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { TestClock } from "./clock.ts";
-import { aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
+import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
 
 /** A person with two e-mail addresses, a user name, and a trait that is only written. */
 const personDocument: JsonObject = {
@@ -160,7 +160,7 @@ export class TestFlows {
   unclaimed = false;
   /** The hash of the password. */
   credential: string | undefined;
-  credentialKinds: readonly CredentialKind[] = ["password"];
+  credentials: readonly Credential[] = [aCredential({ isSecondFactor: false })];
   /** The identifiers that somebody has. */
   taken: readonly string[] = [];
   /** Answers of the stores that are not the usual ones. */
@@ -202,7 +202,7 @@ export class TestFlows {
         settings: this.#answering(this.#settingsStore()),
         identities: {
           find: async () => this.identity,
-          listCredentials: async () => ({ items: this.credentialKinds.map((kind) => ({ kind })) }),
+          credentialsOf: async () => this.credentials,
         },
         sessions: {},
         events,
@@ -321,9 +321,9 @@ export class TestFlows {
 
   /** The flow as its holder sees it. */
   async show(caller = this.caller()) {
-    const { flow, identity, credentialKinds } = this;
+    const { flow, identity, credentials } = this;
     if (flow === undefined) throw new Error("there is no flow");
-    const found = await this.flows[flow.kind].show(caller, this.id, { flow, identity, credentialKinds });
+    const found = await this.flows[flow.kind].show(caller, this.id, { flow, identity, credentials });
     if (found.kind !== "found") throw new Error("the flow was replaced");
     return found.flow;
   }
@@ -391,15 +391,23 @@ export class TestFlows {
     return [this.flow, this.#waiting].find((flow) => flow && Buffer.compare(flow.digest, digest) === 0);
   }
 
+  /** Who might be signing in, if anybody is found. */
+  get candidate(): LoginCandidate | undefined {
+    const { identity, credentials } = this;
+    const secret = this.credential;
+    const credential = secret === undefined ? undefined : { ...aCredential(), secret };
+    return identity && { identity, credential, credentials, loginSequence: 1 };
+  }
+
   #candidate(identifier: string | undefined): LoginCandidate | undefined {
-    const { identity, credential, credentialKinds } = this;
+    const { identity } = this;
     const state = this.flow?.data.state as { readonly identifier?: { readonly value: string } } | undefined;
     const name = state?.identifier?.value ?? identifier;
     const isFound =
       name === undefined
         ? identity?.id === this.flow?.identityId
         : identity?.identifiers.some(({ value }) => value === name);
-    return identity && isFound ? { identity, credential, credentialKinds, loginSequence: 1 } : undefined;
+    return isFound ? this.candidate : undefined;
   }
 
   #flowStore(): FlowStore {
@@ -427,8 +435,8 @@ export class TestFlows {
         return challenge && Buffer.compare(challenge.digest, digest) === 0 ? this.flow : undefined;
       },
       findWithIdentity: async (_scope, _kind, digest) => {
-        const { identity, credentialKinds } = this;
-        return { flow: this.#find(digest), identity, credentialKinds };
+        const { identity, credentials } = this;
+        return { flow: this.#find(digest), identity, credentials };
       },
       findForLogin,
       findForForm: findForLogin,
@@ -486,6 +494,8 @@ export class TestFlows {
     };
     return {
       changeCredential: completes("changeCredential"),
+      removeCredential: completes("removeCredential"),
+      renameCredential: completes("renameCredential"),
       changeProfile: completes("changeProfile"),
       scheduleDeletion: completes("scheduleDeletion"),
       deleteAccount: completes("deleteAccount"),

@@ -7,6 +7,7 @@ import type {
   RegistrationMethod,
   SecretAttempt,
   SettingsMethod,
+  SettingsStage,
 } from "../../src/domain/method/method.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
@@ -55,7 +56,7 @@ export class TwoQuestions implements LoginMethod {
 
   async proveLogin({ step, memory, candidate }: LoginAttempt) {
     if (memory === undefined) return { kind: "continues", memory: { asked: 1 } } as const;
-    if (candidate === undefined || step.fields.answer !== candidate.credential) return wrong;
+    if (candidate === undefined || step.fields.answer !== candidate.credential?.secret) return wrong;
     const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
     return { kind: "proved", candidate, authentication } as const;
   }
@@ -77,7 +78,7 @@ export class KnowsSecret implements LoginMethod {
   }
 
   async proveLogin({ step, candidate }: LoginAttempt) {
-    if (candidate === undefined || step.fields.secret !== candidate.credential) return wrong;
+    if (candidate === undefined || step.fields.secret !== candidate.credential?.secret) return wrong;
     const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
     const authentication = { kind: "password", assuranceLevel } as const;
     return { kind: "proved", candidate, authentication } as const;
@@ -110,11 +111,12 @@ export class SecretInTwoSteps implements RegistrationMethod, SettingsMethod {
   readonly settingsSteps = {
     password: {
       setsNewSecret: true,
-      nodes: (_tenant: Tenant, memory?: MethodMemory) => nodesAfter(memory),
+      nodes: ({ memory }: SettingsStage) => nodesAfter(memory),
       take: async ({ step, memory }: SecretAttempt) => {
         if (memory === undefined) return this.#goOn(step.fields.secret);
         const notice = { template: "password_changed", data: {} } as const;
-        return { kind: "changed", credential: aPassword(String(memory.secret)), notice } as const;
+        const credential = aPassword(String(memory.secret));
+        return { kind: "changed", credential, notice, endsOtherSessions: true } as const;
       },
     },
     forget: { nodes: () => [], take: async () => wrong },

@@ -3,7 +3,12 @@ import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
 import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
-import { type Identity, type NewCredential, newIdentity } from "../../src/domain/identity/identity.ts";
+import {
+  type Credential,
+  type Identity,
+  type NewCredential,
+  newIdentity,
+} from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
@@ -87,6 +92,22 @@ export function aPassword(hash: string, algorithm = "argon2id"): NewCredential {
   return { kind: "password", secret: hash, facts: { algorithm } };
 }
 
+/** A credential that a login asks for after another first proof, wherever its method can be second. */
+export function aCredential(change: Partial<Credential> = {}): Credential {
+  return {
+    id: newId(noon),
+    kind: "password",
+    lookupKey: "",
+    createdAt: noon,
+    updatedAt: noon,
+    label: "",
+    isSecondFactor: true,
+    facts: {},
+    lastUsedAt: undefined,
+    ...change,
+  };
+}
+
 /** What a flow remembers. */
 export function flowData(state: FlowData["state"] & object, purpose: object = {}): FlowData {
   return { purpose, state };
@@ -117,7 +138,7 @@ export function heldFlow({ digest, revision }: Pick<FlowRecord, "digest" | "revi
 }
 
 /** That a password was proven. */
-export const passwordProof = { kind: "credential", credential: "password" } as const;
+export const passwordProof = { kind: "credential" } as const;
 
 /** The settings of a tenant. */
 export function someSettings(change: Partial<TenantSettings> = {}): TenantSettings {
@@ -152,6 +173,8 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       accountDeletion: { enabled: false, graceMs: hourMs },
     },
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
+    totp: { enabled: true },
+    backupCode: { enabled: true, count: 12 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {
       lifetimeMs: 24 * hourMs,

@@ -1,6 +1,7 @@
 import { type IdentityId, type MessageId, newId } from "../ids.ts";
 import { type Instant, instantOf, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
+import type { CredentialKind } from "../kinds.ts";
 
 /** Channel of a message. */
 export type MessageChannel = "email" | "sms";
@@ -28,6 +29,18 @@ interface InvitationData {
   readonly until: Date;
 }
 
+/** When and where something happened. */
+interface PlaceData {
+  readonly time: Date;
+  readonly device: string;
+}
+
+interface CredentialData extends PlaceData {
+  readonly kind: CredentialKind;
+  /** The name that its owner gave it; empty if there is none. */
+  readonly label: string;
+}
+
 type NoData = Readonly<Record<never, never>>;
 
 /** Data of each template. The names are permanent: overriding template files use them. */
@@ -47,6 +60,11 @@ export interface TemplateData {
   readonly password_changed: NoData;
   /** Many wrong codes were entered. */
   readonly wrong_codes: { readonly count: number };
+  /** A way to sign in or a second factor was added, or put in the place of a former one. */
+  readonly credential_added: CredentialData;
+  readonly credential_removed: CredentialData;
+  /** A backup code was used; so many are left. */
+  readonly backup_code_used: PlaceData & { readonly remaining: number };
   readonly recovery_completed: NoData;
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
@@ -74,6 +92,8 @@ export type MessageContent = {
   };
 }[MessageTemplate];
 
+const samplePlace = { time: new Date("2026-12-24T12:00:00Z"), device: "Firefox, Linux, 192.0.2.1" };
+
 /** All templates, with data to try each of them with. */
 const sampleData: TemplateData = {
   login_code: { code: "123456", minutes: 10 },
@@ -91,6 +111,9 @@ const sampleData: TemplateData = {
   registration_taken: {},
   password_changed: {},
   wrong_codes: { count: 50 },
+  credential_added: { kind: "totp", label: "", ...samplePlace },
+  credential_removed: { kind: "totp", label: "Phone", ...samplePlace },
+  backup_code_used: { remaining: 11, ...samplePlace },
   recovery_completed: {},
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },

@@ -70,7 +70,7 @@ export class Outbox {
     };
     if (id !== message.id) return undefined;
     const revived = { ...data };
-    for (const name of ["date", "until"]) {
+    for (const name of ["date", "until", "time"]) {
       const value = data[name];
       if (typeof value === "string") revived[name] = new Date(value);
     }

@@ -13,6 +13,7 @@ export type EventType =
   | "identity.deletion_cancelled"
   | "identity.disowned"
   | "credential.set"
+  | "credential.renamed"
   | "credential.deleted"
   | "session.created"
   | "session.extended"

@@ -58,8 +58,8 @@ export class AnyFlows {
     const { flow, candidate } = await kinds.login.findForForm(caller, filled);
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
     const { kind } = flow;
-    const { identity, credentialKinds = [] } = candidate ?? {};
-    const read = { flow, identity, credentialKinds };
+    const { identity, credentials = [] } = candidate ?? {};
+    const read = { flow, identity, credentials };
     switch (kind) {
       case "login":
         return { kind, outcome: await kinds.login.submit(caller, filled, { flow, candidate }) };

@@ -28,6 +28,7 @@ import { RegistrationFlows } from "./registration/registration-flows.ts";
 import { SignUp } from "./registration/sign-up.ts";
 import type { RegistrationTypes } from "./registration/state.ts";
 import { registrationTable } from "./registration/steps.ts";
+import { CredentialSettings } from "./settings/credentials.ts";
 import { AccountDeletion } from "./settings/deletion.ts";
 import { ProfileSettings } from "./settings/profile.ts";
 import { SecretSettings } from "./settings/secret.ts";
@@ -90,6 +91,7 @@ export function createFlows(parts: FlowParts) {
     methods: methods.settings,
     profile: new ProfileSettings(changes),
     secret: new SecretSettings(changes),
+    credentials: new CredentialSettings({ ...changes, logins: methods.login }),
     deletion: new AccountDeletion(changes),
     logins: login,
   });

@@ -1,6 +1,6 @@
 import { domainError } from "../errors.ts";
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
-import type { Node } from "./form.ts";
+import { type Node, nodeName } from "./form.ts";
 import { FormReader } from "./form-reader.ts";
 import type { FlowSubmission, SubmittedStep } from "./submission.ts";
 
@@ -44,6 +44,14 @@ export function isFilledForm(submitted: object): submitted is FilledForm {
 /** The name of the step that was submitted. */
 export function stepNameOf(submitted: { readonly step: SubmittedStep } | FilledForm): string {
   return isFilledForm(submitted) ? submitted.pressed : submitted.step.name;
+}
+
+/** The fields of the step that was submitted, as they came, of a form also before it was read. */
+export function fieldsOf(
+  submitted: { readonly step: SubmittedStep } | FilledForm,
+): (name: string) => unknown {
+  if (isFilledForm(submitted)) return (name) => submitted.values.get(nodeName(submitted.pressed, name));
+  return (name) => submitted.step.fields[name];
 }
 
 /** The identifier that was typed into a form that was not read yet; empty if it is no text. */

@@ -1,5 +1,6 @@
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { endOtherSessions } from "../user-message/factor-messages.ts";
 import { required, type UserMessage } from "../user-message/user-messages.ts";
 
 /** What is filled in. */
@@ -223,6 +224,18 @@ function isDrawn({ element }: Node): boolean {
 /** A button that submits the form with a step, whose name it has. */
 export function button(step: string, label: UserMessage, skipsRequired = false): Node {
   return { name: step, step, label, messages: [], element: { kind: "button", skipsRequired } };
+}
+
+/** The box of a step with which other sessions of the account end. */
+export function endOtherSessionsNode(step: string): Node {
+  const name = nodeName(step, "endOtherSessions");
+  return {
+    name,
+    step,
+    label: endOtherSessions(),
+    messages: [],
+    element: { kind: "input", type: "checkbox" },
+  };
 }
 
 /** Gives each button an importance: one button of the form, or of each section, is primary. */

@@ -15,7 +15,10 @@ export type RejectionReason =
   | "RESEND_TOO_EARLY"
   | "INVITATION_INVALID"
   | "CLAIM_ENDED"
-  | "TRAITS_CHANGED";
+  | "TRAITS_CHANGED"
+  | "LAST_WAY_IN"
+  | "CREDENTIAL_GONE"
+  | "CREDENTIAL_TAKEN";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";

@@ -100,15 +100,19 @@ export interface DerivedTraits {
   readonly displayName: string;
 }
 
-/** A credential without its secret. An identity has at most one of a kind. */
+/** A credential without its secret. */
 export interface Credential {
   /** Stays the same when the credential is replaced. */
   readonly id: CredentialId;
   readonly kind: CredentialKind;
+  /** What it is looked up by, unique in its kind, where an identity can have several of it; else empty. */
+  readonly lookupKey: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** The name that its owner gave it; empty if none. */
   readonly label: string;
+  /** Whether a login asks for a second factor because of it. */
+  readonly isSecondFactor: boolean;
   /** What may be shown of it, as its method says: of a password the `algorithm` of its hash. */
   readonly facts: JsonObject;
   /** Undefined: never used, or its method records no use. */
@@ -121,9 +125,18 @@ export interface CredentialSecret {
   readonly facts: JsonObject;
 }
 
-/** A credential to store, in the place of one of the same kind. */
+/** A credential with its secret part. */
+export interface CredentialWithSecret extends Credential, CredentialSecret {}
+
+/** A credential to store, in the place of the one of the same kind and key. */
 export interface NewCredential extends CredentialSecret {
   readonly kind: CredentialKind;
+  /** Of one that is new. Default: it gets one as it is stored. */
+  readonly id?: CredentialId;
+  /** Default: none, because an identity has one of the kind. */
+  readonly lookupKey?: string;
   /** Default: none. */
   readonly label?: string;
+  /** Default: it is none. */
+  readonly isSecondFactor?: boolean;
 }

@@ -1,5 +1,7 @@
 import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
+import { deviceName } from "../event/device-name.ts";
+import type { CallOrigin } from "../event/event.ts";
 import type { JsonObject } from "../json.ts";
 import type { ContactAddress } from "./addresses.ts";
 import { isSameAddress, verifiedAddresses } from "./addresses.ts";
@@ -11,6 +13,17 @@ interface NoticeOptions {
   readonly at: Date;
   readonly language: string;
   readonly clientData?: JsonObject | undefined;
+}
+
+/** When and where something happened, as a notice tells it. */
+export interface NoticePlace {
+  readonly time: Date;
+  readonly device: string;
+}
+
+/** When and where a call did something. */
+export function placeOf(origin: CallOrigin, time: Date): NoticePlace {
+  return { time, device: deviceName(origin) };
 }
 
 /** The options of the notices that a flow sends, from what it remembers. */

@@ -113,6 +113,8 @@ export interface IdentityStore {
   ): Promise<boolean>;
   /** Removes the identity and everything of it but its events. False if there is none. */
   delete(scope: TenantScope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
+  /** All credentials of an identity, oldest first, without secrets. */
+  credentialsOf(scope: TenantScope, id: IdentityId): Promise<readonly Credential[]>;
   /** The credentials of an identity, newest first, without secrets; empty also if there is no such identity. */
   listCredentials(scope: TenantScope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
   /** The secret of the credential of a kind; undefined if there is none. */

@@ -1,10 +1,12 @@
 /** All methods. A new one is a folder beside these, and a line here. */
 import type { Clock, OneTimeCodes, PasswordHasher, Sealer, Tokens } from "../ports.ts";
+import { BackupCodeMethod } from "./backup-code/backup-code-method.ts";
 import { CodeMethod } from "./code/code-method.ts";
 import { LinkMethod } from "./link/link-method.ts";
 import type { Methods } from "./method.ts";
 import { PasswordMethod } from "./password/password-method.ts";
 import type { PasswordPolicy } from "./password/policy.ts";
+import { TotpMethod } from "./totp/totp-method.ts";
 
 /** What methods are made of; each takes what it needs. */
 interface MethodParts {
@@ -19,10 +21,12 @@ interface MethodParts {
 /** Makes the methods, each in the order to offer it. */
 export function createMethods(deps: MethodParts): Methods {
   const password = new PasswordMethod(deps);
+  const totp = new TotpMethod(deps);
+  const backupCode = new BackupCodeMethod(deps);
   return {
-    login: [password],
+    login: [password, totp, backupCode],
     registration: [password],
-    settings: [password],
+    settings: [password, totp, backupCode],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
   };
 }

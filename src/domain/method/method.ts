@@ -2,7 +2,14 @@ import type { MessageContent } from "../courier/message.ts";
 import type { Node } from "../form/form.ts";
 import type { RejectionReason, StepRejected } from "../form/rejection.ts";
 import type { SubmittedStep } from "../form/submission.ts";
-import type { CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
+import type {
+  Credential,
+  CredentialSecret,
+  CredentialWithSecret,
+  Identity,
+  NewCredential,
+} from "../identity/identity.ts";
+import type { NoticePlace } from "../identity/notices.ts";
 import type { JsonObject } from "../json.ts";
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
 import type { Secret } from "../secret.ts";
@@ -45,10 +52,10 @@ export interface Authentication {
 /** Who might be logging in: an identity and the credential that a method asked for. */
 export interface LoginCandidate {
   readonly identity: Identity;
-  /** The stored secret part, for a password its hash; undefined if the identity has no such credential. */
-  readonly credential: string | undefined;
-  /** The kinds of credentials that the identity has. */
-  readonly credentialKinds: readonly CredentialKind[];
+  /** The credential, with its secret part; undefined if the identity has no such one. */
+  readonly credential: CredentialWithSecret | undefined;
+  /** All that the identity has, oldest first. */
+  readonly credentials: readonly Credential[];
   /** Names what was read; a login completes only if nothing that it rests on has changed since. */
   readonly loginSequence: number;
 }
@@ -60,6 +67,8 @@ export interface LoginProved {
   readonly authentication: Authentication;
   /** Replaces the secret that was read: another form of it, or what its use has changed. Default: it stays. */
   readonly replacement?: (CredentialSecret & { readonly isUse?: boolean }) | undefined;
+  /** What the owner is told. Default: nothing. */
+  readonly notice?: MessageContent | undefined;
 }
 
 /** A registration step that gave a credential to store. */
@@ -78,6 +87,8 @@ export interface LoginAttempt {
   readonly candidate: LoginCandidate | undefined;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
+  /** When and where it is tried, for what the owner is told. */
+  readonly place: NoticePlace;
 }
 
 /**
@@ -100,6 +111,11 @@ export interface CredentialMethod {
   isEnabled?(tenant: Tenant): boolean;
 }
 
+/** The name of a method's step in a login and registration: its kind, as the JSON of the contract spells it. */
+export function stepOf({ kind }: { readonly kind: MethodKind }): string {
+  return kind.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** The methods among these that a tenant has switched on. */
 export function enabledMethods<Method extends CredentialMethod>(
   methods: readonly Method[],
@@ -120,8 +136,15 @@ export interface LoginMethod extends CredentialMethod {
    * as one does whose holder signs in elsewhere, and needs no identifier.
    */
   readonly credential: CredentialKind | undefined;
+  /**
+   * The key of the credential that a step shows, of a kind that an identity can have several of; `field` gives the step's
+   * fields as they came. It names nobody: the method finds out whether the credential is the candidate's.
+   */
+  lookupKey?(field: (name: string) => unknown): string;
   /** The method's own nodes, its button last. */
   loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[];
+  /** What is wrong with a step that can be no proof, whoever it is of. It is refused before anything is counted or read. */
+  unreadable?(step: SubmittedStep): StepRejected | undefined;
   /**
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
@@ -136,10 +159,16 @@ export interface LoginMethod extends CredentialMethod {
 export interface SecretAttempt {
   readonly tenant: Tenant;
   readonly step: SubmittedStep;
-  /** Whose it is to be: valid traits, and normalised identifiers. */
-  readonly account: { readonly traits: JsonObject; readonly identifiers: readonly string[] };
+  /** Whose it is to be: valid traits, normalised identifiers, and the name that its owner knows it by. */
+  readonly account: {
+    readonly traits: JsonObject;
+    readonly identifiers: readonly string[];
+    readonly name: string;
+  };
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
+  /** When and where it is made, for what the owner is told. */
+  readonly place: NoticePlace;
 }
 
 /** One way to make an account. */
@@ -161,16 +190,29 @@ export interface SettingsMethod extends CredentialMethod {
   readonly kind: CredentialKind;
   /** The heading that its steps are drawn under; its id is the kind. */
   sectionTitle(): UserMessage;
+  /** Whether its credentials are listed among the settings, each with a way to rename and remove it. Default: they are not. */
+  readonly listsCredentials?: boolean;
   /** By their names, in the order to draw them. */
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
+  /** What the offer says to forms that are written by hand. Default: nothing. */
+  settingsOffer?(stage: SettingsStage): JsonObject;
+}
+
+/** Where in the settings a method's nodes are drawn. */
+export interface SettingsStage {
+  readonly tenant: Tenant;
+  /** The credentials of its kind that the owner has. */
+  readonly credentials: readonly Credential[];
+  /** What an earlier step of the method left; undefined at its first. */
+  readonly memory?: MethodMemory | undefined;
 }
 
 /** What an owner can do with a method in the settings. */
 export interface SettingsStep {
   /** Whether it is on offer after a recovery, where a new secret is set. Default: it is not. */
   readonly setsNewSecret?: boolean;
-  /** The step's own nodes, its button last. `memory`: what an earlier step left. */
-  nodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
+  /** The step's own nodes, its button last. */
+  nodes(stage: SettingsStage): readonly Node[];
   /** Checks what was submitted, and makes the credential. */
   take(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
 }
@@ -181,6 +223,10 @@ export interface SecretChanged {
   readonly credential: NewCredential;
   /** What the owner is told. */
   readonly notice: MessageContent;
+  /** What the step has shown beside that: the session is worth it from then on. Default: nothing. */
+  readonly authentication?: Authentication;
+  /** Whether other sessions of the account end. */
+  readonly endsOtherSessions: boolean;
 }
 
 /** How hard a secret is to guess; `long` where many were guessed wrongly for the same account. */

@@ -71,6 +71,9 @@ export interface TenantSettings {
     readonly resendAfterMs: number;
   };
   readonly link: { readonly enabledFor: ReadonlySet<FlowKind>; readonly lifetimeMs: number };
+  readonly totp: { readonly enabled: boolean };
+  /** `count`: how many are made at once. */
+  readonly backupCode: { readonly enabled: boolean; readonly count: number };
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;

@@ -61,8 +61,9 @@ describe("the built-in templates", () => {
         // No remote images, styles or scripts; a link is there only where the message is one.
         expect(html).not.toMatch(/<(img|script|link|iframe|object)|@import|url\(/i);
         expect(html.match(/https?:\/\//g)?.length ?? 0).toBe("url" in content.data ? 2 : 0);
-        for (const value of Object.values(content.data)) {
-          if (value instanceof Date) continue;
+        for (const [name, value] of Object.entries(content.data)) {
+          // The kind of a credential is said in words of the language.
+          if (value instanceof Date || name === "kind") continue;
           for (const part of [text, html, sms]) expect(part).toContain(String(value));
         }
       }
@@ -77,6 +78,8 @@ describe("the built-in templates", () => {
     const invitation = sampleContent("invitation");
     expect((await mail(renderer, invitation, "de")).text).toContain("24. Dezember 2026 um 12:00 UTC");
     expect((await mail(renderer, invitation, "en")).text).toContain("December 24, 2026 at 12:00 PM UTC");
+    const added = sampleContent("credential_added");
+    expect((await mail(renderer, added, "en")).text).toContain("When: December 24, 2026 at 12:00 PM UTC");
   });
 });
 

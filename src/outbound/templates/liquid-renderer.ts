@@ -137,9 +137,10 @@ function variablesOf({ data }: MessageContent, language: string): object {
   if ("date" in data) {
     return { date: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone }).format(data.date) };
   }
-  if (!("until" in data)) return { ...data };
-  const moment = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
-  return { ...data, until: `${moment.format(data.until)} ${timeZone}` };
+  const format = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
+  const moment = (time: Date) => `${format.format(time)} ${timeZone}`;
+  if ("until" in data) return { ...data, until: moment(data.until) };
+  return "time" in data ? { ...data, time: moment(data.time) } : { ...data };
 }
 
 /** Loaded with the first message: a server that sends none need not. */

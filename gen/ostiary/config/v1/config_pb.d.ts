@@ -826,6 +826,20 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.ThrottleConfig throttle = 14;
    */
   throttle?: ThrottleConfig | undefined;
+
+  /**
+   * Authenticator apps.
+   *
+   * @generated from field: ostiary.config.v1.TotpConfig totp = 15;
+   */
+  totp?: TotpConfig | undefined;
+
+  /**
+   * Backup codes.
+   *
+   * @generated from field: ostiary.config.v1.BackupCodeConfig backup_code = 16;
+   */
+  backupCode?: BackupCodeConfig | undefined;
 };
 
 /**
@@ -1595,6 +1609,53 @@ export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
  * Use `create(CodeConfigSchema)` to create a new message.
  */
 export declare const CodeConfigSchema: GenMessage<CodeConfig>;
+
+/**
+ * TotpConfig configures authenticator apps (RFC 6238) as a second factor.
+ *
+ * @generated from message ostiary.config.v1.TotpConfig
+ */
+export declare type TotpConfig = Message<"ostiary.config.v1.TotpConfig"> & {
+  /**
+   * Whether people can set one up. Switched off, those who have one are asked for it no more.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.TotpConfig.
+ * Use `create(TotpConfigSchema)` to create a new message.
+ */
+export declare const TotpConfigSchema: GenMessage<TotpConfig>;
+
+/**
+ * BackupCodeConfig configures backup codes, which are good in the place of a second factor that is lost.
+ *
+ * @generated from message ostiary.config.v1.BackupCodeConfig
+ */
+export declare type BackupCodeConfig = Message<"ostiary.config.v1.BackupCodeConfig"> & {
+  /**
+   * Whether people can make some.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * How many are made at once.
+   *
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BackupCodeConfig.
+ * Use `create(BackupCodeConfigSchema)` to create a new message.
+ */
+export declare const BackupCodeConfigSchema: GenMessage<BackupCodeConfig>;
 
 /**
  * LinkConfig configures links in messages. They are offered beside codes by login, registration, verification and recovery

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Form, FormMessage } from "./form_pb.js";
-import type { RequiredAction } from "../../identity/v1/identity_pb.js";
+import type { Credential, RequiredAction } from "../../identity/v1/identity_pb.js";
 import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
@@ -196,6 +196,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: RequiredActionStage;
     case: "requiredAction";
+  } | {
+    /**
+     * Settings: rename or remove one credential.
+     *
+     * @generated from field: ostiary.flow.v1.ManageCredentialStage manage_credential = 23;
+     */
+    value: ManageCredentialStage;
+    case: "manageCredential";
   } | { case: undefined; value?: undefined };
 };
 
@@ -463,6 +471,14 @@ export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSetting
    * @generated from field: repeated ostiary.flow.v1.SettingsOffer offers = 1;
    */
   offers: SettingsOffer[];
+
+  /**
+   * What the owner signs in with, oldest first. Each can be managed by `manage_credential`, `rename_credential` and
+   * `remove_credential`.
+   *
+   * @generated from field: repeated ostiary.identity.v1.Credential credentials = 2;
+   */
+  credentials: Credential[];
 };
 
 /**
@@ -470,6 +486,26 @@ export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSetting
  * Use `create(ChangeSettingsStageSchema)` to create a new message.
  */
 export declare const ChangeSettingsStageSchema: GenMessage<ChangeSettingsStage>;
+
+/**
+ * ManageCredentialStage shows one credential, to rename or remove it.
+ *
+ * @generated from message ostiary.flow.v1.ManageCredentialStage
+ */
+export declare type ManageCredentialStage = Message<"ostiary.flow.v1.ManageCredentialStage"> & {
+  /**
+   * The credential.
+   *
+   * @generated from field: ostiary.identity.v1.Credential credential = 1;
+   */
+  credential?: Credential | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ManageCredentialStage.
+ * Use `create(ManageCredentialStageSchema)` to create a new message.
+ */
+export declare const ManageCredentialStageSchema: GenMessage<ManageCredentialStage>;
 
 /**
  * SetNewSecretStage is the stage of a settings flow that follows a recovery.
@@ -550,7 +586,7 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
     case: "link";
   } | {
     /**
-     * A code of an authenticator app. Not served yet.
+     * A code of an authenticator app: the step `totp`.
      *
      * @generated from field: ostiary.flow.v1.TotpOffer totp = 4;
      */
@@ -558,7 +594,7 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
     case: "totp";
   } | {
     /**
-     * A backup code. Not served yet.
+     * A backup code: the step `backup_code`.
      *
      * @generated from field: ostiary.flow.v1.BackupCodeOffer backup_code = 5;
      */
@@ -683,6 +719,19 @@ export declare const OfferedAddressSchema: GenMessage<OfferedAddress>;
  * @generated from message ostiary.flow.v1.TotpOffer
  */
 export declare type TotpOffer = Message<"ostiary.flow.v1.TotpOffer"> & {
+  /**
+   * While an app is set up: the key in Base32, to type into it. Otherwise empty.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * While an app is set up: the key as an `otpauth://totp/` URI, to open in an app or draw as a QR code. Otherwise empty.
+   *
+   * @generated from field: string uri = 2;
+   */
+  uri: string;
 };
 
 /**
@@ -697,6 +746,12 @@ export declare const TotpOfferSchema: GenMessage<TotpOffer>;
  * @generated from message ostiary.flow.v1.BackupCodeOffer
  */
 export declare type BackupCodeOffer = Message<"ostiary.flow.v1.BackupCodeOffer"> & {
+  /**
+   * While they are made: the codes, which are shown this once. Otherwise empty.
+   *
+   * @generated from field: repeated string codes = 1;
+   */
+  codes: string[];
 };
 
 /**
@@ -789,6 +844,22 @@ export declare type SettingsOffer = Message<"ostiary.flow.v1.SettingsOffer"> & {
      */
     value: DeletionOffer;
     case: "deletion";
+  } | {
+    /**
+     * An authenticator app: the step `totp`.
+     *
+     * @generated from field: ostiary.flow.v1.TotpOffer totp = 4;
+     */
+    value: TotpOffer;
+    case: "totp";
+  } | {
+    /**
+     * Backup codes: the step `backup_codes`.
+     *
+     * @generated from field: ostiary.flow.v1.BackupCodeOffer backup_code = 5;
+     */
+    value: BackupCodeOffer;
+    case: "backupCode";
   } | { case: undefined; value?: undefined };
 };
 

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
+import type { BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -200,6 +200,22 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: BackStep;
     case: "back";
+  } | {
+    /**
+     * Shows a code of an authenticator app, as the second factor.
+     *
+     * @generated from field: ostiary.flow.v1.TotpStep totp = 15;
+     */
+    value: TotpStep;
+    case: "totp";
+  } | {
+    /**
+     * Uses a backup code, as the second factor.
+     *
+     * @generated from field: ostiary.flow.v1.BackupCodeStep backup_code = 16;
+     */
+    value: BackupCodeStep;
+    case: "backupCode";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -275,6 +275,14 @@ export declare type Saved = Message<"ostiary.flow.v1.Saved"> & {
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
   revision?: Position | undefined;
+
+  /**
+   * The session that takes the place of the one that the change was made in, because more was shown by it: after a second
+   * factor was set up it has the higher level. The former one is over. Unset: that one goes on.
+   *
+   * @generated from field: ostiary.flow.v1.SignedIn signed_in = 3;
+   */
+  signedIn?: SignedIn | undefined;
 };
 
 /**
@@ -450,6 +458,27 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_TRAITS_CHANGED = 14;
    */
   TRAITS_CHANGED = 14,
+
+  /**
+   * Settings: nobody could sign in to the account without the credential, so it stays.
+   *
+   * @generated from enum value: REJECTION_REASON_LAST_WAY_IN = 15;
+   */
+  LAST_WAY_IN = 15,
+
+  /**
+   * Settings: the account does not have the credential any more.
+   *
+   * @generated from enum value: REJECTION_REASON_CREDENTIAL_GONE = 16;
+   */
+  CREDENTIAL_GONE = 16,
+
+  /**
+   * What was to be added belongs to another account already.
+   *
+   * @generated from enum value: REJECTION_REASON_CREDENTIAL_TAKEN = 17;
+   */
+  CREDENTIAL_TAKEN = 17,
 }
 
 /**

@@ -174,6 +174,47 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: BackStep;
     case: "back";
+  } | {
+    /**
+     * Sets up an authenticator app, in the place of a former one: without a code it shows the key, with the app's code it
+     * keeps it.
+     *
+     * @generated from field: ostiary.flow.v1.SettingsTotpStep totp = 15;
+     */
+    value: SettingsTotpStep;
+    case: "totp";
+  } | {
+    /**
+     * Makes backup codes, in the place of former ones: it shows them, and keeps them once that is confirmed.
+     *
+     * @generated from field: ostiary.flow.v1.SettingsBackupCodesStep backup_codes = 16;
+     */
+    value: SettingsBackupCodesStep;
+    case: "backupCodes";
+  } | {
+    /**
+     * Shows one credential, to rename or remove it.
+     *
+     * @generated from field: ostiary.flow.v1.ManageCredentialStep manage_credential = 17;
+     */
+    value: ManageCredentialStep;
+    case: "manageCredential";
+  } | {
+    /**
+     * Gives a credential another name.
+     *
+     * @generated from field: ostiary.flow.v1.RenameCredentialStep rename_credential = 18;
+     */
+    value: RenameCredentialStep;
+    case: "renameCredential";
+  } | {
+    /**
+     * Removes a credential, unless it is the last way to sign in.
+     *
+     * @generated from field: ostiary.flow.v1.RemoveCredentialStep remove_credential = 19;
+     */
+    value: RemoveCredentialStep;
+    case: "removeCredential";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -251,6 +292,128 @@ export declare type SettingsPasswordStep = Message<"ostiary.flow.v1.SettingsPass
 export declare const SettingsPasswordStepSchema: GenMessage<SettingsPasswordStep>;
 
 /**
+ * SettingsTotpStep sets up an authenticator app (RFC 6238).
+ *
+ * @generated from message ostiary.flow.v1.SettingsTotpStep
+ */
+export declare type SettingsTotpStep = Message<"ostiary.flow.v1.SettingsTotpStep"> & {
+  /**
+   * Empty: a new key is shown, in the form and in the offer. Otherwise the code that the app has for that key now; then it
+   * is kept, and logins ask for it.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Whether the other sessions of the account end. By default they stay.
+   *
+   * @generated from field: bool end_other_sessions = 2;
+   */
+  endOtherSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsTotpStep.
+ * Use `create(SettingsTotpStepSchema)` to create a new message.
+ */
+export declare const SettingsTotpStepSchema: GenMessage<SettingsTotpStep>;
+
+/**
+ * SettingsBackupCodesStep makes backup codes.
+ *
+ * @generated from message ostiary.flow.v1.SettingsBackupCodesStep
+ */
+export declare type SettingsBackupCodesStep = Message<"ostiary.flow.v1.SettingsBackupCodesStep"> & {
+  /**
+   * Whether the owner has the codes that the flow shows. Until then former ones are good.
+   *
+   * @generated from field: bool confirmed = 1;
+   */
+  confirmed: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsBackupCodesStep.
+ * Use `create(SettingsBackupCodesStepSchema)` to create a new message.
+ */
+export declare const SettingsBackupCodesStepSchema: GenMessage<SettingsBackupCodesStep>;
+
+/**
+ * ManageCredentialStep shows one credential.
+ *
+ * @generated from message ostiary.flow.v1.ManageCredentialStep
+ */
+export declare type ManageCredentialStep = Message<"ostiary.flow.v1.ManageCredentialStep"> & {
+  /**
+   * The id of the credential.
+   *
+   * @generated from field: string credential_id = 1;
+   */
+  credentialId: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ManageCredentialStep.
+ * Use `create(ManageCredentialStepSchema)` to create a new message.
+ */
+export declare const ManageCredentialStepSchema: GenMessage<ManageCredentialStep>;
+
+/**
+ * RenameCredentialStep gives a credential another name.
+ *
+ * @generated from message ostiary.flow.v1.RenameCredentialStep
+ */
+export declare type RenameCredentialStep = Message<"ostiary.flow.v1.RenameCredentialStep"> & {
+  /**
+   * The id of the credential.
+   *
+   * @generated from field: string credential_id = 1;
+   */
+  credentialId: string;
+
+  /**
+   * The new name. Empty: it has none.
+   *
+   * @generated from field: string label = 2;
+   */
+  label: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.RenameCredentialStep.
+ * Use `create(RenameCredentialStepSchema)` to create a new message.
+ */
+export declare const RenameCredentialStepSchema: GenMessage<RenameCredentialStep>;
+
+/**
+ * RemoveCredentialStep removes a credential.
+ *
+ * @generated from message ostiary.flow.v1.RemoveCredentialStep
+ */
+export declare type RemoveCredentialStep = Message<"ostiary.flow.v1.RemoveCredentialStep"> & {
+  /**
+   * The id of the credential.
+   *
+   * @generated from field: string credential_id = 1;
+   */
+  credentialId: string;
+
+  /**
+   * Whether the other sessions of the account end. By default they stay.
+   *
+   * @generated from field: bool end_other_sessions = 2;
+   */
+  endOtherSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.RemoveCredentialStep.
+ * Use `create(RemoveCredentialStepSchema)` to create a new message.
+ */
+export declare const RemoveCredentialStepSchema: GenMessage<RemoveCredentialStep>;
+
+/**
  * ResumeStep carries out the interrupted submit, or goes on with the account that was signed in to.
  *
  * @generated from message ostiary.flow.v1.ResumeStep
@@ -322,7 +485,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED.
+     * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED, LAST_WAY_IN, CREDENTIAL_GONE.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
@@ -338,7 +501,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "expired";
   } | {
     /**
-     * A code was sent to the new address.
+     * A code was sent to the new address, a credential is shown, or the method that is set up asks for more.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */

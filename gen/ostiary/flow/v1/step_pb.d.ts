@@ -76,6 +76,47 @@ export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
 export declare const CodeStepSchema: GenMessage<CodeStep>;
 
 /**
+ * TotpStep shows the code that an authenticator app has now (RFC 6238).
+ *
+ * @generated from message ostiary.flow.v1.TotpStep
+ */
+export declare type TotpStep = Message<"ostiary.flow.v1.TotpStep"> & {
+  /**
+   * The code, read as that of CodeStep. It is taken within 30 seconds of its time, and once: after it only later codes
+   * are.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.TotpStep.
+ * Use `create(TotpStepSchema)` to create a new message.
+ */
+export declare const TotpStepSchema: GenMessage<TotpStep>;
+
+/**
+ * BackupCodeStep uses up one of the account's backup codes.
+ *
+ * @generated from message ostiary.flow.v1.BackupCodeStep
+ */
+export declare type BackupCodeStep = Message<"ostiary.flow.v1.BackupCodeStep"> & {
+  /**
+   * The code. Capital and small letters are the same. White space, hyphens and invisible characters are ignored.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.BackupCodeStep.
+ * Use `create(BackupCodeStepSchema)` to create a new message.
+ */
+export declare const BackupCodeStepSchema: GenMessage<BackupCodeStep>;
+
+/**
  * ConfirmLinkStep uses the link that was opened.
  *
  * @generated from message ostiary.flow.v1.ConfirmLinkStep

@@ -11,7 +11,7 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
  * Describes the file ostiary/flow/v1/step.proto.
  */
 export const file_ostiary_flow_v1_step = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiEQoPQ29uZmlybUxpbmtTdGVwIgwKClJlc2VuZFN0ZXAiDAoKRGlzb3duU3RlcCIKCghCYWNrU3RlcEKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASIRCg9Db25maXJtTGlua1N0ZXAiDAoKUmVzZW5kU3RlcCIMCgpEaXNvd25TdGVwIgoKCEJhY2tTdGVwQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * Describes the message ostiary.flow.v1.SendCodeStep.
@@ -35,30 +35,44 @@ export const CodeStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_step, 2);
 
 /**
+ * Describes the message ostiary.flow.v1.TotpStep.
+ * Use `create(TotpStepSchema)` to create a new message.
+ */
+export const TotpStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 3);
+
+/**
+ * Describes the message ostiary.flow.v1.BackupCodeStep.
+ * Use `create(BackupCodeStepSchema)` to create a new message.
+ */
+export const BackupCodeStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 4);
+
+/**
  * Describes the message ostiary.flow.v1.ConfirmLinkStep.
  * Use `create(ConfirmLinkStepSchema)` to create a new message.
  */
 export const ConfirmLinkStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 3);
+  messageDesc(file_ostiary_flow_v1_step, 5);
 
 /**
  * Describes the message ostiary.flow.v1.ResendStep.
  * Use `create(ResendStepSchema)` to create a new message.
  */
 export const ResendStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 4);
+  messageDesc(file_ostiary_flow_v1_step, 6);
 
 /**
  * Describes the message ostiary.flow.v1.DisownStep.
  * Use `create(DisownStepSchema)` to create a new message.
  */
 export const DisownStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 5);
+  messageDesc(file_ostiary_flow_v1_step, 7);
 
 /**
  * Describes the message ostiary.flow.v1.BackStep.
  * Use `create(BackStepSchema)` to create a new message.
  */
 export const BackStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 6);
+  messageDesc(file_ostiary_flow_v1_step, 8);
 

@@ -422,7 +422,30 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
      */
     value: PasswordCredential;
     case: "password";
+  } | {
+    /**
+     * The details of an authenticator app.
+     *
+     * @generated from field: ostiary.identity.v1.TotpCredential totp = 8;
+     */
+    value: TotpCredential;
+    case: "totp";
+  } | {
+    /**
+     * The details of backup codes.
+     *
+     * @generated from field: ostiary.identity.v1.BackupCodeCredential backup_code = 9;
+     */
+    value: BackupCodeCredential;
+    case: "backupCode";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Whether a login asks for a second factor because of it.
+   *
+   * @generated from field: bool second_factor = 10;
+   */
+  secondFactor: boolean;
 };
 
 /**
@@ -450,6 +473,47 @@ export declare type PasswordCredential = Message<"ostiary.identity.v1.PasswordCr
  * Use `create(PasswordCredentialSchema)` to create a new message.
  */
 export declare const PasswordCredentialSchema: GenMessage<PasswordCredential>;
+
+/**
+ * TotpCredential holds the details of an authenticator app.
+ *
+ * @generated from message ostiary.identity.v1.TotpCredential
+ */
+export declare type TotpCredential = Message<"ostiary.identity.v1.TotpCredential"> & {
+};
+
+/**
+ * Describes the message ostiary.identity.v1.TotpCredential.
+ * Use `create(TotpCredentialSchema)` to create a new message.
+ */
+export declare const TotpCredentialSchema: GenMessage<TotpCredential>;
+
+/**
+ * BackupCodeCredential holds the details of backup codes.
+ *
+ * @generated from message ostiary.identity.v1.BackupCodeCredential
+ */
+export declare type BackupCodeCredential = Message<"ostiary.identity.v1.BackupCodeCredential"> & {
+  /**
+   * How many codes are left.
+   *
+   * @generated from field: int32 remaining = 1;
+   */
+  remaining: number;
+
+  /**
+   * How many there were.
+   *
+   * @generated from field: int32 total = 2;
+   */
+  total: number;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BackupCodeCredential.
+ * Use `create(BackupCodeCredentialSchema)` to create a new message.
+ */
+export declare const BackupCodeCredentialSchema: GenMessage<BackupCodeCredential>;
 
 /**
  * RequiredAction is something that an identity is asked to do.

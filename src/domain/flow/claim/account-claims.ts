@@ -31,7 +31,7 @@ type ClaimAttempt = Pick<AttemptOf<KindTypes, Claiming>, "caller" | "flow" | "st
 interface AccountClaimsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
-  readonly identities: Pick<IdentityStore, "listCredentials">;
+  readonly identities: Pick<IdentityStore, "credentialsOf">;
   readonly logins: LoginFlows;
   readonly disowning: AccountDisowning;
   readonly clock: Clock;
@@ -109,11 +109,9 @@ export class AccountClaims {
     { client, data: { clientData } }: FlowRecord,
     identityId: IdentityId,
   ): Promise<ClaimOutcome> {
-    // An account has few credentials; the offers would be the same with more than these.
-    const credentials = await this.#deps.identities.listCredentials(caller.tenant, identityId, { size: 200 });
-    const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
+    const credentials = await this.#deps.identities.credentialsOf(caller.tenant, identityId);
     const start = { client, returnTo: undefined, clientData };
-    const login = await this.#deps.logins.createForOwner(caller, start, identityId, credentialKinds);
+    const login = await this.#deps.logins.createForOwner(caller, start, identityId, credentials);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
   }
 }

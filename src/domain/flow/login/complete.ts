@@ -1,7 +1,9 @@
+import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { Identity } from "../../identity/identity.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, LoginProved } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
@@ -29,13 +31,15 @@ export interface LoginProof {
   readonly proof: LoginCompletion["proof"];
   readonly held: readonly HeldRevision[];
   readonly authentication: LoginProved["authentication"];
-  readonly replacement: LoginProved["replacement"];
+  readonly replacement?: LoginProved["replacement"];
+  readonly notice?: LoginProved["notice"];
   readonly ticket: ThrottleTicket;
 }
 
 interface LoginCompletionsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
+  readonly outbox: Outbox;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -72,7 +76,7 @@ export class LoginCompletions {
   async #tryOnce(
     caller: FlowCaller,
     flow: LoginFlow,
-    { candidate, proof, held, authentication, replacement, ticket }: LoginProof,
+    { candidate, proof, held, authentication, replacement, notice, ticket }: LoginProof,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
@@ -115,6 +119,7 @@ export class LoginCompletions {
       maxSessions: tenant.settings.session.maxParallel,
       idleSince: idleSince(tenant.settings.session, at),
       at,
+      messages: notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : [],
       events,
       evictionEvent: newEvent("session.revoked", at, actor, {
         identityId: identity.id,

@@ -1,9 +1,15 @@
-import { type FilledForm, isFilledForm, stepNameOf, typedIdentifierOf } from "../../form/form-submission.ts";
+import {
+  type FilledForm,
+  fieldsOf,
+  isFilledForm,
+  stepNameOf,
+  typedIdentifierOf,
+} from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import { enabledMethods, type LoginCandidate, type LoginMethod } from "../../method/method.ts";
+import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -64,7 +70,7 @@ export class LoginFlows {
 
   constructor(deps: LoginFlowsDependencies) {
     this.#deps = deps;
-    this.#methods = new Map(deps.methods.map((method) => [method.kind, method]));
+    this.#methods = new Map(deps.methods.map((method) => [stepOf(method), method]));
     this.#flows = new KindFlows(deps, {
       kind: "login",
       table: deps.table,
@@ -112,12 +118,12 @@ export class LoginFlows {
     caller: FlowCaller,
     start: CallerStart,
     identityId: IdentityId,
-    credentialKinds: LoginCandidate["credentialKinds"],
+    credentials: LoginCandidate["credentials"],
   ): Promise<CreatedFlow | undefined> {
     const first = enabledMethods(this.#deps.methods, caller.tenant).filter(
       ({ factor }) => factor !== "second",
     );
-    const methods = methodsFor(first, credentialKinds);
+    const methods = methodsFor(first, credentials);
     if (methods.length === 0) return undefined;
     return this.#begin(caller, start, { kind: "owner", methods }, identityId);
   }
@@ -180,7 +186,11 @@ export class LoginFlows {
     const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
     const typed = this.#typedOf(submitted);
-    return flows[how](tenant, digest, typed?.value, method?.credential);
+    const asked = method?.credential && {
+      kind: method.credential,
+      lookupKey: method.lookupKey?.(fieldsOf(submitted)),
+    };
+    return flows[how](tenant, digest, typed?.value, asked);
   }
 
   /** The identifier that was typed. With a code or a click it has no meaning, because the flow has its identifier already. */

@@ -2,6 +2,7 @@ import { domainError } from "../../errors.ts";
 import { type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
+import { placeOf } from "../../identity/notices.ts";
 import type { LoginCandidate, LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
@@ -45,18 +46,20 @@ export class LoginProofs {
     // Security rule (SR-ENUM-9): beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
     const isWorthless = ticket.silenced.size > 0;
     const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const place = placeOf(caller.origin, this.#deps.clock.now());
     const prove = async (by: LoginCandidate | undefined) => {
       const compared = isWorthless ? undefined : by;
-      const result = await method.proveLogin({ tenant, step, candidate: compared, memory });
+      const result = await method.proveLogin({ tenant, step, candidate: compared, memory, place });
       if (result.kind !== "proved") return result;
       return {
         by: method.kind,
         kind: "proved",
         candidate: result.candidate,
-        proof: { kind: "credential", credential: method.credential },
+        proof: { kind: "credential" },
         held: [{ digest: flow.digest, revision: flow.revision }],
         authentication: result.authentication,
         replacement: result.replacement,
+        notice: result.notice,
         ticket,
       } satisfies LoginProof;
     };
@@ -72,7 +75,7 @@ export class LoginProofs {
       const stands =
         again?.identity.state === "active" &&
         again.identity.id === lost.candidate.identity.id &&
-        again.credential === lost.candidate.credential;
+        again.credential?.secret === lost.candidate.credential?.secret;
       if (stands) return { ...lost, candidate: again };
       const renewed = await prove(again);
       // It was the method's last step before; what it is now would be the answer to another one.
@@ -95,7 +98,7 @@ export class LoginProofs {
         verifiedAddresses(candidate.identity).some((address) => isSameAddress(address, target));
       if (candidate === undefined || !stands) return proofWorthless();
       const proof = { kind: "address", target } as const;
-      return { kind: "proved", candidate, proof, held, authentication, replacement: undefined, ticket };
+      return { kind: "proved", candidate, proof, held, authentication, ticket };
     };
     const { candidate, readAgain, state } = attempt;
     return this.#complete(attempt, proofOf(candidate), typedAt(state), async () =>
@@ -124,7 +127,7 @@ export class LoginProofs {
   ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
     if (given.kind === "proved" && firstFactorOf(state) === undefined) {
       const { secondFactors } = this.#deps;
-      const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentialKinds);
+      const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentials);
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
         return {

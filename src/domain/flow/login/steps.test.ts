@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { Elsewhere, KnowsSecret, TwoQuestions } from "../../../../test/support/methods.ts";
-import type { Identity } from "../../identity/identity.ts";
+import { aCredential } from "../../../../test/support/records.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import type { LoginMethod, LoginStage } from "../../method/method.ts";
 import type { Tenant, TenantSettings } from "../../tenant/tenant.ts";
 
@@ -172,14 +173,14 @@ describe("a login that asks first who signs in", () => {
     const friendly = { ...byName, enumerationSafe: false };
     const unverified = [{ kind: "email", value: email, path: "email", verifiedAt: undefined }] as const;
 
-    test.each<[string, Partial<Identity>, readonly "password"[], readonly string[]]>([
-      ["a password and a verified address", {}, ["password"], ["password", "code", "link"]],
+    test.each<[string, Partial<Identity>, readonly Credential[], readonly string[]]>([
+      ["a password and a verified address", {}, [aCredential()], ["password", "code", "link"]],
       ["a verified address alone", {}, [], ["code", "link"]],
-      ["a password alone", { verifiableAddresses: unverified }, ["password"], ["password"]],
-    ])("offers an account with %s what it signs in with", async (_, person, credentialKinds, offers) => {
+      ["a password alone", { verifiableAddresses: unverified }, [aCredential()], ["password"]],
+    ])("offers an account with %s what it signs in with", async (_, person, credentials, offers) => {
       const flows = await login(friendly);
       await flows.person(person);
-      flows.credentialKinds = credentialKinds;
+      flows.credentials = credentials;
       await flows.submit("identify", {}, typed);
       expect((await flows.show()).stage).toMatchObject({ offers: offers.map((kind) => ({ kind })) });
       const isOffered = offers.includes("code");
@@ -404,13 +405,10 @@ const second = new Factor("second", "second");
 const either = new Factor("either", "either");
 const secret = "the stored secret";
 
-function candidateOf({ identity, credential, credentialKinds }: TestFlows) {
-  return identity && { identity, credential, credentialKinds, loginSequence: 1 };
-}
-
 async function loginWith(methods: readonly LoginMethod[], settings: Partial<TenantSettings> = {}) {
   const flows = await login(settings, methods);
   flows.credential = secret;
+  flows.credentials = [aCredential()];
   return flows;
 }
 
@@ -442,7 +440,7 @@ describe("a second factor", () => {
     await expect(flows.submit("first", { secret })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     // Whatever is typed beside it, it is tried against the account of the first proof, and counted for that.
     flows.answers = {
-      findForLogin: async () => ({ flow: flows.flow, candidate: candidateOf(flows) }),
+      findForLogin: async () => ({ flow: flows.flow, candidate: flows.candidate }),
     };
     const other = { identifier: "eve@example.com" };
     expect(await flows.submit("second", { secret: "wrong" }, other)).toMatchObject({ kind: "rejected" });

@@ -2,7 +2,7 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import { enabledMethods, type LoginMethod } from "../../method/method.ts";
+import { enabledMethods, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -81,6 +81,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         memory: state.at === "continue_method" ? state.method.memory : undefined,
       }),
     take: async (attempt) => {
+      const unreadable = method.unreadable?.(attempt.step);
+      if (unreadable !== undefined) return unreadable;
       const entered = enteredAt(attempt);
       if (entered.kind === "rejected") return entered;
       const { name } = entered;
@@ -93,7 +95,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   const stepsOf = <State extends InMethod>(
     own: readonly LoginMethod[],
     among: (context: Context<State>) => readonly MethodKind[],
-  ) => Object.fromEntries(own.map((method) => [method.kind, methodStep(method, among)]));
+  ) => Object.fromEntries(own.map((method) => [stepOf(method), methodStep(method, among)]));
 
   const sendStep = (kind: ChallengeKind): StepRule<LoginTypes, Choosing> =>
     requestStep<LoginTypes, Choosing>({ kind: "login", challenges }, kind, {
@@ -269,19 +271,21 @@ function identify(
 /** The methods that an active account has a credential for. What finds the account by itself may be of any. */
 function ownMethods(
   methods: readonly LoginMethod[],
-  candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentialKinds"> | undefined,
+  candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentials"> | undefined,
 ): readonly MethodKind[] {
   if (candidate?.identity.state !== "active") return [];
-  return methodsFor(methods, candidate.credentialKinds);
+  return methodsFor(methods, candidate.credentials);
 }
 
 /** The methods for accounts with these credentials. */
 export function methodsFor(
   methods: readonly LoginMethod[],
-  credentialKinds: NonNullable<Attempt["candidate"]>["credentialKinds"],
+  credentials: NonNullable<Attempt["candidate"]>["credentials"],
 ): readonly MethodKind[] {
   return methods
-    .filter(({ credential }) => credential === undefined || credentialKinds.includes(credential))
+    .filter(
+      ({ credential }) => credential === undefined || credentials.some(({ kind }) => kind === credential),
+    )
     .map(({ kind }) => kind);
 }
 

@@ -1,8 +1,7 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
-import type { CredentialKind } from "../../kinds.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
@@ -18,7 +17,7 @@ import type { RecoveryCompleted, RecoveryTypes } from "./state.ts";
 /** Whose account it is, and what they sign in with. */
 interface Owner {
   readonly identity: Identity;
-  readonly credentialKinds: readonly CredentialKind[];
+  readonly credentials: readonly Credential[];
 }
 
 interface RecoveryCompletionsDependencies {
@@ -48,11 +47,11 @@ export class RecoveryCompletions {
     caller: FlowCaller,
     flow: RecordOf<RecoveryTypes>,
     { held, authentication }: ProvedAddress,
-    { identity, credentialKinds }: Owner,
+    { identity, credentials }: Owner,
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
-    const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentialKinds);
+    const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
       client: flow.client,
       returnTo: flow.returnTo,

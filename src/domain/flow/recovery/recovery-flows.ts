@@ -73,12 +73,12 @@ export class RecoveryFlows {
   ): Promise<RecoveryOutcome> {
     const { access, flows } = this.#deps;
     const digest = access.digestOf(caller.tenant, submitted.flowId);
-    const { flow, identity, credentialKinds } =
+    const { flow, identity, credentials } =
       read ?? (await flows.findWithIdentity(caller.tenant, "recovery", digest));
     return this.#flows.submit<AddressSubmission>(caller, submitted, flow, ({ address }) => ({
       address,
       identity,
-      credentialKinds,
+      credentials,
     }));
   }
 }

@@ -1,5 +1,4 @@
-import type { Identity } from "../../identity/identity.ts";
-import type { CredentialKind } from "../../kinds.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { Claiming } from "../claim/state.ts";
 import type { Flow, FlowCompleted } from "../shared/flow.ts";
@@ -35,7 +34,7 @@ export interface RecoveryTypes {
     readonly address: string;
     /** Whose flow it is, as far as that is known. */
     readonly identity: Identity | undefined;
-    readonly credentialKinds: readonly CredentialKind[];
+    readonly credentials: readonly Credential[];
   };
   readonly Done: { readonly kind: "completed"; readonly completed: RecoveryCompleted };
 }

@@ -166,7 +166,7 @@ async function takeChoice(
 
 async function takeProof(
   { claims, completions }: RecoveryTableDependencies,
-  { caller, flow, state, identity, credentialKinds }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
+  { caller, flow, state, identity, credentials }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
   proved: ProvedAddress,
 ): Result {
   const isVouched = flow.data.purpose.operator === "vouches";
@@ -177,7 +177,7 @@ async function takeProof(
   // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.
   if (!isVouched && !isRecoverable(identity, proved.target)) return proofWorthless();
-  const completed = await completions.complete(caller, flow, proved, { identity, credentialKinds });
+  const completed = await completions.complete(caller, flow, proved, { identity, credentials });
   return completed === undefined ? proofWorthless() : { kind: "completed", completed };
 }
 

@@ -1,8 +1,10 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import { placeOf } from "../../identity/notices.ts";
 import type { ChallengeKind } from "../../kinds.ts";
 import type { RegistrationMethod } from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
@@ -35,6 +37,7 @@ interface SignUpDependencies {
   readonly flows: FlowStore;
   readonly challenges: Challenges;
   readonly accounts: NewAccounts;
+  readonly clock: Clock;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
 }
 
@@ -72,7 +75,10 @@ export class SignUp {
     const identifiers = checked.derived.identifiers.map(({ value }) => value);
     const { traits } = checked;
     const memory = state.at === "continue_method" ? state.method.memory : undefined;
-    const result = await method.proveRegistration({ tenant, step, account: { traits, identifiers }, memory });
+    const name = checked.derived.displayName || (identifiers[0] ?? "");
+    const account = { traits, identifiers, name };
+    const place = placeOf(attempt.caller.origin, this.#deps.clock.now());
+    const result = await method.proveRegistration({ tenant, step, account, memory, place });
     if (result.kind === "rejected") return result;
     if (result.kind !== "proved") {
       const next = { kind: method.kind, memory: result.memory };

@@ -72,7 +72,7 @@ describe("where a registration begins", () => {
     const shown = await flows.flows.registration.show(flows.caller(), flows.id, {
       flow,
       identity: undefined,
-      credentialKinds: [],
+      credentials: [],
     });
     expect(shown.kind).toBe("replaced");
     expect(flows.last("createOnce").flow.data.state).toEqual({ at: "fill_profile", traits });

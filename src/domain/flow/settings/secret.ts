@@ -1,17 +1,27 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
-import { noticeOf, noticesTo } from "../../identity/notices.ts";
-import type { SettingsMethod, SettingsStep } from "../../method/method.ts";
+import type { Credential, NewCredential } from "../../identity/identity.ts";
+import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { type CredentialId, newId } from "../../ids.ts";
+import type { Authentication, SettingsMethod, SettingsStep } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
-import type { StepResult } from "../shared/table.ts";
-import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
-import type { SettingsChange, SettingsTypes } from "./state.ts";
+import type { Moved, StepResult } from "../shared/table.ts";
+import {
+  accountName,
+  assertWritten,
+  choiceOf,
+  ownOrigin,
+  type SettingsAttempt,
+  writtenOf,
+} from "./change.ts";
+import { credentialTaken } from "./credentials.ts";
+import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
 interface SecretSettingsDependencies {
@@ -21,6 +31,13 @@ interface SecretSettingsDependencies {
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
+}
+
+/** A change that was checked, and what the step has shown beside it. */
+interface PreparedSecret {
+  readonly kind: "prepared";
+  readonly change: Extract<SettingsChange, { kind: "credential" | "method" }>;
+  readonly authentication: Authentication | undefined;
 }
 
 /** Setting one's own secret within a settings flow, also the one that a recovery asks for. */
@@ -41,10 +58,10 @@ export class SecretSettings {
    * a fresh login nor that of a recovery.
    */
   async prepare(
-    { tenant, flow, state, identity, step, isPrivileged }: SettingsAttempt,
+    { caller, tenant, flow, state, identity, step, isPrivileged }: SettingsAttempt,
     method: SettingsMethod,
     rule: SettingsStep,
-  ): Promise<Extract<SettingsChange, { kind: "credential" }> | StepResult<SettingsTypes>> {
+  ): Promise<PreparedSecret | StepResult<SettingsTypes>> {
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
     const subject = `${tenant.tenantId} ${identity.id} ${standing}`;
@@ -55,62 +72,111 @@ export class SecretSettings {
       throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
     }
     const { traits } = identity;
-    const account = { traits, identifiers: identity.identifiers.map(({ value }) => value) };
+    const identifiers = identity.identifiers.map(({ value }) => value);
+    const account = { traits, identifiers, name: accountName(identity) };
+    const place = placeOf(caller.origin, this.#deps.clock.now());
     const memory = "method" in state ? state.method.memory : undefined;
-    const result = await rule.take({ tenant, step, account, memory });
+    const result = await rule.take({ tenant, step, account, memory, place });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
-      const keepOtherSessions = step.fields.keepOtherSessions === true;
-      const { credential, notice } = result;
-      return { kind: "credential", credential, notice, keepOtherSessions };
+      const { credential, notice, authentication, endsOtherSessions } = result;
+      const change = {
+        kind: "credential",
+        credential,
+        notice,
+        keepOtherSessions: !endsOtherSessions,
+      } as const;
+      return { kind: "prepared", change, authentication };
     }
-    const { interrupted } = state;
-    const isNew = choiceOf(state) === "set_new_secret";
-    const at = isNew ? "continue_new_secret" : "continue_method";
     const next = { kind: method.kind, memory: result.memory };
-    return {
-      kind: "moved",
-      state: { at, method: next, interrupted },
-      identityId: flow.identityId,
-      url: result.kind === "redirects" ? result.url : undefined,
-    };
+    // What is shown next may be a secret: a fresh login comes before it. One that leads elsewhere is not kept waiting.
+    if (result.kind === "continues" && !isPrivileged && memory === undefined) {
+      return { kind: "prepared", change: { kind: "method", method: next }, authentication: undefined };
+    }
+    const url = result.kind === "redirects" ? result.url : undefined;
+    return { ...this.continue({ flow, state }, next), url };
   }
 
-  /** Stores a secret that was checked and hashed. After a recovery the session comes with it, and the flow is over. */
+  /** Goes on with a method that has more to ask. */
+  continue(
+    { flow, state }: Pick<SettingsAttempt, "flow" | "state">,
+    method: Extract<SettingsChange, { kind: "method" }>["method"],
+  ): Moved<SettingsState> {
+    const isNew = choiceOf(state) === "set_new_secret";
+    const at = isNew ? "continue_new_secret" : "continue_method";
+    return { kind: "moved", state: { at, method }, identityId: flow.identityId };
+  }
+
+  /**
+   * Stores a secret that was checked and hashed. After a recovery the session comes with it, and the flow is over. `shown`: what
+   * the step has shown in a session that is fresh.
+   */
   async change(
     attempt: SettingsAttempt,
     change: Extract<SettingsChange, { kind: "credential" }>,
+    shown?: Authentication,
   ): Promise<StepResult<SettingsTypes>> {
-    const { caller, tenant, flow, identity, session } = attempt;
-    const { credential, notice } = change;
+    const { caller, tenant, flow, identity, credentials, session } = attempt;
+    const { notice } = change;
     const { engine, store, outbox, throttle, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
-    const issued = this.#issueSession(attempt, at);
+    const former = credentials.find((each) => isSameCredential(each, change.credential));
+    const credential = { ...change.credential, id: former?.id ?? newId<CredentialId>(at) };
+    const isRecovery = flow.data.purpose.kind === "recovery";
+    const issued = isRecovery ? this.#issueSession(attempt, at) : this.#raised(attempt, shown, at);
+    const replaces = isRecovery || issued === undefined ? undefined : session?.id;
     const about = { identityId: identity.id, sessionId: issued?.session.id };
     const events = [
       newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: credential.kind } }),
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
-    const known = issued && throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
+    if (replaces !== undefined) {
+      const data = { reason: "refreshed" };
+      events.push(newEvent("session.revoked", at, origin, { ...about, sessionId: replaces, data }));
+    }
+    const isKnown = isRecovery && issued !== undefined;
+    const known = isKnown ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client)) : undefined;
     const result = await store.changeCredential(tenant, {
       ...writtenOf(engine, attempt),
-      completes: flow.data.purpose.kind === "recovery",
+      completes: isRecovery,
       identityId: identity.id,
       credential,
       session: issued?.session,
+      replaces,
       throttle: known?.completion,
-      keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
+      keep: isRecovery ? undefined : change.keepOtherSessions ? "all" : session?.id,
       at,
       messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
       events,
       revocationEvent: revocationOf(identity.id, origin, at),
     });
+    if (result === "credential_taken") return credentialTaken();
     await assertWritten(engine, attempt, result);
-    if (issued === undefined) return { kind: "changed", identity };
     const { client, returnTo } = flow;
-    const given = { ...issued, client, device: known?.device };
-    return { kind: "completed", completed: { identity, session: given, returnTo } };
+    const given = issued && { ...issued, client, device: known?.device };
+    if (isRecovery && given) return { kind: "completed", completed: { identity, session: given, returnTo } };
+    const own = [...credentials.filter((each) => each !== former), stored(credential, former, at)];
+    return { kind: "changed", identity, credentials: own, ...(given && { session: given }) };
+  }
+
+  /**
+   * The session in the place of the one in which more was shown than before; undefined if it stays.
+   *
+   * Security rule (SR-FACTOR-6): a session never rises by a change of the settings alone. Only what was shown within a fresh session
+   * counts for it, and its token is another one then (ASVS V7.2.4).
+   */
+  #raised(
+    { caller, tenant, flow, identity, session }: SettingsAttempt,
+    shown: Authentication | undefined,
+    at: Date,
+  ) {
+    if (shown === undefined || session === undefined || session.assuranceLevel === shown.assuranceLevel)
+      return undefined;
+    const proof = { ...shown, purpose: "sign_in", completedAt: at } as const;
+    const methods = [...session.authenticationMethods, proof];
+    const { origin } = caller;
+    return newSession(this.#deps.tokens, tenant, identity.id, { client: flow.client, methods, origin, at });
   }
 
   /** The session of somebody who was recovered, in place of the one in which a second factor was shown. */
@@ -121,4 +187,21 @@ export class SecretSettings {
     const { origin } = caller;
     return newSession(this.#deps.tokens, tenant, identity.id, { client: flow.client, methods, origin, at });
   }
+}
+
+function isSameCredential(
+  { kind, lookupKey }: Pick<Credential, "kind" | "lookupKey">,
+  given: Pick<NewCredential, "kind" | "lookupKey">,
+): boolean {
+  return kind === given.kind && lookupKey === (given.lookupKey ?? "");
+}
+
+/** A credential as it is once it is stored. */
+function stored(
+  { secret: _secret, ...given }: NewCredential & { readonly id: CredentialId },
+  former: Credential | undefined,
+  at: Date,
+): Credential {
+  const usual = { lookupKey: "", label: "", isSecondFactor: false };
+  return { ...usual, ...given, createdAt: former?.createdAt ?? at, updatedAt: at, lastUsedAt: undefined };
 }

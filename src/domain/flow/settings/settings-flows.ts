@@ -1,9 +1,10 @@
 import { domainError } from "../../errors.ts";
 import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
+import type { IdentityStore } from "../../identity/store.ts";
 import type { TraitsEtags } from "../../identity/traits-etags.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
@@ -26,17 +27,23 @@ import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type FlowView, viewOf } from "../shared/flow-view.ts";
 import { ownSession } from "../shared/own-session.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
-import { firstState, flowAfter } from "./change.ts";
-import type { SettingsPurpose, SettingsTypes } from "./state.ts";
-import { accountName } from "./steps.ts";
+import { accountName, firstState, flowAfter } from "./change.ts";
+import type { GivenSession, SettingsPurpose, SettingsTypes } from "./state.ts";
 
 /** What came of a submit to a settings flow. */
 export type SettingsOutcome =
   | FlowOutcome
   | Exclude<SettingsTypes["Done"], { readonly kind: "changed" }>
-  | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity };
+  | {
+      readonly kind: "saved";
+      readonly flow: Flow;
+      readonly identity: Identity;
+      /** In the place of the one that the change was made in. */
+      readonly session: GivenSession | undefined;
+    };
 
 /** What was submitted to a settings flow. */
 export interface SettingsSubmission extends FlowSubmission {
@@ -49,11 +56,25 @@ export interface SettingsSubmission extends FlowSubmission {
 
 type SettingsFlow = RecordOf<SettingsTypes>;
 
+/** Whose account it is, and what they sign in with. */
+interface Owner {
+  readonly identity: Identity;
+  /** Oldest first. */
+  readonly credentials: readonly Credential[];
+}
+
+/** Who uses a flow. */
+interface Holder extends Owner {
+  readonly session: Session | undefined;
+}
+
 interface SettingsFlowsDependencies {
   readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<SettingsTypes>;
+  readonly identities: Pick<IdentityStore, "credentialsOf">;
+  readonly secondFactors: SecondFactors;
   readonly schemas: IdentitySchemas;
   readonly etags: TraitsEtags;
   /** What the holder of a recovery sees: it takes the place of the settings after one that have expired. */
@@ -82,7 +103,8 @@ export class SettingsFlows {
     access.assertClient(caller, start.client);
     const { identity } = await caller.session(start.client);
     const purpose: SettingsPurpose = { kind: "settings" };
-    return engine.create(caller, this.#viewFor(caller.tenant, identity), {
+    const credentials = await this.#deps.identities.credentialsOf(caller.tenant, identity.id);
+    return engine.create(caller, this.#viewFor(caller.tenant, { identity, credentials }), {
       ...start,
       purpose,
       state: firstState(purpose),
@@ -108,15 +130,15 @@ export class SettingsFlows {
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
-  async show(caller: FlowCaller, flowId: string, { flow, identity: owner }: ReadFlow): Promise<FlowFound> {
+  async show(caller: FlowCaller, flowId: string, { flow, ...owner }: ReadFlow): Promise<FlowFound> {
     const { access, engine } = this.#deps;
     const held = access.hold(caller, flow);
     const record = own(held.record);
-    const { identity } = await this.#holderOf(caller, record, owner);
+    const holder = await this.#holderOf(caller, record, owner);
     if (held.kind === "expired") {
-      return { kind: "replaced", replacement: await this.#beginAgain(caller, flowId, record, identity) };
+      return { kind: "replaced", replacement: await this.#beginAgain(caller, flowId, record, holder) };
     }
-    return engine.show(caller, this.#viewFor(caller.tenant, identity), flowId, record);
+    return engine.show(caller, this.#viewFor(caller.tenant, holder), flowId, record);
   }
 
   /** Carries out what was submitted. */
@@ -128,40 +150,49 @@ export class SettingsFlows {
     const { access, engine, table } = this.#deps;
     const { tenant } = caller;
     const { flowId } = submitted;
-    const { flow: found, identity: owner } = read ?? (await this.#find(tenant, flowId));
+    const { flow: found, ...owner } = read ?? (await this.#find(tenant, flowId));
     const held = access.hold(caller, found);
     access.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
     // Security rule (SR-FLOW-1): who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
-    const { identity, session } = await this.#holderOf(caller, own(held.record), owner);
+    const holder = await this.#holderOf(caller, own(held.record), owner);
+    const { identity, credentials, session } = holder;
     const admitted = await engine.admit(held, submitted, () =>
-      this.#beginAgain(caller, flowId, own(held.record), identity),
+      this.#beginAgain(caller, flowId, own(held.record), holder),
     );
     if (admitted.kind !== "entered") return admitted;
     const flow = own(admitted.record);
-    const view = this.#viewFor(tenant, identity);
+    const view = this.#viewFor(tenant, holder);
     const { step, traits, traitsEtag } = submissionOf(submitted, () => view.form(tenant, flow).nodes);
-    const isPrivileged = this.#isPrivileged(tenant, flow, session);
-    const account = this.#accountOf(tenant, identity);
+    const isPrivileged = this.#isPrivileged(tenant, flow, holder);
+    const account = this.#accountOf(tenant, holder);
     const outcome = await engine.take<SettingsTypes>(table, view, {
       ...{ caller, tenant, flow, flowId, state: flow.data.state, step, traits, traitsEtag },
-      ...{ account, identity, session, isPrivileged },
+      ...{ account, identity, credentials, session, isPrivileged },
     });
-    return outcome.kind === "changed" ? this.#saved(caller, flowId, flow, outcome.identity) : outcome;
+    return outcome.kind === "changed"
+      ? this.#saved(caller, flowId, flow, { credentials, ...outcome })
+      : outcome;
   }
 
   /** The outcome of a change that was made; the flow goes on with what holds now. */
-  #saved(caller: FlowCaller, flowId: string, flow: SettingsFlow, identity: Identity): SettingsOutcome {
+  #saved(
+    caller: FlowCaller,
+    flowId: string,
+    flow: SettingsFlow,
+    { identity, credentials, session }: Owner & { readonly session?: GivenSession },
+  ): SettingsOutcome {
     const { engine } = this.#deps;
-    const view = this.#viewFor(caller.tenant, identity);
+    const view = this.#viewFor(caller.tenant, { identity, credentials });
     const next = flowAfter(flow);
     const form = view.form(caller.tenant, next);
     const drawn = { ...form, messages: [texts.settingsSaved(), ...form.messages] };
-    return { kind: "saved", flow: engine.presentTo(caller, view, flowId, next, drawn), identity };
+    return { kind: "saved", flow: engine.presentTo(caller, view, flowId, next, drawn), identity, session };
   }
 
   /** What is seen of an account; without one, that of a new secret. */
-  #viewFor(tenant: Tenant, identity: Identity | undefined): FlowView {
-    const account = identity && this.#accountOf(tenant, identity);
+  #viewFor(tenant: Tenant, owner: Owner | undefined): FlowView {
+    const account = owner && this.#accountOf(tenant, owner);
+    const identity = owner?.identity;
     const isShown = (flow: FlowRecord) => own(flow).data.purpose.kind === "settings";
     return viewOf<SettingsTypes>(
       this.#deps.table,
@@ -183,24 +214,19 @@ export class SettingsFlows {
     );
   }
 
-  #accountOf(tenant: Tenant, identity: Identity) {
-    return { identity, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
+  #accountOf(tenant: Tenant, { identity, credentials }: Owner) {
+    return { identity, credentials, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
   }
 
   /**
    * The flow that takes the place of an expired one. A recovery's was good for the proof that was given then: the proof is
    * given again, in a recovery. Throws RECOVERY_DISABLED where nobody can begin one.
    */
-  #beginAgain(
-    caller: FlowCaller,
-    flowId: string,
-    flow: SettingsFlow,
-    identity: Identity,
-  ): Promise<CreatedFlow> {
+  #beginAgain(caller: FlowCaller, flowId: string, flow: SettingsFlow, owner: Owner): Promise<CreatedFlow> {
     const { engine, recoveryView } = this.#deps;
     const { tenant } = caller;
     if (flow.data.purpose.kind === "settings") {
-      return engine.replace(caller, this.#viewFor(tenant, identity), flowId, flow);
+      return engine.replace(caller, this.#viewFor(tenant, owner), flowId, flow);
     }
     if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
     const { client, returnTo, data } = flow;
@@ -223,25 +249,43 @@ export class SettingsFlows {
   async #holderOf(
     caller: FlowCaller,
     { client, data: { purpose } }: SettingsFlow,
-    identity: Identity | undefined,
-  ): Promise<{ readonly identity: Identity; readonly session: Session | undefined }> {
+    { identity, credentials }: Pick<ReadFlow, "identity" | "credentials">,
+  ): Promise<Holder> {
     if (purpose.kind === "recovery") {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
       const isEnough = purpose.recovery.methods.length === 0;
-      return { identity, session: isEnough ? undefined : await ownSession(caller, client, identity.id) };
+      const session = isEnough ? undefined : await ownSession(caller, client, identity.id);
+      return { identity, credentials, session };
     }
     const { session } = await caller.session(client);
-    if (identity !== undefined && session.identityId === identity.id) return { identity, session };
+    if (identity !== undefined && session.identityId === identity.id)
+      return { identity, credentials, session };
     // A browser has shown that the flow is its own: somebody else has signed in there, and their form is not to get what was
     // typed into this one. Of a native flow a stranger learns nothing.
     throw domainError(client === "browser" ? "FLOW_IDENTITY_MISMATCH" : "FLOW_NOT_FOUND", {});
   }
 
-  #isPrivileged(tenant: Tenant, { data: { purpose } }: SettingsFlow, session: Session | undefined): boolean {
+  /**
+   * Whether the holder has shown lately, and as strongly as the account can be signed in to, who they are.
+   *
+   * Security rule (SR-FACTOR-7): what protects an account is not changed by somebody who has shown less than a login asks for now, whose
+   * session is from before a second factor was set up.
+   */
+  #isPrivileged(
+    tenant: Tenant,
+    { data: { purpose } }: SettingsFlow,
+    { credentials, session }: Holder,
+  ): boolean {
     // Security rule (SR-FACTOR-2): an account with a second factor shows it before a recovery changes anything.
     if (purpose.kind === "recovery") {
       if (purpose.recovery.methods.length === 0) return true;
       if (session?.assuranceLevel !== "aal2") return false;
+    }
+    if (session !== undefined) {
+      const { assuranceLevel } = session;
+      const authentication = { kind: "password", assuranceLevel } as const;
+      if (this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials).length > 0)
+        return false;
     }
     const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
     return age !== undefined && age <= tenant.settings.settings.privilegedMs;

@@ -1,7 +1,8 @@
 import type { MessageContent } from "../../courier/message.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
-import type { Identity, NewCredential } from "../../identity/identity.ts";
+import type { Credential, Identity, NewCredential } from "../../identity/identity.ts";
 import type { TraitsChange } from "../../identity/merge-patch.ts";
+import type { CredentialId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import type { MethodMemory } from "../../method/method.ts";
@@ -25,6 +26,13 @@ export type SettingsChange =
       readonly notice: MessageContent;
       readonly keepOtherSessions: boolean;
     }
+  /** A method that has more to ask. */
+  | { readonly kind: "method"; readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory } }
+  | {
+      readonly kind: "removal";
+      readonly credentialId: CredentialId;
+      readonly endOtherSessions: boolean;
+    }
   | { readonly kind: "deletion" };
 
 /** What a fresh login was asked for. */
@@ -42,8 +50,13 @@ export type SettingsState =
       readonly at: "continue_method" | "continue_new_secret";
       readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
     } & Interrupted)
+  /** One credential is renamed or removed. */
+  | ({ readonly at: "manage_credential"; readonly credentialId: CredentialId } & Interrupted)
   /** The traits change once the new address among them is proven. */
   | (Awaiting & { readonly at: "enter_code"; readonly change: TraitsChange } & Interrupted);
+
+/** A session that a change gives. */
+export type GivenSession = Pick<FlowCompleted, "session" | "token" | "client" | "device">;
 
 /** The types of a settings flow. */
 export interface SettingsTypes {
@@ -51,10 +64,19 @@ export interface SettingsTypes {
   readonly Purpose: SettingsPurpose;
   readonly Context: {
     /** Undefined while the flow that follows a recovery is drafted. */
-    readonly account: { readonly identity: Identity; readonly schema: CompiledSchema } | undefined;
+    readonly account:
+      | {
+          readonly identity: Identity;
+          readonly schema: CompiledSchema;
+          /** Oldest first. */
+          readonly credentials: readonly Credential[];
+        }
+      | undefined;
   };
   readonly Attempt: {
     readonly identity: Identity;
+    /** Those of the account, oldest first. */
+    readonly credentials: readonly Credential[];
     /**
      * The session that the holder shows. After a recovery none, unless a second factor is wanted: then the one that came of
      * it, once it was shown.
@@ -72,12 +94,19 @@ export interface SettingsTypes {
         readonly kind: "completed";
         readonly completed: {
           readonly identity: Identity;
-          readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "device">;
+          readonly session: GivenSession;
           readonly returnTo: string | undefined;
         };
       }
     /** The change was made; the flow goes on with what holds now. */
-    | { readonly kind: "changed"; readonly identity: Identity }
+    | {
+        readonly kind: "changed";
+        readonly identity: Identity;
+        /** Undefined: they are as before. */
+        readonly credentials?: readonly Credential[];
+        /** A session in the place of the one that the change was made in. */
+        readonly session?: GivenSession;
+      }
     | {
         readonly kind: "deletion_scheduled";
         readonly purgeAt: Date;

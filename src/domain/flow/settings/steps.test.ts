@@ -75,6 +75,12 @@ const profileNodes = (values: Readonly<Record<string, string>> = { email, name: 
   "profile/profile: [Save]",
 ];
 const passwordNodes = ["password/password.password: password!", "password/password: [Save]"];
+const factorNodes = [
+  "totp/totp: [Set up an authenticator app] alone",
+  "backup_code/backupCodes: [Make backup codes] alone",
+];
+const factorSections = ["totp: Authenticator app", "backup_code: Backup codes"];
+const offers = [{ kind: "profile" }, { kind: "password" }, { kind: "totp" }, { kind: "backup_code" }];
 
 describe("settings", () => {
   test("show the account, without what is only written, and each method in its section", async () => {
@@ -82,13 +88,14 @@ describe("settings", () => {
     expect(await form()).toEqual({
       stage: "change_settings",
       texts: ["Your account", expect.any(String), expect.stringContaining("Ada")],
-      sections: ["profile: About you", "password: Password"],
+      sections: ["profile: About you", "password: Password", ...factorSections],
       messages: [],
-      nodes: [...profileNodes(), ...passwordNodes],
+      nodes: [...profileNodes(), ...passwordNodes, ...factorNodes],
     });
     expect(await stage()).toEqual({
       kind: "change_settings",
-      offers: [{ kind: "profile" }, { kind: "password" }],
+      offers,
+      credentials: flows.credentials,
     });
     const pin = (await flows.show(caller)).form.nodes.find(({ name }) => name === "traits.pin");
     expect(pin).toMatchObject({ step: "profile", section: "profile" });
@@ -231,6 +238,7 @@ describe("traits", () => {
       "resume: [Go on with the change] alone",
       ...profileNodes({ email: added, name: "Ada" }),
       ...passwordNodes,
+      ...factorNodes,
     ]);
     const { interrupted } = state() as unknown as { readonly interrupted: object };
     const fresh = flows.signedIn();
@@ -274,13 +282,23 @@ describe("the end of an account", () => {
   test("is on offer where the tenant allows it", async () => {
     const { form, stage, submit } = await settings({ tenant });
     expect(await form()).toMatchObject({
-      sections: ["profile: About you", "password: Password", expect.stringMatching(/^deletion: /)],
+      sections: [
+        "profile: About you",
+        "password: Password",
+        ...factorSections,
+        expect.stringMatching(/^deletion: /),
+      ],
       messages: [],
-      nodes: [...profileNodes(), ...passwordNodes, expect.stringMatching(/^deletion\/deleteAccount: /)],
+      nodes: [
+        ...profileNodes(),
+        ...passwordNodes,
+        ...factorNodes,
+        expect.stringMatching(/^deletion\/deleteAccount: /),
+      ],
     });
-    expect(await stage()).toEqual({
+    expect(await stage()).toMatchObject({
       kind: "change_settings",
-      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", purgeAt: undefined }],
+      offers: [...offers, { kind: "deletion", purgeAt: undefined }],
     });
     await expect(submit("keepAccount")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     await expect((await settings()).submit("deleteAccount")).rejects.toMatchObject({
@@ -321,12 +339,12 @@ describe("the end of an account", () => {
   test("can be taken back by an older session, also where it is no longer on offer", async () => {
     const { form, stage, submit, flows } = await settings({ person: scheduled, session: stale });
     expect(await form()).toMatchObject({
-      sections: ["profile: About you", "password: Password"],
+      sections: ["profile: About you", "password: Password", ...factorSections],
       messages: [expect.stringContaining("2026")],
-      nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes],
+      nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes, ...factorNodes],
     });
     expect(await stage()).toMatchObject({
-      offers: [{ kind: "profile" }, { kind: "password" }, { kind: "deletion", purgeAt: scheduled.purgeAt }],
+      offers: [...offers, { kind: "deletion", purgeAt: scheduled.purgeAt }],
     });
     await expect(submit("deleteAccount")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     expect(await submit("keepAccount")).toMatchObject({ kind: "saved" });
@@ -419,7 +437,7 @@ describe("a method of several steps", () => {
       nodes: ["password.second.s: text", "back: [Back] alone"],
     });
     expect((await form()).texts).toHaveLength(2);
-    expect(await stage()).toEqual({ kind: at, offers: [{ kind: "password" }] });
+    expect(await stage()).toMatchObject({ kind: at, offers: [{ kind: "password" }] });
     for (const step of ["profile", "resume"]) {
       await expect(submit(step)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     }

@@ -1,13 +1,20 @@
 import { domainError } from "../../errors.ts";
 import { button, type Node, type Section } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Credential } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
-import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../method/method.ts";
+import {
+  type Authentication,
+  enabledMethods,
+  type SettingsMethod,
+  type SettingsStage,
+  type SettingsStep,
+} from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { backupCodesMissing, manageTitle } from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -16,7 +23,14 @@ import type { LoginFlows } from "../login/login-flows.ts";
 import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
-import { choiceOf, type SettingsAttempt } from "./change.ts";
+import { accountName, choiceOf, type SettingsAttempt } from "./change.ts";
+import {
+  type CredentialSettings,
+  credentialGone,
+  credentialNodes,
+  removeNodes,
+  renameNodes,
+} from "./credentials.ts";
 import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
 import { filledIn, type ProfileSettings } from "./profile.ts";
@@ -24,7 +38,7 @@ import type { SecretSettings } from "./secret.ts";
 import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
-type Changing = Exclude<SettingsState, { readonly at: "enter_code" }>;
+type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
 type Result = Promise<StepResult<SettingsTypes>>;
 
 interface SettingsTableDependencies {
@@ -32,13 +46,14 @@ interface SettingsTableDependencies {
   readonly challenges: Challenges;
   readonly profile: ProfileSettings;
   readonly secret: SecretSettings;
+  readonly credentials: CredentialSettings;
   readonly deletion: AccountDeletion;
   readonly logins: LoginFlows;
 }
 
 /** Changing one's own account, as a table. After a recovery only a new secret is on offer. */
 export function settingsTable(deps: SettingsTableDependencies): FlowTable<SettingsTypes> {
-  const { methods, challenges, profile, secret, deletion } = deps;
+  const { methods, challenges, profile, secret, credentials, deletion } = deps;
 
   const secretSteps = <S extends Changing>(
     base: "change_settings" | "set_new_secret",
@@ -62,15 +77,22 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
-    nodes: ({ tenant, state }) => {
-      const nodes = step.nodes(tenant, "method" in state ? state.method.memory : undefined);
-      return state.at === "change_settings" ? inSection(method.kind, nodes) : nodes;
+    nodes: (context) => {
+      const stage = stageOf(context, method);
+      if (context.state.at !== "change_settings") return step.nodes(stage);
+      const isListed = method.listsCredentials && step === Object.values(method.settingsSteps)[0];
+      const own = isListed ? stage.credentials.flatMap(credentialNodes) : [];
+      return inSection(method.kind, [...own, ...step.nodes(stage)]);
     },
     take: async (attempt) => {
-      const change = await secret.prepare(attempt, method, step);
-      return change.kind === "credential" ? apply(deps, attempt, change) : change;
+      const prepared = await secret.prepare(attempt, method, step);
+      return prepared.kind === "prepared"
+        ? apply(deps, attempt, prepared.change, prepared.authentication)
+        : prepared;
     },
   });
+  const managed = ({ account, state }: ContextOf<SettingsTypes, State<"manage_credential">>) =>
+    account?.credentials.find(({ id }) => id === state.credentialId);
   const continuedSteps = <S extends State<"continue_method" | "continue_new_secret">>(
     base: "change_settings" | "set_new_secret",
   ): Record<string, StepRule<SettingsTypes, S>> => ({
@@ -89,8 +111,21 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
-  const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
-    methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
+  const underWay = (context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret">>) =>
+    methods
+      .filter(({ kind }) => kind === context.state.method.kind)
+      .map((method) => ({ kind: method.kind, facts: method.settingsOffer?.(stageOf(context, method)) }));
+  const manage = <S extends SettingsState>(
+    step: "renameCredential" | "removeCredential",
+    rule: Pick<StepRule<SettingsTypes, S>, "needs" | "take"> & Partial<StepRule<SettingsTypes, S>>,
+  ): Record<string, StepRule<SettingsTypes, S>> => ({
+    [step]: { leadsTo: ["change_settings"], nodes: () => [], ...rule },
+  });
+  const rename = (attempt: SettingsAttempt) => credentials.rename(attempt);
+  const remove = async (attempt: SettingsAttempt): Result => {
+    const removal = credentials.removalOf(attempt);
+    return removal.kind === "rejected" ? removal : apply(deps, attempt, removal);
+  };
   const resume = <S extends State<"change_settings" | "set_new_secret">>(
     rule: Pick<StepRule<SettingsTypes>, "leadsTo" | "limits">,
   ): StepRule<SettingsTypes, S> => ({
@@ -121,7 +156,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           const { purgeAt } = account.identity;
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
-        return { offers };
+        return { offers, credentials: account?.credentials ?? [] };
       },
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
@@ -140,10 +175,12 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           subtitle: headings.settingsHelp(),
           account: identity && texts.accountOf(accountName(identity)),
           sections,
-          messages:
-            identity === undefined || identity.purgeAt === never
+          messages: [
+            ...(identity === undefined || identity.purgeAt === never
               ? []
-              : [texts.deletionScheduled(identity.purgeAt)],
+              : [texts.deletionScheduled(identity.purgeAt)]),
+            ...(lacksBackupCodes(tenant, methods, account?.credentials) ? [backupCodesMissing()] : []),
+          ],
         };
       },
       steps: {
@@ -152,7 +189,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           nodes: () => [keepNode()],
           take: (attempt) => deletion.cancel(attempt),
         }),
-        resume: resume({ leadsTo: ["enter_code", "completed"], limits: ["code_send"] }),
+        resume: resume({ leadsTo: ["enter_code", "continue_method", "completed"], limits: ["code_send"] }),
         profile: {
           leadsTo: ["enter_code"],
           limits: ["code_send"],
@@ -161,6 +198,23 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           take: (attempt) => takeProfile(deps, attempt),
         },
         ...secretSteps<State<"change_settings">>("change_settings"),
+        // Each credential has a button of its own.
+        manageCredential: {
+          leadsTo: ["manage_credential"],
+          nodes: () => [],
+          take: async (attempt) => {
+            const credential = credentials.named(attempt);
+            if (credential === undefined) return credentialGone();
+            const { flow, state } = attempt;
+            return {
+              kind: "moved",
+              state: { at: "manage_credential", credentialId: credential.id, interrupted: state.interrupted },
+              identityId: flow.identityId,
+            };
+          },
+        },
+        ...manage<State<"change_settings">>("renameCredential", { take: rename }),
+        ...manage<State<"change_settings">>("removeCredential", { needs: needsOf.removal, take: remove }),
         deleteAccount: accountStep("deleteAccount", {
           leadsTo: ["completed"],
           needs: needsOf.deletion,
@@ -180,18 +234,49 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
       steps: {
         ...secretSteps<State<"set_new_secret">>("set_new_secret"),
-        resume: resume({ leadsTo: ["completed"] }),
+        resume: resume({ leadsTo: ["completed", "continue_new_secret"] }),
+      },
+    },
+    manage_credential: {
+      stage: "manage_credential",
+      facts: (context) => ({ credential: managed(context) }),
+      texts: (context) => {
+        const credential = managed(context);
+        return {
+          title: headings.settingsTitle(),
+          subtitle: credential && manageTitle(credential.kind, credential.label),
+        };
+      },
+      steps: {
+        ...manage<State<"manage_credential">>("renameCredential", {
+          nodes: (context) => nodesOf(managed(context), renameNodes),
+          take: rename,
+        }),
+        ...manage<State<"manage_credential">>("removeCredential", {
+          needs: needsOf.removal,
+          nodes: (context) => nodesOf(managed(context), removeNodes),
+          take: remove,
+        }),
+        back: {
+          leadsTo: ["change_settings"],
+          nodes: () => [button("back", texts.backLabel("settings"), true)],
+          take: async ({ flow, state: { interrupted } }) => ({
+            kind: "moved",
+            state: { at: "change_settings", interrupted },
+            identityId: flow.identityId,
+          }),
+        },
       },
     },
     continue_method: {
       stage: "change_settings",
-      facts: ({ state }) => ({ offers: underWay(state) }),
+      facts: (context) => ({ offers: underWay(context), credentials: context.account?.credentials ?? [] }),
       texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
       steps: continuedSteps<State<"continue_method">>("change_settings"),
     },
     continue_new_secret: {
       stage: "set_new_secret",
-      facts: ({ state }) => ({ offers: underWay(state) }),
+      facts: (context) => ({ offers: underWay(context) }),
       texts: () => ({ title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }),
       steps: continuedSteps<State<"continue_new_secret">>("set_new_secret"),
     },
@@ -210,6 +295,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
 /** What a change asks of the session in which it is made, at once or after it was interrupted. */
 const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
   credential: "fresh login",
+  method: "fresh login",
+  removal: "fresh login",
   // Security rule (SR-SETTINGS-1): a session that somebody found open or stole deletes no account (ASVS V7.5.1).
   deletion: "fresh login",
   // Security rule (SR-SETTINGS-1): what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
@@ -221,12 +308,17 @@ async function apply(
   deps: SettingsTableDependencies,
   attempt: SettingsAttempt,
   change: SettingsChange,
+  shown?: Authentication,
 ): Result {
   const { identity, isPrivileged } = attempt;
   const isTooOld = needsOf[change.kind] === "fresh login" && !isPrivileged;
   switch (change.kind) {
     case "credential":
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change);
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change, shown);
+    case "method":
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.continue(attempt, change.method);
+    case "removal":
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.credentials.remove(attempt, change);
     case "deletion":
       if (deletionStep(attempt.tenant, identity) !== "deleteAccount") {
         throw domainError("STEP_NOT_OFFERED", { step: "deleteAccount" });
@@ -314,9 +406,31 @@ function profileNodes(
   return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
 }
 
-/** What an account is known by to its owner: the name that its schema gives, else what they sign in with. */
-export function accountName({ displayName, identifiers }: Identity): string {
-  return displayName || (identifiers[0]?.value ?? "");
+/** Where in the settings the nodes of a method are drawn. */
+function stageOf(
+  { tenant, account, state }: ContextOf<SettingsTypes>,
+  { kind }: SettingsMethod,
+): SettingsStage {
+  const credentials = (account?.credentials ?? []).filter((own) => own.kind === kind);
+  return { tenant, credentials, memory: "method" in state ? state.method.memory : undefined };
+}
+
+/** Whether a second factor is asked for, and nothing helps those who lose it. */
+function lacksBackupCodes(
+  tenant: Tenant,
+  methods: readonly SettingsMethod[],
+  credentials: readonly Credential[] = [],
+): boolean {
+  const isOn = enabledMethods(methods, tenant).some(({ kind }) => kind === "backup_code");
+  const has = credentials.some(({ kind, facts }) => kind === "backup_code" && Number(facts.remaining) > 0);
+  return isOn && !has && credentials.some(({ isSecondFactor }) => isSecondFactor);
+}
+
+function nodesOf(
+  credential: Credential | undefined,
+  draw: (credential: Credential) => readonly Node[],
+): readonly Node[] {
+  return credential === undefined ? [] : draw(credential);
 }
 
 function inSection(section: string, nodes: readonly Node[]): readonly Node[] {

@@ -1,7 +1,7 @@
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { Identity, NewCredential } from "../../identity/identity.ts";
-import type { IdentityId, SessionId } from "../../ids.ts";
+import type { CredentialId, IdentityId, SessionId } from "../../ids.ts";
 import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
@@ -26,14 +26,35 @@ export interface CredentialChange extends OwnChange {
   /** Whether the flow is over: it was for this alone. */
   readonly completes: boolean;
   readonly credential: NewCredential;
-  /** A new session, after a recovery. */
+  /** A new session: after a recovery, or because more was shown than before. */
   readonly session: NewSession | undefined;
+  /** The session that ends because the new one takes its place. */
+  readonly replaces?: SessionId | undefined;
   /** The device that becomes known with that session. */
   readonly throttle?: ThrottleCompletion | undefined;
   /** Which of the other sessions stay: one, or all. */
   readonly keep: SessionId | "all" | undefined;
   /** Written if sessions ended. */
   readonly revocationEvent: Event;
+}
+
+/** The end of a credential. */
+export interface CredentialRemoval extends OwnChange {
+  readonly identityId: IdentityId;
+  readonly credentialId: CredentialId;
+  /** All that the account has: nothing is removed if it has others by now, so that it keeps a way to sign in. */
+  readonly known: readonly CredentialId[];
+  /** Which of the other sessions stay: one, or all. */
+  readonly keep: SessionId | "all" | undefined;
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
+}
+
+/** Another name of a credential. */
+export interface CredentialRenaming extends OwnChange {
+  readonly identityId: IdentityId;
+  readonly credentialId: CredentialId;
+  readonly label: string;
 }
 
 /** New traits. */
@@ -68,8 +89,18 @@ export type OwnChangeResult = Completion | "identity_changed";
  * whole or not at all, for one of many submits of the same flow.
  */
 export interface SettingsStore {
-  /** Sets a credential, ends other sessions and everything that is on its way for the identity. */
-  changeCredential(scope: TenantScope, change: CredentialChange): Promise<OwnChangeResult>;
+  /**
+   * Sets a credential, ends other sessions and everything that is on its way for the identity. `credential_taken` if another
+   * identity has one with its key.
+   */
+  changeCredential(
+    scope: TenantScope,
+    change: CredentialChange,
+  ): Promise<OwnChangeResult | "credential_taken">;
+  /** Removes a credential, and ends everything that is on its way for the identity. */
+  removeCredential(scope: TenantScope, removal: CredentialRemoval): Promise<OwnChangeResult>;
+  /** Gives a credential another name. */
+  renameCredential(scope: TenantScope, renaming: CredentialRenaming): Promise<OwnChangeResult>;
   /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
   changeProfile(scope: TenantScope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */

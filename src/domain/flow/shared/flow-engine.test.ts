@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { Elsewhere, KnowsSecret } from "../../../../test/support/methods.ts";
+import { aCredential } from "../../../../test/support/records.ts";
 import { domainError } from "../../errors.ts";
 import { never } from "../../instant.ts";
 import { Secret } from "../../secret.ts";
@@ -46,7 +47,7 @@ function stored({ flow }: TestFlows): FlowRecord {
 }
 
 const read = (flow: FlowRecord | undefined) =>
-  ({ flow, identity: undefined, credentialKinds: [] }) as Parameters<TestFlows["flows"]["login"]["show"]>[2];
+  ({ flow, identity: undefined, credentials: [] }) as Parameters<TestFlows["flows"]["login"]["show"]>[2];
 const refuse = () => {
   throw domainError("ORIGIN_NOT_ALLOWED", { origin: "https://evil.example" });
 };
@@ -464,6 +465,7 @@ describe("a step after a code or link", () => {
   async function withSecondFactor() {
     const flows = await TestFlows.make({}, { login: [new KnowsSecret("second", "second")] });
     await flows.person({});
+    flows.credentials = [aCredential()];
     flows.put("login", { at: "choose_method" }, {}, { kind: "sign_in" });
     return flows;
   }

@@ -1,7 +1,7 @@
 import type { CallOrigin } from "../../event/event.ts";
 import type { Form } from "../../form/form.ts";
 import type { Rejection } from "../../form/rejection.ts";
-import type { AddressKind, Identity } from "../../identity/identity.ts";
+import type { AddressKind, Credential, Identity } from "../../identity/identity.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
@@ -131,7 +131,14 @@ export type FlowStage =
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "claim_account"; readonly address: string }
-  | { readonly kind: "change_settings"; readonly offers: readonly SettingsOffer[] }
+  | {
+      readonly kind: "change_settings";
+      readonly offers: readonly SettingsOffer[];
+      /** What the owner signs in with, oldest first. */
+      readonly credentials: readonly Credential[];
+    }
+  /** Undefined: it was removed meanwhile. */
+  | { readonly kind: "manage_credential"; readonly credential: Credential | undefined }
   | { readonly kind: "set_new_secret"; readonly offers: readonly MethodOffer[] };
 
 /** One method on offer. */
@@ -139,11 +146,14 @@ export interface MethodOffer {
   readonly kind: MethodKind;
   /** For codes and links: the addresses to choose from, if there is a choice. */
   readonly addresses?: readonly OfferedAddress[];
+  /** What its method says to forms that are written by hand. */
+  readonly facts?: JsonObject | undefined;
 }
 
 /** A part of a settings flow. */
 export type SettingsOffer =
-  | { readonly kind: "profile" | CredentialKind }
+  | { readonly kind: "profile" }
+  | { readonly kind: CredentialKind; readonly facts?: JsonObject | undefined }
   /** `purgeAt`: when the account will be deleted, if that is scheduled. */
   | { readonly kind: "deletion"; readonly purgeAt: Date | undefined };
 
@@ -179,8 +189,8 @@ export type FlowFound =
 export interface ReadFlow {
   readonly flow: FlowRecord;
   readonly identity: Identity | undefined;
-  /** The kinds of credentials that the identity has. */
-  readonly credentialKinds: readonly CredentialKind[];
+  /** The credentials that the identity has, oldest first. */
+  readonly credentials: readonly Credential[];
 }
 
 /** A flow just made, and the browser token to set as a cookie if the browser has none. */

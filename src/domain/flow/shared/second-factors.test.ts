@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { TestClock } from "../../../../test/support/clock.ts";
 import { KnowsSecret } from "../../../../test/support/methods.ts";
-import { someSettings } from "../../../../test/support/records.ts";
+import { aCredential, someSettings } from "../../../../test/support/records.ts";
+import type { Credential } from "../../identity/identity.ts";
 import type { TenantId } from "../../ids.ts";
 import type { LoginMethod } from "../../method/method.ts";
 import { SecondFactors, shownFirst } from "./second-factors.ts";
@@ -20,7 +21,7 @@ const weak = { authentication: { kind: "code", assuranceLevel: "aal1" } } as con
 /** What is wanted beside a proof. */
 function wanted(
   given: Parameters<SecondFactors["requiredBeside"]>[1],
-  credentials: readonly "password"[] = ["password"],
+  credentials: readonly Credential[] = [aCredential()],
   methods: readonly LoginMethod[] = [first, second, either, off, without as LoginMethod],
 ) {
   return new SecondFactors({ methods, clock }).requiredBeside(tenant, given, credentials);
@@ -31,7 +32,15 @@ test("what is wanted second is what the account has set up and the tenant has sw
   expect(wanted(weak)).toEqual(["second", "either"]);
   expect(wanted({ ...weak, by: "either" as never })).toEqual(["second"]);
   expect(wanted(weak, [])).toEqual([]);
-  expect(wanted(weak, ["password"], [first])).toEqual([]);
+  expect(wanted(weak, [aCredential()], [first])).toEqual([]);
+});
+
+test("a credential that is no second factor asks for none, and serves where another one asks", () => {
+  const passive = aCredential({ isSecondFactor: false });
+  expect(wanted(weak, [passive])).toEqual([]);
+  const other = Object.assign(new KnowsSecret("other", "second"), { credential: "other" as "password" });
+  const asking = aCredential({ kind: "other" as "password" });
+  expect(wanted(weak, [passive, asking], [second, other])).toEqual(["second", "other"]);
 });
 
 test("a proof that is worth two factors needs none beside it", () => {

@@ -1,4 +1,5 @@
-import type { CredentialKind, MethodKind } from "../../kinds.ts";
+import type { Credential } from "../../identity/identity.ts";
+import type { MethodKind } from "../../kinds.ts";
 import { type Authentication, enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";
@@ -22,13 +23,18 @@ export class SecondFactors {
   requiredBeside(
     tenant: Tenant,
     given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
-    credentialKinds: readonly CredentialKind[],
+    credentials: readonly Credential[],
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
-    return enabledMethods(this.#deps.methods, tenant)
-      .filter(({ kind, factor }) => factor !== "first" && kind !== given.by)
-      .filter(({ credential }) => credential !== undefined && credentialKinds.includes(credential))
-      .map(({ kind }) => kind);
+    const second = enabledMethods(this.#deps.methods, tenant).filter(
+      ({ kind, factor }) => factor !== "first" && kind !== given.by,
+    );
+    const own = (isMeant: (credential: Credential) => boolean) => {
+      const kinds = new Set<string | undefined>(credentials.filter(isMeant).map(({ kind }) => kind));
+      return second.filter(({ credential }) => kinds.has(credential)).map(({ kind }) => kind);
+    };
+    // What was set up to be asked for asks; then whatever else is there serves as well.
+    return own(({ isSecondFactor }) => isSecondFactor).length === 0 ? [] : own(() => true);
   }
 
   /** A first proof as a flow remembers it. */

@@ -2,7 +2,7 @@ import type { SealedMessage } from "../../courier/outbox.ts";
 import type { Event } from "../../event/event.ts";
 import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import type { AddressKind, Identity, NewCredential } from "../../identity/identity.ts";
+import type { AddressKind, Credential, Identity, NewCredential } from "../../identity/identity.ts";
 import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
 import type { CredentialKind, FlowKind } from "../../kinds.ts";
@@ -16,6 +16,13 @@ import type { FlowData, FlowRecord } from "./flow.ts";
 export interface FoundForLogin {
   readonly flow: FlowRecord | undefined;
   readonly candidate: LoginCandidate | undefined;
+}
+
+/** The credential that a step is about. */
+export interface AskedCredential {
+  readonly kind: CredentialKind;
+  /** Undefined: the only one of its kind that the candidate has. */
+  readonly lookupKey?: string | undefined;
 }
 
 /** A flow as it was read: what is written to it is written only while it is still the same. */
@@ -41,13 +48,14 @@ export interface LoginCompletion {
   /** The flow, and the one that holds the challenge where that is another one. */
   readonly held: readonly HeldRevision[];
   readonly candidate: LoginCandidate;
-  /** What was proven: the credential that was read, or a verified address. */
+  /** What was proven: the credential that was read, if one was asked for, or a verified address. */
   readonly proof:
-    | { readonly kind: "credential"; readonly credential: CredentialKind | undefined }
+    | { readonly kind: "credential" }
     | { readonly kind: "address"; readonly target: ContactAddress };
   readonly session: NewSession;
   /** Replaces the credential's secret. */
   readonly replacement: LoginProved["replacement"];
+  readonly messages: readonly SealedMessage[];
   /** The session that ends because this one takes its place. */
   readonly replaces: SessionId | undefined;
   /** How many sessions may be active afterwards; the least recently used ones are ended. */
@@ -152,7 +160,7 @@ export interface FlowStore {
   /** The flow that waits for this link; undefined if there is none. */
   findByLink(scope: TenantScope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
   /**
-   * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. If no kind is given,
+   * A flow with the identity that it belongs to and its credentials, read at the same moment. If no kind is given,
    * a flow of any kind is found.
    */
   findWithIdentity(
@@ -162,18 +170,18 @@ export interface FlowStore {
   ): Promise<{
     readonly flow: FlowRecord | undefined;
     readonly identity: Identity | undefined;
-    readonly credentialKinds: readonly CredentialKind[];
+    readonly credentials: readonly Credential[];
   }>;
   /**
-   * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else by the
-   * normalised one that is given, or, without one, the identity that the flow belongs to. With the credential of a
-   * kind, if one is named.
+   * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else the identity
+   * that the flow belongs to or whose credential is asked for by its key, else by the normalised identifier that is given.
+   * With the credential that is asked for, if it is the candidate's.
    */
   findForLogin(
     scope: TenantScope,
     digest: Uint8Array,
     identifier: string | undefined,
-    credential: CredentialKind | undefined,
+    asked: AskedCredential | undefined,
   ): Promise<FoundForLogin>;
   /**
    * The same as `findForLogin`, for a flow of any kind. For flows other than logins the candidate is the identity of the flow.
@@ -182,7 +190,7 @@ export interface FlowStore {
     scope: TenantScope,
     digest: Uint8Array,
     identifier: string | undefined,
-    credential: CredentialKind | undefined,
+    asked: AskedCredential | undefined,
   ): Promise<FoundForLogin>;
   /**
    * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody

@@ -15,6 +15,7 @@ import type {
   SecretAttempt,
   SecretChanged,
   SettingsMethod,
+  SettingsStage,
 } from "../method.ts";
 import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
@@ -52,7 +53,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     // What is longer than any password can be is not hashed, for any account.
     if (passwordLength(password) > longestPassword) return credentialsInvalid();
     const secret = new Secret(password);
-    const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;
+    const hash = candidate?.identity.state === "active" ? candidate.credential?.secret : undefined;
     if (candidate === undefined || hash === undefined) {
       // Unknown, inactive or without a password: the same work and the same answer as for a wrong password
       // (ASVS V6.3.8), so that neither the answer nor its time tells which.
@@ -77,7 +78,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   readonly settingsSteps = {
     password: {
       setsNewSecret: true,
-      nodes: (tenant: Tenant) => [
+      nodes: ({ tenant }: SettingsStage) => [
         passwordNode(tenant, "new-password"),
         button("password", texts.saveLabel()),
       ],
@@ -98,7 +99,8 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
         problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
       } as const;
     }
-    return { kind: "changed", credential: await this.#hash(tenant, new Secret(password)), notice };
+    const credential = await this.#hash(tenant, new Secret(password));
+    return { kind: "changed", credential, notice, endsOtherSessions: step.fields.keepOtherSessions !== true };
   }
 
   async #hash(tenant: Tenant, password: Secret): Promise<NewCredential> {

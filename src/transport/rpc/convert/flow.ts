@@ -27,6 +27,7 @@ import type {
 import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
 import type { UserMessage } from "../../../domain/user-message/user-messages.ts";
 import { toTimestamp } from "./common.ts";
+import { toCredential } from "./identity.ts";
 import { toMethodOffer, toSettingsOffer } from "./method.ts";
 import { toValue } from "./value.ts";
 
@@ -129,7 +130,18 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
     case "claim_account":
       return { case: "claimAccount", value: { address: stage.address } };
     case "change_settings":
-      return { case: "changeSettings", value: { offers: stage.offers.map(toSettingsOffer) } };
+      return {
+        case: "changeSettings",
+        value: {
+          offers: stage.offers.map(toSettingsOffer),
+          credentials: stage.credentials.map(toCredential),
+        },
+      };
+    case "manage_credential":
+      return {
+        case: "manageCredential",
+        value: { credential: stage.credential && toCredential(stage.credential) },
+      };
     case "set_new_secret":
       return { case: "setNewSecret", value: { offers: stage.offers.map(toMethodOffer) } };
     default: {

@@ -131,6 +131,7 @@ export function toCredential(credential: Credential): MessageInitShape<typeof Cr
     createTime: toTimestamp(credential.createdAt),
     updateTime: toTimestamp(credential.updatedAt),
     label: credential.label,
+    secondFactor: credential.isSecondFactor,
     lastUseTime: credential.lastUsedAt && toTimestamp(credential.lastUsedAt),
     details: toCredentialDetails(credential),
   };

@@ -5,22 +5,31 @@ import type { MethodOfferSchema, SettingsOfferSchema } from "../../../../gen/ost
 import type { CredentialSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flow.ts";
 import type { Credential } from "../../../domain/identity/identity.ts";
-import type { MethodKind } from "../../../domain/kinds.ts";
+import type { JsonObject, JsonValue } from "../../../domain/json.ts";
+import type { CredentialKind, MethodKind } from "../../../domain/kinds.ts";
 import { addressKinds, toTimestamp } from "./common.ts";
+
+type CredentialOffer = Extract<
+  NonNullable<MessageInitShape<typeof MethodOfferSchema>["method"]>,
+  { case: "password" | "totp" | "backupCode" }
+>;
 
 /** The kinds of methods, and so of credentials, as the contract names them. */
 export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
   password: ProtoMethodKind.PASSWORD,
   code: ProtoMethodKind.CODE,
   link: ProtoMethodKind.LINK,
+  totp: ProtoMethodKind.TOTP,
+  backup_code: ProtoMethodKind.BACKUP_CODE,
 };
 
 /** The method on offer at a stage. */
 export function toMethodOffer({
   kind,
   addresses = [],
+  facts,
 }: MethodOffer): MessageInitShape<typeof MethodOfferSchema> {
-  if (kind === "password") return { method: { case: kind, value: {} } };
+  if (kind !== "code" && kind !== "link") return { method: toOffer(kind, facts) };
   const offered = addresses.map(({ id, masked, kind: of }) => ({
     id,
     address: masked,
@@ -31,9 +40,26 @@ export function toMethodOffer({
 
 /** The part of the settings on offer. */
 export function toSettingsOffer(offer: SettingsOffer): MessageInitShape<typeof SettingsOfferSchema> {
-  if (offer.kind !== "deletion") return { part: { case: offer.kind, value: {} } };
+  if (offer.kind === "profile") return { part: { case: "profile", value: {} } };
+  if (offer.kind !== "deletion") return { part: toOffer(offer.kind, offer.facts) };
   const purgeTime = offer.purgeAt && toTimestamp(offer.purgeAt);
   return { part: { case: "deletion", value: { purgeTime } } };
+}
+
+/** The offer of a method that keeps a credential. `facts`: what the method says to forms that are written by hand. */
+function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer {
+  switch (kind) {
+    case "password":
+      return { case: "password", value: {} };
+    case "totp":
+      return { case: "totp", value: { key: textOf(facts.key), uri: textOf(facts.uri) } };
+    case "backup_code": {
+      const codes = Array.isArray(facts.codes) ? facts.codes.map(textOf) : [];
+      return { case: "backupCode", value: { codes } };
+    }
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** What may be shown of a credential, as its method keeps it. */
@@ -41,5 +67,21 @@ export function toCredentialDetails({
   kind,
   facts,
 }: Credential): MessageInitShape<typeof CredentialSchema>["details"] {
-  return { case: kind, value: { hashAlgorithm: String(facts.algorithm ?? "") } };
+  switch (kind) {
+    case "password":
+      return { case: "password", value: { hashAlgorithm: textOf(facts.algorithm) } };
+    case "totp":
+      return { case: "totp", value: {} };
+    case "backup_code":
+      return {
+        case: "backupCode",
+        value: { remaining: Number(facts.remaining), total: Number(facts.total) },
+      };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }

@@ -21,6 +21,9 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   INVITATION_INVALID: ProtoRejectionReason.INVITATION_INVALID,
   CLAIM_ENDED: ProtoRejectionReason.CLAIM_ENDED,
   TRAITS_CHANGED: ProtoRejectionReason.TRAITS_CHANGED,
+  LAST_WAY_IN: ProtoRejectionReason.LAST_WAY_IN,
+  CREDENTIAL_GONE: ProtoRejectionReason.CREDENTIAL_GONE,
+  CREDENTIAL_TAKEN: ProtoRejectionReason.CREDENTIAL_TAKEN,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,

@@ -90,8 +90,10 @@ export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>
 export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>, profileOf: ProfileOf) {
   switch (outcome.kind) {
     case "saved": {
-      const value = { identity: await profileOf(outcome.identity) };
-      return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
+      const { flow, identity, session } = outcome;
+      const signedIn = session && (await signIn(call, { ...session, identity }, profileOf));
+      const value = { identity: await profileOf(identity), signedIn };
+      return { flow: toFlow(flow), outcome: { case: "saved" as const, value } };
     }
     case "deletion_scheduled": {
       const { client, purgeAt, returnTo = "" } = outcome;

@@ -1,10 +1,7 @@
 import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type {
-  FlowCompleted as FlowCompletedMessage,
-  SignedIn,
-} from "../../../../gen/ostiary/flow/v1/outcome_pb.js";
+import type { SignedIn } from "../../../../gen/ostiary/flow/v1/outcome_pb.js";
 import { toClientData } from "../../../domain/flow/shared/client-data.ts";
 import type { AnsweredBefore } from "../../../domain/flow/shared/flow.ts";
 import type { FlowAnswers, KeptAnswer } from "../../../domain/flow/shared/flow-answers.ts";
@@ -31,7 +28,14 @@ interface SubmitAnswer {
 }
 
 /** The outcome of a submit, as far as it matters here. */
-type Outcome = { readonly kind: string; readonly completed?: { readonly session?: unknown } | object };
+type Outcome = {
+  readonly kind: string;
+  readonly completed?: { readonly session?: unknown } | object;
+  readonly session?: unknown;
+};
+
+/** A session by itself, or with its token. */
+type Given = NewSession | { readonly session: NewSession } | undefined;
 
 /**
  * Runs the submits of all kinds of flows. The same request with the same request id gets its answer again, in case it got lost.
@@ -100,22 +104,20 @@ function isAnsweredBefore(outcome: Outcome): outcome is AnsweredBefore {
 /** Removes the tokens. Security rule (SR-FLOW-6): no token of a session or device is in the database, not even sealed. */
 function withoutTokens<Init>(answer: Init): Init {
   const { outcome } = answer as SubmitAnswer;
-  if (outcome?.case !== "completed") return answer;
-  const completed = outcome.value as Partial<FlowCompletedMessage>;
-  if (completed.signedIn === undefined) return answer;
-  const signedIn = { ...completed.signedIn, sessionToken: "", deviceToken: "" };
-  return { ...answer, outcome: { ...outcome, value: { ...completed, signedIn } } };
+  const given = signedInOf(answer as SubmitAnswer);
+  if (given === undefined) return answer;
+  const signedIn = { ...given, sessionToken: "", deviceToken: "" };
+  return { ...answer, outcome: { ...outcome, value: { ...(outcome?.value as object), signedIn } } };
 }
 
+/** What was signed in to: by a flow that is over, or by a change of the settings that has shown more. */
 function signedInOf({ outcome }: SubmitAnswer): SignedIn | undefined {
-  return outcome?.case === "completed" ? (outcome.value as FlowCompletedMessage).signedIn : undefined;
+  return (outcome?.value as { readonly signedIn?: SignedIn } | undefined)?.signedIn;
 }
 
 /** The session that an outcome gives: beside its identity, or with its token. */
-function sessionOf({ completed }: Outcome): NewSession | undefined {
-  const given = (
-    completed as { readonly session?: NewSession | { readonly session: NewSession } } | undefined
-  )?.session;
+function sessionOf({ completed, session }: Outcome): NewSession | undefined {
+  const given = (completed as { readonly session?: Given } | undefined)?.session ?? (session as Given);
   if (given === undefined) return undefined;
   return "session" in given ? given.session : given;
 }

@@ -1,0 +1,183 @@
+import type { Outbox } from "../../courier/outbox.ts";
+import { newEvent } from "../../event/event.ts";
+import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import { verifiedAddresses } from "../../identity/addresses.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
+import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { enabledMethods, type LoginMethod } from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/factor-messages.ts";
+import { saveLabel, type UserMessage } from "../../user-message/user-messages.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
+import type { StepResult } from "../shared/table.ts";
+import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
+import type { SettingsChange, SettingsTypes } from "./state.ts";
+import { revocationOf, type SettingsStore } from "./store.ts";
+
+type Result = Promise<StepResult<SettingsTypes>>;
+
+interface CredentialSettingsDependencies {
+  readonly engine: FlowEngine;
+  readonly store: SettingsStore;
+  readonly logins: readonly LoginMethod[];
+  readonly challenges: Challenges;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** What its owner does with a credential that is there: gives it a name, removes it. */
+export class CredentialSettings {
+  readonly #deps: CredentialSettingsDependencies;
+
+  constructor(deps: CredentialSettingsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** The credential that a step names; undefined if the account does not have it, or not any more. */
+  named({ step, credentials }: Pick<SettingsAttempt, "step" | "credentials">): Credential | undefined {
+    return credentials.find(({ id }) => id === step.fields.credentialId);
+  }
+
+  /** Gives a credential another name. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async rename(attempt: SettingsAttempt): Result {
+    const { tenant, identity, credentials, step } = attempt;
+    const credential = this.named(attempt);
+    if (credential === undefined) return credentialGone();
+    const { engine, store, clock } = this.#deps;
+    const label = String(step.fields.label ?? "").trim();
+    const at = clock.now();
+    const data = { kind: credential.kind, credential_id: credential.id };
+    const result = await store.renameCredential(tenant, {
+      ...writtenOf(engine, attempt),
+      identityId: identity.id,
+      credentialId: credential.id,
+      label,
+      at,
+      messages: [],
+      events: [newEvent("credential.renamed", at, ownOrigin(attempt), { identityId: identity.id, data })],
+    });
+    await assertWritten(engine, attempt, result);
+    const renamed = credentials.map((each) =>
+      each === credential ? { ...each, label, updatedAt: at } : each,
+    );
+    return { kind: "changed", identity, credentials: renamed };
+  }
+
+  /** The removal of a credential that a step asks for, if it may be removed. */
+  removalOf(attempt: SettingsAttempt): Extract<SettingsChange, { kind: "removal" }> | StepRejected {
+    const credential = this.named(attempt);
+    if (credential === undefined) return credentialGone();
+    const endOtherSessions = attempt.step.fields.endOtherSessions === true;
+    return { kind: "removal", credentialId: credential.id, endOtherSessions };
+  }
+
+  /** Removes a credential, and tells its owner. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async remove(attempt: SettingsAttempt, removal: Extract<SettingsChange, { kind: "removal" }>): Result {
+    const { tenant, flow, identity, credentials, session } = attempt;
+    const { engine, store, outbox, clock } = this.#deps;
+    const credential = credentials.find(({ id }) => id === removal.credentialId);
+    if (credential === undefined) return credentialGone();
+    const left = credentials.filter((each) => each !== credential);
+    if (!this.#canSignIn(tenant, identity, left)) return lastWayIn();
+    const { kind, label } = credential;
+    const at = clock.now();
+    const origin = ownOrigin(attempt);
+    const data = { kind, credential_id: credential.id };
+    const told = { kind, label, ...placeOf(origin, at) };
+    const notice = { template: "credential_removed", data: told } as const;
+    const result = await store.removeCredential(tenant, {
+      ...writtenOf(engine, attempt),
+      identityId: identity.id,
+      credentialId: credential.id,
+      known: credentials.map(({ id }) => id),
+      keep: removal.endOtherSessions ? session?.id : "all",
+      at,
+      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
+      events: [newEvent("credential.deleted", at, origin, { identityId: identity.id, data })],
+      revocationEvent: revocationOf(identity.id, origin, at),
+    });
+    await assertWritten(engine, attempt, result);
+    return { kind: "changed", identity, credentials: left };
+  }
+
+  /**
+   * Whether somebody can still sign in to the account. Security rule (SR-SETTINGS-6): the last way in is not removed. A second factor is
+   * no way in by itself.
+   */
+  #canSignIn(tenant: Tenant, identity: Identity, credentials: readonly Credential[]): boolean {
+    const { logins, challenges } = this.#deps;
+    const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
+    const first = enabledMethods(logins, tenant).filter(({ factor }) => factor !== "second");
+    return isSent || credentials.some(({ kind }) => first.some(({ credential }) => credential === kind));
+  }
+}
+
+/** What is drawn of each credential among the settings: when it was added and used, and the way to manage it. */
+export function credentialNodes(credential: Credential): readonly Node[] {
+  const { id, kind, label, createdAt, lastUsedAt } = credential;
+  const times: Node = {
+    name: `credentials.${id}`,
+    label: texts.manageTitle(kind, label),
+    messages: [],
+    element: { kind: "text", text: texts.credentialTimes(createdAt, lastUsedAt) },
+  };
+  const manage: Node = {
+    name: "manageCredential.credentialId",
+    step: "manageCredential",
+    label: texts.manageLabel(kind, label),
+    messages: [],
+    element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
+  };
+  return [times, manage];
+}
+
+/** What is drawn to give a credential another name. */
+export function renameNodes({ id, label }: Credential): readonly Node[] {
+  const element = { kind: "input", type: "text", value: label, maxLength: 64 } as const;
+  const name = nodeOf("renameCredential", "label", element, texts.credentialName());
+  return [hiddenId("renameCredential", id), name, button("renameCredential", saveLabel())];
+}
+
+/** What is drawn to remove a credential. */
+export function removeNodes({ id }: Credential): readonly Node[] {
+  const confirmation = texts.removeQuestion();
+  const remove = button("removeCredential", texts.removeLabel());
+  return [
+    hiddenId("removeCredential", id),
+    endOtherSessionsNode("removeCredential"),
+    { ...remove, element: { kind: "button", danger: true, importance: "secondary", confirmation } },
+  ];
+}
+
+function hiddenId(step: string, id: string): Node {
+  return nodeOf(step, "credentialId", { kind: "input", type: "hidden", value: id });
+}
+
+function nodeOf(step: string, field: string, element: Node["element"], label?: UserMessage): Node {
+  return { name: `${step}.${field}`, step, label, messages: [], element };
+}
+
+/** The rejection of a step about a credential that the account does not have. */
+export function credentialGone(): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "CREDENTIAL_GONE",
+    problems: { fields: [], form: [texts.credentialGone()] },
+  };
+}
+
+/** The rejection of a credential that another account has. */
+export function credentialTaken(): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "CREDENTIAL_TAKEN",
+    problems: { fields: [], form: [texts.credentialTaken()] },
+  };
+}
+
+function lastWayIn(): StepRejected {
+  return { kind: "rejected", reason: "LAST_WAY_IN", problems: { fields: [], form: [texts.lastWayIn()] } };
+}

@@ -1,0 +1,131 @@
+/** What people read of second factors and of what they sign in with. The numbers are as in user-messages.ts. */
+import type { CredentialKind } from "../kinds.ts";
+import { error, info, type UserMessage } from "./user-message.ts";
+
+/** The label of a code of an authenticator app. */
+export const totpLabel = (): UserMessage => info(1010006, "Code of your authenticator app");
+
+/** The label of a backup code. */
+export const backupCodeLabel = (): UserMessage => info(1010007, "Backup code");
+
+/** The button that begins with an authenticator app, where there is none. */
+export const setUpTotp = (): UserMessage => info(9000301, "Set up an authenticator app");
+
+/** The same, in the place of a former one. */
+export const replaceTotp = (): UserMessage => info(9000302, "Set up another authenticator app");
+
+/** What people see who do not see the image with the key. */
+export const totpImage = (): UserMessage => info(1050005, "The key for your authenticator app, as a QR code");
+
+/** The key to type into an app. */
+export const totpKey = (key: string): UserMessage =>
+  info(1050006, `Scan the code with your authenticator app, or type this key into it: ${key}`, { key });
+
+/** The button that sends the first code of an app. */
+export const confirmTotp = (): UserMessage => info(9000303, "Confirm");
+
+/** A code of an app that is wrong, or was used. */
+export const totpWrong = (): UserMessage =>
+  error(
+    4000008,
+    "That is not the code that your app shows now. Each code counts once: wait for the next one.",
+  );
+
+/** What can be no code of an app. */
+export const totpMalformed = (digits: number): UserMessage =>
+  error(9000304, `The code has ${digits} digits.`, { digits });
+
+/** The heading of authenticator apps. */
+export const totpTitle = (): UserMessage => info(9000305, "Authenticator app");
+
+/** The heading of backup codes. */
+export const backupCodesTitle = (): UserMessage => info(9000306, "Backup codes");
+
+/** The button that makes backup codes, where there are none. */
+export const makeBackupCodes = (): UserMessage => info(9000307, "Make backup codes");
+
+/** The same, in the place of former ones. */
+export const makeOtherBackupCodes = (): UserMessage => info(1050008, "Make new backup codes");
+
+/** How many backup codes are left. */
+export const backupCodesLeft = (remaining: number, total: number): UserMessage =>
+  info(9000308, `${remaining} of ${total} backup codes are left.`, { remaining, total });
+
+/** What to do with backup codes. */
+export const keepBackupCodes = (): UserMessage =>
+  info(
+    9000309,
+    "Keep these codes where you find them without your phone. Each signs you in once in the place of your second factor, and they are not shown again.",
+  );
+
+/** The backup codes, each on a line. */
+export const backupCodes = (codes: readonly string[]): UserMessage =>
+  info(1050015, codes.join("\n"), { codes: [...codes] });
+
+/** The button that keeps the backup codes that are shown. */
+export const keptBackupCodes = (): UserMessage => info(1050011, "I have kept them");
+
+/** A backup code that is wrong, or was used. */
+export const backupCodeWrong = (): UserMessage =>
+  error(4000016, "That is none of your backup codes, or it was used.");
+
+/** What can be no backup code. */
+export const backupCodeMalformed = (length: number): UserMessage =>
+  error(9000310, `A backup code has ${length} letters and digits.`, { length });
+
+/** Those who have a second factor and no backup codes may lose both. */
+export const backupCodesMissing = (): UserMessage =>
+  info(
+    9000311,
+    "Make backup codes, so that you can sign in when you do not have your second factor at hand.",
+  );
+
+/** The label of the box with which other sessions end. */
+export const endOtherSessions = (): UserMessage => info(9000312, "Sign out everywhere else");
+
+/** The heading where one credential is managed. */
+export const manageTitle = (kind: CredentialKind, label: string): UserMessage => {
+  const name = label === "" ? kindNames[kind] : label;
+  return info(9000313, name, { kind, label });
+};
+
+/** The label of the name of a credential. */
+export const credentialName = (): UserMessage => info(9000314, "Name");
+
+/** The button that shows one credential. */
+export const manageLabel = (kind: CredentialKind, label: string): UserMessage => {
+  const name = label === "" ? kindNames[kind] : label;
+  return info(9000315, `Change or remove: ${name}`, { kind, label });
+};
+
+/** When a credential was made and last used, as dates. */
+export function credentialTimes(createdAt: Date, lastUsedAt: Date | undefined): UserMessage {
+  const [made, used] = [createdAt, lastUsedAt].map((time) => time?.toISOString());
+  const day = (time: string | undefined) => time?.slice(0, 10);
+  const text =
+    used === undefined ? `Added on ${day(made)}.` : `Added on ${day(made)}, last used on ${day(used)}.`;
+  return info(9000316, text, { created_at: made ?? "", last_used_at: used ?? "" });
+}
+
+/** The button that removes a credential. */
+export const removeLabel = (): UserMessage => info(9000317, "Remove");
+
+/** The question before a credential is removed. */
+export const removeQuestion = (): UserMessage =>
+  info(9000318, "Remove it? You cannot sign in with it afterwards.");
+
+/** A credential without which nobody could sign in. */
+export const lastWayIn = (): UserMessage =>
+  error(9000319, "This is the only way to sign in to your account. Set up another one first.");
+
+/** A credential that is there no more. */
+export const credentialGone = (): UserMessage => error(9000320, "It was removed meanwhile.");
+
+/** What was to be added signs in to another account. */
+export const credentialTaken = (): UserMessage => error(9000321, "It belongs to another account already.");
+
+const kindNames: Readonly<Record<CredentialKind, string>> = {
+  password: "Password",
+  totp: "Authenticator app",
+  backup_code: "Backup codes",
+};
