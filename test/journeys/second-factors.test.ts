@@ -98,9 +98,9 @@ describe("an authenticator app", () => {
     expect(shown.outcome.case).toBe("nextStep");
     const nodes = shown.flow?.form?.nodes ?? [];
     expect(nodes.map(({ name }) => name)).toEqual([
-      ...["totp.image", "totp.key", "totp.code", "totp.endOtherSessions", "totp", "back"],
+      ...["totp.help", "totp.image", "totp.key", "totp.code", "totp.endOtherSessions", "totp", "back"],
     ]);
-    const image = nodes[0]?.kind.case === "image" ? nodes[0].kind.value : undefined;
+    const image = nodes[1]?.kind.case === "image" ? nodes[1].kind.value : undefined;
     expect(image).toMatchObject({ mediaType: "image/svg+xml", source: { case: "data" } });
     const stage = shown.flow?.stage;
     const offer = stage?.case === "changeSettings" ? stage.value.offers[0]?.part : undefined;
@@ -109,7 +109,7 @@ describe("an authenticator app", () => {
     expect(key).toMatch(/^[A-Z2-7]{32}$/);
     expect(new URL(uri)).toMatchObject({ protocol: "otpauth:", host: "totp" });
     expect(new URL(uri).searchParams.get("secret")).toBe(key);
-    expect(nodes[1]?.kind).toMatchObject({
+    expect(nodes[2]?.kind).toMatchObject({
       case: "text",
       value: { text: { context: { key } }, copyable: true },
     });

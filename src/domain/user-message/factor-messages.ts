@@ -18,8 +18,17 @@ export const replaceTotp = (): UserMessage => info(9000302, "Set up another auth
 export const totpImage = (): UserMessage => info(1050005, "The key for your authenticator app, as a QR code");
 
 /** The key to type into an app. */
-export const totpKey = (key: string): UserMessage =>
-  info(1050006, `Scan the code with your authenticator app, or type this key into it: ${key}`, { key });
+export const totpKey = (key: string): UserMessage => info(1050006, key, { key });
+
+/** The label of that key. */
+export const totpKeyLabel = (): UserMessage => info(9000322, "Key");
+
+/** How an app gets its key. */
+export const totpHelp = (): UserMessage =>
+  info(
+    9000323,
+    "Scan the image with your authenticator app, or type the key into it. Then enter the code that it shows.",
+  );
 
 /** The button that sends the first code of an app. */
 export const confirmTotp = (): UserMessage => info(9000303, "Confirm");
