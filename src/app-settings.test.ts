@@ -43,7 +43,7 @@ describe("the settings of the tenant", () => {
         recovery: undefined,
         settings: undefined,
       },
-      login: { lifetimeMs: 3_600_000, style: "one_step" },
+      login: { lifetimeMs: 3_600_000, style: "one_step", newDeviceNotice: true },
       registration: {
         lifetimeMs: 3_600_000,
         mode: "open",

@@ -48,7 +48,11 @@ export function toTenantSettings(
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     branding: brandingOf(settings.branding, publicUrl),
     uiUrls,
-    login: { lifetimeMs: durationMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
+    login: {
+      lifetimeMs: durationMs(flows.login.lifetime),
+      style: loginStyleOf(flows.login.style),
+      newDeviceNotice: flows.login.newDeviceNotice,
+    },
     registration: {
       lifetimeMs: durationMs(flows.registration.lifetime),
       mode: modeOf(flows.registration.mode),

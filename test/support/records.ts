@@ -157,7 +157,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
     },
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
-    login: { lifetimeMs: hourMs, style: "one_step" },
+    login: { lifetimeMs: hourMs, style: "one_step", newDeviceNotice: true },
     registration: {
       lifetimeMs: hourMs,
       mode: "open",

@@ -29,6 +29,8 @@ export interface TenantSettings {
     readonly lifetimeMs: number;
     /** Whether a login is one form, or asks for the identifier first. */
     readonly style: "one_step" | "identifier_first";
+    /** Whether the owner is told of logins on devices that are not known. */
+    readonly newDeviceNotice: boolean;
   };
   readonly registration: {
     readonly lifetimeMs: number;

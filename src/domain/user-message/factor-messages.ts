@@ -107,14 +107,13 @@ export const manageLabel = (kind: CredentialKind, label: string): UserMessage =>
   return info(9000315, `Change or remove: ${name}`, { kind, label });
 };
 
-/** When a credential was made and last used, as dates. */
-export function credentialTimes(createdAt: Date, lastUsedAt: Date | undefined): UserMessage {
-  const [made, used] = [createdAt, lastUsedAt].map((time) => time?.toISOString());
-  const day = (time: string | undefined) => time?.slice(0, 10);
-  const text =
-    used === undefined ? `Added on ${day(made)}.` : `Added on ${day(made)}, last used on ${day(used)}.`;
-  return info(9000316, text, { created_at: made ?? "", last_used_at: used ?? "" });
-}
+/** When a credential was added. */
+export const credentialAdded = (at: Date): UserMessage =>
+  info(9000316, `Added on ${dayOf(at)}.`, { time: at.toISOString() });
+
+/** When a credential was last used. */
+export const credentialUsed = (at: Date): UserMessage =>
+  info(9000324, `Last used on ${dayOf(at)}.`, { time: at.toISOString() });
 
 /** The button that removes a credential. */
 export const removeLabel = (): UserMessage => info(9000317, "Remove");
@@ -138,3 +137,7 @@ const kindNames: Readonly<Record<CredentialKind, string>> = {
   totp: "Authenticator app",
   backup_code: "Backup codes",
 };
+
+function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}

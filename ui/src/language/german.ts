@@ -230,12 +230,8 @@ export const german: Words = {
     9000313: ({ kind, label }) => credentialNamed(kind, label),
     9000314: "Name",
     9000315: ({ kind, label }) => `Ändern oder entfernen: ${credentialNamed(kind, label)}`,
-    9000316: ({ created_at: made, last_used_at: used }) => {
-      const day = (time: unknown) => describeDay(new Date(String(time)), "de");
-      return used
-        ? `Hinzugefügt am ${day(made)}, zuletzt verwendet am ${day(used)}.`
-        : `Hinzugefügt am ${day(made)}.`;
-    },
+    9000316: ({ time }) => `Hinzugefügt am ${describeDay(new Date(String(time)), "de")}.`,
+    9000324: ({ time }) => `Zuletzt verwendet am ${describeDay(new Date(String(time)), "de")}.`,
     9000317: "Entfernen",
     9000318: "Entfernen? Sie können sich danach nicht mehr damit anmelden.",
     9000319: "Nur so können Sie sich bei Ihrem Konto anmelden. Richten Sie zuerst etwas anderes ein.",

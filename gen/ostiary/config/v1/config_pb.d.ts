@@ -1332,6 +1332,14 @@ export declare type LoginFlowConfig = Message<"ostiary.config.v1.LoginFlowConfig
    * @generated from field: ostiary.config.v1.LoginStyle style = 3;
    */
   style: LoginStyle;
+
+  /**
+   * Whether the owner of an account is told, at every verified address, of a login on a device that is not known. Devices are
+   * remembered by the throttle; while that is switched off, nobody is told.
+   *
+   * @generated from field: bool new_device_notice = 4;
+   */
+  newDeviceNotice: boolean;
 };
 
 /**

@@ -12,6 +12,7 @@ import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.
 import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
+import type { LoginNotices } from "./notices.ts";
 import { proofWorthless } from "./rejections.ts";
 import { type EnteredIdentifier, firstFactorOf, type LoginState, type LoginTypes } from "./state.ts";
 
@@ -20,6 +21,7 @@ type Attempt = AttemptOf<LoginTypes>;
 interface LoginProofsDependencies {
   readonly completions: LoginCompletions;
   readonly secondFactors: SecondFactors;
+  readonly notices: LoginNotices;
   readonly clock: Clock;
 }
 
@@ -84,7 +86,11 @@ export class LoginProofs {
     });
     if (result.kind !== "rejected") return result;
     const failure = { reason: result.reason, method: method.kind };
-    return { ...result, event: this.failureOf(caller, candidate, failure) };
+    const event = this.failureOf(caller, candidate, failure);
+    if (event !== undefined && candidate !== undefined && firstFactorOf(state) !== undefined) {
+      await this.#deps.notices.onWrongSecondFactor(caller, flow, candidate.identity);
+    }
+    return { ...result, event };
   }
 
   /** Completes a login by the proof of an address. */
