@@ -190,7 +190,7 @@ describe("an authenticator app", () => {
     sessionOf(answer);
   });
 
-  test("is wanted by a step-up, and meets its demand", async () => {
+  test("alone is wanted by a step-up, and meets its demand", async () => {
     const account = await register(app);
     const weak = sessionOf({ outcome: await logIn(app, account.email) });
     const { device } = await setUpTotp(app, account);
@@ -202,11 +202,25 @@ describe("an authenticator app", () => {
     });
     const client = app.client(LoginService);
     const flowId = flow?.id ?? "";
-    await client.submitLoginFlow({ flowId, step: { case: "password", value: { password: goodPassword } } });
+    expect(flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
     const strong = sessionOf(
       await client.submitLoginFlow({ flowId, step: { case: "totp", value: { code: device.code() } } }),
     );
     expect(strong.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+    expect(strong.session?.authenticationMethods.map(({ kind }) => kind)).toEqual([
+      MethodKind.PASSWORD,
+      MethodKind.TOTP,
+    ]);
+    const former = app.client(SessionService, { bearer: weak.sessionToken }).getCurrentSession({});
+    expect((await refusal(former)).reason).toBe("SESSION_REVOKED");
+    // Of an account without one nobody is led through a login in vain.
+    const { sessionToken } = await register(app);
+    const impossible = app.client(LoginService, { bearer: sessionToken }).createLoginFlow({
+      client: ClientKind.NATIVE,
+      purpose: LoginPurpose.STEP_UP,
+      demands: [{ demand: { case: "assuranceLevel", value: AssuranceLevel.AAL2 } }],
+    });
+    expect((await refusal(impossible)).reason).toBe("STEP_UP_IMPOSSIBLE");
   });
 });
 
@@ -280,7 +294,9 @@ describe("backup codes", () => {
     app.clock.advance(1000);
     const [code = ""] = await makeBackupCodes(settings);
     sessionOf(await signIn(account.email, "backupCode", code));
-    const told = (await app.messages(account.email)).map(({ content }) => content);
+    const told = (await app.messages(account.email))
+      .map(({ content }) => content)
+      .filter((content) => content?.template !== "login_new_device");
     const place = { time: expect.any(Date), device: expect.stringContaining("127.0.0.1") };
     expect(told.slice(-3)).toEqual([
       expect.objectContaining({ template: "credential_added", data: { kind: "totp", label: "", ...place } }),
@@ -338,7 +354,6 @@ describe("what somebody signs in with", () => {
     expect(await settings.submit("renameCredential", { credentialId, label: "a" })).toMatchObject(
       rejectedAs(RejectionReason.CREDENTIAL_GONE),
     );
-    expect((await logIn(app, account.email)).case).toBe("completed");
     const told = (await app.messages(account.email)).map(({ content }) => content);
     expect(told.at(-1)).toMatchObject({
       template: "credential_removed",
@@ -460,5 +475,46 @@ describe("what somebody signs in with", () => {
     const key = part?.case === "totp" ? part.value.key : "";
     const code = TotpDevice.from(key, () => app.clock.now()).code();
     expect((await settings.submit("totp", { code })).outcome.case).toBe("saved");
+  });
+});
+
+describe("the owner of an account", () => {
+  const templatesTo = async (email: string) =>
+    (await app.messages(email)).map(({ content }) => content?.template);
+
+  test("is told once of a right password with a wrong second factor, with time and device (ASVS V6.3.5)", async () => {
+    const account = await verifiedAccount(app);
+    const { settings } = await setUpTotp(app, account);
+    for (let index = 0; index < 3; index++) {
+      expect(await signIn(account.email, "totp", "000000")).toMatchObject(
+        rejectedAs(RejectionReason.CODE_INVALID),
+      );
+    }
+    const told = (await templatesTo(account.email)).filter((template) => template === "second_factor_failed");
+    expect(told).toHaveLength(1);
+    const history = await app
+      .client(SessionService, { bearer: settings.token })
+      .listOwnLoginHistory({});
+    expect(history.records.slice(0, 3).map(({ method }) => method)).toEqual(Array(3).fill(MethodKind.TOTP));
+  });
+
+  test("is told of a login on a device that is not known, and of no other", async () => {
+    const { email } = await verifiedAccount(app);
+    const before = (await templatesTo(email)).length;
+    const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+    const step = { case: "password", value: { password: goodPassword } } as const;
+    app.clock.advance(1);
+    const first = await app
+      .client(LoginService)
+      .submitLoginFlow({ flowId: flow?.id ?? "", identifier: email, step });
+    const { deviceToken } = sessionOf(first);
+    expect((await templatesTo(email)).slice(before)).toEqual(["login_new_device"]);
+    const again = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+    sessionOf(
+      await app
+        .client(LoginService)
+        .submitLoginFlow({ flowId: again.flow?.id ?? "", identifier: email, step, deviceToken }),
+    );
+    expect((await templatesTo(email)).slice(before)).toEqual(["login_new_device"]);
   });
 });

@@ -26,6 +26,7 @@ import {
   walkProof,
   walkRecoveryChoice,
   walkRegistration,
+  walkSecondFactors,
   walkSettings,
   walkStagedLogin,
   walkStagedRegistration,
@@ -70,6 +71,7 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     ],
     ["a recovery by one of several addresses, and the new password", () => app, walkRecoveryChoice],
     ["settings", () => app, walkSettings],
+    ["second factors", () => app, walkSecondFactors],
   ];
 
   test.each(walks)("%s", async (_name, on, walk) => {

@@ -32,6 +32,7 @@ import { refusal } from "./errors.ts";
 import { type FlowKindCalls, flowKinds, type Shown } from "./flow-kinds.ts";
 import { tokenOf } from "./links.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
+import { TotpDevice } from "./totp-device.ts";
 
 /*
  * Walks through every step of every kind of flow, with one of the ways to send a form.
@@ -298,6 +299,59 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   const refresh = await walker.begin("login", { bearer }, { purpose: LoginPurpose.REFRESH });
   await refresh.press("password", password("wrong"));
   await refresh.press("password", password(goodPassword));
+}
+
+/** Sets up second factors, signs in with them, and changes and removes what was set up. */
+export async function walkSecondFactors(app: TestApp, walker: Walker): Promise<void> {
+  const person = await createPerson(app);
+  const identifier = person.email;
+  const bearer = await sessionTokenOf(app, identifier);
+  const settings = await walker.begin("settings", { bearer });
+  await settings.press("totp");
+  const key = textOf(settings.flow, "totp.key");
+  const device = TotpDevice.from(key, () => app.clock.now());
+  await settings.press("totp", { "totp.code": "abc" });
+  await settings.press("totp", { "totp.code": device.code(9) });
+  const { outcome } = await settings.press("totp", { "totp.code": device.code() });
+  const { signedIn } = outcome.case === "saved" ? outcome.value : {};
+  const strong = await walker.goOn(settings.flow, { bearer: signedIn?.sessionToken ?? "" });
+  await strong.press("backupCodes");
+  const [code = ""] = textOf(strong.flow, "backupCodes.codes").split("\n");
+  await strong.press("backupCodes", { "backupCodes.confirmed": true });
+
+  app.clock.advance(30_000);
+  const login = await walker.begin("login");
+  await login.press("password", { identifier, ...password(goodPassword) });
+  await login.refused("sendCode", { identifier });
+  await login.press("totp", { "totp.code": "" });
+  await login.press("totp", { "totp.code": device.code(9) });
+  await login.press("totp", { "totp.code": device.code() });
+  const byBackup = await walker.begin("login");
+  await byBackup.press("password", { identifier, ...password(goodPassword) });
+  await byBackup.press("backupCode", { "backupCode.code": "wrong" });
+  await byBackup.press("backupCode", { "backupCode.code": code });
+
+  const { stage } = strong.flow;
+  const totp = stage.case === "changeSettings" ? stage.value.credentials[1] : undefined;
+  const manage = { "manageCredential.credentialId": totp?.id ?? "" };
+  await strong.press("manageCredential", manage);
+  await strong.press("back");
+  await strong.press("manageCredential", manage);
+  await strong.press("renameCredential", {
+    "renameCredential.credentialId": totp?.id ?? "",
+    "renameCredential.label": "Phone",
+  });
+  await strong.press("manageCredential", manage);
+  await strong.press("removeCredential", {
+    "removeCredential.credentialId": totp?.id ?? "",
+    "removeCredential.endOtherSessions": true,
+  });
+}
+
+/** What a node of text says. */
+function textOf(flow: Flow, name: string): string {
+  const kind = flow.form?.nodes.find((node) => node.name === name)?.kind;
+  return (kind?.case === "text" && kind.value.text?.text) || "";
 }
 
 /** The same as `walkLogin`, with the identifier first. */

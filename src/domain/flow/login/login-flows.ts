@@ -6,12 +6,13 @@ import {
   typedIdentifierOf,
 } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
-import type { AssuranceLevel } from "../../session/session.ts";
+import type { AssuranceLevel, AuthenticatedSession } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type {
   CreatedFlow,
@@ -24,6 +25,7 @@ import type {
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -58,7 +60,9 @@ interface LoginFlowsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly table: FlowTable<LoginTypes>;
+  readonly identities: Pick<IdentityStore, "credentialsOf">;
   readonly methods: readonly LoginMethod[];
+  readonly secondFactors: SecondFactors;
   readonly challenges: Challenges;
 }
 
@@ -88,13 +92,47 @@ export class LoginFlows {
    * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
-    const { access, challenges, methods } = this.#deps;
+    const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
-    const { session, identity } = await caller.session(start.client);
-    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, enabledMethods(methods, caller.tenant));
-    return this.createRefresh(caller, { ...start, session, stepsUpTo });
+    const shown = await caller.session(start.client);
+    if (start.purpose === "step_up") return this.#beginStepUp(caller, start, shown);
+    return this.createRefresh(caller, { ...start, session: shown.session });
+  }
+
+  /**
+   * Begins a login that shows what is missing. Where that is a second factor alone, the first one is not asked for again: the session
+   * has it.
+   */
+  async #beginStepUp(
+    caller: FlowCaller,
+    start: LoginStart,
+    { session, identity }: AuthenticatedSession,
+  ): Promise<CreatedFlow> {
+    const { identities, methods, secondFactors } = this.#deps;
+    const { tenant } = caller;
+    const credentials = await identities.credentialsOf(tenant, identity.id);
+    const [first] = session.authenticationMethods;
+    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
+    const second = secondFactors.requiredBeside(tenant, { authentication, by: first?.kind }, credentials);
+    const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
+    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
+      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
+    );
+    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, reachable);
+    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || second.length === 0;
+    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, stepsUpTo });
+    const { kind, purpose, completedAt } = first;
+    const firstFactor: FirstFactor = {
+      ...{ kind, purpose, assuranceLevel: "aal1", completedAt: completedAt.toISOString() },
+      methods: second,
+    };
+    return this.#flows.create(caller, start, {
+      purpose: { kind: "refresh", session: session.id, stepsUpTo },
+      state: { at: "choose_second_factor", firstFactor },
+      identityId: identity.id,
+    });
   }
 
   /** Begins a login in which the holder of a session proves again who they are. */

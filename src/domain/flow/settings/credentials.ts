@@ -116,10 +116,10 @@ export class CredentialSettings {
 }
 
 /** What is drawn of each credential among the settings: when it was added and used, and the way to manage it. */
-export function credentialNodes(credential: Credential): readonly Node[] {
+export function credentialNodes(credential: Credential, index: number): readonly Node[] {
   const { id, kind, label, createdAt, lastUsedAt } = credential;
   const added: Node = {
-    name: `credentials.${id}.added`,
+    name: `${kind}.${index}.added`,
     label: texts.manageTitle(kind, label),
     messages: [],
     element: { kind: "text", text: texts.credentialAdded(createdAt) },
@@ -129,7 +129,7 @@ export function credentialNodes(credential: Credential): readonly Node[] {
       ? []
       : [
           {
-            name: `credentials.${id}.used`,
+            name: `${kind}.${index}.used`,
             messages: [],
             element: { kind: "text", text: texts.credentialUsed(lastUsedAt) },
           },
