@@ -91,6 +91,10 @@ export function toTenantSettings(
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),
       idleTimeoutMs: durationMs(session.idleTimeout),
+      aal2: {
+        maxLifetimeMs: durationMs(session.aal2.maxLifetime),
+        idleTimeoutMs: durationMs(session.aal2.idleTimeout),
+      },
       maxParallel: session.maxParallel,
       cookie: {
         name: session.cookie.name,

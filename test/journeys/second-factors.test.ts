@@ -9,8 +9,11 @@ import {
   type SubmitLoginFlowRequest,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -91,6 +94,35 @@ describe("an authenticator app", () => {
       expect(done.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
     },
   );
+
+  // Security rule (SR-SESSION-6): a session that is worth more ends sooner.
+  test("makes a session that ends after an hour without use, and after a day (SR-SESSION-6)", async () => {
+    const account = await register(app);
+    const weak = sessionOf({ outcome: await logIn(app, account.email) });
+    const { device, settings } = await setUpTotp(app, account);
+    const isAlive = async (bearer: string, active = true) => {
+      const { sessions } = await app.client(SessionAdminService).listSessions({
+        identityId: account.identity?.id ?? "",
+        active,
+      });
+      const { case: answer } = await app
+        .client(SessionService, { bearer })
+        .getCurrentSession({})
+        .then(
+          () => ({ case: true }),
+          () => ({ case: false }),
+        );
+      return [answer, sessions.length];
+    };
+    app.clock.advance(3_599_000);
+    expect(await isAlive(settings.token)).toEqual([true, 2]);
+    app.clock.advance(3_601_000);
+    expect(await isAlive(settings.token)).toEqual([false, 1]);
+    expect(await isAlive(weak.sessionToken)).toEqual([true, 1]);
+    const strong = sessionOf(await signIn(account.email, "totp", device.code())).session;
+    const seconds = Number(strong?.expireTime?.seconds) - Number(strong?.createTime?.seconds);
+    expect(seconds).toBe(86_400);
+  });
 
   test("shows its key as text, as a URI and as an image, until the first code is right", async () => {
     const settings = new Settings(app, (await register(app)).sessionToken);
@@ -492,9 +524,7 @@ describe("the owner of an account", () => {
     }
     const told = (await templatesTo(account.email)).filter((template) => template === "second_factor_failed");
     expect(told).toHaveLength(1);
-    const history = await app
-      .client(SessionService, { bearer: settings.token })
-      .listOwnLoginHistory({});
+    const history = await app.client(SessionService, { bearer: settings.token }).listOwnLoginHistory({});
     expect(history.records.slice(0, 3).map(({ method }) => method)).toEqual(Array(3).fill(MethodKind.TOTP));
   });
 
@@ -517,4 +547,49 @@ describe("the owner of an account", () => {
     );
     expect((await templatesTo(email)).slice(before)).toEqual(["login_new_device"]);
   });
+});
+
+describe("a recovery of an account with a second factor", () => {
+  /** Proves the address by a code, and gives the settings in which the new password is set. */
+  async function recover(email: string): Promise<string> {
+    const recoveries = app.client(RecoveryService);
+    const { flow } = await recoveries.createRecoveryFlow({ client: ClientKind.NATIVE });
+    const flowId = flow?.id ?? "";
+    await recoveries.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
+    const code = (await app.messages(email)).findLast((sent) => sent.code !== "")?.code ?? "";
+    const { outcome } = await recoveries.submitRecoveryFlow({
+      flowId,
+      step: { case: "code", value: { code } },
+    });
+    if (outcome.case !== "completed") throw new Error(`the recovery was ${outcome.case}`);
+    const [next] = outcome.value.continueWith;
+    return next?.action.case === "settings" ? (next.action.value.flow?.id ?? "") : "";
+  }
+
+  // Security rule (SR-FACTOR-2): a mailbox alone neither opens nor changes an account that has a second factor.
+  test.each(["totp", "backupCode"] as const)(
+    "wants it before the new password: %s (SR-FACTOR-2)",
+    async (name) => {
+      const account = await verifiedAccount(app);
+      const { device, settings } = await setUpTotp(app, account);
+      const [backup = ""] = await makeBackupCodes(settings);
+      app.clock.advance(30_000);
+      const flowId = await recover(account.email);
+      const password = "another harbour lantern";
+      const submit = (step: object, bearer?: string) =>
+        app
+          .client(SettingsService, bearer === undefined ? {} : { bearer })
+          .submitSettingsFlow({ flowId, step: step as never });
+      const asked = await submit({ case: "password", value: { password } });
+      expect(asked.outcome.case).toBe("loginRequired");
+      expect((await submit({ case: "resume", value: {} })).outcome.case).toBe("loginRequired");
+      expect((await logIn(app, account.email, password)).case).toBe("rejected");
+      const shown = sessionOf(await secondStep(asked.flow, name, name === "totp" ? device.code() : backup));
+      const done = sessionOf(await submit({ case: "resume", value: {} }, shown.sessionToken));
+      expect(done.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+      expect((await logIn(app, account.email, password)).flow?.stage).toMatchObject({
+        value: { secondFactor: true },
+      });
+    },
+  );
 });

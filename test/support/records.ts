@@ -180,6 +180,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       lifetimeMs: 24 * hourMs,
       maxLifetimeMs: 24 * hourMs,
       idleTimeoutMs: 0,
+      aal2: { maxLifetimeMs: 24 * hourMs, idleTimeoutMs: 0 },
       maxParallel: 50,
       cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },

@@ -81,6 +81,8 @@ export interface TenantSettings {
     readonly maxLifetimeMs: number;
     /** 0: no idle limit. */
     readonly idleTimeoutMs: number;
+    /** Of sessions with two factors, where they are shorter. 0: no idle limit of their own. */
+    readonly aal2: { readonly maxLifetimeMs: number; readonly idleTimeoutMs: number };
     readonly maxParallel: number;
     readonly cookie: {
       /** Without the prefix that https adds. */
