@@ -149,7 +149,7 @@ describe("an operator who changes", () => {
     expect((await enterCode()).outcome.case).toBe("completed");
     expect(await isLive(app, token)).toBe(true);
     // Of the login by password, and the code of the other one.
-    expect((await templatesTo(email)).sort()).toEqual(["login_code", "login_new_device"]);
+    expect([...(await templatesTo(email))].sort()).toEqual(["login_code", "login_new_device"]);
   });
 
   test("one account leaves others alone", async () => {

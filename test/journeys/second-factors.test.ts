@@ -530,6 +530,10 @@ describe("the owner of an account", () => {
 
   test("is told of a login on a device that is not known, and of no other", async () => {
     const { email } = await verifiedAccount(app);
+    // Once a day of the same device.
+    for (let index = 0; index < 3; index++) await logIn(app, email);
+    expect(await templatesTo(email)).toEqual(["login_new_device"]);
+    app.clock.advance(86_400_000);
     const before = (await templatesTo(email)).length;
     const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
     const step = { case: "password", value: { password: goodPassword } } as const;

@@ -153,6 +153,8 @@ interface Addressing {
    */
   readonly suppressed?: boolean | undefined;
   readonly clientData?: JsonObject | undefined;
+  /** Of a message that is written once, however often it is made. Default: one of its own. */
+  readonly id?: MessageId | undefined;
 }
 
 /** A message on its way out. It holds codes and links: seal it before it is stored. */
@@ -171,7 +173,7 @@ export function newMessage(content: MessageContent, now: Date, to: Addressing): 
   return {
     ...content,
     ...(to.clientData && { clientData: to.clientData }),
-    id: newId(now),
+    id: to.id ?? newId(now),
     createdAt: now,
     channel: to.channel,
     recipient: to.recipient,
