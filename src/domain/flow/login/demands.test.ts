@@ -1,23 +1,26 @@
 import { describe, expect, test } from "vitest";
-import { anIdentity, noon } from "../../../../test/support/records.ts";
+import { aCredential, anIdentity, noon } from "../../../../test/support/records.ts";
 import { DomainError } from "../../errors.ts";
+import type { Credential } from "../../identity/identity.ts";
 import type { Demand } from "../../session/demands.ts";
-import { assuranceToReach } from "./demands.ts";
+import { toShow } from "./demands.ts";
 
 const verified = { kind: "email", value: "ada@example.com", path: "email", verifiedAt: noon } as const;
 const ada = anIdentity({ verifiableAddresses: [verified] });
-const one = [{ factor: "first" }] as const;
-const two = [{ factor: "first" }, { factor: "second" }] as const;
+const credential = "password";
+const one = [{ factor: "first", credential }] as const;
+const two = [...one, { factor: "second", credential }] as const;
+const strong = { factor: "either", credential: "passkey", properties: ["phishing_resistant"] } as const;
 const level = (wanted: "aal1" | "aal2"): Demand => ({ kind: "assurance_level", level: wanted });
 
-/** The level to reach, or the reason why no login reaches it. */
-function toReach(
+/** What is to be shown, or the reason why no login shows it. */
+async function toReach(
   demands: readonly Demand[],
-  methods: Parameters<typeof assuranceToReach>[2] = two,
-  of = ada,
+  methods: Parameters<typeof toShow>[2] = two,
+  credentials: readonly Credential[] = [],
 ) {
   try {
-    return assuranceToReach(demands, of, methods);
+    return await toShow(demands, ada, methods, async () => credentials);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { reason: error.reason, ...error.metadata };
@@ -25,15 +28,31 @@ function toReach(
 }
 
 describe("a login to step up", () => {
-  test("reaches the greatest level that was demanded, and none where none was", () => {
-    expect(toReach([])).toBeUndefined();
-    expect(toReach([{ kind: "freshness", maxAgeMs: 0 }])).toBeUndefined();
-    expect(toReach([level("aal1")])).toBe("aal1");
-    expect(toReach([level("aal2")])).toBe("aal2");
-    expect(toReach([level("aal1"), level("aal2"), level("aal1")])).toBe("aal2");
-    expect(toReach([level("aal1"), { kind: "freshness", maxAgeMs: 0 }])).toBe("aal1");
-    expect(toReach([level("aal1")], one)).toBe("aal1");
-    expect(toReach([level("aal2")], [{ factor: "either" }])).toBe("aal2");
+  test("reaches the greatest level that was demanded, and none where none was", async () => {
+    expect(await toReach([])).toEqual({});
+    expect(await toReach([{ kind: "freshness", maxAgeMs: 0 }])).toEqual({});
+    expect(await toReach([level("aal1")])).toEqual({ stepsUpTo: "aal1" });
+    expect(await toReach([level("aal2")])).toEqual({ stepsUpTo: "aal2" });
+    expect(await toReach([level("aal1"), level("aal2"), level("aal1")])).toEqual({ stepsUpTo: "aal2" });
+    expect(await toReach([level("aal1"), { kind: "freshness", maxAgeMs: 0 }])).toEqual({ stepsUpTo: "aal1" });
+    expect(await toReach([level("aal1")], one)).toEqual({ stepsUpTo: "aal1" });
+    expect(await toReach([level("aal2")], [strong])).toEqual({ stepsUpTo: "aal2" });
+  });
+
+  test("shows a property that a credential of the account can have, and that signs in", async () => {
+    const demand = { kind: "method_property", property: "phishing_resistant" } as const;
+    const passkey = aCredential({ kind: "passkey" });
+    const impossible = { reason: "STEP_UP_IMPOSSIBLE", demand: "methodProperty" };
+    const methods = [...two, strong];
+    expect(await toReach([demand, demand], methods, [passkey])).toEqual({ demanded: ["phishing_resistant"] });
+    expect(await toReach([demand, level("aal2")], methods, [passkey])).toEqual({
+      ...{ stepsUpTo: "aal2", demanded: ["phishing_resistant"] },
+    });
+    expect(await toReach([demand], methods, [aCredential()])).toEqual(impossible);
+    expect(await toReach([demand], two, [passkey])).toEqual(impossible);
+    expect(await toReach([{ ...demand, property: "user_verified" }], methods, [passkey])).toEqual(impossible);
+    const isWayIn = () => false;
+    expect(await toReach([demand], [{ ...strong, isWayIn }], [passkey])).toEqual(impossible);
   });
 
   // Nobody is led through a login in vain.
@@ -45,20 +64,20 @@ describe("a login to step up", () => {
       "verifiedAddress",
     ],
     [
-      "a property of a method",
+      "a property of a method that the account does not have",
       [{ kind: "method_property", property: "phishing_resistant" }],
       "methodProperty",
     ],
-  ])("does not begin for %s", (_, demands, demand) => {
-    expect(toReach(demands, one)).toEqual({ reason: "STEP_UP_IMPOSSIBLE", demand });
+  ])("does not begin for %s", async (_, demands, demand) => {
+    expect(await toReach(demands, one)).toEqual({ reason: "STEP_UP_IMPOSSIBLE", demand });
   });
 
-  test("begins for what the account has already", () => {
-    expect(toReach([{ kind: "verified_address", addressKind: "email" }])).toBeUndefined();
+  test("begins for what the account has already", async () => {
+    expect(await toReach([{ kind: "verified_address", addressKind: "email" }])).toEqual({});
   });
 
-  test("does not begin for what is not served yet, which it names", () => {
+  test("does not begin for what is not served yet, which it names", async () => {
     const demands: Demand[] = [level("aal1"), { kind: "no_pending_actions" }];
-    expect(toReach(demands)).toEqual({ reason: "FEATURE_OFF", field: "demands.1.noPendingActions" });
+    expect(await toReach(demands)).toEqual({ reason: "FEATURE_OFF", field: "demands.1.noPendingActions" });
   });
 });

@@ -6,12 +6,13 @@ import {
   typedIdentifierOf,
 } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
-import type { AssuranceLevel } from "../../session/session.ts";
+import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type {
   CreatedFlow,
@@ -27,7 +28,7 @@ import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
-import { assuranceToReach } from "./demands.ts";
+import { toShow } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
 import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
@@ -59,6 +60,7 @@ interface LoginFlowsDependencies {
   readonly flows: FlowStore;
   readonly table: FlowTable<LoginTypes>;
   readonly methods: readonly LoginMethod[];
+  readonly identities: Pick<IdentityStore, "credentialsOf">;
   readonly challenges: Challenges;
 }
 
@@ -93,8 +95,10 @@ export class LoginFlows {
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
     const { session, identity } = await caller.session(start.client);
-    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, enabledMethods(methods, caller.tenant));
-    return this.createRefresh(caller, { ...start, session, stepsUpTo });
+    const enabled = enabledMethods(methods, caller.tenant);
+    const credentials = () => this.#deps.identities.credentialsOf(caller.tenant, identity.id);
+    const shown = await toShow(start.demands ?? [], identity, enabled, credentials);
+    return this.createRefresh(caller, { ...start, session, ...shown });
   }
 
   /** Begins a login in which the holder of a session proves again who they are. */
@@ -103,10 +107,11 @@ export class LoginFlows {
     start: CallerStart & {
       readonly session: { readonly id: SessionId; readonly identityId: IdentityId };
       readonly stepsUpTo?: AssuranceLevel | undefined;
+      readonly demanded?: readonly MethodProperty[] | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo } = start;
-    const purpose = { kind: "refresh", session: session.id, stepsUpTo } as const;
+    const { session, stepsUpTo, demanded } = start;
+    const purpose = { kind: "refresh", session: session.id, stepsUpTo, demanded } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 
