@@ -45,6 +45,7 @@ interface OwnPasskey {
 export class SoftwareAuthenticator {
   readonly passkeys: OwnPasskey[] = [];
   options: AuthenticatorOptions;
+  #nextId: () => Buffer = () => randomBytes(32);
 
   constructor(options: AuthenticatorOptions = {}) {
     this.options = options;
@@ -56,13 +57,19 @@ export class SoftwareAuthenticator {
     return this;
   }
 
+  /** The same, whose next passkeys all have this id. */
+  keeping(id: Buffer): this {
+    this.#nextId = () => id;
+    return this;
+  }
+
   /** Answers `navigator.credentials.create`, as RegistrationResponseJSON. */
   create(asked: JsonObject): JsonObject {
     const { algorithm = "ES256", claimedAlgorithm } = this.options;
     const { privateKey, publicKey } = pairOf(algorithm);
     const rpId = this.options.rpId ?? textAt(asked, "rp", "id");
     const passkey = {
-      ...{ id: randomBytes(32), rpId, userHandle: textAt(asked, "user", "id"), algorithm },
+      ...{ id: this.#nextId(), rpId, userHandle: textAt(asked, "user", "id"), algorithm },
       ...{ key: privateKey, counter: 0 },
     };
     this.passkeys.push(passkey);

@@ -232,6 +232,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const expected = this.#expected(tenant, binding, "create", false);
     const made = await this.#deps.passkeys.verifyAttestation(attestation, expected);
     if (made === undefined) return notMade();
+    // Security rule (SR-PASSKEY-7): no key takes the place of another one. That of another account, the store refuses.
     if (passkeys.some(({ lookupKey }) => lookupKey === attestation.id)) {
       return rejected("CREDENTIAL_TAKEN", texts.passkeyThere());
     }
