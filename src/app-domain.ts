@@ -1,10 +1,12 @@
 /** Wires the classes of the domain to the stores. A new method of signing in is a line here. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
+import { createBoundChallenges } from "./crypto/bound-challenges.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
 import { createKeyedDigests } from "./crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
+import { createPasskeyVerifier } from "./crypto/passkey-verifier.ts";
 import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
@@ -116,7 +118,11 @@ export function createDomain(
     clock,
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
-  const methods = createMethods({ hasher, policy, codes, tokens, sealer, clock });
+  const methods = createMethods({
+    ...{ hasher, policy, codes, tokens, sealer, clock },
+    passkeys: createPasskeyVerifier(),
+    challenges: createBoundChallenges(() => config.secrets.sealing()),
+  });
   const flows = createFlows({
     methods,
     stores: storage,

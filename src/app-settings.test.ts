@@ -68,6 +68,11 @@ describe("the settings of the tenant", () => {
       link: { enabledFor: new Set(), lifetimeMs: 600_000 },
       totp: { enabled: true },
       backupCode: { enabled: true, count: 12 },
+      // Browsers make none for an IP address.
+      passkey: {
+        ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },
+        origins: ["http://127.0.0.1:4433"],
+      },
       session: {
         lifetimeMs: 86_400_000,
         maxLifetimeMs: 2_592_000_000,

@@ -5,14 +5,16 @@ import {
   LoginStyle,
   RegistrationMode,
   RegistrationStyle,
+  UserVerification,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
+import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
+import { passkeyOrigins, rpIdOf } from "./domain/method/passkey/origins.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
-import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
+import type { BreachCheckSettings, PasskeySettings, TenantSettings } from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
 
 /**
@@ -87,6 +89,7 @@ export function toTenantSettings(
     },
     totp: { enabled: settings.totp.enabled },
     backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
+    passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
     session: {
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),
@@ -116,6 +119,27 @@ export function toTenantSettings(
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+/** Passkeys are off where the public URL has an IP address, because browsers make none for it. */
+function passkeyOf(
+  { passkey, branding }: CompleteConfig["tenantDefaults"],
+  publicUrl: string,
+  pages: readonly (string | undefined)[],
+): PasskeySettings {
+  const rpId = rpIdOf(passkey.rpId, publicUrl);
+  return {
+    enabled: passkey.enabled && !isAddress(rpId),
+    rpId,
+    rpName: textOf(passkey.rpName) ?? branding.name,
+    origins: passkeyOrigins(passkey.origins, [publicUrl, ...pages], rpId),
+    userVerification: userVerificationOf(passkey.userVerification),
+  };
+}
+
+function userVerificationOf(verification: UserVerification): PasskeySettings["userVerification"] {
+  if (verification === UserVerification.REQUIRED) return "required";
+  return verification === UserVerification.DISCOURAGED ? "discouraged" : "preferred";
 }
 
 /** The branding with whole URLs; a path is below the public URL. */

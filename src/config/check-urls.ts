@@ -110,7 +110,8 @@ function checkEmpty(key: string): Problem[] {
   return problemIf(key.endsWith("]"), key, "must not be empty");
 }
 
-function checkOrigin(key: string, text: string, message: string): Problem[] {
+/** The origin of a web page. */
+export function checkOrigin(key: string, text: string, message: string): Problem[] {
   if (text === "") return checkEmpty(key);
   // The one slash that a browser's address bar adds is no path.
   const isOrigin = /^[^/]+\/\/[^/?#]+\/?$/.test(text);

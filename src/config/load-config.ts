@@ -8,6 +8,7 @@ import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
 import { checkNativeOrigins } from "./check-native-origins.ts";
+import { checkPasskey } from "./check-passkey.ts";
 import { checkOpenRegistration } from "./check-registration.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
@@ -78,6 +79,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkCourier(config),
     ...checkUrls(config),
     ...checkNativeOrigins(config),
+    ...checkPasskey(config),
     ...checkSecurity(config, secrets.resolved),
   ];
   const isRefused = (problem: Problem) => !(problem.insecure && config.dev);

@@ -1,8 +1,9 @@
-import { createHmac, createSecretKey, type KeyObject, randomInt } from "node:crypto";
+import { createSecretKey, randomInt } from "node:crypto";
 import { isSameBytes } from "../domain/bytes.ts";
 import type { OneTimeCodes } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
 import { createDerivedKeys, firstOf } from "./derived-keys.ts";
+import { framedDigest } from "./framed-digest.ts";
 
 /** Without I, L, O and U. */
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -18,26 +19,14 @@ export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCod
     make: (length) => new Secret(Array.from({ length }, () => randomInt(10)).join("")),
     makeText: (length) =>
       new Secret(Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("")),
-    digest: (context, code) => digestOf(keyOf(firstOf(secrets())), context, code),
+    digest: (context, code) => framedDigest(keyOf(firstOf(secrets())), [...context, code]),
     matches: (digest, context, code) => {
       let matches = false;
       // All are tried, so that the time does not tell which of them it was.
       for (const secret of secrets()) {
-        if (isSameBytes(digestOf(keyOf(secret), context, code), digest)) matches = true;
+        if (isSameBytes(framedDigest(keyOf(secret), [...context, code]), digest)) matches = true;
       }
       return matches;
     },
   };
-}
-
-/** Each part stands with its length, so that no two lists of parts give the same text. */
-function digestOf(key: KeyObject, context: readonly (string | Uint8Array)[], code: string): Buffer {
-  const hmac = createHmac("sha256", key);
-  for (const part of [...context, code]) {
-    const bytes = typeof part === "string" ? Buffer.from(part) : part;
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    hmac.update(length).update(bytes);
-  }
-  return hmac.digest();
 }

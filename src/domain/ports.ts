@@ -91,6 +91,79 @@ export interface OneTimeCodes {
   matches(digest: Uint8Array, context: readonly (string | Uint8Array)[], code: string): boolean;
 }
 
+/**
+ * Makes challenges that are not stored: they follow from what they are bound to, and only this deployment can make them.
+ * Implemented in src/crypto.
+ */
+export interface BoundChallenges {
+  /** 32 bytes, the same each time. */
+  make(context: readonly (string | Uint8Array)[]): Uint8Array;
+  /** Whether it is that challenge, made with any of the keys; compares in constant time. */
+  matches(challenge: Uint8Array, context: readonly (string | Uint8Array)[]): boolean;
+}
+
+/** What the answer of an authenticator must be for. */
+export interface PasskeyExpectation {
+  readonly isChallenge: (challenge: Uint8Array) => boolean;
+  readonly rpId: string;
+  /** Compared exactly. */
+  readonly origins: readonly string[];
+  readonly mustVerifyUser: boolean;
+}
+
+/** The answer of an authenticator that shows a passkey. Bytes are base64url. */
+export interface PasskeyAssertion {
+  readonly id: string;
+  readonly clientDataJson: string;
+  readonly authenticatorData: string;
+  readonly signature: string;
+}
+
+/** The answer of an authenticator that has made a passkey. Bytes are base64url. */
+export interface PasskeyAttestation {
+  readonly id: string;
+  readonly clientDataJson: string;
+  readonly attestationObject: string;
+}
+
+/** What an assertion shows. */
+export interface ShownPasskey {
+  readonly userVerified: boolean;
+  /** Whether it is backed up, on other devices or elsewhere. */
+  readonly isSynced: boolean;
+  readonly counter: number;
+}
+
+/** A passkey that was made. */
+export interface MadePasskey extends ShownPasskey {
+  /** COSE_Key (RFC 9052), as base64url. */
+  readonly publicKey: string;
+  /** As a UUID. */
+  readonly aaguid: string;
+}
+
+/**
+ * Verifies the answers of authenticators (WebAuthn level 3, sections 7.1 and 7.2): the user is present, the answer is for this
+ * server and this challenge, and of a page that is not embedded elsewhere. Whether the counter went on is for the caller.
+ * Implemented in src/crypto.
+ */
+export interface PasskeyVerifier {
+  /**
+   * What the assertion shows; undefined if it is not right. Without a public key it does the same work for a key that nobody has,
+   * and gives undefined.
+   */
+  verifyAssertion(
+    assertion: PasskeyAssertion,
+    expected: PasskeyExpectation,
+    publicKey: string | undefined,
+  ): Promise<ShownPasskey | undefined>;
+  /** The passkey that was made; undefined if the answer is not right. Nobody vouches for the authenticator. */
+  verifyAttestation(
+    attestation: PasskeyAttestation,
+    expected: PasskeyExpectation,
+  ): Promise<MadePasskey | undefined>;
+}
+
 /** The parameters of argon2id. */
 export interface Argon2Parameters {
   readonly memoryKib: number;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AskedCredential, LoginCompletion } from "../../src/domain/flow/shared/store.ts";
-import type { Identity } from "../../src/domain/identity/identity.ts";
+import type { Identity, NewCredential } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import {
   aFlow,
@@ -148,6 +148,44 @@ describe("findForLogin", () => {
     };
     expect([await kinds(strong), await kinds(weak)]).toEqual([["password"], []]);
     expect(await kinds(strong, { kind: "password" })).toEqual(["password"]);
+  });
+
+  // Security rule (SR-PASSKEY-7): a credential belongs to one account of a tenant.
+  test("a credential that is asked for by its key is found in its own tenant alone (SR-PASSKEY-7)", async () => {
+    const { storage, scope, other } = tenants;
+    const [own, foreign, beside] = [anIdentity(), anIdentity(), anIdentity()];
+    const passkey = (secret: string): NewCredential => ({
+      ...{ kind: "passkey", lookupKey: "key", secret, facts: { user: "u" } },
+    });
+    await storage.identities.create(scope, own, passkey("one"), []);
+    // The same id at another tenant is another credential.
+    await storage.identities.create(other, foreign, passkey("two"), []);
+    await storage.identities.create(scope, beside, undefined, []);
+    const [flow, owned, named] = [
+      aFlow("login"),
+      aFlow("login", { identityId: beside.id }),
+      aFlow("login", {
+        data: flowData({
+          at: "choose_method",
+          ...{ identifier: { typed: "x", value: beside.identifiers[0]?.value ?? "" } },
+        }),
+      }),
+    ];
+    for (const each of [flow, owned, named]) await storage.flows.create(scope, each);
+    const found = async ({ digest }: typeof flow, lookupKey: string, of = scope, typed?: string) => {
+      const asked = { kind: "passkey", lookupKey } as const;
+      const { candidate } = await storage.flows.findForLogin(of, digest, typed, asked);
+      return candidate && [candidate.identity.id, candidate.credential?.secret];
+    };
+    expect(await found(flow, "key")).toEqual([own.id, "one"]);
+    expect(await found(flow, "key", other)).toEqual([foreign.id, "two"]);
+    expect([await found(flow, "kez"), await found(flow, "")]).toEqual([undefined, undefined]);
+    // What is typed beside it names nobody; what the flow knows does, and then the credential is somebody else's.
+    expect(await found(flow, "key", scope, beside.identifiers[0]?.value)).toEqual([own.id, "one"]);
+    expect(await found(owned, "key")).toEqual([beside.id, undefined]);
+    expect(await found(named, "key")).toEqual([beside.id, undefined]);
+    const again = storage.identities.create(scope, anIdentity(), passkey("three"), []);
+    await expect(again).rejects.toThrow();
   });
 
   test("returns a candidate without credential if the identity has none", async () => {

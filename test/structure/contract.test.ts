@@ -130,6 +130,7 @@ describe("every method", () => {
       "code.code",
       "totp.code",
       "backup_code.code",
+      "passkey.response",
       "client_data",
     ]);
   });

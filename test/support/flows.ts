@@ -1,6 +1,8 @@
+import { createBoundChallenges } from "../../src/crypto/bound-challenges.ts";
 import { createFormTokens } from "../../src/crypto/form-tokens.ts";
 import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "../../src/crypto/one-time-codes.ts";
+import { createPasskeyVerifier } from "../../src/crypto/passkey-verifier.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
@@ -181,6 +183,11 @@ export class TestFlows {
       breachedPasswords: { countOf: async () => 0 },
     });
     const codes = createOneTimeCodes(sealingSecrets);
+    const parts = {
+      ...{ hasher, policy, codes, tokens, sealer, clock },
+      passkeys: createPasskeyVerifier(),
+      challenges: createBoundChallenges(sealingSecrets),
+    };
     const events = { append: async (_scope: TenantScope, change: unknown) => this.#note("events", change) };
     const throttle = new Throttle({
       store: {
@@ -196,7 +203,7 @@ export class TestFlows {
       clock,
     });
     this.flows = createFlows({
-      methods: { ...createMethods({ hasher, policy, codes, tokens, sealer, clock }), ...methods },
+      methods: { ...createMethods(parts), ...methods },
       stores: {
         flows: this.#answering(this.#flowStore()),
         settings: this.#answering(this.#settingsStore()),

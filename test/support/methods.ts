@@ -5,6 +5,7 @@ import type {
   LoginStage,
   MethodMemory,
   RegistrationMethod,
+  RegistrationStage,
   SecretAttempt,
   SettingsMethod,
   SettingsStage,
@@ -94,7 +95,7 @@ export class SecretInTwoSteps implements RegistrationMethod, SettingsMethod {
     this.#url = url;
   }
 
-  registrationNodes(_tenant: Tenant, memory?: MethodMemory) {
+  registrationNodes(_tenant: Tenant, { memory }: RegistrationStage) {
     return nodesAfter(memory);
   }
 

@@ -174,6 +174,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     },
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
     totp: { enabled: true },
+    passkey: { enabled: false, rpId: "", rpName: "", origins: [], userVerification: "preferred" },
     backupCode: { enabled: true, count: 12 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {

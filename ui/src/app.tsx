@@ -1,5 +1,6 @@
 import type { JSX } from "react";
 import { LanguageContext, languages, useLanguage, useWords } from "./language/index.ts";
+import type { Words } from "./language/words.ts";
 import { useRoute } from "./navigation.ts";
 import { EntryPage } from "./pages/entry-page.tsx";
 import { ExampleLoginPage } from "./pages/example-login-page.tsx";
@@ -9,9 +10,9 @@ import { SessionsPage } from "./pages/sessions-page.tsx";
 import type { Route } from "./routes.ts";
 import { brandNameOf, ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
 
-/** The pages, and the language that they speak. */
-export function App(): JSX.Element {
-  const [words, chooseLanguage] = useLanguage();
+/** The pages, and the language that they speak first. */
+export function App({ language }: { readonly language: Words }): JSX.Element {
+  const [words, chooseLanguage] = useLanguage(language);
   const route = useRoute();
   const profile = useLoadedProfile();
   return (

@@ -49,6 +49,8 @@ function isTrait({ name, kind }: FormNode): boolean {
 
 function sentValue({ name, kind }: FormNode, data: FormData, pressed: FormNode | string) {
   if (kind.case === "input") return valueOfInput(kind.value, textsOf(data, name));
+  // The browser's answer, as a text with its JSON.
+  if (kind.case === "passkey") return textsOf(data, name).at(-1) || undefined;
   if (kind.case !== "button" || kind.value.value === undefined) return undefined;
   // Of several buttons of one step the value says which was pressed.
   const texts = typeof pressed === "string" ? textsOf(data, name) : textsOfButton(pressed, name);

@@ -15,6 +15,7 @@ export type EventType =
   | "credential.set"
   | "credential.renamed"
   | "credential.deleted"
+  | "credential.counter_regressed"
   | "session.created"
   | "session.extended"
   | "session.token_replaced"

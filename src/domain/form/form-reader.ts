@@ -31,6 +31,8 @@ export class FormReader {
   readonly #nodes: readonly Node[];
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #buttons: readonly ButtonNode[];
+  /** The nodes that are filled in by passkeys. */
+  readonly #passkeys: readonly Node[];
   /** The lists by name, one node for each variant that has the list. */
   readonly #lists: ReadonlyMap<string, readonly ListNode[]>;
   readonly #violations: FieldViolation[] = [];
@@ -40,6 +42,7 @@ export class FormReader {
     this.#nodes = nodes.filter((node) => this.#isSent(node));
     this.#fields = byName(nodes.filter(isField));
     this.#buttons = nodes.filter(isButton).filter(({ element }) => element.value !== undefined);
+    this.#passkeys = nodes.filter(({ element }) => element.kind === "passkey");
     this.#lists = byName(nodes.filter(isList));
   }
 
@@ -63,7 +66,8 @@ export class FormReader {
     value: JsonValue,
     into: { readonly given: Map<string, JsonValue>; readonly lists: Map<string, SentList> },
   ): void {
-    const isField = this.#fields.has(name) || this.#buttons.some((button) => button.name === name);
+    const others = [...this.#buttons, ...this.#passkeys];
+    const isField = this.#fields.has(name) || others.some((node) => node.name === name);
     const listName = this.#lists.has(name)
       ? name
       : [...this.#lists.keys()].find((each) => name.startsWith(`${each}.`));
@@ -88,6 +92,9 @@ export class FormReader {
 
   #readField(name: string, given: JsonValue, all: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
     const path = splitFieldPath(name);
+    const passkey = this.#passkeys.find((node) => node.name === name);
+    // What it is, its method finds out.
+    if (passkey !== undefined) return this.#isSent(passkey) && given !== null ? [{ path, value: given }] : [];
     const variants = (this.#fields.get(name) ?? []).filter((node) => this.#isSent(node));
     const node = variants.find((each) => holds(each, this.#nodes, all));
     if (node === undefined) return variants.length > 0 ? [] : this.#readButton(name, path, given);

@@ -104,6 +104,17 @@ export interface ImageKind {
   readonly alternativeText: UserMessage;
 }
 
+/** A call of the browser or the app for a passkey; its answer fills the node. */
+export interface PasskeyKind {
+  readonly kind: "passkey";
+  /** What to hand over (WebAuthn level 3). */
+  readonly options: JsonObject;
+  /** To show one, or to make one. */
+  readonly ceremony: "get" | "create";
+  /** Whether it can be called as soon as the form is drawn. */
+  readonly conditional: boolean;
+}
+
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
 export interface Node {
   readonly name: string;
@@ -117,7 +128,7 @@ export interface Node {
   /** The annotation `ostiary.ui` of the schema. */
   readonly ui?: JsonObject | undefined;
   readonly condition?: NodeCondition | undefined;
-  readonly element: InputKind | ListKind | ButtonKind | AnchorKind | TextKind | ImageKind;
+  readonly element: InputKind | ListKind | ButtonKind | AnchorKind | TextKind | ImageKind | PasskeyKind;
 }
 
 /** Ties a node to the value of another node, which says which of several variants is filled in. */
@@ -188,7 +199,8 @@ export function allNodes(nodes: readonly Node[]): readonly Node[] {
 
 function placesOf(drawn: readonly Node[], name: string, message: UserMessage): FormProblems["fields"] {
   if (drawn.some((node) => node.name === name)) return [{ name, message }];
-  const isFilledIn = ({ element: { kind } }: Node) => kind === "input" || kind === "list";
+  const isFilledIn = ({ element: { kind } }: Node) =>
+    kind === "input" || kind === "list" || kind === "passkey";
   const within = drawn.filter((node) => isFilledIn(node) && node.name.startsWith(`${name}.`));
   if (message.id !== requiredId) {
     const list = drawn.find((node) => node.element.kind === "list" && name.startsWith(`${node.name}.`));

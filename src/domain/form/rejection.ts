@@ -18,7 +18,8 @@ export type RejectionReason =
   | "TRAITS_CHANGED"
   | "LAST_WAY_IN"
   | "CREDENTIAL_GONE"
-  | "CREDENTIAL_TAKEN";
+  | "CREDENTIAL_TAKEN"
+  | "PASSKEY_INVALID";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";

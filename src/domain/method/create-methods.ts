@@ -1,9 +1,18 @@
 /** All methods. A new one is a folder beside these, and a line here. */
-import type { Clock, OneTimeCodes, PasswordHasher, Sealer, Tokens } from "../ports.ts";
+import type {
+  BoundChallenges,
+  Clock,
+  OneTimeCodes,
+  PasskeyVerifier,
+  PasswordHasher,
+  Sealer,
+  Tokens,
+} from "../ports.ts";
 import { BackupCodeMethod } from "./backup-code/backup-code-method.ts";
 import { CodeMethod } from "./code/code-method.ts";
 import { LinkMethod } from "./link/link-method.ts";
 import type { Methods } from "./method.ts";
+import { PasskeyMethod } from "./passkey/passkey-method.ts";
 import { PasswordMethod } from "./password/password-method.ts";
 import type { PasswordPolicy } from "./password/policy.ts";
 import { TotpMethod } from "./totp/totp-method.ts";
@@ -15,18 +24,21 @@ interface MethodParts {
   readonly codes: OneTimeCodes;
   readonly tokens: Tokens;
   readonly sealer: Sealer;
+  readonly passkeys: PasskeyVerifier;
+  readonly challenges: BoundChallenges;
   readonly clock: Clock;
 }
 
 /** Makes the methods, each in the order to offer it. */
 export function createMethods(deps: MethodParts): Methods {
   const password = new PasswordMethod(deps);
+  const passkey = new PasskeyMethod(deps);
   const totp = new TotpMethod(deps);
   const backupCode = new BackupCodeMethod(deps);
   return {
-    login: [password, totp, backupCode],
-    registration: [password],
-    settings: [password, totp, backupCode],
+    login: [password, passkey, totp, backupCode],
+    registration: [password, passkey],
+    settings: [password, passkey, totp, backupCode],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
   };
 }

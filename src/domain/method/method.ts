@@ -10,10 +10,11 @@ import type {
   NewCredential,
 } from "../identity/identity.ts";
 import type { NoticePlace } from "../identity/notices.ts";
+import type { CredentialId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
 import type { Secret } from "../secret.ts";
-import type { AssuranceLevel } from "../session/session.ts";
+import type { AssuranceLevel, MethodProperty } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { UserMessage } from "../user-message/user-messages.ts";
 
@@ -47,6 +48,16 @@ export interface StepRedirects {
 export interface Authentication {
   readonly kind: MethodKind;
   readonly assuranceLevel: AssuranceLevel;
+  /** Whether the authenticator has verified its user. Default: it has not. */
+  readonly userVerified?: boolean;
+  /** The credential, of a kind that an identity can have several of. */
+  readonly credentialId?: CredentialId;
+}
+
+/** The flow that a step belongs to, and where it stands: what is bound to it is good until the next step is taken. */
+export interface FlowBinding {
+  readonly flowDigest: Uint8Array;
+  readonly revision: number;
 }
 
 /** Who might be logging in: an identity and the credential that a method asked for. */
@@ -87,8 +98,18 @@ export interface LoginAttempt {
   readonly candidate: LoginCandidate | undefined;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
+  readonly factor: "first" | "second";
+  /** What the proof must have, because the session that comes of it is asked for it. */
+  readonly demanded: readonly MethodProperty[];
+  readonly binding: FlowBinding;
   /** When and where it is tried, for what the owner is told. */
   readonly place: NoticePlace;
+}
+
+/** A proof that was refused. */
+export interface LoginRefused extends StepRejected {
+  /** What is recorded beside the failure: what it says of the credential. */
+  readonly sign?: { readonly event: "credential.counter_regressed"; readonly credentialId: CredentialId };
 }
 
 /**
@@ -100,6 +121,11 @@ export type MethodFactor = "first" | "second" | "either";
 /** Where in a login a method's nodes are drawn. */
 export interface LoginStage {
   readonly factor: "first" | "second";
+  /** As in `LoginAttempt`. */
+  readonly demanded: readonly MethodProperty[];
+  readonly binding: FlowBinding;
+  /** Of a second factor: what the method noted of the account's credentials. */
+  readonly noted?: JsonObject | undefined;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
 }
@@ -136,13 +162,22 @@ export interface LoginMethod extends CredentialMethod {
    * as one does whose holder signs in elsewhere, and needs no identifier.
    */
   readonly credential: CredentialKind | undefined;
+  /** What its proofs can have that a session can be asked for. Default: nothing. */
+  readonly properties?: readonly MethodProperty[];
   /**
    * The key of the credential that a step shows, of a kind that an identity can have several of; `field` gives the step's
-   * fields as they came. It names nobody: the method finds out whether the credential is the candidate's.
+   * fields as they came. Whose credential it is says who signs in, where nobody has said so before. The method finds out
+   * whether it is the candidate's.
    */
   lookupKey?(field: (name: string) => unknown): string;
+  /** What the flow remembers of an account's credentials, to draw the method's nodes where it is wanted second. */
+  noteOf?(credentials: readonly Credential[]): JsonObject;
+  /** Whether a credential of its kind signs in without another proof. Default: it does. */
+  isWayIn?(credential: Credential): boolean;
   /** The method's own nodes, its button last. */
   loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[];
+  /** What the offer says to forms that are written by hand. Default: nothing. */
+  loginOffer?(tenant: Tenant, stage: LoginStage): JsonObject;
   /** What is wrong with a step that can be no proof, whoever it is of. It is refused before anything is counted or read. */
   unreadable?(step: SubmittedStep): StepRejected | undefined;
   /**
@@ -152,7 +187,7 @@ export interface LoginMethod extends CredentialMethod {
    * A first proof is followed by a second one where the account has a credential of a method that can be second, unless the
    * first is worth `aal2` by itself.
    */
-  proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected | StepContinues | StepRedirects>;
+  proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused | StepContinues | StepRedirects>;
 }
 
 /** What a step that makes a credential is tried with. */
@@ -165,6 +200,9 @@ export interface SecretAttempt {
     readonly identifiers: readonly string[];
     readonly name: string;
   };
+  /** The credentials of the account, oldest first; none of one that is only being made. */
+  readonly credentials: readonly Credential[];
+  readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
   /** When and where it is made, for what the owner is told. */
@@ -174,8 +212,10 @@ export interface SecretAttempt {
 /** One way to make an account. */
 export interface RegistrationMethod extends CredentialMethod {
   readonly kind: MethodKind;
-  /** The method's own nodes, its button last. `memory`: what an earlier step left. */
-  registrationNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
+  /** The method's own nodes, its button last. */
+  registrationNodes(tenant: Tenant, stage: RegistrationStage): readonly Node[];
+  /** What the offer says to forms that are written by hand. Default: nothing. */
+  registrationOffer?(tenant: Tenant, stage: RegistrationStage): JsonObject;
   /**
    * Checks what was submitted against traits that are valid, and makes the credential. It may ask another server, so
    * no transaction is open meanwhile.
@@ -183,6 +223,13 @@ export interface RegistrationMethod extends CredentialMethod {
   proveRegistration(
     attempt: SecretAttempt,
   ): Promise<RegistrationProved | StepRejected | StepContinues | StepRedirects>;
+}
+
+/** Where in a registration a method's nodes are drawn. */
+export interface RegistrationStage {
+  readonly binding: FlowBinding;
+  /** What an earlier step of the method left; undefined at its first. */
+  readonly memory?: MethodMemory | undefined;
 }
 
 /** One way to sign in that its owner can set up and change. */
@@ -203,6 +250,7 @@ export interface SettingsStage {
   readonly tenant: Tenant;
   /** The credentials of its kind that the owner has. */
   readonly credentials: readonly Credential[];
+  readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
 }

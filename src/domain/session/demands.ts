@@ -1,11 +1,12 @@
 import { type DomainError, domainError } from "../errors.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
-import type { MethodKind } from "../kinds.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { AssuranceLevel, AuthenticatedSession } from "./session.ts";
-
-/** A property that a proof of a session can be asked for. */
-export type MethodProperty = "phishing_resistant" | "user_verified";
+import type {
+  AssuranceLevel,
+  AuthenticatedSession,
+  AuthenticationMethod,
+  MethodProperty,
+} from "./session.ts";
 
 /** One condition that a session must meet: of the caller's request, or of the method that is called. */
 export type Demand =
@@ -17,8 +18,18 @@ export type Demand =
   | { readonly kind: "verified_address"; readonly addressKind: AddressKind | undefined }
   | { readonly kind: "no_pending_actions" };
 
-/** The properties of a proof of each kind. None of the methods so far has any. */
-const propertiesOf: Readonly<Partial<Record<MethodKind, readonly MethodProperty[]>>> = {};
+/**
+ * The properties of a proof. Only what was signed shows any: a passkey that was made for an account says of itself what it
+ * likes.
+ */
+export function propertiesOf({
+  kind,
+  purpose,
+  userVerified,
+}: Pick<AuthenticationMethod, "kind" | "purpose" | "userVerified">): readonly MethodProperty[] {
+  if (kind !== "passkey" || purpose !== "sign_in") return [];
+  return userVerified ? ["phishing_resistant", "user_verified"] : ["phishing_resistant"];
+}
 
 const levels: Readonly<Record<AssuranceLevel, number>> = { aal1: 1, aal2: 2 };
 
@@ -55,7 +66,7 @@ function refusalOf(
     }
     case "method_property": {
       const { property } = demand;
-      return session.authenticationMethods.some(({ kind }) => propertiesOf[kind]?.includes(property))
+      return session.authenticationMethods.some((proof) => propertiesOf(proof).includes(property))
         ? undefined
         : domainError("SESSION_METHOD_INSUFFICIENT", { property });
     }

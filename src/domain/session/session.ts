@@ -1,5 +1,5 @@
 import type { Identity } from "../identity/identity.ts";
-import type { IdentityId, SessionId } from "../ids.ts";
+import type { CredentialId, IdentityId, SessionId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
 import type { MethodKind } from "../kinds.ts";
 
@@ -9,11 +9,18 @@ export type AssuranceLevel = "aal1" | "aal2";
 /** The purpose of a proof. */
 export type AuthenticationPurpose = "sign_in" | "registration" | "recovery";
 
+/** A property that a proof of a session can be asked for. */
+export type MethodProperty = "phishing_resistant" | "user_verified";
+
 /** One proof that was given. */
 export interface AuthenticationMethod {
   readonly kind: MethodKind;
   readonly purpose: AuthenticationPurpose;
   readonly assuranceLevel: AssuranceLevel;
+  /** Whether the authenticator has verified its user. Default: it has not. */
+  readonly userVerified?: boolean;
+  /** The credential, of a kind that an identity can have several of. */
+  readonly credentialId?: CredentialId;
   readonly completedAt: Date;
 }
 

@@ -76,6 +76,7 @@ export interface TenantSettings {
   readonly totp: { readonly enabled: boolean };
   /** `count`: how many are made at once. */
   readonly backupCode: { readonly enabled: boolean; readonly count: number };
+  readonly passkey: PasskeySettings;
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;
@@ -103,6 +104,18 @@ export interface TenantSettings {
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;
+}
+
+/** The settings of passkeys (WebAuthn). */
+export interface PasskeySettings {
+  readonly enabled: boolean;
+  /** The domain that passkeys are made for. */
+  readonly rpId: string;
+  /** The name that browsers show beside it. */
+  readonly rpName: string;
+  /** The origins of the pages and apps that may call for one, compared exactly. */
+  readonly origins: readonly string[];
+  readonly userVerification: "preferred" | "required" | "discouraged";
 }
 
 /** A tenant. */

@@ -132,10 +132,45 @@ export const credentialGone = (): UserMessage => error(9000320, "It was removed 
 /** What was to be added signs in to another account. */
 export const credentialTaken = (): UserMessage => error(9000321, "It belongs to another account already.");
 
+/** The heading of passkeys. */
+export const passkeysTitle = (): UserMessage => info(9000340, "Passkeys");
+
+/** The button that begins to add a passkey. */
+export const addPasskey = (): UserMessage => info(9000341, "Add a passkey");
+
+/** The button that makes a passkey, once there are options for it. */
+export const makePasskey = (): UserMessage => info(9000342, "Make the passkey");
+
+/** The button that signs in with a passkey. */
+export const signInWithPasskey = (): UserMessage => info(9000343, "Sign in with a passkey");
+
+/** The button that shows a passkey as the second factor. */
+export const usePasskey = (): UserMessage => info(9000344, "Use your passkey");
+
+/** The button that makes an account with a passkey. */
+export const signUpWithPasskey = (): UserMessage => info(9000345, "Sign up with a passkey");
+
+/** A passkey that did not sign in, for whatever reason. */
+export const passkeyRefused = (): UserMessage =>
+  error(9000346, "This passkey does not sign you in. Try again, or use another way to sign in.");
+
+/** A passkey that could not be taken up. */
+export const passkeyNotMade = (): UserMessage => error(9000347, "The passkey could not be added. Try again.");
+
+/** A passkey that the account has already. */
+export const passkeyThere = (): UserMessage => error(9000348, "This passkey is on your account already.");
+
+/** The label of the name of a passkey that is added. */
+export const passkeyName = (): UserMessage => info(9000349, "Name, to tell it from others");
+
+/** The step was sent without the answer of the browser. */
+export const passkeyMissing = (): UserMessage => error(9000350, "No passkey was chosen. Try again.");
+
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",
   totp: "Authenticator app",
   backup_code: "Backup codes",
+  passkey: "Passkey",
 };
 
 function dayOf(time: Date): string {

@@ -38,6 +38,14 @@ export const german: Words = {
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
     tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
+    passkeyCancelled:
+      "Es wurde kein Passkey verwendet: Das wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät gibt es keinen. " +
+      "Versuchen Sie es noch einmal, oder wählen Sie einen anderen Weg.",
+    passkeyThere: "Auf diesem Gerät gibt es schon einen Passkey für Ihr Konto.",
+    passkeyUnfit: "Dieses Gerät kann keinen Passkey aufbewahren. Nehmen Sie ein anderes.",
+    passkeyInsecure: "Unter der Adresse dieser Seite gehen Passkeys nicht.",
+    passkeyUnsupported:
+      "Dieser Browser kennt keine Passkeys, oder die Seite ist nicht sicher. Wählen Sie einen anderen Weg.",
   },
   messages: {
     1010004: "Zeigen Sie Ihren zweiten Faktor, um fortzufahren.",

@@ -840,6 +840,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.BackupCodeConfig backup_code = 16;
    */
   backupCode?: BackupCodeConfig | undefined;
+
+  /**
+   * Passkeys and security keys.
+   *
+   * @generated from field: ostiary.config.v1.PasskeyConfig passkey = 17;
+   */
+  passkey?: PasskeyConfig | undefined;
 };
 
 /**
@@ -1666,6 +1673,59 @@ export declare type BackupCodeConfig = Message<"ostiary.config.v1.BackupCodeConf
 export declare const BackupCodeConfigSchema: GenMessage<BackupCodeConfig>;
 
 /**
+ * PasskeyConfig configures passkeys and security keys (WebAuthn), which sign in by themselves or beside another proof.
+ *
+ * @generated from message ostiary.config.v1.PasskeyConfig
+ */
+export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> & {
+  /**
+   * Whether people can make and use passkeys. They are not offered where `rp_id` is the IP address of `public_url`, because
+   * browsers make none for an IP address.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * The domain that passkeys are made for: the host of the pages, or a domain above it. Passkeys that were made for another
+   * one cannot be used. Empty: the host of `public_url`.
+   *
+   * @generated from field: string rp_id = 2;
+   */
+  rpId: string;
+
+  /**
+   * The name that browsers show beside it. Empty: `branding.name`.
+   *
+   * @generated from field: string rp_name = 3;
+   */
+  rpName: string;
+
+  /**
+   * The origins of the pages and apps that may call for a passkey, compared exactly: pages at or below `rp_id`, and
+   * `android:apk-key-hash:` origins of Android apps. Empty: those of `public_url` and of the `ui_url` of the flows that are at
+   * or below `rp_id`.
+   *
+   * @generated from field: repeated string origins = 4;
+   */
+  origins: string[];
+
+  /**
+   * Whether the authenticator has to verify its user, by a PIN or a biometric feature. A passkey that did is worth two
+   * factors. In YAML: `preferred`, `required`, `discouraged`.
+   *
+   * @generated from field: ostiary.config.v1.UserVerification user_verification = 5;
+   */
+  userVerification: UserVerification;
+};
+
+/**
+ * Describes the message ostiary.config.v1.PasskeyConfig.
+ * Use `create(PasskeyConfigSchema)` to create a new message.
+ */
+export declare const PasskeyConfigSchema: GenMessage<PasskeyConfig>;
+
+/**
  * LinkConfig configures links in messages. They are offered beside codes by login, registration, verification and recovery
  * flows whose `ui_url` is set. A registration by link makes an account without a password.
  *
@@ -2387,6 +2447,46 @@ export enum AddressProof {
  * Describes the enum ostiary.config.v1.AddressProof.
  */
 export declare const AddressProofSchema: GenEnum<AddressProof>;
+
+/**
+ * UserVerification says whether an authenticator verifies its user.
+ *
+ * @generated from enum ostiary.config.v1.UserVerification
+ */
+export enum UserVerification {
+  /**
+   * Taken as preferred.
+   *
+   * @generated from enum value: USER_VERIFICATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It does so if it can.
+   *
+   * @generated from enum value: USER_VERIFICATION_PREFERRED = 1;
+   */
+  PREFERRED = 1,
+
+  /**
+   * It has to. A passkey without is refused.
+   *
+   * @generated from enum value: USER_VERIFICATION_REQUIRED = 2;
+   */
+  REQUIRED = 2,
+
+  /**
+   * It should not, if it can be left out.
+   *
+   * @generated from enum value: USER_VERIFICATION_DISCOURAGED = 3;
+   */
+  DISCOURAGED = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.UserVerification.
+ */
+export declare const UserVerificationSchema: GenEnum<UserVerification>;
 
 /**
  * WhenUnavailable says what happens while a service cannot be asked. In YAML: `accept`, `refuse`.

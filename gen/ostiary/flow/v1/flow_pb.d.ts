@@ -248,8 +248,7 @@ export declare const FlowAccountSchema: GenMessage<FlowAccount>;
  */
 export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
   /**
-   * Methods that need no identifier, such as a passkey that the browser fills in or another provider. None is served
-   * yet.
+   * Methods that need no identifier: a passkey that the browser fills in. Another provider is not served yet.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -602,7 +601,7 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
     case: "backupCode";
   } | {
     /**
-     * A passkey or security key. Not served yet.
+     * A passkey or security key: the step `passkey`.
      *
      * @generated from field: ostiary.flow.v1.PasskeyOffer passkey = 6;
      */
@@ -768,7 +767,8 @@ export declare const BackupCodeOfferSchema: GenMessage<BackupCodeOffer>;
 export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
   /**
    * What to hand to the browser: the JSON form of PublicKeyCredentialRequestOptions (WebAuthn level 3), or of
-   * PublicKeyCredentialCreationOptions where a passkey is set up. The challenge is good for this flow alone.
+   * PublicKeyCredentialCreationOptions where a passkey is set up. The challenge is good for this flow alone, and only until
+   * its next step is taken. Unset: the step `passkey` without a response shows it.
    *
    * @generated from field: google.protobuf.Struct options = 1;
    */
@@ -860,6 +860,14 @@ export declare type SettingsOffer = Message<"ostiary.flow.v1.SettingsOffer"> & {
      */
     value: BackupCodeOffer;
     case: "backupCode";
+  } | {
+    /**
+     * Passkeys: the step `passkey`.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyOffer passkey = 6;
+     */
+    value: PasskeyOffer;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 };
 

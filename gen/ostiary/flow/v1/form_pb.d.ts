@@ -222,6 +222,14 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
      */
     value: AnchorNode;
     case: "anchor";
+  } | {
+    /**
+     * A call of the browser or the app for a passkey.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyNode passkey = 15;
+     */
+    value: PasskeyNode;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 };
 
@@ -379,6 +387,43 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
  * Use `create(InputNodeSchema)` to create a new message.
  */
 export declare const InputNodeSchema: GenMessage<InputNode>;
+
+/**
+ * PasskeyNode is filled in by a passkey: the button of the same step calls the browser or the app with the options, and its
+ * answer is the value, as an object or as a text with its JSON. The step without an answer fails.
+ *
+ * @generated from message ostiary.flow.v1.PasskeyNode
+ */
+export declare type PasskeyNode = Message<"ostiary.flow.v1.PasskeyNode"> & {
+  /**
+   * What to hand over: the JSON form of PublicKeyCredentialRequestOptions or, for CREATE, of
+   * PublicKeyCredentialCreationOptions (WebAuthn level 3).
+   *
+   * @generated from field: google.protobuf.Struct options = 1;
+   */
+  options?: JsonObject | undefined;
+
+  /**
+   * What to call.
+   *
+   * @generated from field: ostiary.flow.v1.PasskeyCeremony ceremony = 2;
+   */
+  ceremony: PasskeyCeremony;
+
+  /**
+   * Whether it can be called as soon as the form is drawn, with `mediation: "conditional"`: the browser then offers passkeys
+   * in the field whose `autocomplete` has `webauthn`, and the step is submitted with what was chosen there.
+   *
+   * @generated from field: bool conditional = 3;
+   */
+  conditional: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasskeyNode.
+ * Use `create(PasskeyNodeSchema)` to create a new message.
+ */
+export declare const PasskeyNodeSchema: GenMessage<PasskeyNode>;
 
 /**
  * InputChoice is one value to choose.
@@ -684,6 +729,39 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
  * Use `create(FormMessageSchema)` to create a new message.
  */
 export declare const FormMessageSchema: GenMessage<FormMessage>;
+
+/**
+ * PasskeyCeremony says what is asked of a passkey.
+ *
+ * @generated from enum ostiary.flow.v1.PasskeyCeremony
+ */
+export enum PasskeyCeremony {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: PASSKEY_CEREMONY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * To show one: `navigator.credentials.get`.
+   *
+   * @generated from enum value: PASSKEY_CEREMONY_GET = 1;
+   */
+  GET = 1,
+
+  /**
+   * To make one: `navigator.credentials.create`.
+   *
+   * @generated from enum value: PASSKEY_CEREMONY_CREATE = 2;
+   */
+  CREATE = 2,
+}
+
+/**
+ * Describes the enum ostiary.flow.v1.PasskeyCeremony.
+ */
+export declare const PasskeyCeremonySchema: GenEnum<PasskeyCeremony>;
 
 /**
  * ButtonImportance says how prominent a button is.

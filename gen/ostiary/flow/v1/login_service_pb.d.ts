@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
+import type { BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -216,6 +216,14 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: BackupCodeStep;
     case: "backupCode";
+  } | {
+    /**
+     * Signs in with a passkey, which says whose it is, or shows one as the second factor.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyStep passkey = 17;
+     */
+    value: PasskeyStep;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -307,7 +315,8 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
   } | {
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, PASSKEY_INVALID, and with
+     * `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

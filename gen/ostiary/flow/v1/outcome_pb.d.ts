@@ -479,6 +479,14 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_CREDENTIAL_TAKEN = 17;
    */
   CREDENTIAL_TAKEN = 17,
+
+  /**
+   * The passkey was not accepted: it is none of the account, was answered for another form, or the response is not right.
+   * The form has a new challenge only after another step, so the same options may be tried again.
+   *
+   * @generated from enum value: REJECTION_REASON_PASSKEY_INVALID = 18;
+   */
+  PASSKEY_INVALID = 18,
 }
 
 /**

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -195,6 +195,14 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
      */
     value: BackStep;
     case: "back";
+  } | {
+    /**
+     * Makes an account with a passkey: the traits come first, then the response.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyStep passkey = 14;
+     */
+    value: PasskeyStep;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -286,7 +294,8 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, LINK_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
+     * CODE_INVALID, LINK_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID,
+     * PASSKEY_INVALID, CREDENTIAL_TAKEN.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

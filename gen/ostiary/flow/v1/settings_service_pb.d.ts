@@ -215,6 +215,14 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: RemoveCredentialStep;
     case: "removeCredential";
+  } | {
+    /**
+     * Adds a passkey: without a response it shows the options to make one with, with the response it keeps it.
+     *
+     * @generated from field: ostiary.flow.v1.SettingsPasskeyStep passkey = 20;
+     */
+    value: SettingsPasskeyStep;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -338,6 +346,41 @@ export declare type SettingsBackupCodesStep = Message<"ostiary.flow.v1.SettingsB
  * Use `create(SettingsBackupCodesStepSchema)` to create a new message.
  */
 export declare const SettingsBackupCodesStepSchema: GenMessage<SettingsBackupCodesStep>;
+
+/**
+ * SettingsPasskeyStep adds a passkey.
+ *
+ * @generated from message ostiary.flow.v1.SettingsPasskeyStep
+ */
+export declare type SettingsPasskeyStep = Message<"ostiary.flow.v1.SettingsPasskeyStep"> & {
+  /**
+   * Empty: the options to make one with are shown, in the form and in the offer. Otherwise the JSON form of
+   * RegistrationResponse (WebAuthn level 3) that the browser or the app answered with. At most 32 KiB as JSON.
+   *
+   * @generated from field: google.protobuf.Struct response = 1;
+   */
+  response?: JsonObject | undefined;
+
+  /**
+   * A name for it. Empty: it has none.
+   *
+   * @generated from field: string label = 2;
+   */
+  label: string;
+
+  /**
+   * Whether the other sessions of the account end. By default they stay.
+   *
+   * @generated from field: bool end_other_sessions = 3;
+   */
+  endOtherSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsPasskeyStep.
+ * Use `create(SettingsPasskeyStepSchema)` to create a new message.
+ */
+export declare const SettingsPasskeyStepSchema: GenMessage<SettingsPasskeyStep>;
 
 /**
  * ManageCredentialStep shows one credential.
@@ -485,7 +528,8 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED, LAST_WAY_IN, CREDENTIAL_GONE.
+     * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED, LAST_WAY_IN, CREDENTIAL_GONE,
+     * PASSKEY_INVALID, CREDENTIAL_TAKEN.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file ostiary/flow/v1/step.proto.
@@ -115,6 +115,28 @@ export declare type BackupCodeStep = Message<"ostiary.flow.v1.BackupCodeStep"> &
  * Use `create(BackupCodeStepSchema)` to create a new message.
  */
 export declare const BackupCodeStepSchema: GenMessage<BackupCodeStep>;
+
+/**
+ * PasskeyStep shows a passkey, or makes one in a registration.
+ *
+ * @generated from message ostiary.flow.v1.PasskeyStep
+ */
+export declare type PasskeyStep = Message<"ostiary.flow.v1.PasskeyStep"> & {
+  /**
+   * What the browser or the app answered: the JSON form of AuthenticationResponse, or in a registration of
+   * RegistrationResponse (WebAuthn level 3). At most 32 KiB as JSON. In a registration it is left out at first: then the
+   * traits are checked, and the options to make a passkey with are shown.
+   *
+   * @generated from field: google.protobuf.Struct response = 1;
+   */
+  response?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasskeyStep.
+ * Use `create(PasskeyStepSchema)` to create a new message.
+ */
+export declare const PasskeyStepSchema: GenMessage<PasskeyStep>;
 
 /**
  * ConfirmLinkStep uses the link that was opened.

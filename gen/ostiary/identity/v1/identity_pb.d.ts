@@ -438,6 +438,14 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
      */
     value: BackupCodeCredential;
     case: "backupCode";
+  } | {
+    /**
+     * The details of a passkey.
+     *
+     * @generated from field: ostiary.identity.v1.PasskeyCredential passkey = 11;
+     */
+    value: PasskeyCredential;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -514,6 +522,47 @@ export declare type BackupCodeCredential = Message<"ostiary.identity.v1.BackupCo
  * Use `create(BackupCodeCredentialSchema)` to create a new message.
  */
 export declare const BackupCodeCredentialSchema: GenMessage<BackupCodeCredential>;
+
+/**
+ * PasskeyCredential holds the details of a passkey.
+ *
+ * @generated from message ostiary.identity.v1.PasskeyCredential
+ */
+export declare type PasskeyCredential = Message<"ostiary.identity.v1.PasskeyCredential"> & {
+  /**
+   * Whether it is on several devices of its owner, or backed up elsewhere. Otherwise it is bound to one device.
+   *
+   * @generated from field: bool synced = 1;
+   */
+  synced: boolean;
+
+  /**
+   * The kind of authenticator (AAGUID), as a UUID. Nobody vouches for it. All zeros: it does not say.
+   *
+   * @generated from field: string aaguid = 2;
+   */
+  aaguid: string;
+
+  /**
+   * How the browser can reach the authenticator: `internal`, `hybrid`, `usb`, `nfc`, `ble`. Empty: that is not known.
+   *
+   * @generated from field: repeated string transports = 3;
+   */
+  transports: string[];
+
+  /**
+   * Whether it says whose it is, so that nobody has to type a name. Otherwise it serves as the second factor alone.
+   *
+   * @generated from field: bool discoverable = 4;
+   */
+  discoverable: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.PasskeyCredential.
+ * Use `create(PasskeyCredentialSchema)` to create a new message.
+ */
+export declare const PasskeyCredentialSchema: GenMessage<PasskeyCredential>;
 
 /**
  * RequiredAction is something that an identity is asked to do.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { retryAfterOf, userMessageOf } from "../errors.ts";
 import type { FormOptions } from "./message-view.ts";
+import { PasskeyError } from "./passkey.ts";
 import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** How a form says that its submit has failed. */
@@ -13,6 +14,7 @@ export interface FailureOptions extends FormOptions {
 export function describeFailure(error: unknown, options: FailureOptions = {}): string {
   if (options.describeError !== undefined) return options.describeError(error);
   const texts = { ...englishFormTexts, ...options.texts };
+  if (error instanceof PasskeyError) return texts[error.said];
   const message = userMessageOf(error);
   const text = message === undefined ? texts.failed : (options.translate?.(message) ?? message.text);
   const retryAfterMs = retryAfterOf(error);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { ButtonImportance, type FormNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import {
+  ButtonImportance,
+  type FormNode,
+  InputType,
+  PasskeyCeremony,
+} from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { assertFlowClient } from "../client-kind.ts";
 import { hasRoom, itemNodes } from "../form-list.ts";
 import { textOf } from "../form-value.ts";
 import { describedBy, type FormField, fieldOf, hintIn, idOf, type ShownWhile, shownWhile } from "./field.ts";
 import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
+import type { FormPasskey } from "./passkey.ts";
 import { englishFormTexts } from "./texts.ts";
 
 /** A form as it is drawn. */
@@ -25,6 +31,8 @@ export interface FormView {
    * begins with.
    */
   readonly parts: readonly FormPart[];
+  /** Not drawn: what the browser is called for when the button of the step is pressed. */
+  readonly passkeys: readonly FormPasskey[];
 }
 
 /** A field that is not drawn, but sent. */
@@ -159,14 +167,32 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     title: flow.form?.title && viewMessage(flow.form.title, options),
     subtitle: flow.form?.subtitle && viewMessage(flow.form.subtitle, options),
     account: flow.form?.account && viewMessage(flow.form.account, options),
-    messages: (flow.form?.messages ?? []).map((message) => viewMessage(message, options)),
+    // A passkey is not drawn, so what is wrong with it is said above the form.
+    messages: [
+      ...(flow.form?.messages ?? []),
+      ...nodes.flatMap(({ kind, messages }) => (kind.case === "passkey" ? messages : [])),
+    ].map((message) => viewMessage(message, options)),
     hidden: nodes.flatMap(({ name, kind }) =>
       kind.case === "input" && kind.value.type === InputType.HIDDEN
         ? [{ name, value: textOf(kind.value.value), autocomplete: kind.value.autocomplete || undefined }]
         : [],
     ),
     parts,
+    passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+function passkeyOf({ name, step, kind }: FormNode): readonly FormPasskey[] {
+  if (kind.case !== "passkey") return [];
+  const { options = {}, ceremony, conditional } = kind.value;
+  switch (ceremony) {
+    case PasskeyCeremony.GET:
+      return [{ step, name, options, ceremony: "get", conditional }];
+    case PasskeyCeremony.CREATE:
+      return [{ step, name, options, ceremony: "create", conditional: false }];
+    default:
+      return [];
+  }
 }
 
 /** The steps that the form has buttons for, in their order. */

@@ -10,11 +10,13 @@ import {
   type FormElement,
   type FormList,
   type FormPart,
+  type FormView,
   type HiddenField,
 } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { buttonForEnter, focusFirstControl, focusFirstProblem } from "./focus.ts";
-import type { FormMessageView, FormOptions } from "./message-view.ts";
+import type { FormMessageView } from "./message-view.ts";
+import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
 
@@ -65,11 +67,15 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   refuseUnknownOptions("renderForm", handlers, handlerNames);
   const texts: FormTexts = { ...englishFormTexts, ...handlers.texts };
   let current = flow;
+  let passkeys: readonly FormPasskey[] = [];
   let form = draw([]);
   element.replaceChildren(form);
 
   function draw(more: readonly FormMessageView[]): HTMLFormElement {
-    const drawn = drawForm(current, more, texts, handlers);
+    const view = describeForm(current, handlers);
+    const drawn = drawForm(view, more, texts);
+    passkeys = view.passkeys;
+    offerPasskeys(drawn);
     drawn.addEventListener("keydown", (event) => {
       const button = buttonForEnter(event);
       if (button === undefined) return;
@@ -89,18 +95,40 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     return drawn;
   }
 
-  async function send(sent: HTMLFormElement, button: HTMLButtonElement): Promise<void> {
+  /** Sends the form with a passkey that was chosen in the field of the name. */
+  function offerPasskeys(drawn: HTMLFormElement): void {
+    prepare(passkeys);
+    const offered = passkeys.find(({ conditional }) => conditional);
+    if (offered === undefined) return;
+    void offerPasskey(offered).then((answer) => {
+      const button = drawn.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);
+      const isFree = drawn === form && drawn.getAttribute("aria-busy") !== "true";
+      if (answer !== undefined && button !== null && isFree)
+        void send(drawn, button, { [offered.name]: answer });
+    });
+  }
+
+  async function send(
+    sent: HTMLFormElement,
+    button: HTMLButtonElement,
+    chosen?: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const flow = current;
+    const asked = passkeys;
     setBusy(sent, true, texts);
     try {
       const pressed = await readPressed(sent, button, handlers.confirm);
       if (pressed === undefined) return setBusy(sent, false, texts);
+      if (chosen === undefined) await fillInPasskeys(asked, pressed);
+      for (const [name, answer] of Object.entries(chosen ?? {})) pressed.data.set(name, answer);
       const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
       const replaced = next.id !== flow.id && next.kind === flow.kind;
       show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
     } catch (error) {
       setBusy(sent, false, texts);
+      // What was offered in the field has ended, at the latest by the button.
+      offerPasskeys(sent);
       const text = describeFailure(error, handlers);
       sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
       focusFirstProblem(sent);
@@ -114,16 +142,14 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     if (!focusFirstProblem(form)) handlers.heading?.focus();
   }
 
-  return { update: (next) => show(next, []), remove: () => form.remove() };
+  const remove = () => {
+    stopOffering();
+    form.remove();
+  };
+  return { update: (next) => show(next, []), remove };
 }
 
-function drawForm(
-  flow: Flow,
-  more: readonly FormMessageView[],
-  texts: FormTexts,
-  options: FormOptions,
-): HTMLFormElement {
-  const view = describeForm(flow, options);
+function drawForm(view: FormView, more: readonly FormMessageView[], texts: FormTexts): HTMLFormElement {
   const form = make("form", "ostiary-form", { novalidate: true, method: "post" });
   if (view.account !== undefined) form.dataset.account = "";
   const messages = make("div", "ostiary-messages", { tabindex: "-1", role: "alert" });

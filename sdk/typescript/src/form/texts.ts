@@ -49,6 +49,16 @@ export interface FormTexts {
   readonly failed: string;
   /** After what went wrong; `{time}` is a span such as "3 minutes". */
   readonly tryAgainIn: string;
+  /** No passkey was shown: somebody said no, waited too long, or has none here. */
+  readonly passkeyCancelled: string;
+  /** The device has a passkey for the account already. */
+  readonly passkeyThere: string;
+  /** The device cannot keep a passkey, or cannot verify who uses it. */
+  readonly passkeyUnfit: string;
+  /** The address of the page allows no passkeys. */
+  readonly passkeyInsecure: string;
+  /** The browser knows no passkeys. */
+  readonly passkeyUnsupported: string;
 }
 
 /** The words in English. */
@@ -71,6 +81,12 @@ export const englishFormTexts: FormTexts = {
   expired: "This form was open for too long. Check what you filled in, and send it again.",
   failed: "That did not work. Try again in a moment.",
   tryAgainIn: "Try again in {time}.",
+  passkeyCancelled:
+    "No passkey was used: that was cancelled, took too long, or there is none on this device. Try again, or choose another way.",
+  passkeyThere: "This device has a passkey for your account already.",
+  passkeyUnfit: "This device cannot keep a passkey. Use another one.",
+  passkeyInsecure: "Passkeys do not work at the address of this page.",
+  passkeyUnsupported: "This browser knows no passkeys, or the page is not secure. Choose another way.",
 };
 
 /** Translates by number, and falls back to the server's own sentence for numbers that the table does not have. */

@@ -6,6 +6,7 @@ import { describeFailure, type FailureOptions } from "../form/describe-failure.t
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
 import type { FormMessageView } from "../form/message-view.ts";
+import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
 import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { englishFormTexts } from "../form/texts.ts";
@@ -34,6 +35,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string>();
+  const [offers, setOffers] = useState(0);
   const revision = useRevision(flow);
   const answered = useRef(revision);
   const sending = useRef(false);
@@ -51,7 +53,11 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
   }, [failure]);
 
-  const press = async (sent: HTMLFormElement, button: HTMLButtonElement) => {
+  const press = async (
+    sent: HTMLFormElement,
+    button: HTMLButtonElement,
+    chosen?: Readonly<Record<string, string>>,
+  ) => {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
     if (sending.current) return;
     sending.current = true;
@@ -59,14 +65,43 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     setFailure(undefined);
     try {
       const pressed = await readPressed(sent, button, props.confirm);
-      if (pressed !== undefined) await props.onSubmit({ flow, ...pressed });
+      if (pressed === undefined) return;
+      if (chosen === undefined) await fillInPasskeys(view.passkeys, pressed);
+      for (const [name, answer] of Object.entries(chosen ?? {})) pressed.data.set(name, answer);
+      await props.onSubmit({ flow, ...pressed });
     } catch (error) {
       setFailure(describeFailure(error, props));
+      // What was offered in the field has ended, at the latest by the button.
+      setOffers((count) => count + 1);
     } finally {
       sending.current = false;
       setBusy(false);
     }
   };
+  const pressLatest = useRef(press);
+  useEffect(() => {
+    pressLatest.current = press;
+  });
+  const { passkeys } = view;
+  const latest = useRef(passkeys);
+  latest.current = passkeys;
+  // Of each flow once, and again after a failure.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the form of a flow is drawn again often, and offers the same
+  useEffect(() => {
+    prepare(latest.current);
+    const offered = latest.current.find(({ conditional }) => conditional);
+    if (offered === undefined) return undefined;
+    let isOver = false;
+    void offerPasskey(offered).then((answer) => {
+      const button = form.current?.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);
+      if (isOver || answer === undefined || form.current === null || !button) return;
+      void pressLatest.current(form.current, button, { [offered.name]: answer });
+    });
+    return () => {
+      isOver = true;
+      stopOffering();
+    };
+  }, [revision, offers]);
   const onSubmit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const { submitter } = event.nativeEvent;

@@ -1,4 +1,5 @@
 /** The states of waiting for a code or link, which are the same in all kinds of flows. */
+import type { Event } from "../../event/event.ts";
 import { button } from "../../form/form.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { ChallengeKind, FlowKind } from "../../kinds.ts";
@@ -50,7 +51,7 @@ interface ChallengeRules<K extends KindTypes> {
   /** What follows from a proof. */
   prove(attempt: AttemptOf<K, Awaits<K> | Confirms<K>>, proved: ProvedAddress): Promise<StepResult<K>>;
   /** What is recorded of a secret that was not accepted. Default: nothing. */
-  failure?(attempt: AttemptOf<K>, rejected: NotAccepted, method: ChallengeKind): NotAccepted["event"];
+  failure?(attempt: AttemptOf<K>, rejected: NotAccepted, method: ChallengeKind): Event | undefined;
 }
 
 /** The states of a flow that waits for a code, for a link, and for the click that uses an opened link. */
@@ -69,7 +70,8 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
       if (refused !== undefined) return refused;
       const result = await challenges.check(attempt, attempt.state, rules.isFixed(attempt));
       if (result.kind === "proved") return rules.prove(attempt, result);
-      return { ...result, event: rules.failure?.(attempt, result, method) };
+      const failed = rules.failure?.(attempt, result, method);
+      return { ...result, events: failed && [failed] };
     },
   });
 

@@ -1,11 +1,10 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
-import type { StepRejected } from "../../form/rejection.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import type { MethodKind } from "../../kinds.ts";
-import type { LoginCandidate, LoginProved } from "../../method/method.ts";
+import type { LoginCandidate, LoginProved, LoginRefused } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { idleSince } from "../../session/lifetime.ts";
 import { newSession } from "../../session/sessions.ts";
@@ -62,9 +61,9 @@ export class LoginCompletions {
   async complete(
     caller: FlowCaller,
     flow: LoginFlow,
-    given: LoginProof | StepRejected,
-    renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
-  ): Promise<{ readonly kind: "completed"; readonly completed: FlowCompleted } | StepRejected> {
+    given: LoginProof | LoginRefused,
+    renew: (lost: LoginProof) => Promise<LoginProof | LoginRefused>,
+  ): Promise<{ readonly kind: "completed"; readonly completed: FlowCompleted } | LoginRefused> {
     let proof = given;
     for (let round = 0; round < mostRounds; round++) {
       if (proof.kind === "rejected") return proof;

@@ -1,23 +1,26 @@
 import { describe, expect, test } from "vitest";
-import { anIdentity, noon } from "../../../../test/support/records.ts";
+import { aCredential, anIdentity, noon } from "../../../../test/support/records.ts";
 import { DomainError } from "../../errors.ts";
+import type { Credential } from "../../identity/identity.ts";
 import type { Demand } from "../../session/demands.ts";
-import { assuranceToReach } from "./demands.ts";
+import { toShow } from "./demands.ts";
 
 const verified = { kind: "email", value: "ada@example.com", path: "email", verifiedAt: noon } as const;
 const ada = anIdentity({ verifiableAddresses: [verified] });
-const one = [{ factor: "first" }] as const;
-const two = [{ factor: "first" }, { factor: "second" }] as const;
+const credential = "password";
+const one = [{ factor: "first", credential }] as const;
+const two = [...one, { factor: "second", credential }] as const;
+const strong = { factor: "either", credential: "passkey", properties: ["phishing_resistant"] } as const;
 const level = (wanted: "aal1" | "aal2"): Demand => ({ kind: "assurance_level", level: wanted });
 
-/** The level to reach, or the reason why no login reaches it. */
+/** What is to be shown, or the reason why no login shows it. */
 function toReach(
   demands: readonly Demand[],
-  methods: Parameters<typeof assuranceToReach>[2] = two,
-  of = ada,
+  methods: Parameters<typeof toShow>[2] = two,
+  credentials: readonly Credential[] = [],
 ) {
   try {
-    return assuranceToReach(demands, of, methods);
+    return toShow(demands, ada, methods, credentials);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { reason: error.reason, ...error.metadata };
@@ -26,14 +29,30 @@ function toReach(
 
 describe("a login to step up", () => {
   test("reaches the greatest level that was demanded, and none where none was", () => {
-    expect(toReach([])).toBeUndefined();
-    expect(toReach([{ kind: "freshness", maxAgeMs: 0 }])).toBeUndefined();
-    expect(toReach([level("aal1")])).toBe("aal1");
-    expect(toReach([level("aal2")])).toBe("aal2");
-    expect(toReach([level("aal1"), level("aal2"), level("aal1")])).toBe("aal2");
-    expect(toReach([level("aal1"), { kind: "freshness", maxAgeMs: 0 }])).toBe("aal1");
-    expect(toReach([level("aal1")], one)).toBe("aal1");
-    expect(toReach([level("aal2")], [{ factor: "either" }])).toBe("aal2");
+    expect(toReach([])).toEqual({});
+    expect(toReach([{ kind: "freshness", maxAgeMs: 0 }])).toEqual({});
+    expect(toReach([level("aal1")])).toEqual({ stepsUpTo: "aal1" });
+    expect(toReach([level("aal2")])).toEqual({ stepsUpTo: "aal2" });
+    expect(toReach([level("aal1"), level("aal2"), level("aal1")])).toEqual({ stepsUpTo: "aal2" });
+    expect(toReach([level("aal1"), { kind: "freshness", maxAgeMs: 0 }])).toEqual({ stepsUpTo: "aal1" });
+    expect(toReach([level("aal1")], one)).toEqual({ stepsUpTo: "aal1" });
+    expect(toReach([level("aal2")], [strong])).toEqual({ stepsUpTo: "aal2" });
+  });
+
+  test("shows a property that a credential of the account can have, and that signs in", () => {
+    const demand = { kind: "method_property", property: "phishing_resistant" } as const;
+    const passkey = aCredential({ kind: "passkey" });
+    const impossible = { reason: "STEP_UP_IMPOSSIBLE", demand: "methodProperty" };
+    const methods = [...two, strong];
+    expect(toReach([demand, demand], methods, [passkey])).toEqual({ demanded: ["phishing_resistant"] });
+    expect(toReach([demand, level("aal2")], methods, [passkey])).toEqual({
+      ...{ stepsUpTo: "aal2", demanded: ["phishing_resistant"] },
+    });
+    expect(toReach([demand], methods, [aCredential()])).toEqual(impossible);
+    expect(toReach([demand], two, [passkey])).toEqual(impossible);
+    expect(toReach([{ ...demand, property: "user_verified" }], methods, [passkey])).toEqual(impossible);
+    const isWayIn = () => false;
+    expect(toReach([demand], [{ ...strong, isWayIn }], [passkey])).toEqual(impossible);
   });
 
   // Nobody is led through a login in vain.
@@ -45,7 +64,7 @@ describe("a login to step up", () => {
       "verifiedAddress",
     ],
     [
-      "a property of a method",
+      "a property of a method that the account does not have",
       [{ kind: "method_property", property: "phishing_resistant" }],
       "methodProperty",
     ],
@@ -54,7 +73,7 @@ describe("a login to step up", () => {
   });
 
   test("begins for what the account has already", () => {
-    expect(toReach([{ kind: "verified_address", addressKind: "email" }])).toBeUndefined();
+    expect(toReach([{ kind: "verified_address", addressKind: "email" }])).toEqual({});
   });
 
   test("does not begin for what is not served yet, which it names", () => {

@@ -1,19 +1,23 @@
 import { domainError } from "../../errors.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import type { LoginMethod } from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
-import type { AssuranceLevel } from "../../session/session.ts";
+import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
+import type { LoginPurpose } from "./state.ts";
 
 /**
- * The assurance level that a login must reach to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login here
- * can meet, so that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet.
+ * What a login must show to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login of this account can meet, so
+ * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `methods` and `credentials`:
+ * those of the account.
  */
-export function assuranceToReach(
+export function toShow(
   demands: readonly Demand[],
   identity: Identity,
-  methods: readonly Pick<LoginMethod, "factor">[],
-): AssuranceLevel | undefined {
+  methods: readonly Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">[],
+  credentials: readonly Credential[],
+): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded"> {
   let level: AssuranceLevel | undefined;
+  const demanded = new Set<MethodProperty>();
   for (const [index, demand] of demands.entries()) {
     switch (demand.kind) {
       // Every login is fresh.
@@ -31,8 +35,17 @@ export function assuranceToReach(
           throw domainError("STEP_UP_IMPOSSIBLE", { demand: "verifiedAddress" });
         }
         break;
-      case "method_property":
-        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
+      case "method_property": {
+        const able = methods.filter(({ properties }) => properties?.includes(demand.property));
+        const isThere = credentials.some((credential) =>
+          able.some(
+            (method) => method.credential === credential.kind && (method.isWayIn?.(credential) ?? true),
+          ),
+        );
+        if (!isThere) throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
+        demanded.add(demand.property);
+        break;
+      }
       case "no_pending_actions":
         throw domainError("FEATURE_OFF", { field: `demands.${index}.noPendingActions` });
       default: {
@@ -41,5 +54,8 @@ export function assuranceToReach(
       }
     }
   }
-  return level;
+  return {
+    ...(level && { stepsUpTo: level }),
+    ...(demanded.size > 0 && { demanded: [...demanded] }),
+  };
 }

@@ -12,7 +12,7 @@ import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
-import type { AssuranceLevel, AuthenticatedSession } from "../../session/session.ts";
+import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type {
   CreatedFlow,
@@ -29,7 +29,7 @@ import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
-import { assuranceToReach } from "./demands.ts";
+import { toShow } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
 import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
@@ -113,23 +113,27 @@ export class LoginFlows {
     const { identities, methods, secondFactors } = this.#deps;
     const { tenant } = caller;
     const credentials = await identities.credentialsOf(tenant, identity.id);
-    const [first] = session.authenticationMethods;
-    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
-    const second = secondFactors.requiredBeside(tenant, { authentication, by: first?.kind }, credentials);
     const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
-    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
-      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
+    const reachable = enabledMethods(methods, tenant).filter(
+      ({ factor, credential }) => factor === "first" || has.has(credential),
     );
-    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, reachable);
-    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || second.length === 0;
-    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, stepsUpTo });
-    const { kind, purpose, completedAt } = first;
-    const firstFactor: FirstFactor = {
-      ...{ kind, purpose, assuranceLevel: "aal1", completedAt: completedAt.toISOString() },
-      methods: second,
-    };
+    const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
+    const { stepsUpTo, demanded = [] } = wanted;
+    const [first] = session.authenticationMethods;
+    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || demanded.length > 0;
+    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, ...wanted });
+    const { purpose, completedAt, ...authentication } = first;
+    const second = secondFactors.requiredBeside(
+      tenant,
+      { authentication, by: first.kind },
+      credentials,
+      true,
+    );
+    if (second.length === 0) return this.createRefresh(caller, { ...start, session, ...wanted });
+    const shown = secondFactors.firstFactor(authentication, purpose, second, credentials);
+    const firstFactor = { ...shown, completedAt: completedAt.toISOString() };
     return this.#flows.create(caller, start, {
-      purpose: { kind: "refresh", session: session.id, stepsUpTo },
+      purpose: { kind: "refresh", session: session.id, ...wanted },
       state: { at: "choose_second_factor", firstFactor },
       identityId: identity.id,
     });
@@ -141,10 +145,11 @@ export class LoginFlows {
     start: CallerStart & {
       readonly session: { readonly id: SessionId; readonly identityId: IdentityId };
       readonly stepsUpTo?: AssuranceLevel | undefined;
+      readonly demanded?: readonly MethodProperty[] | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo } = start;
-    const purpose = { kind: "refresh", session: session.id, stepsUpTo } as const;
+    const { session, stepsUpTo, demanded } = start;
+    const purpose = { kind: "refresh", session: session.id, stepsUpTo, demanded } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 

@@ -3,18 +3,25 @@ import { type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
 import { placeOf } from "../../identity/notices.ts";
-import type { LoginCandidate, LoginMethod } from "../../method/method.ts";
+import type { LoginCandidate, LoginMethod, LoginRefused } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
+import { propertiesOf } from "../../session/demands.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { FlowCaller } from "../shared/flow.ts";
-import type { SecondFactors } from "../shared/second-factors.ts";
+import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
 import type { LoginNotices } from "./notices.ts";
 import { proofWorthless } from "./rejections.ts";
-import { type EnteredIdentifier, firstFactorOf, type LoginState, type LoginTypes } from "./state.ts";
+import {
+  demandedBy,
+  type EnteredIdentifier,
+  firstFactorOf,
+  type LoginState,
+  type LoginTypes,
+} from "./state.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
 
@@ -51,7 +58,12 @@ export class LoginProofs {
     const place = placeOf(caller.origin, this.#deps.clock.now());
     const prove = async (by: LoginCandidate | undefined) => {
       const compared = isWorthless ? undefined : by;
-      const result = await method.proveLogin({ tenant, step, candidate: compared, memory, place });
+      const result = await method.proveLogin({
+        ...{ tenant, step, candidate: compared, memory, place },
+        factor: firstFactorOf(state) === undefined ? "first" : "second",
+        demanded: demandedBy(flow.data.purpose),
+        binding: bindingOf(flow),
+      });
       if (result.kind !== "proved") return result;
       return {
         by: method.kind,
@@ -86,11 +98,14 @@ export class LoginProofs {
     });
     if (result.kind !== "rejected") return result;
     const failure = { reason: result.reason, method: method.kind };
-    const event = this.failureOf(caller, candidate, failure);
-    if (event !== undefined && candidate !== undefined && firstFactorOf(state) !== undefined) {
+    const failed = this.failureOf(caller, candidate, failure);
+    if (failed !== undefined && candidate !== undefined && firstFactorOf(state) !== undefined) {
       await this.#deps.notices.onWrongSecondFactor(caller, flow, candidate.identity);
     }
-    return { ...result, event };
+    return {
+      ...result,
+      events: [failed, this.#signOf(caller, candidate, result)].flatMap((each) => each ?? []),
+    };
   }
 
   /** Completes a login by the proof of an address. */
@@ -124,18 +139,33 @@ export class LoginProofs {
     return newEvent("login.failed", this.#deps.clock.now(), caller.origin, about);
   }
 
+  /** What a refused proof says of the credential. */
+  #signOf(
+    { origin }: FlowCaller,
+    candidate: LoginCandidate | undefined,
+    { sign }: LoginRefused,
+  ): Event | undefined {
+    if (sign === undefined) return undefined;
+    const data = { kind: candidate?.credential?.kind ?? "", credential_id: sign.credentialId };
+    return newEvent(sign.event, this.#deps.clock.now(), origin, { identityId: candidate?.identity.id, data });
+  }
+
   /** Completes a login by its proof, or waits for a second one where that is wanted. */
   async #complete(
     { caller, tenant, flow, state }: Attempt,
-    given: LoginProof | StepRejected,
+    given: LoginProof | LoginRefused,
     typed: string | undefined,
-    renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
-  ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
-    if (given.kind === "proved" && firstFactorOf(state) === undefined) {
+    renew: (lost: LoginProof) => Promise<LoginProof | LoginRefused>,
+  ): Promise<LoginTypes["Done"] | Moved<LoginState> | (NotAccepted & LoginRefused)> {
+    const { purpose } = flow.data;
+    const stepsUp = purpose.kind === "refresh" && purpose.stepsUpTo === "aal2";
+    const first = firstFactorOf(state);
+    if (given.kind === "proved" && first === undefined) {
       const { secondFactors } = this.#deps;
-      const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentials);
+      const { credentials } = given.candidate;
+      const methods = secondFactors.requiredBeside(tenant, given, credentials, stepsUp);
       if (methods.length > 0) {
-        const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
+        const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods, credentials);
         return {
           kind: "moved",
           state: { at: "choose_second_factor", firstFactor, typed },
@@ -144,12 +174,18 @@ export class LoginProofs {
           held: given.held,
         };
       }
+    }
+    if (given.kind === "proved") {
       // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor
       // meanwhile.
-      const { purpose } = flow.data;
-      const isStepUp = purpose.kind === "refresh" && purpose.stepsUpTo === "aal2";
-      if (isStepUp && given.authentication.assuranceLevel !== "aal2") {
+      const last = { ...given.authentication, purpose: "sign_in" } as const;
+      const proofs = first === undefined ? [last] : [shownFirst(first), last];
+      if (stepsUp && proofs.every(({ assuranceLevel }) => assuranceLevel !== "aal2")) {
         throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
+      }
+      const shown = proofs.flatMap(propertiesOf);
+      if (demandedBy(purpose).some((property) => !shown.includes(property))) {
+        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
       }
     }
     return this.#deps.completions.complete(caller, flow, given, renew);

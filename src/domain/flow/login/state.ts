@@ -1,7 +1,7 @@
 import type { SessionId } from "../../ids.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, MethodMemory } from "../../method/method.ts";
-import type { AssuranceLevel } from "../../session/session.ts";
+import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
 
@@ -14,6 +14,8 @@ export type LoginPurpose =
       readonly session: SessionId;
       /** The least assurance level of the session that it gives. */
       readonly stepsUpTo?: AssuranceLevel;
+      /** What a proof of that session must have. */
+      readonly demanded?: readonly MethodProperty[];
     }
   /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
   | { readonly kind: "owner"; readonly methods: readonly MethodKind[] };
@@ -64,6 +66,11 @@ export type LoginState =
 /** What was shown first; undefined while the first factor is wanted. */
 export function firstFactorOf(state: LoginState): FirstFactor | undefined {
   return "firstFactor" in state ? state.firstFactor : undefined;
+}
+
+/** What a proof of the session must have that a login gives. */
+export function demandedBy(purpose: LoginPurpose): readonly MethodProperty[] {
+  return (purpose.kind === "refresh" && purpose.demanded) || [];
 }
 
 /** The types of a login. */

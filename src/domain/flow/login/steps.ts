@@ -2,12 +2,14 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import { enabledMethods, type LoginMethod, stepOf } from "../../method/method.ts";
+import { enabledMethods, type LoginMethod, type LoginStage, stepOf } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
+import type { MethodOffer } from "../shared/flow.ts";
+import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -15,6 +17,7 @@ import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
 import type { LoginProofs } from "./proofs.ts";
 import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
 import {
+  demandedBy,
   type EnteredIdentifier,
   firstFactorOf,
   type LoginPurpose,
@@ -25,7 +28,11 @@ import {
 type Context<State = LoginState> = ContextOf<LoginTypes, State>;
 type Attempt<State = LoginState> = AttemptOf<LoginTypes, State>;
 type Choosing = Extract<LoginState, { at: "choose_method" }>;
-type InMethod = Extract<LoginState, { at: "choose_method" | "continue_method" | "choose_second_factor" }>;
+type Entering = Extract<LoginState, { at: "enter_identifier" }>;
+type InMethod = Extract<
+  LoginState,
+  { at: "enter_identifier" | "choose_method" | "continue_method" | "choose_second_factor" }
+>;
 
 interface LoginTableDependencies {
   readonly flows: Pick<FlowStore, "findForLogin">;
@@ -58,13 +65,32 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
     const among = state.identifier?.methods ?? (purpose.kind === "owner" ? purpose.methods : undefined);
-    const own = enabledMethods(first, tenant).map(({ kind }) => kind);
-    const all: readonly MethodKind[] = [...own, ...challenges.offered(tenant, "login")];
+    const demanded = demandedBy(purpose);
+    const own = enabledMethods(first, tenant)
+      .filter(({ properties = [] }) => demanded.every((property) => properties.includes(property)))
+      .map(({ kind }) => kind);
+    const sent = demanded.length === 0 ? challenges.offered(tenant, "login") : [];
+    const all: readonly MethodKind[] = [...own, ...sent];
     return among === undefined ? all : all.filter((kind) => among.includes(kind));
   };
-  /** The offers of these kinds. What was switched off since is none. */
-  const offersAmong = (tenant: Tenant, kinds: readonly MethodKind[]) =>
-    enabledMethods(methods, tenant).flatMap(({ kind }) => (kinds.includes(kind) ? [{ kind }] : []));
+  /** Methods that find out by themselves who signs in. */
+  const nameless = first.filter(needsNoName);
+  const offeredNameless = ({ tenant }: Context<Entering>) =>
+    enabledMethods(nameless, tenant).map(({ kind }) => kind);
+  /** Whether the browser can choose a credential that says who signs in, in the place of the identifier. */
+  const isFilledIn = (kinds: readonly MethodKind[]) =>
+    first.some(({ kind, lookupKey }) => lookupKey !== undefined && kinds.includes(kind));
+  /** The offers of these kinds, as their methods make them. What was switched off since is none. */
+  const offersAmong = (context: Context<InMethod>, kinds: readonly MethodKind[]) => {
+    const own = enabledMethods(methods, context.tenant);
+    return kinds.flatMap((kind): readonly MethodOffer[] => {
+      if (kind === "code" || kind === "link") return [{ kind }];
+      const method = own.find((each) => each.kind === kind);
+      if (method === undefined) return [];
+      const facts = method.loginOffer?.(context.tenant, stageOf(context, method));
+      return [facts === undefined ? { kind } : { kind, facts }];
+    });
+  };
 
   /** The step of a method. `among`: what is on offer at the state. */
   const methodStep = <State extends InMethod>(
@@ -75,20 +101,14 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     limits: ["login"],
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
-    nodes: ({ tenant, state }) =>
-      method.loginNodes(tenant, {
-        factor: firstFactorOf(state) === undefined ? "first" : "second",
-        memory: state.at === "continue_method" ? state.method.memory : undefined,
-      }),
+    nodes: (context) => method.loginNodes(context.tenant, stageOf(context, method)),
     take: async (attempt) => {
       const unreadable = method.unreadable?.(attempt.step);
       if (unreadable !== undefined) return unreadable;
-      const entered = enteredAt(attempt);
+      const entered = enteredAt(attempt, needsNoName(method));
       if (entered.kind === "rejected") return entered;
       const { name } = entered;
-      if (name === undefined && isUnknown(attempt) && method.credential !== undefined) {
-        return identifierRequired();
-      }
+      if (name === undefined && isUnknown(attempt) && !needsNoName(method)) return identifierRequired();
       return proofs.tryMethod(attempt, method, name);
     },
   });
@@ -130,8 +150,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   return {
     enter_identifier: {
       stage: "enter_identifier",
+      facts: (context) => ({ offers: offersAmong(context, offeredNameless(context)) }),
       texts: () => ({ title: headings.signInTitle(), subtitle: headings.signInIdentifier() }),
-      nodes: ({ tenant, state }, { text }) => [identifierNode(deps, tenant, text ?? state.typed ?? "")],
+      nodes: (context, { text = context.state.typed ?? "" }) => [
+        identifierNode(deps, context.tenant, text, isFilledIn(offeredNameless(context))),
+      ],
       typed: asTyped,
       steps: {
         identify: {
@@ -139,12 +162,13 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
           nodes: () => [button("identify", texts.continueLabel())],
           take: async (attempt) => identify(attempt, first, challenges),
         },
+        ...stepsOf<Entering>(nameless, offeredNameless),
       },
     },
     choose_method: {
       stage: "choose_method",
       facts: (context) => ({
-        offers: offered(context).map((kind) => ({ kind })),
+        offers: offersAmong(context, offered(context)),
         secondFactor: false,
       }),
       texts: ({ flow, state: { identifier } }) => ({
@@ -152,9 +176,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         account: identifier && texts.signInAs(identifier.typed),
         messages: flow.data.purpose.kind === "sign_in" ? [] : [texts.confirmIdentity()],
       }),
-      nodes: ({ tenant, flow, state: { identifier, typed = "" } }, { text = typed }) => {
-        if (identifier !== undefined) return [chosenNode(identifier.typed)];
-        return flow.data.purpose.kind === "sign_in" ? [identifierNode(deps, tenant, text)] : [];
+      nodes: (context, { text = context.state.typed ?? "" }) => {
+        const { tenant, flow, state } = context;
+        if (state.identifier !== undefined) return [chosenNode(state.identifier.typed)];
+        if (flow.data.purpose.kind !== "sign_in") return [];
+        return [identifierNode(deps, tenant, text, isFilledIn(offered(context)))];
       },
       typed: asTyped,
       steps: {
@@ -174,9 +200,9 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     continue_method: {
       stage: "choose_method",
-      facts: ({ tenant, state: { method, firstFactor } }) => ({
-        offers: offersAmong(tenant, [method.kind]),
-        secondFactor: firstFactor !== undefined,
+      facts: (context) => ({
+        offers: offersAmong(context, [context.state.method.kind]),
+        secondFactor: context.state.firstFactor !== undefined,
       }),
       texts: ({ flow, state: { firstFactor, identifier } }) => ({
         ...(firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts()),
@@ -204,8 +230,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     choose_second_factor: {
       stage: "choose_method",
-      facts: ({ tenant, state }) => ({
-        offers: offersAmong(tenant, state.firstFactor.methods),
+      facts: (context) => ({
+        offers: offersAmong(context, context.state.firstFactor.methods),
         secondFactor: true,
       }),
       texts: secondFactorTexts,
@@ -291,20 +317,36 @@ export function methodsFor(
 
 /**
  * Who is said to sign in: as the flow remembers, else as it was typed. After a first proof it is the account of that proof, and
- * nothing that is typed counts.
+ * nothing that is typed counts. For a method that finds out by itself nothing that is typed beside it counts either.
  */
-function enteredAt({
-  state,
-  typed,
-}: Attempt<InMethod>):
-  | { readonly kind: "named"; readonly name: EnteredIdentifier | undefined }
-  | NotAccepted {
+function enteredAt(
+  { state, typed }: Attempt<InMethod>,
+  isNameless = false,
+): { readonly kind: "named"; readonly name: EnteredIdentifier | undefined } | NotAccepted {
   if (firstFactorOf(state) !== undefined) return { kind: "named", name: undefined };
   const identifier = "identifier" in state ? state.identifier : undefined;
+  if (isNameless) return { kind: "named", name: identifier };
   if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
     return identifierDiffers(identifier.typed);
   }
   return { kind: "named", name: identifier ?? typed };
+}
+
+/** Whether a method finds out by itself who signs in. */
+function needsNoName({ credential, lookupKey }: LoginMethod): boolean {
+  return credential === undefined || lookupKey !== undefined;
+}
+
+/** Where in a login the nodes of a method are drawn. */
+function stageOf({ flow, state }: Context<InMethod>, { kind }: LoginMethod): LoginStage {
+  const firstFactor = firstFactorOf(state);
+  return {
+    factor: firstFactor === undefined ? "first" : "second",
+    demanded: demandedBy(flow.data.purpose),
+    binding: bindingOf(flow),
+    noted: firstFactor?.notes?.[kind],
+    memory: state.at === "continue_method" ? state.method.memory : undefined,
+  };
 }
 
 /** Whether nothing but what is typed says who signs in. */
@@ -327,9 +369,15 @@ function asTyped({ identifier }: Attempt<unknown>) {
   return { text: identifier };
 }
 
-function identifierNode({ schemas }: LoginTableDependencies, tenant: Tenant, value: string): Node {
+function identifierNode(
+  { schemas }: LoginTableDependencies,
+  tenant: Tenant,
+  value: string,
+  isByPasskey: boolean,
+): Node {
+  const autocomplete = isByPasskey ? "username webauthn" : "username";
   return {
-    ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
+    ...identifierInput({ type: "text", value, required: true, maxLength: 320, autocomplete }),
     label: texts.identifierLabel(schemas.identifierTitles(tenant)),
   };
 }
@@ -339,7 +387,7 @@ function chosenNode(value: string): Node {
   return identifierInput({ type: "hidden", value });
 }
 
-function identifierInput(input: Omit<InputKind, "kind" | "autocomplete">): Node {
+function identifierInput(input: Omit<InputKind, "kind">): Node {
   const element = { kind: "input", autocomplete: "username", ...input } as const;
   return { name: "identifier", messages: [], element };
 }

@@ -56,7 +56,7 @@ export class RecoveryCompletions {
       client: flow.client,
       returnTo: flow.returnTo,
       identityId: identity.id,
-      recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted),
+      recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.

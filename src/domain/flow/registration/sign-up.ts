@@ -9,6 +9,7 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
+import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, RecordOf, StepResult } from "../shared/table.ts";
 import { identifiersTaken } from "../shared/traits.ts";
@@ -78,7 +79,9 @@ export class SignUp {
     const name = checked.derived.displayName || (identifiers[0] ?? "");
     const account = { traits, identifiers, name };
     const place = placeOf(attempt.caller.origin, this.#deps.clock.now());
-    const result = await method.proveRegistration({ tenant, step, account, memory, place });
+    const binding = bindingOf(flow);
+    const given = { tenant, step, account, credentials: [], binding, memory, place };
+    const result = await method.proveRegistration(given);
     if (result.kind === "rejected") return result;
     if (result.kind !== "proved") {
       const next = { kind: method.kind, memory: result.memory };
@@ -183,7 +186,7 @@ export class SignUp {
     const completed = await this.#deps.accounts.complete(caller, flow, account);
     if (completed === "invitation_gone") return invitationGone();
     if (completed !== "identifier_taken") return completed;
-    return takenOf(this.#deps.flows, tenant, account.derived);
+    return takenOf(this.#deps.flows, tenant, account);
   }
 }
 

@@ -3,13 +3,14 @@ import { traitNodes } from "../../form/trait-nodes.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import { enabledMethods, type RegistrationMethod } from "../../method/method.ts";
+import { enabledMethods, type RegistrationMethod, type RegistrationStage } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
+import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, RecordOf, StepRule } from "../shared/table.ts";
 import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
@@ -63,11 +64,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           isOffered: (context) =>
             enabledMethods([method], context.tenant).length > 0 &&
             (isUnderWay?.(context, method.kind) ?? true),
-          nodes: ({ tenant, state }) =>
-            method.registrationNodes(
-              tenant,
-              state.at === "continue_method" ? state.method.memory : undefined,
-            ),
+          nodes: (context) => method.registrationNodes(context.tenant, stageOf(context)),
           take: (attempt) => signUp.takeMethod(attempt, method),
         } satisfies StepRule<RegistrationTypes, S> as StepRule<RegistrationTypes, S>,
       ]),
@@ -132,7 +129,11 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     },
     continue_method: {
       stage: "choose_method",
-      facts: ({ state: { method } }) => ({ offers: [{ kind: method.kind }] }),
+      facts: (context) => {
+        const { kind } = context.state.method;
+        const method = methods.find((each) => each.kind === kind);
+        return { offers: [{ kind, facts: method?.registrationOffer?.(context.tenant, stageOf(context)) }] };
+      },
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
       typed,
       steps: {
@@ -160,4 +161,10 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       prove: (attempt, proved) => signUp.takeProof(attempt, proved),
     }),
   };
+}
+
+/** Where in a registration the nodes of a method are drawn. */
+function stageOf({ flow, state }: ContextOf<RegistrationTypes>): RegistrationStage {
+  const memory = state.at === "continue_method" ? state.method.memory : undefined;
+  return { binding: bindingOf(flow), memory };
 }

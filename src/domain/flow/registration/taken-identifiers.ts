@@ -4,7 +4,8 @@ import type { DerivedTraits } from "../../identity/identity.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ChallengeRequest } from "../challenge/challenges.ts";
 import type { FlowStore } from "../shared/store.ts";
-import { identifiersTaken } from "../shared/traits.ts";
+import { credentialTaken, identifiersTaken } from "../shared/traits.ts";
+import type { NewAccount } from "./complete.ts";
 
 /**
  * Security rule (SR-ENUM-2): a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
@@ -38,12 +39,14 @@ export async function takenBeside(
   return taken.length === 0 ? undefined : identifiersTaken(derived, new Set(taken));
 }
 
-/** What is wrong with identifiers that could not be written, since somebody has them by now. */
+/** What is wrong with identifiers, or a credential, that could not be written, since somebody has them by now. */
 export async function takenOf(
   flows: FlowStore,
   tenant: Tenant,
-  derived: DerivedTraits,
+  { derived, proved }: Pick<NewAccount, "derived" | "proved">,
 ): Promise<StepRejected> {
   const values = derived.identifiers.map(({ value }) => value);
-  return identifiersTaken(derived, new Set(await flows.takenIdentifiers(tenant, values)));
+  const taken = await flows.takenIdentifiers(tenant, values);
+  const isCredential = taken.length === 0 && (proved.credential?.lookupKey ?? "") !== "";
+  return isCredential ? credentialTaken() : identifiersTaken(derived, new Set(taken));
 }

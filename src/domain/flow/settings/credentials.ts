@@ -111,7 +111,12 @@ export class CredentialSettings {
     const { logins, challenges } = this.#deps;
     const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
     const first = enabledMethods(logins, tenant).filter(({ factor }) => factor !== "second");
-    return isSent || credentials.some(({ kind }) => first.some(({ credential }) => credential === kind));
+    return (
+      isSent ||
+      credentials.some((own) =>
+        first.some((method) => method.credential === own.kind && (method.isWayIn?.(own) ?? true)),
+      )
+    );
   }
 }
 
@@ -176,15 +181,6 @@ export function credentialGone(): StepRejected {
     kind: "rejected",
     reason: "CREDENTIAL_GONE",
     problems: { fields: [], form: [texts.credentialGone()] },
-  };
-}
-
-/** The rejection of a credential that another account has. */
-export function credentialTaken(): StepRejected {
-  return {
-    kind: "rejected",
-    reason: "CREDENTIAL_TAKEN",
-    problems: { fields: [], form: [texts.credentialTaken()] },
   };
 }
 

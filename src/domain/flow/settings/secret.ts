@@ -10,8 +10,9 @@ import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { shownFirst } from "../shared/second-factors.ts";
+import { bindingOf, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
+import { credentialTaken } from "../shared/traits.ts";
 import {
   accountName,
   assertWritten,
@@ -20,7 +21,6 @@ import {
   type SettingsAttempt,
   writtenOf,
 } from "./change.ts";
-import { credentialTaken } from "./credentials.ts";
 import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
@@ -58,7 +58,7 @@ export class SecretSettings {
    * a fresh login nor that of a recovery.
    */
   async prepare(
-    { caller, tenant, flow, state, identity, step, isPrivileged }: SettingsAttempt,
+    { caller, tenant, flow, state, identity, credentials, step, isPrivileged }: SettingsAttempt,
     method: SettingsMethod,
     rule: SettingsStep,
   ): Promise<PreparedSecret | StepResult<SettingsTypes>> {
@@ -76,7 +76,8 @@ export class SecretSettings {
     const account = { traits, identifiers, name: accountName(identity) };
     const place = placeOf(caller.origin, this.#deps.clock.now());
     const memory = "method" in state ? state.method.memory : undefined;
-    const result = await rule.take({ tenant, step, account, memory, place });
+    const binding = bindingOf(flow);
+    const result = await rule.take({ tenant, step, account, credentials, binding, memory, place });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
       const { credential, notice, authentication, endsOtherSessions } = result;

@@ -22,6 +22,7 @@ import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
+import { bindingOf } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { accountName, choiceOf, type SettingsAttempt } from "./change.ts";
 import {
@@ -408,11 +409,12 @@ function profileNodes(
 
 /** Where in the settings the nodes of a method are drawn. */
 function stageOf(
-  { tenant, account, state }: ContextOf<SettingsTypes>,
+  { tenant, flow, account, state }: ContextOf<SettingsTypes>,
   { kind }: SettingsMethod,
 ): SettingsStage {
   const credentials = (account?.credentials ?? []).filter((own) => own.kind === kind);
-  return { tenant, credentials, memory: "method" in state ? state.method.memory : undefined };
+  const memory = "method" in state ? state.method.memory : undefined;
+  return { tenant, credentials, binding: bindingOf(flow), memory };
 }
 
 /** Whether a second factor is asked for, and nothing helps those who lose it. */

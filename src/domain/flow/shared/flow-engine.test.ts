@@ -341,7 +341,7 @@ describe("a flow in the place of an expired one", () => {
     };
     const shown = await flows.flows.login.show(flows.caller(), flows.id, read(old));
     if (shown.kind !== "replaced") throw new Error("it was not replaced");
-    expect(shown.replacement.flow.stage).toEqual({ kind: "enter_identifier" });
+    expect(shown.replacement.flow.stage).toEqual({ kind: "enter_identifier", offers: [] });
     expect(shown.replacement.newBrowserToken).toBeUndefined();
     expect(flows.written.filter(({ name }) => name === "createOnce")).toHaveLength(1);
   });
@@ -592,7 +592,8 @@ describe("a table that is not kept to is a mistake of ours", () => {
       answers: { find: () => undefined },
     });
     const steps = { go: { leadsTo: [], nodes: () => [], ...rule } };
-    const state = { stage: "enter_identifier" as const, texts: () => ({}), steps };
+    const facts = () => ({ offers: [] });
+    const state = { stage: "enter_identifier" as const, facts, texts: () => ({}), steps };
     const table: FlowTable<Types> = { here: state, there: state };
     const view = {
       kind: "login",

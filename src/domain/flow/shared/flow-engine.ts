@@ -250,7 +250,7 @@ export class FlowEngine {
     }
     const result: StepResult<K> = await rule.take(attempt);
     if (isNotAccepted(result)) {
-      const events = result.event === undefined ? [] : [result.event];
+      const { events = [] } = result;
       return this.#rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
     }
     const moved = movedIn<K["State"]>(result);

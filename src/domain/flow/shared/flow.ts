@@ -70,6 +70,8 @@ export interface FirstFactor extends Authentication {
   readonly completedAt: string;
   /** One of these is wanted beside it; none if it is enough. */
   readonly methods: readonly MethodKind[];
+  /** What these methods noted of the account's credentials. */
+  readonly notes?: Readonly<Partial<Record<MethodKind, JsonObject>>>;
 }
 
 /** An address to choose. */
@@ -118,7 +120,8 @@ export interface SentFacts {
 
 /** Where a flow stands, for hand-written forms. */
 export type FlowStage =
-  | { readonly kind: "enter_identifier" }
+  /** `offers`: methods that find out by themselves who signs in. */
+  | { readonly kind: "enter_identifier"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "fill_profile" }
   | {
       readonly kind: "choose_method";

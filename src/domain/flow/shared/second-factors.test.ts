@@ -48,9 +48,9 @@ test("a proof that is worth two factors needs none beside it", () => {
 });
 
 test("a first proof is kept with the time at which it was given", () => {
-  const firstFactor = new SecondFactors({ methods: [], clock }).firstFactor(weak.authentication, "recovery", [
-    "second" as never,
-  ]);
+  const firstFactor = new SecondFactors({ methods: [], clock }).firstFactor(
+    ...([weak.authentication, "recovery", ["second" as never], []] as const),
+  );
   const proof = { kind: "code", purpose: "recovery", assuranceLevel: "aal1" };
   expect(firstFactor).toEqual({ ...proof, completedAt: clock.now().toISOString(), methods: ["second"] });
   expect(shownFirst(firstFactor)).toEqual({ ...proof, completedAt: clock.now() });

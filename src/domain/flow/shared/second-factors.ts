@@ -1,10 +1,15 @@
 import type { Credential } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
-import { type Authentication, enabledMethods, type LoginMethod } from "../../method/method.ts";
+import {
+  type Authentication,
+  enabledMethods,
+  type FlowBinding,
+  type LoginMethod,
+} from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { FirstFactor } from "./flow.ts";
+import type { FirstFactor, FlowRecord } from "./flow.ts";
 
 /** What is shown beside the first proof, by those who have set it up. */
 export class SecondFactors {
@@ -18,12 +23,14 @@ export class SecondFactors {
    * The methods of which one is wanted beside a proof; none if the proof is enough.
    *
    * Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof, whichever it was, so
-   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none.
+   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none. `isDemanded`: one is wanted
+   * also of an account that has set none up to be asked for, because the session is to be worth `aal2`.
    */
   requiredBeside(
     tenant: Tenant,
     given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
     credentials: readonly Credential[],
+    isDemanded = false,
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
     const second = enabledMethods(this.#deps.methods, tenant).filter(
@@ -34,25 +41,38 @@ export class SecondFactors {
       return second.filter(({ credential }) => kinds.has(credential)).map(({ kind }) => kind);
     };
     // What was set up to be asked for asks; then whatever else is there serves as well.
-    return own(({ isSecondFactor }) => isSecondFactor).length === 0 ? [] : own(() => true);
+    const isAsked = isDemanded || own(({ isSecondFactor }) => isSecondFactor).length > 0;
+    return isAsked ? own(() => true) : [];
   }
 
   /** A first proof as a flow remembers it. */
   firstFactor(
-    { kind, assuranceLevel }: Authentication,
+    authentication: Authentication,
     purpose: AuthenticationPurpose,
     methods: readonly MethodKind[],
+    credentials: readonly Credential[],
   ): FirstFactor {
-    return { kind, assuranceLevel, purpose, completedAt: this.#deps.clock.now().toISOString(), methods };
+    const notes = this.#deps.methods.flatMap((method) => {
+      const note = methods.includes(method.kind) ? method.noteOf?.(credentials) : undefined;
+      return note === undefined ? [] : [[method.kind, note] as const];
+    });
+    const completedAt = this.#deps.clock.now().toISOString();
+    const noted = notes.length > 0 && { notes: Object.fromEntries(notes) };
+    return { ...authentication, purpose, completedAt, methods, ...noted };
   }
 }
 
 /** A first proof as a session keeps it. */
 export function shownFirst({
-  kind,
-  purpose,
-  assuranceLevel,
+  methods: _methods,
+  notes: _notes,
   completedAt,
+  ...proof
 }: FirstFactor): AuthenticationMethod {
-  return { kind, purpose, assuranceLevel, completedAt: new Date(completedAt) };
+  return { ...proof, completedAt: new Date(completedAt) };
+}
+
+/** Where a flow stands, for what is bound to it. */
+export function bindingOf({ digest, revision }: FlowRecord): FlowBinding {
+  return { flowDigest: digest, revision };
 }

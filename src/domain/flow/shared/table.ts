@@ -64,9 +64,9 @@ export interface Moved<State> {
   readonly url?: string | undefined;
 }
 
-/** A step that was not accepted, with the event to record. */
+/** A step that was not accepted, with the events to record. */
 export interface NotAccepted extends StepRejected {
-  readonly event?: Event | undefined;
+  readonly events?: readonly Event[] | undefined;
   /** What the form is filled in with again. Undefined: as the state says. */
   readonly typed?: Typed | undefined;
 }

@@ -1,7 +1,8 @@
-/** What is said of traits that are not accepted, in registrations and settings. */
+/** What is said of traits and credentials that are not accepted, in registrations and settings. */
 import type { StepRejected } from "../../form/rejection.ts";
 import { traitProblems } from "../../form/trait-nodes.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
+import * as factorTexts from "../../user-message/factor-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 
 /** Traits that do not follow the schema, as what is wrong with a form. */
@@ -21,4 +22,13 @@ export function identifiersTaken(derived: DerivedTraits, taken: ReadonlySet<stri
   // The other account may be gone again by now; the form must say something all the same.
   const form = fields.length === 0 ? [texts.duplicateIdentifier()] : [];
   return { kind: "rejected", reason: "IDENTIFIER_TAKEN", problems: { fields, form } };
+}
+
+/** The rejection of a credential that another account has. */
+export function credentialTaken(): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "CREDENTIAL_TAKEN",
+    problems: { fields: [], form: [factorTexts.credentialTaken()] },
+  };
 }

@@ -12,6 +12,7 @@ import {
   type FormNodeSchema,
   type FormSchema,
   type InputNodeSchema,
+  PasskeyCeremony,
   ButtonImportance as ProtoButtonImportance,
   InputType as ProtoInputType,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
@@ -95,7 +96,7 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
     case undefined:
       return { case: undefined };
     case "enter_identifier":
-      return { case: "enterIdentifier", value: {} };
+      return { case: "enterIdentifier", value: { offers: stage.offers.map(toMethodOffer) } };
     case "fill_profile":
       return { case: "fillProfile", value: {} };
     case "choose_method":
@@ -229,6 +230,15 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
           source: { case: "data", value: element.data },
           mediaType: element.mediaType,
           alternativeText: toMessage(element.alternativeText),
+        },
+      };
+    case "passkey":
+      return {
+        case: "passkey",
+        value: {
+          options: element.options,
+          ceremony: element.ceremony === "get" ? PasskeyCeremony.GET : PasskeyCeremony.CREATE,
+          conditional: element.conditional,
         },
       };
     default: {

@@ -5,13 +5,13 @@ import type { MethodOfferSchema, SettingsOfferSchema } from "../../../../gen/ost
 import type { CredentialSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flow.ts";
 import type { Credential } from "../../../domain/identity/identity.ts";
-import type { JsonObject, JsonValue } from "../../../domain/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../../domain/json.ts";
 import type { CredentialKind, MethodKind } from "../../../domain/kinds.ts";
 import { addressKinds, toTimestamp } from "./common.ts";
 
 type CredentialOffer = Extract<
   NonNullable<MessageInitShape<typeof MethodOfferSchema>["method"]>,
-  { case: "password" | "totp" | "backupCode" }
+  { case: "password" | "totp" | "backupCode" | "passkey" }
 >;
 
 /** The kinds of methods, and so of credentials, as the contract names them. */
@@ -21,6 +21,7 @@ export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
   link: ProtoMethodKind.LINK,
   totp: ProtoMethodKind.TOTP,
   backup_code: ProtoMethodKind.BACKUP_CODE,
+  passkey: ProtoMethodKind.PASSKEY,
 };
 
 /** The method on offer at a stage. */
@@ -57,6 +58,8 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
       const codes = Array.isArray(facts.codes) ? facts.codes.map(textOf) : [];
       return { case: "backupCode", value: { codes } };
     }
+    case "passkey":
+      return { case: "passkey", value: { options: isObject(facts.options) ? facts.options : undefined } };
     default:
       return kind satisfies never;
   }
@@ -76,6 +79,16 @@ export function toCredentialDetails({
       return {
         case: "backupCode",
         value: { remaining: Number(facts.remaining), total: Number(facts.total) },
+      };
+    case "passkey":
+      return {
+        case: "passkey",
+        value: {
+          synced: facts.synced === true,
+          aaguid: textOf(facts.aaguid),
+          transports: Array.isArray(facts.transports) ? facts.transports.map(textOf) : [],
+          discoverable: facts.discoverable === true,
+        },
       };
     default:
       return kind satisfies never;

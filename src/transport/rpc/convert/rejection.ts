@@ -24,6 +24,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   LAST_WAY_IN: ProtoRejectionReason.LAST_WAY_IN,
   CREDENTIAL_GONE: ProtoRejectionReason.CREDENTIAL_GONE,
   CREDENTIAL_TAKEN: ProtoRejectionReason.CREDENTIAL_TAKEN,
+  PASSKEY_INVALID: ProtoRejectionReason.PASSKEY_INVALID,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,

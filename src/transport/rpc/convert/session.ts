@@ -44,6 +44,8 @@ export function toSession(
       kind: methodKinds[method.kind],
       purpose: purposes[method.purpose],
       assuranceLevel: assuranceLevels[method.assuranceLevel],
+      userVerified: method.userVerified ?? false,
+      credentialId: method.credentialId ?? "",
       completeTime: toTimestamp(method.completedAt),
     })),
     authenticateTime: toTimestamp(session.authenticatedAt),

@@ -1,0 +1,321 @@
+import { button, endOtherSessionsNode, type Node, type PasskeyKind } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import type { SubmittedStep } from "../../form/submission.ts";
+import type { Credential, NewCredential } from "../../identity/identity.ts";
+import { type CredentialId, newId } from "../../ids.ts";
+import { isObject, type JsonObject } from "../../json.ts";
+import type { BoundChallenges, Clock, PasskeyExpectation, PasskeyVerifier } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import * as texts from "../../user-message/factor-messages.ts";
+import type { UserMessage } from "../../user-message/user-messages.ts";
+import type {
+  FlowBinding,
+  LoginAttempt,
+  LoginMethod,
+  LoginProved,
+  LoginRefused,
+  LoginStage,
+  MethodMemory,
+  RegistrationMethod,
+  RegistrationProved,
+  RegistrationStage,
+  SecretAttempt,
+  SecretChanged,
+  SettingsMethod,
+  SettingsStage,
+  StepContinues,
+} from "../method.ts";
+import { creationOptions, type KnownPasskey, requestOptions } from "./options.ts";
+import { keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
+import { credentialIdOf, isMissing, readAssertion, readAttestation } from "./response.ts";
+
+const responseName = "passkey.response";
+
+type Ceremony = PasskeyKind["ceremony"];
+
+interface PasskeyDependencies {
+  readonly passkeys: PasskeyVerifier;
+  readonly challenges: BoundChallenges;
+  readonly clock: Clock;
+}
+
+/**
+ * Passkeys and security keys (WebAuthn level 3). One and the same signs in by itself, because it says whose it is, and serves
+ * beside another proof.
+ *
+ * Security rule (SR-PASSKEY-1): a challenge is bound to its flow, to where the flow stands, and to what is asked. It is not stored: it is
+ * worth nothing once a step was taken, and gone with the flow.
+ */
+export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
+  readonly kind = "passkey";
+  readonly factor = "either";
+  readonly credential = "passkey";
+  readonly properties = ["phishing_resistant", "user_verified"] as const;
+  readonly #deps: PasskeyDependencies;
+
+  constructor(deps: PasskeyDependencies) {
+    this.#deps = deps;
+  }
+
+  isEnabled({ settings }: Tenant): boolean {
+    return settings.passkey.enabled;
+  }
+
+  lookupKey(field: (name: string) => unknown): string {
+    return credentialIdOf(field("response"));
+  }
+
+  noteOf(credentials: readonly Credential[]): JsonObject {
+    const known = ownPasskeys(credentials).map(knownPasskey);
+    return { passkeys: known.map(({ id, transports }) => ({ id, transports: [...transports] })) };
+  }
+
+  /** One that says whose it is. */
+  isWayIn({ facts }: Credential): boolean {
+    return facts.discoverable === true;
+  }
+
+  loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[] {
+    const isFirst = stage.factor === "first";
+    const options = this.#requestOptions(tenant, stage);
+    const label = isFirst ? texts.signInWithPasskey() : texts.usePasskey();
+    // A button that needs no field: a name may be typed beside it, and means nothing.
+    return [
+      passkeyNode({ options, ceremony: "get", conditional: isFirst }),
+      button("passkey", label, isFirst),
+    ];
+  }
+
+  loginOffer(tenant: Tenant, stage: LoginStage): JsonObject {
+    return { options: this.#requestOptions(tenant, stage) };
+  }
+
+  unreadable({ fields: { response } }: SubmittedStep): StepRejected | undefined {
+    if (isMissing(response)) return missing();
+    return readAssertion(response) === undefined ? refused() : undefined;
+  }
+
+  /**
+   * Security rule (SR-PASSKEY-3): an unknown passkey, one of somebody else, one of an inactive account and a wrong signature are answered
+   * alike, after the same work. The user handle has to be the one that the passkey was made with, and has to be there where
+   * nothing else says whose it is.
+   */
+  async proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused> {
+    const { tenant, step, candidate, factor, demanded, binding } = attempt;
+    const assertion = readAssertion(step.fields.response);
+    if (assertion === undefined) return refused();
+    const stored = candidate?.identity.state === "active" ? candidate.credential : undefined;
+    const own = stored?.lookupKey === assertion.id ? stored : undefined;
+    const key = own && keyOf(own);
+    const mustVerifyUser = demanded.includes("user_verified");
+    const expected = this.#expected(tenant, binding, "get", mustVerifyUser);
+    const shown = await this.#deps.passkeys.verifyAssertion(assertion, expected, key?.publicKey);
+    if (candidate === undefined || own === undefined || key === undefined || shown === undefined) {
+      return refused();
+    }
+    const { userHandle } = assertion;
+    const isHandleRight = userHandle === undefined ? factor === "second" : userHandle === own.facts.user;
+    if (!isHandleRight) return refused();
+    const { userVerified, isSynced, counter } = shown;
+    // Security rule (SR-PASSKEY-4): a counter that does not go on is the sign of a copy (WebAuthn level 3, section 6.1.1).
+    if (counter <= key.counter && (counter !== 0 || key.counter !== 0)) {
+      return { ...refused(), sign: { event: "credential.counter_regressed", credentialId: own.id } };
+    }
+    return {
+      kind: "proved",
+      candidate,
+      authentication: {
+        kind: "passkey",
+        // Security rule (SR-PASSKEY-5): possession alone is one factor; with the user verified by this very assertion it is two.
+        assuranceLevel: userVerified || factor === "second" ? "aal2" : "aal1",
+        userVerified,
+        credentialId: own.id,
+      },
+      replacement: {
+        secret: secretOf({ ...key, counter }),
+        facts: { ...own.facts, synced: isSynced },
+        isUse: true,
+      },
+    };
+  }
+
+  registrationNodes(tenant: Tenant, stage: RegistrationStage): readonly Node[] {
+    if (stage.memory === undefined) return [button("passkey", texts.signUpWithPasskey())];
+    const options = this.#creationOptions(tenant, stage, stage.memory);
+    return [
+      passkeyNode({ options, ceremony: "create", conditional: false }),
+      button("passkey", texts.makePasskey()),
+    ];
+  }
+
+  registrationOffer(tenant: Tenant, { binding, memory }: RegistrationStage): JsonObject {
+    return memory === undefined ? {} : { options: this.#creationOptions(tenant, { binding }, memory) };
+  }
+
+  /** Nothing vouches for what a new passkey says of itself, so that it is worth one factor. */
+  async proveRegistration(
+    attempt: SecretAttempt,
+  ): Promise<RegistrationProved | StepRejected | StepContinues> {
+    const made = await this.#make(attempt);
+    if ("kind" in made) return made;
+    const id = newId<CredentialId>(this.#deps.clock.now());
+    const authentication = { kind: "passkey", assuranceLevel: "aal1", credentialId: id } as const;
+    return { kind: "proved", credential: { ...made.credential, id }, authentication };
+  }
+
+  readonly listsCredentials = true;
+
+  sectionTitle() {
+    return texts.passkeysTitle();
+  }
+
+  readonly settingsSteps = {
+    passkey: {
+      nodes: (stage: SettingsStage) => this.#settingsNodes(stage),
+      take: (attempt: SecretAttempt) => this.#add(attempt),
+    },
+  };
+
+  settingsOffer({ tenant, credentials, binding, memory }: SettingsStage): JsonObject {
+    if (memory === undefined) return {};
+    return { options: this.#creationOptions(tenant, { binding, credentials }, memory) };
+  }
+
+  #settingsNodes({ tenant, credentials, binding, memory }: SettingsStage): readonly Node[] {
+    if (memory === undefined) return [button("passkey", texts.addPasskey(), true)];
+    const options = this.#creationOptions(tenant, { binding, credentials }, memory);
+    return [
+      passkeyNode({ options, ceremony: "create", conditional: false }),
+      {
+        name: "passkey.label",
+        step: "passkey",
+        label: texts.passkeyName(),
+        messages: [],
+        element: { kind: "input", type: "text", maxLength: 64 },
+      },
+      endOtherSessionsNode("passkey"),
+      button("passkey", texts.makePasskey()),
+    ];
+  }
+
+  /** Security rule (SR-PASSKEY-6): a new passkey raises no session, because nothing was signed with it. */
+  async #add(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
+    const made = await this.#make(attempt);
+    if ("kind" in made) return made;
+    const { step, credentials, place } = attempt;
+    const label = String(step.fields.label ?? "").trim();
+    const isSecondFactor = ownPasskeys(credentials).some((own) => own.isSecondFactor);
+    return {
+      kind: "changed",
+      credential: { ...made.credential, label, isSecondFactor },
+      notice: { template: "credential_added", data: { kind: "passkey", label, ...place } },
+      endsOtherSessions: step.fields.endOtherSessions === true,
+    };
+  }
+
+  /** Asks for a passkey first, then reads the one that was made. */
+  async #make({
+    tenant,
+    step: { fields },
+    account,
+    credentials,
+    binding,
+    memory,
+  }: SecretAttempt): Promise<{ readonly credential: NewCredential } | StepRejected | StepContinues> {
+    const passkeys = ownPasskeys(credentials);
+    if (memory === undefined) {
+      return { kind: "continues", memory: { user: userHandleOf(passkeys), name: account.name } };
+    }
+    if (isMissing(fields.response)) return missing();
+    const attestation = readAttestation(fields.response);
+    if (attestation === undefined) return notMade();
+    const expected = this.#expected(tenant, binding, "create", false);
+    const made = await this.#deps.passkeys.verifyAttestation(attestation, expected);
+    if (made === undefined) return notMade();
+    // Security rule (SR-PASSKEY-7): no key takes the place of another one. That of another account, the store refuses.
+    if (passkeys.some(({ lookupKey }) => lookupKey === attestation.id)) {
+      return rejected("CREDENTIAL_TAKEN", texts.passkeyThere());
+    }
+    const { transports, isDiscoverable = true } = attestation;
+    const facts = {
+      aaguid: made.aaguid,
+      transports: [...transports],
+      synced: made.isSynced,
+      discoverable: isDiscoverable,
+      user: String(memory.user),
+    };
+    return { credential: { kind: "passkey", lookupKey: attestation.id, secret: secretOf(made), facts } };
+  }
+
+  #requestOptions({ settings: { passkey } }: Tenant, { binding, demanded, noted }: LoginStage): JsonObject {
+    const challenge = this.#deps.challenges.make(contextOf(binding, "get"));
+    const isVerified = demanded.includes("user_verified");
+    const userVerification = isVerified ? "required" : passkey.userVerification;
+    return requestOptions(passkey, { challenge, userVerification, allowed: notedPasskeys(noted) });
+  }
+
+  #creationOptions(
+    { settings: { passkey } }: Tenant,
+    { binding, credentials = [] }: { binding: FlowBinding; credentials?: readonly Credential[] },
+    { user, name }: MethodMemory,
+  ): JsonObject {
+    return creationOptions(passkey, {
+      challenge: this.#deps.challenges.make(contextOf(binding, "create")),
+      userHandle: String(user),
+      name: String(name),
+      excluded: credentials.map(knownPasskey),
+    });
+  }
+
+  #expected(
+    { settings: { passkey } }: Tenant,
+    binding: FlowBinding,
+    ceremony: Ceremony,
+    mustVerifyUser: boolean,
+  ): PasskeyExpectation {
+    const context = contextOf(binding, ceremony);
+    return {
+      isChallenge: (challenge) => this.#deps.challenges.matches(challenge, context),
+      rpId: passkey.rpId,
+      origins: passkey.origins,
+      mustVerifyUser: mustVerifyUser || passkey.userVerification === "required",
+    };
+  }
+}
+
+function contextOf({ flowDigest, revision }: FlowBinding, ceremony: Ceremony) {
+  return ["passkey", ceremony, flowDigest, String(revision)] as const;
+}
+
+function ownPasskeys(credentials: readonly Credential[]): readonly Credential[] {
+  return credentials.filter(({ kind }) => kind === "passkey");
+}
+
+/** The passkeys that a flow remembers, as `noteOf` wrote them. */
+function notedPasskeys(noted: JsonObject | undefined): readonly KnownPasskey[] {
+  const passkeys = Array.isArray(noted?.passkeys) ? noted.passkeys : [];
+  return passkeys.flatMap((each) =>
+    isObject(each) ? [knownPasskey({ lookupKey: String(each.id), facts: each })] : [],
+  );
+}
+
+function passkeyNode(element: Omit<PasskeyKind, "kind">): Node {
+  return { name: responseName, step: "passkey", messages: [], element: { kind: "passkey", ...element } };
+}
+
+function missing(): StepRejected {
+  const problems = { fields: [{ name: responseName, message: texts.passkeyMissing() }], form: [] };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
+}
+
+function refused(): StepRejected {
+  return rejected("PASSKEY_INVALID", texts.passkeyRefused());
+}
+
+function notMade(): StepRejected {
+  return rejected("PASSKEY_INVALID", texts.passkeyNotMade());
+}
+
+function rejected(reason: StepRejected["reason"], message: UserMessage): StepRejected {
+  return { kind: "rejected", reason, problems: { fields: [], form: [message] } };
+}

@@ -1,0 +1,351 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
+import { PasskeyCeremony } from "../../gen/ostiary/flow/v1/form_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import type { JsonObject } from "../../src/domain/json.ts";
+import { freshEmail, logIn, register } from "../support/accounts.ts";
+import { protocols, type TestApp } from "../support/app.ts";
+import { verifiedAccount } from "../support/deletion.ts";
+import { Settings, setUpTotp } from "../support/factors.ts";
+import {
+  addPasskey,
+  beginLogin,
+  credentialsOf,
+  optionsOf,
+  passkeyNodeOf,
+  registerPasskey,
+  showPasskey,
+  signedInBy,
+  signInWith,
+  startPasskeyApp,
+} from "../support/passkeys.ts";
+import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startPasskeyApp();
+});
+afterAll(() => app.stop());
+
+const rejectedAs = (reason: RejectionReason) => ({ outcome: { case: "rejected", value: { reason } } });
+
+const creation = {
+  rp: { id: "id.example.com", name: "Ostiary" },
+  pubKeyCredParams: [-8, -7, -257].map((alg) => ({ type: "public-key", alg })),
+  attestation: "none",
+  authenticatorSelection: {
+    residentKey: "required",
+    requireResidentKey: true,
+    userVerification: "preferred",
+  },
+  extensions: { credProps: true },
+  timeout: 300_000,
+};
+
+describe("a passkey in the settings", () => {
+  test.each(protocols)("is added, renamed and removed over %s", async (protocol) => {
+    const account = await register(app, { protocol });
+    const settings = new Settings(app, account.sessionToken, protocol);
+    const device = new SoftwareAuthenticator({ backupEligible: true, backedUp: true });
+    const asked = await settings.submit("passkey");
+    expect(asked.outcome.case).toBe("nextStep");
+    const node = passkeyNodeOf(asked.flow);
+    expect(node).toMatchObject({ ceremony: PasskeyCeremony.CREATE, conditional: false });
+    expect(node.options).toMatchObject({ ...creation, excludeCredentials: [] });
+    const user = node.options?.user as JsonObject;
+    expect(user).toMatchObject({ name: account.email, displayName: account.email });
+    expect(Buffer.from(String(user.id), "base64url")).toHaveLength(32);
+    expect(Buffer.from(String(node.options?.challenge), "base64url")).toHaveLength(32);
+    expect(asked.flow?.stage).toMatchObject({
+      case: "changeSettings",
+      value: { offers: [{ part: { case: "passkey", value: { options: node.options } } }] },
+    });
+
+    const response = device.create(optionsOf(asked.flow));
+    const added = await settings.submit("passkey", { response, label: " Laptop " });
+    expect(added.outcome.case).toBe("saved");
+    const [, passkey] = credentialsOf(added.flow);
+    expect(passkey).toMatchObject({
+      ...{ kind: MethodKind.PASSKEY, label: "Laptop", secondFactor: false },
+      details: {
+        case: "passkey",
+        value: {
+          ...{ synced: true, discoverable: true, transports: ["hybrid", "internal"] },
+          aaguid: "07070707-0707-0707-0707-070707070707",
+        },
+      },
+    });
+    const credentialId = passkey?.id ?? "";
+    const renamed = await settings.submit("renameCredential", { credentialId, label: "Phone" });
+    expect(credentialsOf(renamed.flow)[1]).toMatchObject({ id: credentialId, label: "Phone" });
+    const removed = await settings.submit("removeCredential", { credentialId });
+    expect(credentialsOf(removed.flow).map(({ kind }) => kind)).toEqual([MethodKind.PASSWORD]);
+  });
+
+  test("has the same user handle as the others of the account, which are not made again", async () => {
+    const settings = new Settings(app, (await register(app)).sessionToken);
+    const device = new SoftwareAuthenticator();
+    await addPasskey(settings, device);
+    await addPasskey(settings, device, { label: "Other" });
+    const [first, second] = device.passkeys;
+    expect(first?.userHandle).toBe(second?.userHandle);
+    await settings.begin();
+    const asked = optionsOf((await settings.submit("passkey")).flow);
+    expect(asked.excludeCredentials).toEqual(
+      device.passkeys.map(({ id }) => ({
+        ...{ type: "public-key", id: id.toString("base64url"), transports: ["hybrid", "internal"] },
+      })),
+    );
+    const other = new Settings(app, (await register(app)).sessionToken);
+    expect(optionsOf((await other.submit("passkey")).flow).user).not.toEqual(asked.user);
+  });
+
+  test("is added and told by the form, in which the answer is a text or an object", async () => {
+    const account = await verifiedAccount(app);
+    const settings = new Settings(app, account.sessionToken);
+    const drawn = await settings.begin();
+    expect(drawn?.form?.sections.find(({ id }) => id === "passkey")?.title?.text).toBe("Passkeys");
+    const client = app.client(FlowService, { bearer: account.sessionToken });
+    const { flow } = await client.submitForm({ flowId: settings.flowId, step: "passkey", values: {} });
+    expect(flow?.form?.nodes.map(({ name }) => name)).toEqual([
+      ...["passkey.response", "passkey.label", "passkey.endOtherSessions", "passkey", "back"],
+    ]);
+    const answer = JSON.stringify(new SoftwareAuthenticator().create(optionsOf(flow)));
+    const submit = (text: string) =>
+      client.submitForm({
+        flowId: settings.flowId,
+        step: "passkey",
+        values: {
+          "passkey.response": { kind: { case: "stringValue", value: text } },
+          "passkey.label": { kind: { case: "stringValue", value: "Key" } },
+        },
+      });
+    expect(await submit("nonsense")).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
+    expect(await submit("")).toMatchObject(rejectedAs(RejectionReason.FORM_INCOMPLETE));
+    const added = await submit(answer);
+    expect(added.outcome.case).toBe("saved");
+    expect(credentialsOf(added.flow)[1]?.label).toBe("Key");
+    const told = (await app.messages(account.email)).map(({ content }) => content);
+    expect(told.at(-1)).toMatchObject({
+      ...{ template: "credential_added", data: { kind: "passkey", label: "Key" } },
+    });
+  });
+});
+
+describe("a passkey as the second factor", () => {
+  test.each(protocols)("is shown beside a password over %s", async (protocol) => {
+    const account = await register(app, { protocol });
+    const { settings } = await setUpTotp(app, account, protocol);
+    const device = new SoftwareAuthenticator({ userVerified: false });
+    const { id } = await addPasskey(settings, device);
+    const { flow } = await logIn(app, account.email, undefined, protocol);
+    const node = passkeyNodeOf(flow);
+    expect(node).toMatchObject({ ceremony: PasskeyCeremony.GET, conditional: false });
+    expect(node.options).toMatchObject({
+      ...{ rpId: "id.example.com", userVerification: "preferred", timeout: 300_000 },
+      allowCredentials: [{ type: "public-key", id: device.passkeys[0]?.id.toString("base64url") }],
+    });
+    expect(flow?.stage).toMatchObject({
+      case: "chooseMethod",
+      value: {
+        secondFactor: true,
+        offers: [
+          { method: { case: "passkey", value: { options: node.options } } },
+          { method: { case: "totp" } },
+        ],
+      },
+    });
+    const response = device.get(optionsOf(flow));
+    const { session } = signedInBy(await showPasskey(app, flow?.id ?? "", response, protocol));
+    expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+    expect(session?.authenticationMethods).toMatchObject([
+      { kind: MethodKind.PASSWORD, assuranceLevel: AssuranceLevel.AAL1, credentialId: "" },
+      {
+        ...{ kind: MethodKind.PASSKEY, assuranceLevel: AssuranceLevel.AAL2 },
+        ...{ credentialId: id, userVerified: false },
+      },
+    ]);
+    const { credentials } = await app.client(IdentityService).listCredentials({
+      identityId: account.identity?.id ?? "",
+    });
+    expect(credentials.find(({ kind }) => kind === MethodKind.PASSKEY)?.lastUseTime).toBeDefined();
+  });
+
+  test("of another account is refused, as one that nobody has", async () => {
+    const account = await register(app);
+    const { settings } = await setUpTotp(app, account);
+    await addPasskey(settings, new SoftwareAuthenticator());
+    const strangers = new SoftwareAuthenticator();
+    await addPasskey(new Settings(app, (await register(app)).sessionToken), strangers);
+    const { flow } = await logIn(app, account.email);
+    const answer = await showPasskey(app, flow?.id ?? "", strangers.get(optionsOf(flow)));
+    expect(answer).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
+  });
+});
+
+describe("a passkey alone", () => {
+  test.each(protocols)("signs in without a name over %s", async (protocol) => {
+    const account = await register(app, { protocol });
+    const device = new SoftwareAuthenticator({ counts: true });
+    const { id } = await addPasskey(new Settings(app, account.sessionToken, protocol), device);
+    const flow = await beginLogin(app, protocol);
+    const node = passkeyNodeOf(flow);
+    expect(node).toMatchObject({ ceremony: PasskeyCeremony.GET, conditional: true });
+    expect(node.options).toMatchObject({ allowCredentials: [], rpId: "id.example.com" });
+    const [identifier] = flow.form?.nodes ?? [];
+    expect(identifier?.kind).toMatchObject({ value: { autocomplete: "username webauthn" } });
+    const answer = await showPasskey(app, flow.id, device.get(optionsOf(flow)), protocol);
+    const { session, sessionToken } = signedInBy(answer);
+    expect(session).toMatchObject({
+      ...{ identityId: account.identity?.id, assuranceLevel: AssuranceLevel.AAL2 },
+      authenticationMethods: [
+        {
+          ...{ kind: MethodKind.PASSKEY, assuranceLevel: AssuranceLevel.AAL2 },
+          ...{ userVerified: true, credentialId: id },
+        },
+      ],
+    });
+    // It is read back as it was stored.
+    const sessions = app.client(SessionService, { bearer: sessionToken, protocol });
+    expect((await sessions.getCurrentSession({})).session?.authenticationMethods).toEqual(
+      session?.authenticationMethods,
+    );
+  });
+
+  test("is one factor without a verified user, and another one is asked for beside it", async () => {
+    const account = await register(app);
+    const device = new SoftwareAuthenticator({ userVerified: false });
+    await addPasskey(new Settings(app, account.sessionToken), device);
+    const { session } = signedInBy(await signInWith(app, device));
+    expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
+    const { device: totp } = await setUpTotp(app, account);
+    app.clock.advance(30_000);
+    const { flow } = await signInWith(app, device);
+    expect(flow?.stage).toMatchObject({
+      value: { secondFactor: true, offers: [{ method: { case: "totp" } }] },
+    });
+    // The same passkey is no second factor.
+    const client = app.client(LoginService);
+    const flowId = flow?.id ?? "";
+    const done = await client.submitLoginFlow({
+      flowId,
+      step: { case: "totp", value: { code: totp.code() } },
+    });
+    expect(signedInBy(done).session).toMatchObject({
+      assuranceLevel: AssuranceLevel.AAL2,
+      authenticationMethods: [{ kind: MethodKind.PASSKEY, userVerified: false }, { kind: MethodKind.TOTP }],
+    });
+    // With a verified user it is enough.
+    expect(signedInBy(await signInWith(app, device.with({ userVerified: true }))).session).toMatchObject({
+      assuranceLevel: AssuranceLevel.AAL2,
+    });
+  });
+
+  test("signs in whatever name is typed beside it, by the form as well", async () => {
+    const account = await register(app);
+    const stranger = await register(app);
+    const device = new SoftwareAuthenticator();
+    await addPasskey(new Settings(app, account.sessionToken), device);
+    const flow = await beginLogin(app);
+    const answer = await app.client(FlowService).submitForm({
+      flowId: flow.id,
+      step: "passkey",
+      values: {
+        identifier: { kind: { case: "stringValue", value: stranger.email } },
+        "passkey.response": {
+          kind: { case: "stringValue", value: JSON.stringify(device.get(optionsOf(flow))) },
+        },
+      },
+    });
+    expect(signedInBy(answer).session?.identityId).toBe(account.identity?.id);
+  });
+});
+
+describe("where the name comes first", () => {
+  let first: TestApp;
+  beforeAll(async () => {
+    first = await startPasskeyApp({ flows: { login: { style: "identifier_first" } } });
+  });
+  afterAll(() => first.stop());
+
+  test("a passkey is offered beside the name, and signs in without it", async () => {
+    const { device, identity } = await registerPasskey(first);
+    const flow = await beginLogin(first);
+    expect(flow.stage).toMatchObject({
+      ...{ case: "enterIdentifier", value: { offers: [{ method: { case: "passkey" } }] } },
+    });
+    expect(passkeyNodeOf(flow).conditional).toBe(true);
+    const answer = await showPasskey(first, flow.id, device.get(optionsOf(flow)));
+    expect(signedInBy(answer).session?.identityId).toBe(identity?.id);
+  });
+
+  test("a passkey is offered alike for names that somebody has and that nobody has, and signs in the one alone", async () => {
+    const { device, email } = await registerPasskey(first);
+    const stranger = await registerPasskey(first);
+    const client = first.client(LoginService);
+    const identify = async (identifier: string) => {
+      const { id: flowId } = await beginLogin(first);
+      const answer = await client.submitLoginFlow({
+        flowId,
+        identifier,
+        step: { case: "identify", value: {} },
+      });
+      return answer.flow;
+    };
+    const [known, unknown] = [await identify(email), await identify(freshEmail())];
+    const { challenge: _one, ...shown } = optionsOf(known);
+    const { challenge: _other, ...same } = optionsOf(unknown);
+    expect(shown).toEqual(same);
+    const foreign = await showPasskey(first, known?.id ?? "", stranger.device.get(optionsOf(known)));
+    expect(foreign).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
+    signedInBy(await showPasskey(first, known?.id ?? "", device.get(optionsOf(known))));
+    const none = await showPasskey(first, unknown?.id ?? "", device.get(optionsOf(unknown)));
+    expect(none).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
+  });
+});
+
+describe("a registration with a passkey", () => {
+  test.each(protocols)("makes an account that signs in with it over %s", async (protocol) => {
+    const email = freshEmail();
+    const client = app.client(RegistrationService, { protocol });
+    const { flow: begun } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
+    const flowId = begun?.id ?? "";
+    const step = (value: object = {}) => ({ case: "passkey" as const, value });
+    // The traits are checked first.
+    expect(await client.submitRegistrationFlow({ flowId, step: step() })).toMatchObject(
+      rejectedAs(RejectionReason.TRAITS_INVALID),
+    );
+    const asked = await client.submitRegistrationFlow({ flowId, traits: { email }, step: step() });
+    expect(asked.outcome.case).toBe("nextStep");
+    expect(asked.flow?.form?.nodes.map(({ name }) => name)).toEqual(["passkey.response", "passkey", "back"]);
+    const options = optionsOf(asked.flow);
+    expect(options).toMatchObject({ ...creation, excludeCredentials: [], user: { name: email } });
+    expect(asked.flow?.stage).toMatchObject({
+      value: { offers: [{ method: { case: "passkey", value: { options } } }] },
+    });
+    const device = new SoftwareAuthenticator({ algorithm: "EdDSA" });
+    const response = device.create(options);
+    const done = await client.submitRegistrationFlow({ flowId, step: step({ response }) });
+    const { session, identity } = signedInBy(done);
+    const { credentials } = await app
+      .client(IdentityService)
+      .listCredentials({ identityId: identity?.id ?? "" });
+    expect(credentials).toMatchObject([{ kind: MethodKind.PASSKEY, label: "", secondFactor: false }]);
+    // Nothing was signed yet.
+    expect(session).toMatchObject({
+      assuranceLevel: AssuranceLevel.AAL1,
+      authenticationMethods: [
+        { kind: MethodKind.PASSKEY, userVerified: false, credentialId: credentials[0]?.id },
+      ],
+    });
+    const again = signedInBy(await signInWith(app, device, protocol));
+    expect(again.session).toMatchObject({ identityId: identity?.id, assuranceLevel: AssuranceLevel.AAL2 });
+  });
+});
