@@ -498,24 +498,23 @@ describe("a step-up to what a passkey shows (SR-FACTOR-4)", () => {
     expect(await showPasskey(app, flow?.id ?? "", eve.device.get(optionsOf(flow)))).toMatchObject(refused);
   });
 
-  test("to two factors takes a password and then the passkey, which no login asks for otherwise", async () => {
+  test("to two factors takes the passkey beside the password of the session, which no login asks for otherwise", async () => {
     const { device, email, sessionToken } = await withPasskey({ userVerified: false });
     expect((await logIn(app, email)).case).toBe("completed");
     const flow = await stepUp(sessionToken, strong);
     const flowId = flow?.id ?? "";
-    const next = await app.client(LoginService).submitLoginFlow({
-      flowId,
-      step: { case: "password", value: { password: goodPassword } },
-    });
-    expect(next.flow?.stage).toMatchObject({ value: { secondFactor: true } });
-    const shown = signedInBy(await showPasskey(app, flowId, device.get(optionsOf(next.flow))));
+    expect(flow?.stage).toMatchObject({ value: { secondFactor: true } });
+    const shown = signedInBy(await showPasskey(app, flowId, device.get(optionsOf(flow))));
     await meets(shown.sessionToken, strong);
   });
 
   test("never ends with less, though the passkey shows less than is demanded", async () => {
     const { device, sessionToken } = await withPasskey({ userVerified: false });
     const flow = await stepUp(sessionToken, strong);
-    const weak = showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow)));
+    const flowId = flow?.id ?? "";
+    // Who gives the password of the session up begins with the passkey, and has nothing to show beside it.
+    const back = await app.client(LoginService).submitLoginFlow({ flowId, step: { case: "back", value: {} } });
+    const weak = showPasskey(app, flowId, device.get(optionsOf(back.flow)));
     expect(await refusal(weak)).toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
   });
 
