@@ -161,6 +161,10 @@ describe("a passkey", () => {
     expect(optionsOf().challenge).toBe(optionsOf().challenge);
     const later = { binding: { ...binding, revision: 3 } };
     expect(optionsOf(later).challenge).not.toBe(optionsOf().challenge);
+    // To make one is another thing.
+    const memory = { user: "dXNlcg", name: "Ada" };
+    const { options } = method.registrationOffer(tenant, { binding, memory });
+    expect(options).toMatchObject({ challenge: expect.not.stringMatching(String(optionsOf().challenge)) });
   });
 
   test("is refused or missing whatever is sent, and nothing is thrown", async () => {
