@@ -399,6 +399,18 @@ test("the only passkey of an account without another way in is not removed (SR-S
   );
 });
 
+test("a security key that does not say whose it is serves beside another proof, and is no way in (SR-SETTINGS-6)", async () => {
+  const { device, email, settings, credentialId } = await withPasskey({ discoverable: false });
+  const [password, key] = credentialsOf(await settings.begin());
+  expect(key).toMatchObject({ id: credentialId, details: { value: { discoverable: false } } });
+  expect(await signInWith(app, device)).toMatchObject(refused);
+  const removed = await settings.submit("removeCredential", { credentialId: password?.id ?? "" });
+  expect(removed).toMatchObject(rejectedAs(RejectionReason.LAST_WAY_IN));
+  await setUpTotp(app, { sessionToken: settings.token });
+  const { flow } = await logIn(app, email);
+  signedInBy(await showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow))));
+});
+
 describe("whatever is sent in the place of an answer", () => {
   test("is answered by the form, over the typed submit and SubmitForm", async () => {
     const { settings } = await withPasskey();
