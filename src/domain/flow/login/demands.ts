@@ -1,6 +1,6 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
-import type { LoginMethod } from "../../method/method.ts";
+import { isWayIn, type LoginMethod } from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { LoginPurpose } from "./state.ts";
@@ -38,11 +38,7 @@ export async function toShow(
       case "method_property": {
         const able = methods.filter(({ properties }) => properties?.includes(demand.property));
         const own = able.length === 0 ? [] : await credentials();
-        const isThere = own.some((credential) =>
-          able.some(
-            (method) => method.credential === credential.kind && (method.isWayIn?.(credential) ?? true),
-          ),
-        );
+        const isThere = own.some((credential) => able.some((method) => isWayIn(method, credential)));
         if (!isThere) throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
         demanded.add(demand.property);
         break;
