@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -169,4 +171,17 @@ test("whatever is sent, nothing is thrown", async () => {
     await verifier.verifyAttestation({ ...attestation, attestationObject: deep }, expected),
   ).toBeUndefined();
   expect(await verifier.verifyAssertion(assertion, expected, deep)).toBeUndefined();
+});
+
+// It takes a third of a second and 28 MB.
+test("the library is loaded by the first verification alone", () => {
+  const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts"),
+  );
+  const loading = files.filter(
+    (name) =>
+      !name.endsWith(".test.ts") &&
+      /(from|^import) "@simplewebauthn/m.test(readFileSync(join("src", name), "utf8")),
+  );
+  expect(loading).toEqual([]);
 });

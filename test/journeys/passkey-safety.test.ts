@@ -131,9 +131,10 @@ describe("the challenge of a passkey (SR-PASSKEY-1)", () => {
     const saved = added.filter((each) => each.status === "fulfilled" && each.value.outcome.case === "saved");
     expect(saved).toHaveLength(1);
     // Nor later: by now the flow asks for nothing.
-    const late = await settings.submit("passkey", { response: made.at(-1) });
-    expect(late.outcome.case).toBe("nextStep");
     expect(await settings.submit("passkey", { response: made.at(-1) })).toMatchObject(refused);
+    await settings.submit("passkey");
+    expect(await settings.submit("passkey", { response: made.at(-1) })).toMatchObject(refused);
+    expect(credentialsOf(await settings.begin())).toHaveLength(3);
   });
 });
 
@@ -398,6 +399,18 @@ test("the only passkey of an account without another way in is not removed (SR-S
   );
 });
 
+test("a security key that does not say whose it is serves beside another proof, and is no way in (SR-SETTINGS-6)", async () => {
+  const { device, email, settings, credentialId } = await withPasskey({ discoverable: false });
+  const [password, key] = credentialsOf(await settings.begin());
+  expect(key).toMatchObject({ id: credentialId, details: { value: { discoverable: false } } });
+  expect(await signInWith(app, device)).toMatchObject(refused);
+  const removed = await settings.submit("removeCredential", { credentialId: password?.id ?? "" });
+  expect(removed).toMatchObject(rejectedAs(RejectionReason.LAST_WAY_IN));
+  await setUpTotp(app, { sessionToken: settings.token });
+  const { flow } = await logIn(app, email);
+  signedInBy(await showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow))));
+});
+
 describe("whatever is sent in the place of an answer", () => {
   test("is answered by the form, over the typed submit and SubmitForm", async () => {
     const { settings } = await withPasskey();
@@ -513,7 +526,9 @@ describe("a step-up to what a passkey shows (SR-FACTOR-4)", () => {
     const flow = await stepUp(sessionToken, strong);
     const flowId = flow?.id ?? "";
     // Who gives the password of the session up begins with the passkey, and has nothing to show beside it.
-    const back = await app.client(LoginService).submitLoginFlow({ flowId, step: { case: "back", value: {} } });
+    const back = await app
+      .client(LoginService)
+      .submitLoginFlow({ flowId, step: { case: "back", value: {} } });
     const weak = showPasskey(app, flowId, device.get(optionsOf(back.flow)));
     expect(await refusal(weak)).toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
   });

@@ -6,12 +6,15 @@ import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_serv
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { freshEmail, goodPassword, register } from "../support/accounts.ts";
+import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
 import { deletionConfig, openSettings } from "../support/deletion.ts";
+import { Settings, setUpTotp } from "../support/factors.ts";
+import { optionsOf, showPasskey, startPasskeyApp } from "../support/passkeys.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
+import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 
 let app: TestApp;
 
@@ -152,6 +155,54 @@ test("a login that asks for the identifier first costs two round trips more, and
   expect(identify.result.outcome.case).toBe("nextStep");
   expect(password.result.outcome.case).toBe("completed");
   expect([create.count, identify.count, password.count]).toEqual([1, 2, 3]);
+  await other.stop();
+});
+
+test("a passkey costs a login no more than a password does, and is added with six", async () => {
+  const other = await startPasskeyApp();
+  const { email, sessionToken } = await register(other);
+  const device = new SoftwareAuthenticator({ userVerified: false });
+  const settings = new Settings(other, sessionToken);
+  await settings.begin();
+  const asked = await roundTrips(() => settings.submit("passkey"), other);
+  const response = device.create(optionsOf(asked.result.flow));
+  const added = await roundTrips(() => settings.submit("passkey", { response }), other);
+  expect(added.result.outcome.case).toBe("saved");
+
+  const login = other.client(LoginService);
+  const create = await roundTrips(() => login.createLoginFlow({ client: ClientKind.NATIVE }), other);
+  const { flow } = create.result;
+  const alone = await roundTrips(
+    () => showPasskey(other, flow?.id ?? "", device.get(optionsOf(flow))),
+    other,
+  );
+  expect(alone.result.outcome.case).toBe("completed");
+  await setUpTotp(other, { sessionToken: settings.token });
+  const { flow: wanted } = await logIn(other, email);
+  const answer = device.get(optionsOf(wanted));
+  const second = await roundTrips(() => showPasskey(other, wanted?.id ?? "", answer), other);
+  expect(second.result.outcome.case).toBe("completed");
+
+  const client = other.client(RegistrationService);
+  const { flow: begun } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
+  const submit = (traits: { email?: string }, value: object) =>
+    roundTrips(
+      () =>
+        client.submitRegistrationFlow({ flowId: begun?.id ?? "", traits, step: { case: "passkey", value } }),
+      other,
+    );
+  const began = await submit({ email: freshEmail() }, {});
+  const made = await submit({}, { response: device.create(optionsOf(began.result.flow)) });
+  expect(made.result.outcome.case).toBe("completed");
+
+  const counts = { create, alone, second, asked, added, began, made };
+  expect(Object.fromEntries(Object.entries(counts).map(([name, { count }]) => [name, count]))).toEqual({
+    ...{ create: 1, alone: 3, second: 3 },
+    // The flow with its owner, the session, and the change.
+    ...{ asked: 3, added: 3 },
+    // The try is counted for each of the two steps.
+    ...{ began: 3, made: 4 },
+  });
   await other.stop();
 });
 

@@ -23,6 +23,7 @@ import {
   walkClaim,
   walkConfig,
   walkLogin,
+  walkPasskeys,
   walkProof,
   walkRecoveryChoice,
   walkRegistration,
@@ -72,6 +73,7 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     ["a recovery by one of several addresses, and the new password", () => app, walkRecoveryChoice],
     ["settings", () => app, walkSettings],
     ["second factors", () => app, walkSecondFactors],
+    ["passkeys", () => app, walkPasskeys],
   ];
 
   test.each(walks)("%s", async (_name, on, walk) => {

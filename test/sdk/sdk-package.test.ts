@@ -143,6 +143,7 @@ describe("the tarball of @ostiary/sdk", () => {
     ]);
     expect(form).toEqual([
       "FlowClientError",
+      "PasskeyError",
       "buttonForEnter",
       "createFlow",
       "describeFailure",

@@ -160,7 +160,7 @@ describe("findForLogin", () => {
     await storage.identities.create(scope, own, passkey("one"), []);
     // The same id at another tenant is another credential.
     await storage.identities.create(other, foreign, passkey("two"), []);
-    await storage.identities.create(scope, beside, undefined, []);
+    await storage.identities.create(scope, beside, { ...passkey("three"), lookupKey: "beside" }, []);
     const [flow, owned, named] = [
       aFlow("login"),
       aFlow("login", { identityId: beside.id }),
@@ -184,7 +184,7 @@ describe("findForLogin", () => {
     expect(await found(flow, "key", scope, beside.identifiers[0]?.value)).toEqual([own.id, "one"]);
     expect(await found(owned, "key")).toEqual([beside.id, undefined]);
     expect(await found(named, "key")).toEqual([beside.id, undefined]);
-    const again = storage.identities.create(scope, anIdentity(), passkey("three"), []);
+    const again = storage.identities.create(scope, anIdentity(), passkey("four"), []);
     await expect(again).rejects.toThrow();
   });
 

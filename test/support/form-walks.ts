@@ -31,7 +31,9 @@ import type { TestApp } from "./app.ts";
 import { refusal } from "./errors.ts";
 import { type FlowKindCalls, flowKinds, type Shown } from "./flow-kinds.ts";
 import { tokenOf } from "./links.ts";
+import { optionsOf } from "./passkeys.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
+import { SoftwareAuthenticator } from "./software-authenticator.ts";
 import { TotpDevice } from "./totp-device.ts";
 
 /*
@@ -114,6 +116,8 @@ function put(object: JsonObject, [name = "", ...rest]: readonly string[], value:
 /** The configuration that the walks need: every method, every kind of flow, and answers that tell who has an account. */
 export const walkConfig = {
   tenant_defaults: {
+    // Browsers make no passkeys for the IP address that tests have otherwise.
+    passkey: { rp_id: "id.example.com", origins: ["https://id.example.com"] },
     enumeration_safe: false,
     link: { enabled: true },
     identity: { schemas: personSchemas },
@@ -345,6 +349,30 @@ export async function walkSecondFactors(app: TestApp, walker: Walker): Promise<v
   await strong.press("removeCredential", {
     "removeCredential.credentialId": totp?.id ?? "",
     "removeCredential.endOtherSessions": true,
+  });
+}
+
+/** Makes an account with a passkey, signs in with it, and adds another one. */
+export async function walkPasskeys(_app: TestApp, walker: Walker): Promise<void> {
+  const device = new SoftwareAuthenticator();
+  const email = freshEmail();
+  const registration = await walker.begin("registration");
+  await registration.press("passkey", { "traits.email": email });
+  await registration.press("passkey", { "passkey.response": {} });
+  const made = device.create(optionsOf(registration.flow));
+  const { outcome } = await registration.press("passkey", { "passkey.response": made });
+  const { signedIn } = outcome.case === "completed" ? outcome.value : {};
+
+  const login = await walker.begin("login");
+  await login.press("passkey");
+  await login.press("passkey", { "passkey.response": { id: "unknown" } });
+  await login.press("passkey", { "passkey.response": device.get(optionsOf(login.flow)) });
+
+  const settings = await walker.begin("settings", { bearer: signedIn?.sessionToken ?? "" });
+  await settings.press("passkey");
+  await settings.press("passkey", {
+    "passkey.label": "Key",
+    "passkey.response": new SoftwareAuthenticator().create(optionsOf(settings.flow)),
   });
 }
 

@@ -22,6 +22,8 @@ export interface AuthenticatorOptions {
   readonly userVerified?: boolean;
   readonly backupEligible?: boolean;
   readonly backedUp?: boolean;
+  /** Whether it keeps what says whose a passkey is. */
+  readonly discoverable?: boolean;
   /** Whether it counts; otherwise the counter is 0. */
   readonly counts?: boolean;
   /** Members of the client data that are not as they should be. */
@@ -93,7 +95,7 @@ export class SoftwareAuthenticator {
         attestationObject: attestationObject.toString("base64url"),
         transports: ["internal", "hybrid"],
       },
-      clientExtensionResults: { credProps: { rk: true } },
+      clientExtensionResults: { credProps: { rk: this.options.discoverable ?? true } },
     };
   }
 
@@ -111,7 +113,7 @@ export class SoftwareAuthenticator {
         clientDataJSON: clientData.toString("base64url"),
         authenticatorData: authData.toString("base64url"),
         signature: sign(digest, signed, passkey.key).toString("base64url"),
-        userHandle: passkey.userHandle,
+        ...(this.options.discoverable !== false && { userHandle: passkey.userHandle }),
       },
       clientExtensionResults: {},
     };

@@ -142,6 +142,14 @@ export function stepOf({ kind }: { readonly kind: MethodKind }): string {
   return kind.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Whether an account can sign in by a credential, by this method and without another proof. */
+export function isWayIn(
+  method: Pick<LoginMethod, "credential" | "isWayIn">,
+  credential: Credential,
+): boolean {
+  return method.credential === credential.kind && (method.isWayIn?.(credential) ?? true);
+}
+
 /** The methods among these that a tenant has switched on. */
 export function enabledMethods<Method extends CredentialMethod>(
   methods: readonly Method[],

@@ -22,6 +22,7 @@ describe("message numbers", () => {
     const numbers = Object.entries(factorMessages).map(([name, make]) => [name, numberOf(make)]);
     expect(Object.fromEntries(numbers)).toMatchInlineSnapshot(`
       {
+        "addPasskey": 9000341,
         "backupCodeLabel": 1010007,
         "backupCodeMalformed": 9000310,
         "backupCodeWrong": 4000016,
@@ -41,12 +42,21 @@ describe("message numbers", () => {
         "lastWayIn": 9000319,
         "makeBackupCodes": 9000307,
         "makeOtherBackupCodes": 1050008,
+        "makePasskey": 9000342,
         "manageLabel": 9000315,
         "manageTitle": 9000313,
+        "passkeyMissing": 9000350,
+        "passkeyName": 9000349,
+        "passkeyNotMade": 9000347,
+        "passkeyRefused": 9000346,
+        "passkeyThere": 9000348,
+        "passkeysTitle": 9000340,
         "removeLabel": 9000317,
         "removeQuestion": 9000318,
         "replaceTotp": 9000302,
         "setUpTotp": 9000301,
+        "signInWithPasskey": 9000343,
+        "signUpWithPasskey": 9000345,
         "totpHelp": 9000323,
         "totpImage": 1050005,
         "totpKey": 1050006,
@@ -55,6 +65,7 @@ describe("message numbers", () => {
         "totpMalformed": 9000304,
         "totpTitle": 9000305,
         "totpWrong": 4000008,
+        "usePasskey": 9000344,
       }
     `);
   });

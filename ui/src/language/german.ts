@@ -8,6 +8,7 @@ const credentials: Readonly<Record<string, string>> = {
   password: "Passwort",
   totp: "Authenticator-App",
   backup_code: "Ersatzcodes",
+  passkey: "Passkey",
 };
 
 /** A credential by the name that its owner gave it, else by its kind. */
@@ -249,6 +250,18 @@ export const german: Words = {
     9000323:
       "Scannen Sie das Bild mit Ihrer Authenticator-App, oder geben Sie dort den Schlüssel ein. Geben Sie dann den Code " +
       "ein, den sie zeigt.",
+    9000340: "Passkeys",
+    9000341: "Passkey hinzufügen",
+    9000342: "Passkey erstellen",
+    9000343: "Mit Passkey anmelden",
+    9000344: "Passkey verwenden",
+    9000345: "Konto mit Passkey anlegen",
+    9000346:
+      "Dieser Passkey meldet Sie nicht an. Versuchen Sie es noch einmal, oder wählen Sie einen anderen Weg.",
+    9000347: "Der Passkey konnte nicht hinzugefügt werden. Versuchen Sie es noch einmal.",
+    9000348: "Diesen Passkey hat Ihr Konto schon.",
+    9000349: "Name, um ihn von anderen zu unterscheiden",
+    9000350: "Es wurde kein Passkey ausgewählt. Versuchen Sie es noch einmal.",
     9000400: ({ typed }) =>
       typeof typed === "object"
         ? "Das wurde inzwischen an anderer Stelle geändert."

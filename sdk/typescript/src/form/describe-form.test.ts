@@ -174,6 +174,7 @@ describe("the parts of a form", () => {
       messages: [],
       hidden: [],
       parts: [],
+      passkeys: [],
     });
   });
 });

@@ -1,6 +1,6 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
-import type { LoginMethod } from "../../method/method.ts";
+import { isWayIn, type LoginMethod } from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { LoginPurpose } from "./state.ts";
@@ -37,11 +37,7 @@ export function toShow(
         break;
       case "method_property": {
         const able = methods.filter(({ properties }) => properties?.includes(demand.property));
-        const isThere = credentials.some((credential) =>
-          able.some(
-            (method) => method.credential === credential.kind && (method.isWayIn?.(credential) ?? true),
-          ),
-        );
+        const isThere = credentials.some((credential) => able.some((method) => isWayIn(method, credential)));
         if (!isThere) throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
         demanded.add(demand.property);
         break;

@@ -394,6 +394,108 @@ test("a method that finds the account by itself is offered to everybody", async 
   expect((await flows.show()).stage).toMatchObject({ offers });
 });
 
+/** Whose credential says who signs in. */
+class SaysWho extends KnowsSecret {
+  readonly properties = ["phishing_resistant"] as const;
+
+  lookupKey(field: (name: string) => unknown) {
+    return String(field("key"));
+  }
+
+  loginOffer(_tenant: Tenant, { factor, demanded, noted, binding }: LoginStage) {
+    return { factor, demanded: [...demanded], noted: noted ?? null, revision: binding.revision };
+  }
+
+  noteOf(credentials: readonly Credential[]) {
+    return { has: credentials.length };
+  }
+}
+
+describe("a method whose credential says who signs in", () => {
+  const method = new SaysWho("who", "either");
+  const key = { key: "k", secret: "the stored secret" };
+
+  /** A login in which the account is found by the credential, and by nothing else. */
+  async function loginByKey(
+    settings: Partial<TenantSettings> = {},
+    methods: readonly LoginMethod[] = [method],
+  ) {
+    const flows = await login(settings, methods);
+    flows.credential = key.secret;
+    const asked: unknown[] = [];
+    flows.answers = {
+      findForLogin: async (_scope: unknown, _digest: unknown, identifier: unknown, credential: unknown) => {
+        asked.push([identifier, credential]);
+        return { flow: flows.flow, candidate: flows.candidate };
+      },
+    };
+    return { flows, asked };
+  }
+
+  test("is offered beside the question who signs in, and needs no answer to it", async () => {
+    const { flows, asked } = await loginByKey(byName);
+    const facts = { factor: "first", demanded: [], noted: null, revision: flows.flow?.revision };
+    const { stage, form } = await flows.show();
+    expect(stage).toEqual({ kind: "enter_identifier", offers: [{ kind: "who", facts }] });
+    expect(form.nodes[0]).toMatchObject({ element: { autocomplete: "username webauthn" } });
+    expect(await flows.submit("who", key)).toMatchObject({
+      ...{ kind: "completed", completed: { identity: { id: flows.identity?.id } } },
+    });
+    expect(asked).toEqual([[undefined, { kind: "password", lookupKey: "k" }]]);
+  });
+
+  test("is not offered there where it is switched off, nor is one that needs a name", async () => {
+    const off = Object.assign(new SaysWho("who", "either"), { isEnabled: () => false });
+    const { flows } = await loginByKey(byName, [off, new KnowsSecret("first", "first")]);
+    const { stage, form } = await flows.show();
+    expect(stage).toEqual({ kind: "enter_identifier", offers: [] });
+    expect(form.nodes[0]).toMatchObject({ element: { autocomplete: "username" } });
+    for (const name of ["who", "first"]) {
+      await expect(flows.submit(name, key)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+    }
+  });
+
+  test("is counted for the account that it finds, whatever is typed beside it", async () => {
+    const { flows } = await loginByKey();
+    await flows.submit("who", key, { identifier: "eve@example.com" });
+    expect(flows.isCountedBy("account", email)).toBe(true);
+    expect(flows.isCountedBy("account", "eve@example.com")).toBe(false);
+    const chosen = await loginByKey(byName);
+    await chosen.flows.submit("identify", {}, { identifier: "eve@example.com" });
+    await chosen.flows.submit("who", key);
+    expect(chosen.flows.isCountedBy("account", "eve@example.com")).toBe(true);
+  });
+
+  test("notes what the account has when it is wanted second", async () => {
+    const { flows } = await loginByKey({}, [new KnowsSecret("first", "first"), method]);
+    flows.credentials = [aCredential()];
+    await flows.submit("first", { secret: key.secret }, typed);
+    const facts = { factor: "second", demanded: [], noted: { has: 1 }, revision: flows.flow?.revision };
+    expect((await flows.show()).stage).toEqual({
+      ...{ kind: "choose_method", offers: [{ kind: "who", facts }], secondFactor: true },
+    });
+  });
+
+  test("alone is offered where its property is demanded", async () => {
+    const { flows } = await loginByKey({}, [new KnowsSecret("first", "first"), method]);
+    const identityId = flows.identity?.id;
+    const purpose = { kind: "refresh", session: "s", demanded: ["phishing_resistant"] };
+    flows.put("login", { at: "choose_method" }, { identityId }, purpose);
+    expect((await flows.show()).stage).toMatchObject({
+      offers: [{ kind: "who", facts: { demanded: ["phishing_resistant"] } }],
+    });
+    for (const name of ["first", "sendCode", "sendLink"]) {
+      await expect(flows.submit(name, key)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+    }
+    // What it shows counts, not what it can show.
+    await expect(flows.submit("who", key)).rejects.toMatchObject({
+      ...{ reason: "STEP_UP_IMPOSSIBLE", metadata: { demand: "methodProperty" } },
+    });
+    flows.put("login", { at: "choose_method" }, { identityId }, { ...purpose, demanded: ["user_verified"] });
+    expect((await flows.show()).stage).toMatchObject({ offers: [] });
+  });
+});
+
 /** Draws which part it plays. */
 class Factor extends KnowsSecret {
   override loginNodes(_tenant?: Tenant, stage?: LoginStage) {

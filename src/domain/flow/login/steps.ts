@@ -2,7 +2,7 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import { enabledMethods, type LoginMethod, type LoginStage, stepOf } from "../../method/method.ts";
+import { enabledMethods, isWayIn, type LoginMethod, type LoginStage, stepOf } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -309,9 +309,7 @@ export function methodsFor(
   credentials: NonNullable<Attempt["candidate"]>["credentials"],
 ): readonly MethodKind[] {
   return methods
-    .filter(
-      ({ credential }) => credential === undefined || credentials.some(({ kind }) => kind === credential),
-    )
+    .filter((method) => method.credential === undefined || credentials.some((own) => isWayIn(method, own)))
     .map(({ kind }) => kind);
 }
 

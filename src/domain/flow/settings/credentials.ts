@@ -5,7 +5,7 @@ import type { StepRejected } from "../../form/rejection.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
-import { enabledMethods, type LoginMethod } from "../../method/method.ts";
+import { enabledMethods, isWayIn, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/factor-messages.ts";
@@ -111,12 +111,7 @@ export class CredentialSettings {
     const { logins, challenges } = this.#deps;
     const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
     const first = enabledMethods(logins, tenant).filter(({ factor }) => factor !== "second");
-    return (
-      isSent ||
-      credentials.some((own) =>
-        first.some((method) => method.credential === own.kind && (method.isWayIn?.(own) ?? true)),
-      )
-    );
+    return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
   }
 }
 

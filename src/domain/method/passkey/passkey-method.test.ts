@@ -133,6 +133,32 @@ describe("a passkey", () => {
     expect(verifiedBy.at(-1)).toBe(JSON.parse(credential.secret).publicKey);
   });
 
+  test("is not taken up where none was asked for, and is asked for with the same user handle until it is there", async () => {
+    const { device, credential } = await account();
+    const answer = device.create(
+      method.registrationOffer(tenant, { binding, memory: { user: "dXNlcg", name: "Ada" } })
+        .options as JsonObject,
+    );
+    const { take } = method.settingsSteps.passkey;
+    const credentials = [{ ...credential, isSecondFactor: false }];
+    expect(await take(attempt(answer, { credentials }))).toMatchObject({ reason: "PASSKEY_INVALID" });
+    const asked = await take(attempt(undefined, { credentials }));
+    expect(asked).toEqual({ kind: "continues", memory: { user: credential.facts.user, name: "Ada" } });
+    const memory = asked.kind === "continues" ? asked.memory : undefined;
+    expect(await take(attempt(undefined, { credentials, memory }))).toMatchObject({
+      reason: "FORM_INCOMPLETE",
+    });
+    expect(await take(attempt(answer, { credentials, memory }))).toMatchObject({
+      ...{ kind: "changed", endsOtherSessions: false },
+      credential: { label: "", isSecondFactor: false, facts: { user: credential.facts.user } },
+    });
+    // Where another one is asked for beside a password, so is this one.
+    const asking = [{ ...credential, isSecondFactor: true }];
+    expect(await take(attempt(answer, { credentials: asking, memory }))).toMatchObject({
+      credential: { isSecondFactor: true },
+    });
+  });
+
   test("says whose it is where nobody was named, and need not elsewhere", async () => {
     const { device, candidate } = await account();
     const { response, ...answer } = device.get(optionsOf());
@@ -161,6 +187,10 @@ describe("a passkey", () => {
     expect(optionsOf().challenge).toBe(optionsOf().challenge);
     const later = { binding: { ...binding, revision: 3 } };
     expect(optionsOf(later).challenge).not.toBe(optionsOf().challenge);
+    // To make one is another thing.
+    const memory = { user: "dXNlcg", name: "Ada" };
+    const { options } = method.registrationOffer(tenant, { binding, memory });
+    expect(options).toMatchObject({ challenge: expect.not.stringMatching(String(optionsOf().challenge)) });
   });
 
   test("is refused or missing whatever is sent, and nothing is thrown", async () => {

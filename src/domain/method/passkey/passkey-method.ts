@@ -223,10 +223,13 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     memory,
   }: SecretAttempt): Promise<{ readonly credential: NewCredential } | StepRejected | StepContinues> {
     const passkeys = ownPasskeys(credentials);
+    const isAnswered = !isMissing(fields.response);
     if (memory === undefined) {
+      // An answer to a form that was left since.
+      if (isAnswered) return notMade();
       return { kind: "continues", memory: { user: userHandleOf(passkeys), name: account.name } };
     }
-    if (isMissing(fields.response)) return missing();
+    if (!isAnswered) return missing();
     const attestation = readAttestation(fields.response);
     if (attestation === undefined) return notMade();
     const expected = this.#expected(tenant, binding, "create", false);
