@@ -81,17 +81,21 @@ export const removeCredentialStatement: Statement = {
   ${changeResult}`,
 };
 
-/** The parameters of `followingParts`, then $15 the credential, which the account must have, and $16 its name. */
-export const renameCredentialStatement: Statement = {
-  name: "rename_credential",
+/**
+ * The parameters of `followingParts`, then $15 the credential, which the account must have, $16 its name and $17 whether it is
+ * a second factor; null: as before.
+ */
+export const editCredentialStatement: Statement = {
+  name: "edit_credential",
   text: `WITH ${ownFlowParts}, ${seenPart(`EXISTS (
       SELECT FROM ostiary.identity_credential c WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.id = $15
     )`)}, changed AS (
     UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
-  ), renamed AS (
-    UPDATE ostiary.identity_credential SET label = $16, updated_at = $5
+  ), edited AS (
+    UPDATE ostiary.identity_credential SET label = COALESCE($16, label),
+      is_second_factor = COALESCE($17::boolean, is_second_factor), updated_at = $5
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND id = $15
   ), ${followingParts}
   ${changeResult}`,

@@ -61,20 +61,21 @@ export function createSettingsStore(database: Database): SettingsStore {
       ]);
     },
 
-    renameCredential(scope, renaming) {
-      return changeAccount(database, scope, statements.renameCredentialStatement, [
-        ...heldParameters(scope, [renaming.held]),
-        renaming.identityId,
-        renaming.at,
+    editCredential(scope, edit) {
+      return changeAccount(database, scope, statements.editCredentialStatement, [
+        ...heldParameters(scope, [edit.held]),
+        edit.identityId,
+        edit.at,
         ...keptParameters("all"),
         false,
         false,
-        messagesParameter(renaming.messages),
-        eventsParameter(renaming.events),
+        messagesParameter(edit.messages),
+        eventsParameter(edit.events),
         eventsParameter([]),
-        ...memoryParameters(renaming),
-        renaming.credentialId,
-        renaming.label,
+        ...memoryParameters(edit),
+        edit.credentialId,
+        edit.label,
+        edit.isSecondFactor,
       ]);
     },
 

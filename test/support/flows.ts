@@ -502,7 +502,7 @@ export class TestFlows {
     return {
       changeCredential: completes("changeCredential"),
       removeCredential: completes("removeCredential"),
-      renameCredential: completes("renameCredential"),
+      editCredential: completes("editCredential"),
       changeProfile: completes("changeProfile"),
       scheduleDeletion: completes("scheduleDeletion"),
       deleteAccount: completes("deleteAccount"),

@@ -374,6 +374,11 @@ export async function walkPasskeys(_app: TestApp, walker: Walker): Promise<void>
     "passkey.label": "Key",
     "passkey.response": new SoftwareAuthenticator().create(optionsOf(settings.flow)),
   });
+  const { stage } = settings.flow;
+  const own = stage.case === "changeSettings" ? stage.value.credentials[0] : undefined;
+  await settings.press("manageCredential", { "manageCredential.credentialId": own?.id ?? "" });
+  const enabled = { "secondFactor.credentialId": own?.id ?? "", "secondFactor.enabled": true };
+  await settings.press("secondFactor", enabled);
 }
 
 /** What a node of text says. */

@@ -14,6 +14,7 @@ export type EventType =
   | "identity.disowned"
   | "credential.set"
   | "credential.renamed"
+  | "credential.second_factor_changed"
   | "credential.deleted"
   | "credential.counter_regressed"
   | "session.created"

@@ -115,6 +115,12 @@ export const credentialAdded = (at: Date): UserMessage =>
 export const credentialUsed = (at: Date): UserMessage =>
   info(9000324, `Last used on ${dayOf(at)}.`, { time: at.toISOString() });
 
+/** The button that has logins ask for a passkey after another first proof. */
+export const askAsWell = (): UserMessage => info(9000325, "Also ask for it after my password");
+
+/** The button that ends that. */
+export const askNoMore = (): UserMessage => info(9000326, "Do not ask for it after my password");
+
 /** The button that removes a credential. */
 export const removeLabel = (): UserMessage => info(9000317, "Remove");
 

@@ -250,6 +250,8 @@ export const german: Words = {
     9000323:
       "Scannen Sie das Bild mit Ihrer Authenticator-App, oder geben Sie dort den Schlüssel ein. Geben Sie dann den Code " +
       "ein, den sie zeigt.",
+    9000325: "Auch nach meinem Passwort danach fragen",
+    9000326: "Nach meinem Passwort nicht danach fragen",
     9000340: "Passkeys",
     9000341: "Passkey hinzufügen",
     9000342: "Passkey erstellen",

@@ -217,6 +217,14 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     case: "removeCredential";
   } | {
     /**
+     * Says whether logins ask for a passkey after another first proof.
+     *
+     * @generated from field: ostiary.flow.v1.SecondFactorStep second_factor = 21;
+     */
+    value: SecondFactorStep;
+    case: "secondFactor";
+  } | {
+    /**
      * Adds a passkey: without a response it shows the options to make one with, with the response it keeps it.
      *
      * @generated from field: ostiary.flow.v1.SettingsPasskeyStep passkey = 20;
@@ -428,6 +436,34 @@ export declare type RenameCredentialStep = Message<"ostiary.flow.v1.RenameCreden
  * Use `create(RenameCredentialStepSchema)` to create a new message.
  */
 export declare const RenameCredentialStepSchema: GenMessage<RenameCredentialStep>;
+
+/**
+ * SecondFactorStep says whether logins ask for a second factor because of a credential. It is for passkeys, which sign in by
+ * themselves as well; what is only shown second asks for itself as long as it is there.
+ *
+ * @generated from message ostiary.flow.v1.SecondFactorStep
+ */
+export declare type SecondFactorStep = Message<"ostiary.flow.v1.SecondFactorStep"> & {
+  /**
+   * The id of the credential.
+   *
+   * @generated from field: string credential_id = 1;
+   */
+  credentialId: string;
+
+  /**
+   * Whether they do.
+   *
+   * @generated from field: bool enabled = 2;
+   */
+  enabled: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SecondFactorStep.
+ * Use `create(SecondFactorStepSchema)` to create a new message.
+ */
+export declare const SecondFactorStepSchema: GenMessage<SecondFactorStep>;
 
 /**
  * RemoveCredentialStep removes a credential.

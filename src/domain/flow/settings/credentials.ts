@@ -1,4 +1,5 @@
 import type { Outbox } from "../../courier/outbox.ts";
+import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
@@ -50,7 +51,7 @@ export class CredentialSettings {
     const label = String(step.fields.label ?? "").trim();
     const at = clock.now();
     const data = { kind: credential.kind, credential_id: credential.id };
-    const result = await store.renameCredential(tenant, {
+    const result = await store.editCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
       credentialId: credential.id,
@@ -64,6 +65,55 @@ export class CredentialSettings {
       each === credential ? { ...each, label, updatedAt: at } : each,
     );
     return { kind: "changed", identity, credentials: renamed };
+  }
+
+  /**
+   * The change of the part that a credential plays, which a step asks for. Only what signs in by itself as well has a choice. Throws
+   * STEP_NOT_OFFERED.
+   */
+  secondFactorOf(attempt: SettingsAttempt): Extract<SettingsChange, { kind: "second_factor" }> | StepRejected {
+    const credential = this.named(attempt);
+    if (credential === undefined) return credentialGone();
+    if (!this.hasChoice(attempt.tenant, credential)) {
+      throw domainError("STEP_NOT_OFFERED", { step: attempt.step.name });
+    }
+    const enabled = attempt.step.fields.enabled === true;
+    return { kind: "second_factor", credentialId: credential.id, enabled };
+  }
+
+  /** Whether logins may ask for a second factor because of a credential or not, as its owner likes. */
+  hasChoice(tenant: Tenant, { kind }: Credential): boolean {
+    return enabledMethods(this.#deps.logins, tenant).some(
+      ({ credential, factor }) => credential === kind && factor === "either",
+    );
+  }
+
+  /** Has logins ask for a second factor because of a credential, or not. The owner is told. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async setSecondFactor(
+    attempt: SettingsAttempt,
+    { credentialId, enabled }: Extract<SettingsChange, { kind: "second_factor" }>,
+  ): Result {
+    const { tenant, flow, identity, credentials } = attempt;
+    const { engine, store, outbox, clock } = this.#deps;
+    const credential = credentials.find(({ id }) => id === credentialId);
+    if (credential === undefined) return credentialGone();
+    const { kind, label } = credential;
+    const at = clock.now();
+    const origin = ownOrigin(attempt);
+    const data = { kind, credential_id: credentialId, enabled };
+    const told = { kind, label, enabled, ...placeOf(origin, at) };
+    const result = await store.editCredential(tenant, {
+      ...writtenOf(engine, attempt),
+      identityId: identity.id,
+      credentialId,
+      isSecondFactor: enabled,
+      at,
+      messages: noticesTo(outbox, identity, { template: "second_factor_changed", data: told }, noticeOf(flow, at)),
+      events: [newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data })],
+    });
+    await assertWritten(engine, attempt, result);
+    const edited = { ...credential, isSecondFactor: enabled, updatedAt: at };
+    return { kind: "changed", identity, credentials: credentials.map((each) => (each === credential ? edited : each)) };
   }
 
   /** The removal of a credential that a step asks for, if it may be removed. */
@@ -149,6 +199,19 @@ export function renameNodes({ id, label }: Credential): readonly Node[] {
   const element = { kind: "input", type: "text", value: label, maxLength: 64 } as const;
   const name = nodeOf("renameCredential", "label", element, texts.credentialName());
   return [hiddenId("renameCredential", id), name, button("renameCredential", saveLabel())];
+}
+
+/** What is drawn to have logins ask for a second factor because of a credential, or not. */
+export function secondFactorNodes({ id, isSecondFactor }: Credential): readonly Node[] {
+  const label = isSecondFactor ? texts.askNoMore() : texts.askAsWell();
+  const choice: Node = {
+    name: "secondFactor.enabled",
+    step: "secondFactor",
+    label,
+    messages: [],
+    element: { kind: "button", value: !isSecondFactor, importance: "secondary" },
+  };
+  return [hiddenId("secondFactor", id), choice];
 }
 
 /** What is drawn to remove a credential. */

@@ -28,6 +28,7 @@ export type SettingsChange =
     }
   /** A method that has more to ask. */
   | { readonly kind: "method"; readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory } }
+  | { readonly kind: "second_factor"; readonly credentialId: CredentialId; readonly enabled: boolean }
   | {
       readonly kind: "removal";
       readonly credentialId: CredentialId;

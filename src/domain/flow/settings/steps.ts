@@ -31,6 +31,7 @@ import {
   credentialNodes,
   removeNodes,
   renameNodes,
+  secondFactorNodes,
 } from "./credentials.ts";
 import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
@@ -117,12 +118,16 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       .filter(({ kind }) => kind === context.state.method.kind)
       .map((method) => ({ kind: method.kind, facts: method.settingsOffer?.(stageOf(context, method)) }));
   const manage = <S extends SettingsState>(
-    step: "renameCredential" | "removeCredential",
+    step: "renameCredential" | "secondFactor" | "removeCredential",
     rule: Pick<StepRule<SettingsTypes, S>, "needs" | "take"> & Partial<StepRule<SettingsTypes, S>>,
   ): Record<string, StepRule<SettingsTypes, S>> => ({
     [step]: { leadsTo: ["change_settings"], nodes: () => [], ...rule },
   });
   const rename = (attempt: SettingsAttempt) => credentials.rename(attempt);
+  const ask = async (attempt: SettingsAttempt): Result => {
+    const change = credentials.secondFactorOf(attempt);
+    return change.kind === "rejected" ? change : apply(deps, attempt, change);
+  };
   const remove = async (attempt: SettingsAttempt): Result => {
     const removal = credentials.removalOf(attempt);
     return removal.kind === "rejected" ? removal : apply(deps, attempt, removal);
@@ -215,6 +220,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           },
         },
         ...manage<State<"change_settings">>("renameCredential", { take: rename }),
+        ...manage<State<"change_settings">>("secondFactor", { needs: needsOf.second_factor, take: ask }),
         ...manage<State<"change_settings">>("removeCredential", { needs: needsOf.removal, take: remove }),
         deleteAccount: accountStep("deleteAccount", {
           leadsTo: ["completed"],
@@ -252,6 +258,14 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         ...manage<State<"manage_credential">>("renameCredential", {
           nodes: (context) => nodesOf(managed(context), renameNodes),
           take: rename,
+        }),
+        ...manage<State<"manage_credential">>("secondFactor", {
+          needs: needsOf.second_factor,
+          nodes: (context) => {
+            const own = managed(context);
+            return own !== undefined && credentials.hasChoice(context.tenant, own) ? secondFactorNodes(own) : [];
+          },
+          take: ask,
         }),
         ...manage<State<"manage_credential">>("removeCredential", {
           needs: needsOf.removal,
@@ -298,6 +312,7 @@ const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["
   credential: "fresh login",
   method: "fresh login",
   removal: "fresh login",
+  second_factor: "fresh login",
   // Security rule (SR-SETTINGS-1): a session that somebody found open or stole deletes no account (ASVS V7.5.1).
   deletion: "fresh login",
   // Security rule (SR-SETTINGS-1): what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
@@ -318,6 +333,8 @@ async function apply(
       return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change, shown);
     case "method":
       return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.continue(attempt, change.method);
+    case "second_factor":
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.credentials.setSecondFactor(attempt, change);
     case "removal":
       return isTooOld ? loginFirst(deps, attempt, change) : deps.credentials.remove(attempt, change);
     case "deletion":

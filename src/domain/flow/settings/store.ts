@@ -50,11 +50,14 @@ export interface CredentialRemoval extends OwnChange {
   readonly revocationEvent: Event;
 }
 
-/** Another name of a credential. */
-export interface CredentialRenaming extends OwnChange {
+/** Another name of a credential, or another part that it plays. */
+export interface CredentialEdit extends OwnChange {
   readonly identityId: IdentityId;
   readonly credentialId: CredentialId;
-  readonly label: string;
+  /** Undefined: it stays. */
+  readonly label?: string;
+  /** Undefined: it stays. */
+  readonly isSecondFactor?: boolean;
 }
 
 /** New traits. */
@@ -99,8 +102,8 @@ export interface SettingsStore {
   ): Promise<OwnChangeResult | "credential_taken">;
   /** Removes a credential, and ends everything that is on its way for the identity. */
   removeCredential(scope: TenantScope, removal: CredentialRemoval): Promise<OwnChangeResult>;
-  /** Gives a credential another name. */
-  renameCredential(scope: TenantScope, renaming: CredentialRenaming): Promise<OwnChangeResult>;
+  /** Gives a credential another name, or has logins ask for a second factor because of it or not. */
+  editCredential(scope: TenantScope, edit: CredentialEdit): Promise<OwnChangeResult>;
   /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
   changeProfile(scope: TenantScope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */
