@@ -82,8 +82,8 @@ export const removeCredentialStatement: Statement = {
 };
 
 /**
- * The parameters of `followingParts`, then $15 the credential, which the account must have, $16 its name and $17 whether it is
- * a second factor; null: as before.
+ * The parameters of `followingParts`, then $15 the credential, which the account must have, $16 its name, and $17 whether it and the
+ * others of its kind are second factors; null: as before.
  */
 export const editCredentialStatement: Statement = {
   name: "edit_credential",
@@ -96,7 +96,7 @@ export const editCredentialStatement: Statement = {
   ), edited AS (
     UPDATE ostiary.identity_credential SET label = COALESCE($16, label),
       is_second_factor = COALESCE($17::boolean, is_second_factor), updated_at = $5
-    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND id = $15
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND (id = $15 OR kind = $18)
   ), ${followingParts}
   ${changeResult}`,
 };

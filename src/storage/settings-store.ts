@@ -75,7 +75,8 @@ export function createSettingsStore(database: Database): SettingsStore {
         ...memoryParameters(edit),
         edit.credentialId,
         edit.label,
-        edit.isSecondFactor,
+        edit.secondFactor?.isSecondFactor,
+        edit.secondFactor?.kind,
       ]);
     },
 

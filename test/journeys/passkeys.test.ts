@@ -16,6 +16,7 @@ import { freshEmail, logIn, register } from "../support/accounts.ts";
 import { protocols, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
 import { verifiedAccount } from "../support/deletion.ts";
+import { refusal } from "../support/errors.ts";
 import { Settings, setUpTotp } from "../support/factors.ts";
 import {
   addPasskey,
@@ -180,6 +181,69 @@ describe("a passkey as the second factor", () => {
       identityId: account.identity?.id ?? "",
     });
     expect(credentials.find(({ kind }) => kind === MethodKind.PASSKEY)?.lastUseTime).toBeDefined();
+  });
+
+  test.each(protocols)("is asked for after a password as its owner likes over %s", async (protocol) => {
+    const account = await verifiedAccount(app);
+    const settings = new Settings(app, account.sessionToken, protocol);
+    const [device, other] = [new SoftwareAuthenticator(), new SoftwareAuthenticator()];
+    const { id: credentialId } = await addPasskey(settings, device, { label: "Laptop" });
+    const { id: otherId } = await addPasskey(settings, other);
+    expect((await logIn(app, account.email)).case).toBe("completed");
+
+    const on = await settings.submit("secondFactor", { credentialId, enabled: true });
+    expect(on.outcome.case).toBe("saved");
+    expect(credentialsOf(on.flow).map(({ secondFactor }) => secondFactor)).toEqual([false, true, true]);
+    const { flow } = await logIn(app, account.email, undefined, protocol);
+    expect(flow?.stage).toMatchObject({
+      value: { secondFactor: true, offers: [{ method: { case: "passkey" } }] },
+    });
+    const { session, sessionToken } = signedInBy(
+      await showPasskey(app, flow?.id ?? "", other.get(optionsOf(flow)), protocol),
+    );
+    expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+
+    // Whichever it names, all are meant.
+    const strong = new Settings(app, sessionToken, protocol);
+    const off = await strong.submit("secondFactor", { credentialId: otherId, enabled: false });
+    expect(credentialsOf(off.flow).map(({ secondFactor }) => secondFactor)).toEqual([false, false, false]);
+    expect((await logIn(app, account.email)).case).toBe("completed");
+    const told = (await app.messages(account.email)).map(({ content }) => content);
+    expect(told.filter((content) => content?.template === "second_factor_changed")).toMatchObject([
+      { data: { kind: "passkey", enabled: true } },
+      { data: { kind: "passkey", enabled: false } },
+    ]);
+  });
+
+  // Security rule (SR-FACTOR-7): what asks for a second factor is not switched off without one.
+  test("is asked for before it is asked for no more (SR-FACTOR-7)", async () => {
+    const account = await register(app);
+    const settings = new Settings(app, account.sessionToken);
+    const { id: credentialId } = await addPasskey(settings, new SoftwareAuthenticator());
+    await settings.submit("secondFactor", { credentialId, enabled: true });
+    const { outcome } = await settings.submit("secondFactor", { credentialId, enabled: false });
+    expect(outcome.case).toBe("loginRequired");
+    expect((await logIn(app, account.email)).case).toBe("nextStep");
+  });
+
+  test("has no switch for what is only second, nor for what somebody else has", async () => {
+    const account = await register(app);
+    const { settings } = await setUpTotp(app, account);
+    const { id: foreign } = await addPasskey(
+      new Settings(app, (await register(app)).sessionToken),
+      new SoftwareAuthenticator(),
+    );
+    const { credentials } = await app.client(IdentityService).listCredentials({
+      identityId: account.identity?.id ?? "",
+    });
+    const switchOff = (credentialId: string | undefined) =>
+      settings.submit("secondFactor", { credentialId: credentialId ?? "", enabled: false });
+    for (const kind of [MethodKind.TOTP, MethodKind.PASSWORD]) {
+      const own = credentials.find((credential) => credential.kind === kind);
+      expect((await refusal(switchOff(own?.id))).reason).toBe("STEP_NOT_OFFERED");
+    }
+    expect(await switchOff(foreign)).toMatchObject(rejectedAs(RejectionReason.CREDENTIAL_GONE));
+    expect((await logIn(app, account.email)).case).toBe("nextStep");
   });
 
   test("of another account is refused, as one that nobody has", async () => {

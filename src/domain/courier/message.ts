@@ -64,7 +64,7 @@ export interface TemplateData {
   readonly credential_added: CredentialData;
   readonly credential_removed: CredentialData;
   /** Logins ask for a second factor because of a credential, or no more. */
-  readonly second_factor_changed: CredentialData & { readonly enabled: boolean };
+  readonly second_factor_changed: PlaceData & { readonly kind: string; readonly enabled: boolean };
   /** The account was signed in to on a device that is not known. */
   readonly login_new_device: PlaceData;
   /** Somebody showed the right first factor and a wrong second one. */
@@ -119,7 +119,7 @@ const sampleData: TemplateData = {
   wrong_codes: { count: 50 },
   credential_added: { kind: "totp", label: "", ...samplePlace },
   credential_removed: { kind: "totp", label: "Phone", ...samplePlace },
-  second_factor_changed: { kind: "passkey", label: "Laptop", enabled: true, ...samplePlace },
+  second_factor_changed: { kind: "passkey", enabled: true, ...samplePlace },
   login_new_device: samplePlace,
   second_factor_failed: samplePlace,
   backup_code_used: { remaining: 11, ...samplePlace },

@@ -23,6 +23,8 @@ describe("message numbers", () => {
     expect(Object.fromEntries(numbers)).toMatchInlineSnapshot(`
       {
         "addPasskey": 9000341,
+        "askAsWell": 9000325,
+        "askNoMore": 9000326,
         "backupCodeLabel": 1010007,
         "backupCodeMalformed": 9000310,
         "backupCodeWrong": 4000016,

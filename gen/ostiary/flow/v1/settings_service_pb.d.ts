@@ -438,14 +438,15 @@ export declare type RenameCredentialStep = Message<"ostiary.flow.v1.RenameCreden
 export declare const RenameCredentialStepSchema: GenMessage<RenameCredentialStep>;
 
 /**
- * SecondFactorStep says whether logins ask for a second factor because of a credential. It is for passkeys, which sign in by
- * themselves as well; what is only shown second asks for itself as long as it is there.
+ * SecondFactorStep says whether logins ask for the passkeys of the account after another first proof. It is for what signs in by
+ * itself as well; what is only shown second asks for itself as long as it is there. It holds for all passkeys of the account, and
+ * for those that are added while one of them is asked for. Every verified address is told.
  *
  * @generated from message ostiary.flow.v1.SecondFactorStep
  */
 export declare type SecondFactorStep = Message<"ostiary.flow.v1.SecondFactorStep"> & {
   /**
-   * The id of the credential.
+   * The id of one of the passkeys.
    *
    * @generated from field: string credential_id = 1;
    */

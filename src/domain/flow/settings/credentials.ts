@@ -68,10 +68,12 @@ export class CredentialSettings {
   }
 
   /**
-   * The change of the part that a credential plays, which a step asks for. Only what signs in by itself as well has a choice. Throws
+   * The change of the part that credentials of a kind play, which a step asks for. Only what signs in by itself as well has a choice. Throws
    * STEP_NOT_OFFERED.
    */
-  secondFactorOf(attempt: SettingsAttempt): Extract<SettingsChange, { kind: "second_factor" }> | StepRejected {
+  secondFactorOf(
+    attempt: SettingsAttempt,
+  ): Extract<SettingsChange, { kind: "second_factor" }> | StepRejected {
     const credential = this.named(attempt);
     if (credential === undefined) return credentialGone();
     if (!this.hasChoice(attempt.tenant, credential)) {
@@ -88,7 +90,7 @@ export class CredentialSettings {
     );
   }
 
-  /** Has logins ask for a second factor because of a credential, or not. The owner is told. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  /** Has logins ask for a second factor because of the credentials of a kind, or not. The owner is told. Throws FLOW_CHANGED, FLOW_COMPLETED. */
   async setSecondFactor(
     attempt: SettingsAttempt,
     { credentialId, enabled }: Extract<SettingsChange, { kind: "second_factor" }>,
@@ -97,23 +99,30 @@ export class CredentialSettings {
     const { engine, store, outbox, clock } = this.#deps;
     const credential = credentials.find(({ id }) => id === credentialId);
     if (credential === undefined) return credentialGone();
-    const { kind, label } = credential;
+    const { kind } = credential;
     const at = clock.now();
     const origin = ownOrigin(attempt);
     const data = { kind, credential_id: credentialId, enabled };
-    const told = { kind, label, enabled, ...placeOf(origin, at) };
+    const told = { kind, enabled, ...placeOf(origin, at) };
     const result = await store.editCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
       credentialId,
-      isSecondFactor: enabled,
+      secondFactor: { kind, isSecondFactor: enabled },
       at,
-      messages: noticesTo(outbox, identity, { template: "second_factor_changed", data: told }, noticeOf(flow, at)),
+      messages: noticesTo(
+        outbox,
+        identity,
+        { template: "second_factor_changed", data: told },
+        noticeOf(flow, at),
+      ),
       events: [newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data })],
     });
     await assertWritten(engine, attempt, result);
-    const edited = { ...credential, isSecondFactor: enabled, updatedAt: at };
-    return { kind: "changed", identity, credentials: credentials.map((each) => (each === credential ? edited : each)) };
+    const edited = credentials.map((own) =>
+      own.kind === kind ? { ...own, isSecondFactor: enabled, updatedAt: at } : own,
+    );
+    return { kind: "changed", identity, credentials: edited };
   }
 
   /** The removal of a credential that a step asks for, if it may be removed. */

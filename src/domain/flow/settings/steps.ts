@@ -263,7 +263,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           needs: needsOf.second_factor,
           nodes: (context) => {
             const own = managed(context);
-            return own !== undefined && credentials.hasChoice(context.tenant, own) ? secondFactorNodes(own) : [];
+            return own !== undefined && credentials.hasChoice(context.tenant, own)
+              ? secondFactorNodes(own)
+              : [];
           },
           take: ask,
         }),

@@ -56,8 +56,8 @@ export interface CredentialEdit extends OwnChange {
   readonly credentialId: CredentialId;
   /** Undefined: it stays. */
   readonly label?: string;
-  /** Undefined: it stays. */
-  readonly isSecondFactor?: boolean;
+  /** Whether all credentials of its kind are second factors. Undefined: it stays. */
+  readonly secondFactor?: { readonly kind: string; readonly isSecondFactor: boolean };
 }
 
 /** New traits. */
