@@ -10,7 +10,7 @@ import { createListener, type Listener, type ListenerOptions } from "./transport
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import type { Readiness } from "./transport/net/readiness.ts";
 import { Metrics } from "./transport/pages/metrics.ts";
-import { relatedOriginsRoutes } from "./transport/pages/related-origins.ts";
+import { passkeyLinkRoutes } from "./transport/pages/passkey-links.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
@@ -34,8 +34,7 @@ interface Served {
 /** Makes the two listeners. A service is served by the one that its `listener` option names. */
 export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
   const { config, logger, version } = served.options;
-  const { server, tenantDefaults } = config.config;
-  const { passkey } = tenantDefaults;
+  const { server } = config.config;
   const budgets = createBudgets(budgetsOf(server.budgets));
   const metrics = new Metrics();
   for (const gauge of gaugesOf(budgets)) metrics.register(gauge);
@@ -63,7 +62,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
       httpRoutes: new Map([
-        ...relatedOriginsRoutes(passkey.enabled ? passkey.relatedOrigins : []),
+        ...passkeyLinkRoutes(served.tenants),
         ...(served.publicRoutes ?? []),
         ...(served.pages ?? []),
       ]),

@@ -12,7 +12,13 @@ import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
-import { passkeyOrigins, rpIdOf } from "./domain/method/passkey/origins.ts";
+import {
+  androidOrigin,
+  appleOrigin,
+  passkeyOrigins,
+  rpIdOf,
+  writtenFingerprint,
+} from "./domain/method/passkey/origins.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, PasskeySettings, TenantSettings } from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
@@ -128,12 +134,23 @@ function passkeyOf(
   pages: readonly (string | undefined)[],
 ): PasskeySettings {
   const rpId = rpIdOf(passkey.rpId, publicUrl);
+  const androidApps = passkey.androidApps.map(({ packageName, certificateFingerprints }) => ({
+    packageName,
+    fingerprints: certificateFingerprints.map(writtenFingerprint),
+  }));
   return {
     enabled: passkey.enabled && !isAddress(rpId),
     rpId,
     rpName: textOf(passkey.rpName) ?? branding.name,
-    origins: [...passkeyOrigins(passkey.origins, [publicUrl, ...pages], rpId), ...passkey.relatedOrigins],
+    origins: [
+      ...passkeyOrigins(passkey.origins, [publicUrl, ...pages], rpId),
+      ...(passkey.appleApps.length > 0 ? [appleOrigin(rpId)] : []),
+      ...passkey.relatedOrigins,
+      ...androidApps.flatMap(({ fingerprints }) => fingerprints.map(androidOrigin)),
+    ],
     relatedOrigins: passkey.relatedOrigins,
+    appleApps: passkey.appleApps,
+    androidApps,
     userVerification: userVerificationOf(passkey.userVerification),
   };
 }

@@ -32,7 +32,7 @@ describe("passkeys", () => {
   test("are made for the host of the public URL, by its pages, if nothing else is said", () => {
     expect(settingsOf({ ...publicUrl, [`${prefix}BRANDING_NAME`]: "Acme" })).toEqual({
       ...{ enabled: true, rpId: "id.example.com", rpName: "Acme", userVerification: "preferred" },
-      ...{ origins: ["https://id.example.com"], relatedOrigins: [] },
+      ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
     });
   });
 
@@ -45,7 +45,12 @@ describe("passkeys", () => {
     const given = keys({ RP_ID: "example.com", RP_NAME: "Example", USER_VERIFICATION: "required" });
     expect(settingsOf({ ...pages, ...given })).toEqual({
       ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "required" },
-      ...{ origins: ["https://id.example.com", "https://app.example.com"], relatedOrigins: [] },
+      ...{
+        origins: ["https://id.example.com", "https://app.example.com"],
+        relatedOrigins: [],
+        appleApps: [],
+        androidApps: [],
+      },
     });
     expect(settingsOf({ ...publicUrl, ...keys({ USER_VERIFICATION: "discouraged" }) }).userVerification).toBe(
       "discouraged",
@@ -69,6 +74,14 @@ describe("passkeys", () => {
     const related = ["https://example.net", "https://app.example.org:8443"];
     expect(settingsOf({ ...publicUrl, ...given })).toMatchObject({
       ...{ origins: ["https://id.example.com", ...related], relatedOrigins: related },
+    });
+  });
+
+  test("are shown to Apple's apps by the origin of the domain", () => {
+    const given = keys({ RP_ID: "example.com", APPLE_APPS: "ABCDE12345.com.example.app" });
+    expect(settingsOf({ ...publicUrl, ...given })).toMatchObject({
+      ...{ origins: ["https://id.example.com", "https://example.com"] },
+      appleApps: ["ABCDE12345.com.example.app"],
     });
   });
 });
@@ -96,6 +109,7 @@ describe("a configuration of passkeys (SR-PASSKEY-2)", () => {
       { RELATED_ORIGINS: "https://example.net/" },
       "passkey.related_origins[0]",
     ],
+    ["an Apple app without its team", { APPLE_APPS: "com.example.app" }, "passkey.apple_apps[0]"],
     ["a domain of nobody's pages", { RP_ID: "example.net" }, "passkey.rp_id"],
     ["a domain below the pages", { RP_ID: "www.id.example.com" }, "passkey.rp_id"],
     ["a top-level domain", { RP_ID: "com" }, "passkey.rp_id"],

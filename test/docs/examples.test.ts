@@ -190,6 +190,11 @@ describe("the configuration on the pages is accepted", () => {
     for (const yaml of yamls) expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("the apps that call for passkeys", async () => {
+    const [apps = ""] = await yamlOf("docs/flows.md");
+    expect(await check(apps)).toMatchObject({ stdout: "OK\n" });
+  });
+
   test("the origins of web views and extensions", async () => {
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
@@ -344,6 +349,7 @@ const tried = {
   "docs/courier.md": 4,
   "docs/templates.md": 1,
   "docs/tenant-profile.md": 1,
+  "docs/flows.md": 1,
 };
 
 async function yamlOf(page: string): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -200,6 +201,68 @@ describe("pages of other domains", () => {
       await off.stop();
     }
   });
+});
+
+describe("apps", () => {
+  const fingerprint = randomBytes(32).toString("hex");
+  const written = fingerprint.toUpperCase().match(/../g)?.join(":") ?? "";
+  const passkey = {
+    rp_id: "example.com",
+    apple_apps: ["ABCDE12345.com.example.app"],
+    android_apps: [{ package_name: "com.example.app", certificate_fingerprints: [fingerprint, written] }],
+  };
+
+  test("may call for passkeys where they are listed, and their platforms can read the list (SR-PASSKEY-2)", async () => {
+    const other = await startPasskeyApp({ passkey });
+    try {
+      const read = async (name: string) => {
+        const answer = await fetch(`${other.localUrl}/.well-known/${name}`);
+        expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"]);
+        return answer.json();
+      };
+      expect(await read("apple-app-site-association")).toEqual({
+        webcredentials: { apps: passkey.apple_apps },
+      });
+      expect(await read("assetlinks.json")).toEqual([
+        {
+          relation: [
+            "delegate_permission/common.handle_all_urls",
+            "delegate_permission/common.get_login_creds",
+          ],
+          target: {
+            ...{ namespace: "android_app", package_name: "com.example.app" },
+            sha256_cert_fingerprints: [written, written],
+          },
+        },
+      ]);
+      const android = `android:apk-key-hash:${Buffer.from(fingerprint, "hex").toString("base64url")}`;
+      for (const origin of ["https://example.com", android]) {
+        const { device } = await registerPasskey(other, { device: new SoftwareAuthenticator({ origin }) });
+        signedInBy(await signInWith(other, device));
+        device.with({ origin: `android:apk-key-hash:${randomBytes(32).toString("base64url")}` });
+        expect(await signInWith(other, device)).toMatchObject(refused);
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test("are not told of where none is listed", async () => {
+    for (const name of ["apple-app-site-association", "assetlinks.json"]) {
+      expect((await fetch(`${app.localUrl}/.well-known/${name}`)).status).toBe(404);
+    }
+  });
+});
+
+test("password managers find the page where passkeys are made and removed", async () => {
+  const page = "https://id.example.com/settings";
+  const other = await startPasskeyApp({ flows: { settings: { ui_url: page } } });
+  try {
+    const answer = await fetch(`${other.localUrl}/.well-known/passkey-endpoints`);
+    expect(await answer.json()).toEqual({ enroll: page, manage: page });
+  } finally {
+    await other.stop();
+  }
 });
 
 // Security rule (SR-PASSKEY-3): unknown, foreign, removed and wrong are answered alike.

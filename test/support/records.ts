@@ -175,7 +175,15 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
     totp: { enabled: true },
     passkey: {
-      ...{ enabled: false, rpId: "", rpName: "", origins: [], relatedOrigins: [] },
+      ...{
+        enabled: false,
+        rpId: "",
+        rpName: "",
+        origins: [],
+        relatedOrigins: [],
+        appleApps: [],
+        androidApps: [],
+      },
       userVerification: "preferred",
     },
     backupCode: { enabled: true, count: 12 },

@@ -117,7 +117,17 @@ export interface PasskeySettings {
   readonly origins: readonly string[];
   /** Those among them on other domains, which browsers ask for. */
   readonly relatedOrigins: readonly string[];
+  /** The Apple apps that may call for one: identifier of the team, dot, identifier of the app. */
+  readonly appleApps: readonly string[];
+  readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+}
+
+/** An Android app that may call for passkeys. */
+export interface AndroidApp {
+  readonly packageName: string;
+  /** SHA-256 of the certificates that it is signed with: pairs of upper-case hexadecimal digits between colons. */
+  readonly fingerprints: readonly string[];
 }
 
 /** A tenant. */

@@ -1702,9 +1702,9 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
   rpName: string;
 
   /**
-   * The origins of the pages and apps that may call for a passkey, compared exactly: pages at or below `rp_id`, and
-   * `android:apk-key-hash:` origins of Android apps. Empty: those of `public_url` and of the `ui_url` of the flows that are at
-   * or below `rp_id`.
+   * The origins of the pages that may call for a passkey, compared exactly: at or below `rp_id`, or the
+   * `android:apk-key-hash:` origin of an app that `android_apps` does not name. Empty: those of `public_url` and of the
+   * `ui_url` of the flows that are at or below `rp_id`.
    *
    * @generated from field: repeated string origins = 4;
    */
@@ -1727,6 +1727,23 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
    * @generated from field: repeated string related_origins = 6;
    */
   relatedOrigins: string[];
+
+  /**
+   * Apps for iOS and macOS that may call for the same passkeys, each by the identifier of its team, a dot and its bundle
+   * identifier: `ABCDE12345.com.example.app`. Apple reads them at `https://<rp_id>/.well-known/apple-app-site-association`,
+   * which this server answers.
+   *
+   * @generated from field: repeated string apple_apps = 7;
+   */
+  appleApps: string[];
+
+  /**
+   * Apps for Android that may call for the same passkeys. Android reads them at `https://<rp_id>/.well-known/assetlinks.json`,
+   * which this server answers. Their `android:apk-key-hash:` origins count beside `origins`.
+   *
+   * @generated from field: repeated ostiary.config.v1.AndroidApp android_apps = 8;
+   */
+  androidApps: AndroidApp[];
 };
 
 /**
@@ -1734,6 +1751,34 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
  * Use `create(PasskeyConfigSchema)` to create a new message.
  */
 export declare const PasskeyConfigSchema: GenMessage<PasskeyConfig>;
+
+/**
+ * AndroidApp is an app for Android.
+ *
+ * @generated from message ostiary.config.v1.AndroidApp
+ */
+export declare type AndroidApp = Message<"ostiary.config.v1.AndroidApp"> & {
+  /**
+   * The name of its package, such as `com.example.app`.
+   *
+   * @generated from field: string package_name = 1;
+   */
+  packageName: string;
+
+  /**
+   * The SHA-256 fingerprints of the certificates that it is signed with, in hexadecimal; colons are ignored. A store that signs
+   * apps has one of its own.
+   *
+   * @generated from field: repeated string certificate_fingerprints = 2;
+   */
+  certificateFingerprints: string[];
+};
+
+/**
+ * Describes the message ostiary.config.v1.AndroidApp.
+ * Use `create(AndroidAppSchema)` to create a new message.
+ */
+export declare const AndroidAppSchema: GenMessage<AndroidApp>;
 
 /**
  * LinkConfig configures links in messages. They are offered beside codes by login, registration, verification and recovery

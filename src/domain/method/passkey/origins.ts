@@ -21,3 +21,19 @@ export function passkeyOrigins(
   const own = pages.flatMap((page) => (page !== undefined && URL.canParse(page) ? [new URL(page)] : []));
   return [...new Set(own.filter(({ hostname }) => isAtOrBelow(hostname, rpId)).map(({ origin }) => origin))];
 }
+
+/** A fingerprint as platforms write it: pairs of upper-case hexadecimal digits between colons. */
+export function writtenFingerprint(fingerprint: string): string {
+  return (fingerprint.toUpperCase().match(/[0-9A-F]{2}/g) ?? []).join(":");
+}
+
+/** The origin that Apple's systems name for every app: that of the domain itself. */
+export function appleOrigin(rpId: string): string {
+  return `https://${rpId}`;
+}
+
+/** The origin of an Android app, by the SHA-256 fingerprint of the certificate that it is signed with. */
+export function androidOrigin(fingerprint: string): string {
+  const digest = Buffer.from(fingerprint.replaceAll(":", ""), "hex");
+  return `android:apk-key-hash:${digest.toString("base64url")}`;
+}
