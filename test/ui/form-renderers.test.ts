@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
@@ -376,6 +377,22 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       await page.getByRole("button", { name: "Copy" }).click();
       await expect.poll(() => page.getByRole("status").allTextContents()).toContain("Copied.");
       expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("one two");
+    });
+
+    test("saves and prints it where it is to be kept", async () => {
+      const kept = { name: "backupCodes.codes", text: { text: { id: 1, text: "one\ntwo" }, keepable: true } };
+      const page = await draw(flow([kept]));
+      const saved = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Save as a file" }).click();
+      const download = await saved;
+      const { host, hostname } = new URL(page.url());
+      expect(download.suggestedFilename()).toBe(`${hostname}-backup-codes.txt`);
+      expect(await readFile(await download.path(), "utf8")).toBe(`${host}\n\none\ntwo\n`);
+      const printed = page.evaluate(
+        () => new Promise<void>((resolve) => Object.assign(window, { print: () => resolve() })),
+      );
+      await page.getByRole("button", { name: "Print" }).click();
+      await printed;
     });
 
     test("says where it could not be copied", async () => {

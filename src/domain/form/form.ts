@@ -93,6 +93,8 @@ export interface TextKind {
   readonly text: UserMessage;
   /** Whether people copy it. */
   readonly copyable?: boolean | undefined;
+  /** Whether people keep it as a file or on paper. */
+  readonly keepable?: boolean | undefined;
 }
 
 /** An image. It may show a secret. */

@@ -35,6 +35,8 @@ export const german: Words = {
     copy: "Kopieren",
     copied: "Kopiert.",
     notCopied: "Das konnte nicht kopiert werden. Markieren Sie den Text und kopieren Sie ihn selbst.",
+    save: "Als Datei speichern",
+    print: "Drucken",
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",

@@ -601,6 +601,13 @@ export declare type TextNode = Message<"ostiary.flow.v1.TextNode"> & {
    * @generated from field: bool copyable = 2;
    */
   copyable: boolean;
+
+  /**
+   * Whether people keep it as a file or on paper. Offer a button for each.
+   *
+   * @generated from field: bool keepable = 3;
+   */
+  keepable: boolean;
 };
 
 /**

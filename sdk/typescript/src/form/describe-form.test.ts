@@ -137,12 +137,12 @@ describe("the parts of a form", () => {
     });
     const said: NodeInit = {
       name: "t",
-      kind: { case: "text", value: { text: message(1, "Hello"), copyable: true } },
+      kind: { case: "text", value: { text: message(1, "Hello"), copyable: true, keepable: true } },
     };
     const nodes = [said, anchor("https://a.example/"), anchor("javascript:alert(1)"), image("x")];
     const [part] = describeForm(flowOf(nodes)).parts;
     expect(part?.elements).toEqual([
-      { kind: "text", name: "t", label: undefined, text: "Hello", copyable: true },
+      { kind: "text", name: "t", label: undefined, text: "Hello", copyable: true, keepable: true },
       { kind: "anchor", name: "a", label: "Go", url: "https://a.example/" },
       { kind: "image", name: "i", source: "data:image/png;base64,eA==", alternativeText: "" },
     ]);

@@ -89,7 +89,10 @@ export interface FormText {
   readonly name: string;
   readonly label: string | undefined;
   readonly text: string;
+  /** Whether to offer a button that copies it. */
   readonly copyable: boolean;
+  /** Whether to offer buttons that save it as a file and print it. */
+  readonly keepable: boolean;
 }
 
 /** An image. */
@@ -217,9 +220,10 @@ function elementOf(node: FormNode, step: string | undefined, options: FormOption
     case "list":
       return listOf(node, step, options);
     case "text": {
-      const { text, copyable } = kind.value;
+      const { copyable, keepable } = kind.value;
+      const text = kind.value.text ? viewMessage(kind.value.text, options).text : "";
       const label = node.label && viewMessage(node.label, options).text;
-      return { kind: "text", name, label, text: text ? viewMessage(text, options).text : "", copyable };
+      return { kind: "text", name, label, text, copyable, keepable };
     }
     case "image": {
       const { source, alternativeText } = kind.value;

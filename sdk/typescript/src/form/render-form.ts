@@ -10,11 +10,13 @@ import {
   type FormElement,
   type FormList,
   type FormPart,
+  type FormText,
   type FormView,
   type HiddenField,
 } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { buttonForEnter, focusFirstControl, focusFirstProblem } from "./focus.ts";
+import { printText, saveText } from "./keep-text.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
@@ -187,7 +189,12 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
     case "text": {
       const label = element.label === undefined ? [] : [make("p", "ostiary-label", {}, element.label)];
       const text = make("p", "ostiary-text", {}, element.text);
-      return [...label, text, ...(element.copyable && canCopy() ? drawCopy(element.text, texts) : [])];
+      return [
+        ...label,
+        text,
+        ...(element.copyable && canCopy() ? drawCopy(element.text, texts) : []),
+        ...(element.keepable ? drawKeep(element, texts) : []),
+      ];
     }
     case "image":
       return [make("img", "ostiary-image", { src: element.source, alt: element.alternativeText })];
@@ -233,6 +240,14 @@ function drawCopy(text: string, texts: FormTexts): readonly HTMLElement[] {
     status.textContent = (await copyText(text)) ? texts.copied : texts.notCopied;
   });
   return [button, status];
+}
+
+function drawKeep({ name, text }: FormText, texts: FormTexts): readonly HTMLElement[] {
+  const save = make("button", "ostiary-save", { type: "button" }, texts.save);
+  save.addEventListener("click", () => saveText(name, text));
+  const print = make("button", "ostiary-print", { type: "button" }, texts.print);
+  print.addEventListener("click", printText);
+  return [save, print];
 }
 
 function drawHint(id: string, text: string | undefined): readonly HTMLElement[] {

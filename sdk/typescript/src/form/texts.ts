@@ -41,6 +41,9 @@ export interface FormTexts {
   /** Beside that button, once it was pressed. */
   readonly copied: string;
   readonly notCopied: string;
+  /** On the buttons that save a text as a file, and print it. */
+  readonly save: string;
+  readonly print: string;
   /** While the server is asked. */
   readonly busy: string;
   /** The form was filled in for too long; what was typed is in a fresh one. */
@@ -77,6 +80,8 @@ export const englishFormTexts: FormTexts = {
   copy: "Copy",
   copied: "Copied.",
   notCopied: "This could not be copied. Select the text and copy it yourself.",
+  save: "Save as a file",
+  print: "Print",
   busy: "One moment…",
   expired: "This form was open for too long. Check what you filled in, and send it again.",
   failed: "That did not work. Try again in a moment.",

@@ -4,6 +4,7 @@ import { applyConditions, conditionAttributes } from "../form/conditions.ts";
 import { canCopy, copyText } from "../form/copy-text.ts";
 import type { FormElement, FormList } from "../form/describe-form.ts";
 import { focusFirstControl } from "../form/focus.ts";
+import { printText, saveText } from "../form/keep-text.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "../form/texts.ts";
 import { FormFieldView, propertiesOf } from "./form-field-view.tsx";
 import { ErrorsView, HintView } from "./said-view.tsx";
@@ -34,6 +35,20 @@ export function FormElementView({
           {element.label === undefined ? null : <p className="ostiary-label">{element.label}</p>}
           <p className="ostiary-text">{element.text}</p>
           {element.copyable ? <CopyButton text={element.text} texts={texts} /> : null}
+          {element.keepable ? (
+            <>
+              <button
+                type="button"
+                className="ostiary-save"
+                onClick={() => saveText(element.name, element.text)}
+              >
+                {texts.save}
+              </button>
+              <button type="button" className="ostiary-print" onClick={printText}>
+                {texts.print}
+              </button>
+            </>
+          ) : null}
         </>
       );
     case "image":

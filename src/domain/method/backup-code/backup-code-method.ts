@@ -107,7 +107,7 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
     const kept = button("backupCodes", texts.keptBackupCodes());
     return [
       textNode("backupCodes.help", texts.keepBackupCodes()),
-      { ...textNode("backupCodes.codes", texts.backupCodes(written)), element: copyable(written) },
+      { ...textNode("backupCodes.codes", texts.backupCodes(written)), element: toKeep(written) },
       { ...kept, name: "backupCodes.confirmed", element: { kind: "button", value: true } },
     ];
   }
@@ -162,8 +162,8 @@ function textNode(name: string, text: UserMessage): Node {
   return { name, step: "backupCodes", messages: [], element: { kind: "text", text } };
 }
 
-function copyable(codes: readonly string[]): Node["element"] {
-  return { kind: "text", text: texts.backupCodes(codes), copyable: true };
+function toKeep(codes: readonly string[]): Node["element"] {
+  return { kind: "text", text: texts.backupCodes(codes), copyable: true, keepable: true };
 }
 
 function rejected(reason: StepRejected["reason"], message: UserMessage): StepRejected {

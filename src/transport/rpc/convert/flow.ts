@@ -222,7 +222,14 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
     case "anchor":
       return { case: "anchor", value: { url: element.url } };
     case "text":
-      return { case: "text", value: { text: toMessage(element.text), copyable: element.copyable ?? false } };
+      return {
+        case: "text",
+        value: {
+          text: toMessage(element.text),
+          copyable: element.copyable ?? false,
+          keepable: element.keepable ?? false,
+        },
+      };
     case "image":
       return {
         case: "image",
