@@ -10,6 +10,7 @@ import { createListener, type Listener, type ListenerOptions } from "./transport
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import type { Readiness } from "./transport/net/readiness.ts";
 import { Metrics } from "./transport/pages/metrics.ts";
+import { relatedOriginsRoutes } from "./transport/pages/related-origins.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
@@ -33,7 +34,8 @@ interface Served {
 /** Makes the two listeners. A service is served by the one that its `listener` option names. */
 export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
   const { config, logger, version } = served.options;
-  const { server } = config.config;
+  const { server, tenantDefaults } = config.config;
+  const { passkey } = tenantDefaults;
   const budgets = createBudgets(budgetsOf(server.budgets));
   const metrics = new Metrics();
   for (const gauge of gaugesOf(budgets)) metrics.register(gauge);
@@ -60,7 +62,11 @@ export function createListeners(served: Served): { readonly public: Listener; re
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
-      httpRoutes: new Map([...(served.publicRoutes ?? []), ...(served.pages ?? [])]),
+      httpRoutes: new Map([
+        ...relatedOriginsRoutes(passkey.enabled ? passkey.relatedOrigins : []),
+        ...(served.publicRoutes ?? []),
+        ...(served.pages ?? []),
+      ]),
     }),
     admin: createListener({
       ...shared,

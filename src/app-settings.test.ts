@@ -71,7 +71,7 @@ describe("the settings of the tenant", () => {
       // Browsers make none for an IP address.
       passkey: {
         ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },
-        origins: ["http://127.0.0.1:4433"],
+        ...{ origins: ["http://127.0.0.1:4433"], relatedOrigins: [] },
       },
       session: {
         lifetimeMs: 86_400_000,

@@ -124,7 +124,8 @@ function passkeyOf(
     enabled: passkey.enabled && !isAddress(rpId),
     rpId,
     rpName: textOf(passkey.rpName) ?? branding.name,
-    origins: passkeyOrigins(passkey.origins, [publicUrl, ...pages], rpId),
+    origins: [...passkeyOrigins(passkey.origins, [publicUrl, ...pages], rpId), ...passkey.relatedOrigins],
+    relatedOrigins: passkey.relatedOrigins,
     userVerification: userVerificationOf(passkey.userVerification),
   };
 }

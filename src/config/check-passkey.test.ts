@@ -32,7 +32,7 @@ describe("passkeys", () => {
   test("are made for the host of the public URL, by its pages, if nothing else is said", () => {
     expect(settingsOf({ ...publicUrl, [`${prefix}BRANDING_NAME`]: "Acme" })).toEqual({
       ...{ enabled: true, rpId: "id.example.com", rpName: "Acme", userVerification: "preferred" },
-      origins: ["https://id.example.com"],
+      ...{ origins: ["https://id.example.com"], relatedOrigins: [] },
     });
   });
 
@@ -45,7 +45,7 @@ describe("passkeys", () => {
     const given = keys({ RP_ID: "example.com", RP_NAME: "Example", USER_VERIFICATION: "required" });
     expect(settingsOf({ ...pages, ...given })).toEqual({
       ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "required" },
-      origins: ["https://id.example.com", "https://app.example.com"],
+      ...{ origins: ["https://id.example.com", "https://app.example.com"], relatedOrigins: [] },
     });
     expect(settingsOf({ ...publicUrl, ...keys({ USER_VERIFICATION: "discouraged" }) }).userVerification).toBe(
       "discouraged",
@@ -63,6 +63,14 @@ describe("passkeys", () => {
     const given = keys({ ORIGINS: `https://www.id.example.com,${app}` });
     expect(settingsOf({ ...publicUrl, ...given }).origins).toEqual(["https://www.id.example.com", app]);
   });
+
+  test("are shown to related origins as well", () => {
+    const given = keys({ RELATED_ORIGINS: "https://example.net,https://app.example.org:8443" });
+    const related = ["https://example.net", "https://app.example.org:8443"];
+    expect(settingsOf({ ...publicUrl, ...given })).toMatchObject({
+      ...{ origins: ["https://id.example.com", ...related], relatedOrigins: related },
+    });
+  });
 });
 
 // Security rule (SR-PASSKEY-2): an origin is compared exactly, and is at or below the domain that passkeys are made for.
@@ -77,6 +85,17 @@ describe("a configuration of passkeys (SR-PASSKEY-2)", () => {
     ["an origin with a wildcard", { ORIGINS: "https://*.example.com" }, "passkey.origins[0]"],
     ["a hash of an app that is none", { ORIGINS: "android:apk-key-hash:abc" }, "passkey.origins[0]"],
     ["another kind of app", { ORIGINS: "android:apk:abc" }, "passkey.origins[0]"],
+    [
+      "a related origin at the domain",
+      { RELATED_ORIGINS: "https://id.example.com:8443" },
+      "passkey.related_origins[0]",
+    ],
+    ["a related origin without TLS", { RELATED_ORIGINS: "http://example.net" }, "passkey.related_origins[0]"],
+    [
+      "a related origin with a path",
+      { RELATED_ORIGINS: "https://example.net/" },
+      "passkey.related_origins[0]",
+    ],
     ["a domain of nobody's pages", { RP_ID: "example.net" }, "passkey.rp_id"],
     ["a domain below the pages", { RP_ID: "www.id.example.com" }, "passkey.rp_id"],
     ["a top-level domain", { RP_ID: "com" }, "passkey.rp_id"],

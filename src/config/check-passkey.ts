@@ -13,7 +13,7 @@ const prefix = "tenant_defaults.passkey";
  * below the domain that passkeys are made for.
  */
 export function checkPasskey({ tenantDefaults: settings }: CompleteConfig): Problem[] {
-  const { enabled, rpId: configured, origins } = settings.passkey;
+  const { enabled, rpId: configured, origins, relatedOrigins } = settings.passkey;
   const wrongId = problemOfId(configured);
   if (wrongId !== undefined) return [{ key: `${prefix}.rp_id`, message: wrongId }];
   const rpId = rpIdOf(configured, settings.publicUrl);
@@ -26,6 +26,9 @@ export function checkPasskey({ tenantDefaults: settings }: CompleteConfig): Prob
   const known = isServed ? passkeyOrigins(origins, [settings.publicUrl, ...pages], rpId) : undefined;
   return [
     ...wrongOrigins,
+    ...relatedOrigins.flatMap((origin, index) =>
+      checkRelatedOrigin(`${prefix}.related_origins[${index}]`, origin, rpId),
+    ),
     ...problemIf(
       known?.length === 0,
       `${prefix}.rp_id`,
@@ -48,19 +51,24 @@ function checkPasskeyOrigin(key: string, origin: string, rpId: string): Problem[
     const isApp = /^android:apk-key-hash:[A-Za-z0-9_-]{43}$/.test(origin);
     return problemIf(!isApp, key, "must be android:apk-key-hash: and 43 characters of base64url");
   }
-  const problems = checkOrigin(
-    key,
-    origin,
-    "must be an origin such as https://app.example.com, without a path",
-  );
-  if (problems.length > 0 || !URL.canParse(origin)) return problems;
-  const { hostname, origin: exact } = new URL(origin);
+  const isElsewhere = (hostname: string) => rpId !== "" && !isAtOrBelow(hostname, rpId);
+  const message = `must be at or below ${rpId}, the domain that passkeys are made for; others belong in related_origins`;
+  return checkPage(key, origin, (hostname) => problemIf(isElsewhere(hostname), key, message));
+}
+
+function checkRelatedOrigin(key: string, origin: string, rpId: string): Problem[] {
+  const message = `is at or below ${rpId}, the domain that passkeys are made for: it belongs in origins`;
+  return checkPage(key, origin, (hostname) => problemIf(isAtOrBelow(hostname, rpId), key, message));
+}
+
+/** An origin as browsers send it, whose host is where it should be. */
+function checkPage(key: string, text: string, checkHost: (hostname: string) => Problem[]): Problem[] {
+  const example = "must be an origin such as https://app.example.com, without a path";
+  const problems = checkOrigin(key, text, example);
+  if (problems.length > 0 || !URL.canParse(text)) return problems;
+  const { hostname, origin } = new URL(text);
   return [
-    ...problemIf(exact !== origin, key, `must be written as browsers send it: ${exact}`),
-    ...problemIf(
-      rpId !== "" && !isAtOrBelow(hostname, rpId),
-      key,
-      `must be at or below ${rpId}, the domain that passkeys are made for`,
-    ),
+    ...problemIf(origin !== text, key, `must be written as browsers send it: ${origin}`),
+    ...checkHost(hostname),
   ];
 }

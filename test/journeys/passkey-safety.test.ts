@@ -169,6 +169,39 @@ describe("what a passkey is shown to (SR-PASSKEY-2)", () => {
   });
 });
 
+describe("pages of other domains", () => {
+  const related = ["https://example.net", "https://app.example.org:8443"];
+
+  test("may call for passkeys where they are listed, exactly, and browsers can read the list (SR-PASSKEY-2)", async () => {
+    const other = await startPasskeyApp({ passkey: { related_origins: related } });
+    try {
+      const answer = await fetch(`${other.localUrl}/.well-known/webauthn`);
+      expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"]);
+      expect(await answer.json()).toEqual({ origins: related });
+      const admin = await fetch(`${other.adminUrl}/.well-known/webauthn`);
+      expect(admin.status).toBe(404);
+      const [origin] = related;
+      const { device } = await registerPasskey(other, { device: new SoftwareAuthenticator({ origin }) });
+      signedInBy(await signInWith(other, device));
+      device.with({ origin: "https://app.example.org" });
+      expect(await signInWith(other, device)).toMatchObject(refused);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test("read nothing where none is listed, or passkeys are off", async () => {
+    expect((await fetch(`${app.localUrl}/.well-known/webauthn`)).status).toBe(404);
+    const off = await startPasskeyApp({ passkey: { enabled: false, related_origins: related } });
+    try {
+      expect((await fetch(`${off.localUrl}/.well-known/webauthn`)).status).toBe(404);
+      expect((await beginLogin(off)).form?.nodes.some(({ name }) => name.startsWith("passkey"))).toBe(false);
+    } finally {
+      await off.stop();
+    }
+  });
+});
+
 // Security rule (SR-PASSKEY-3): unknown, foreign, removed and wrong are answered alike.
 describe("a passkey that does not sign in (SR-PASSKEY-3)", () => {
   /** What a stranger sees of an answer. */

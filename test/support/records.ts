@@ -174,7 +174,10 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     },
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
     totp: { enabled: true },
-    passkey: { enabled: false, rpId: "", rpName: "", origins: [], userVerification: "preferred" },
+    passkey: {
+      ...{ enabled: false, rpId: "", rpName: "", origins: [], relatedOrigins: [] },
+      userVerification: "preferred",
+    },
     backupCode: { enabled: true, count: 12 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {

@@ -15,7 +15,7 @@ export const algorithms = { EdDSA: -8, ES256: -7, RS256: -257 } as const;
 /** What an authenticator can be made to do, right or wrong. */
 export interface AuthenticatorOptions {
   readonly algorithm?: keyof typeof algorithms;
-  readonly origin?: string;
+  readonly origin?: string | undefined;
   /** Default: as the options say. */
   readonly rpId?: string;
   readonly userPresent?: boolean;

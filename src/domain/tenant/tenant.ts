@@ -111,6 +111,8 @@ export interface PasskeySettings {
   readonly rpName: string;
   /** The origins of the pages and apps that may call for one, compared exactly. */
   readonly origins: readonly string[];
+  /** Those among them on other domains, which browsers ask for. */
+  readonly relatedOrigins: readonly string[];
   readonly userVerification: "preferred" | "required" | "discouraged";
 }
 

@@ -1709,6 +1709,16 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
    * @generated from field: ostiary.config.v1.UserVerification user_verification = 5;
    */
   userVerification: UserVerification;
+
+  /**
+   * Origins of pages on other domains that may call for the same passkeys, such as `https://example.net` beside
+   * `https://example.com`. Browsers that know related origins (WebAuthn level 3, section 5.11) read them at
+   * `https://<rp_id>/.well-known/webauthn`, which this server answers: the host has to lead there. Browsers take at least five
+   * different names. They count beside `origins`.
+   *
+   * @generated from field: repeated string related_origins = 6;
+   */
+  relatedOrigins: string[];
 };
 
 /**
