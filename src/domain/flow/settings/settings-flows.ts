@@ -282,9 +282,10 @@ export class SettingsFlows {
       if (session?.assuranceLevel !== "aal2") return false;
     }
     if (session !== undefined) {
-      const { assuranceLevel } = session;
-      const authentication = { kind: "password", assuranceLevel } as const;
-      if (this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials).length > 0)
+      const { assuranceLevel, authenticationMethods } = session;
+      const by = authenticationMethods[0]?.kind;
+      const authentication = { kind: by ?? "password", assuranceLevel };
+      if (this.#deps.secondFactors.requiredBeside(tenant, { authentication, by }, credentials).length > 0)
         return false;
     }
     const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
