@@ -5,13 +5,16 @@ import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { PasskeyCeremony } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { freshEmail, logIn, register } from "../support/accounts.ts";
 import { protocols, type TestApp } from "../support/app.ts";
+import { Browser } from "../support/browser.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { Settings, setUpTotp } from "../support/factors.ts";
 import {
@@ -26,6 +29,7 @@ import {
   signInWith,
   startPasskeyApp,
 } from "../support/passkeys.ts";
+import { administer } from "../support/postgres.ts";
 import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 
 let app: TestApp;
@@ -348,4 +352,84 @@ describe("a registration with a passkey", () => {
     const again = signedInBy(await signInWith(app, device, protocol));
     expect(again.session).toMatchObject({ identityId: identity?.id, assuranceLevel: AssuranceLevel.AAL2 });
   });
+});
+
+describe("a passkey in a browser", () => {
+  const path = "/ostiary.flow.v1";
+  interface Drawn {
+    readonly form: {
+      readonly nodes: readonly {
+        readonly name: string;
+        readonly passkey?: { readonly options: JsonObject };
+      }[];
+    };
+  }
+  const asked = ({ form }: Drawn) => {
+    const options = form.nodes.find(({ name }) => name === "passkey.response")?.passkey?.options;
+    if (options === undefined) throw new Error("the form asks for no passkey");
+    return options;
+  };
+
+  test("signs in, also on a page that was loaded again, and sends a lost answer once more", async () => {
+    const { device, identity } = await registerPasskey(app);
+    const browser = new Browser(app.publicUrl, app.localUrl);
+    const created = await browser.post(`${path}.LoginService/CreateLoginFlow`, {
+      client: "CLIENT_KIND_BROWSER",
+    });
+    const { id: flowId, csrfToken } = created.body.flow;
+    const submit = (response: JsonObject, more: object = {}) =>
+      browser.post(`${path}.LoginService/SubmitLoginFlow`, {
+        flowId,
+        csrfToken,
+        passkey: { response },
+        ...more,
+      });
+    const stranger = new SoftwareAuthenticator();
+    stranger.create({ rp: { id: "id.example.com" }, user: { id: "dXNlcg" } });
+    const rejected = await submit(stranger.get(asked(created.body.flow)));
+    expect(rejected.body.rejected.reason).toBe("REJECTION_REASON_PASSKEY_INVALID");
+    const { body } = await browser.post(`${path}.FlowService/GetFlow`, { flowId });
+    expect(body.flow.form.messages.map(({ id }: { id: number }) => id)).toEqual([9000346]);
+    expect(asked(body.flow)).toEqual(asked(created.body.flow));
+
+    const response = device.get(asked(body.flow));
+    const done = await submit(response, { requestId: "one" });
+    expect(done.body.completed.signedIn.session.identityId).toBe(identity?.id);
+    // The same request again is the same login, not another use of the challenge.
+    const again = await submit(response, { requestId: "one" });
+    expect(again.body.completed.signedIn.session.id).toBe(done.body.completed.signedIn.session.id);
+    expect((await submit(response, { requestId: "two" })).reason).toBe("FLOW_COMPLETED");
+  });
+});
+
+test("an account that has nothing but a passkey is recovered by a code to its verified address", async () => {
+  const { email, device, identity } = await registerPasskey(app);
+  await administer(app.databaseUrl, (query) =>
+    query("UPDATE ostiary.identity_verifiable_address SET verified_at = now() WHERE identity_id = $1", [
+      identity?.id,
+    ]),
+  );
+  const client = app.client(RecoveryService);
+  const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
+  const recovery = flow?.id ?? "";
+  await client.submitRecoveryFlow({
+    flowId: recovery,
+    address: email,
+    step: { case: "sendCode", value: {} },
+  });
+  const { outcome } = await client.submitRecoveryFlow({
+    flowId: recovery,
+    step: { case: "code", value: { code: (await app.messages(email)).at(-1)?.code ?? "" } },
+  });
+  const [next] = outcome.case === "completed" ? outcome.value.continueWith : [];
+  const settings = next?.action.case === "settings" ? next.action.value.flow : undefined;
+  expect(settings?.stage.case).toBe("setNewSecret");
+  const done = await app.client(SettingsService).submitSettingsFlow({
+    flowId: settings?.id ?? "",
+    step: { case: "password", value: { password: "another good password" } },
+  });
+  expect(done.outcome.case).toBe("completed");
+  expect((await logIn(app, email, "another good password")).case).toBe("completed");
+  // The passkey signs in as before.
+  signedInBy(await signInWith(app, device));
 });
