@@ -43,7 +43,7 @@ describe("the settings of the tenant", () => {
         recovery: undefined,
         settings: undefined,
       },
-      login: { lifetimeMs: 3_600_000, style: "one_step" },
+      login: { lifetimeMs: 3_600_000, style: "one_step", newDeviceNotice: true },
       registration: {
         lifetimeMs: 3_600_000,
         mode: "open",
@@ -77,6 +77,7 @@ describe("the settings of the tenant", () => {
         lifetimeMs: 86_400_000,
         maxLifetimeMs: 2_592_000_000,
         idleTimeoutMs: 0,
+        aal2: { maxLifetimeMs: 86_400_000, idleTimeoutMs: 3_600_000 },
         maxParallel: 50,
         cookie: { name: "ostiary_session", domain: undefined, persistent: true },
       },

@@ -50,7 +50,11 @@ export function toTenantSettings(
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     branding: brandingOf(settings.branding, publicUrl),
     uiUrls,
-    login: { lifetimeMs: durationMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
+    login: {
+      lifetimeMs: durationMs(flows.login.lifetime),
+      style: loginStyleOf(flows.login.style),
+      newDeviceNotice: flows.login.newDeviceNotice,
+    },
     registration: {
       lifetimeMs: durationMs(flows.registration.lifetime),
       mode: modeOf(flows.registration.mode),
@@ -90,6 +94,10 @@ export function toTenantSettings(
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),
       idleTimeoutMs: durationMs(session.idleTimeout),
+      aal2: {
+        maxLifetimeMs: durationMs(session.aal2.maxLifetime),
+        idleTimeoutMs: durationMs(session.aal2.idleTimeout),
+      },
       maxParallel: session.maxParallel,
       cookie: {
         name: session.cookie.name,

@@ -13,10 +13,10 @@ export type MessageId = Branded<"MessageId">;
 
 /**
  * Makes a UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so that ids sort by the
- * time they were made and cannot be guessed.
+ * time they were made and cannot be guessed. With bytes in the place of the random ones it is the same id each time.
  */
-export function newId<Id extends string>(now: Date): Id {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+export function newId<Id extends string>(now: Date, random?: Uint8Array): Id {
+  const bytes = random === undefined ? crypto.getRandomValues(new Uint8Array(16)) : Uint8Array.from(random);
   let milliseconds = now.getTime();
   for (let index = 5; index >= 0; index--) {
     bytes[index] = milliseconds % 256;

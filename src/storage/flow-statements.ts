@@ -7,6 +7,7 @@ import { admissionParts } from "./invitation-sql.ts";
 import { insertMessages } from "./message-sql.ts";
 import { foundColumn, joinIdentity } from "./owner-statements.ts";
 import { flowRow, sessionRow } from "./rows.generated.ts";
+import { usedSince } from "./session-row.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
 const flowColumns = flowRow.selected;
@@ -239,7 +240,7 @@ export const completeLoginStatement: Statement = {
     WHERE tenant_id = $1 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard) AND id IN (
       SELECT s.id FROM ostiary.session s
       WHERE s.tenant_id = $1 AND s.identity_id = $4 AND s.revoked_at IS NULL AND s.expires_at > $8
-        AND ($14::timestamptz IS NULL OR s.last_used_at > $14) AND s.id IS DISTINCT FROM $19
+        AND ${usedSince("s", "$14")} AND s.id IS DISTINCT FROM $19
       ORDER BY s.last_used_at DESC, s.id DESC
       OFFSET $13::int
     )

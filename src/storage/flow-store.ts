@@ -17,7 +17,7 @@ import { messagesParameter } from "./message-sql.ts";
 import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
 import { completeRecoveryStatement } from "./recovery-statements.ts";
 import type { FlowRow } from "./rows.generated.ts";
-import { sessionParameter } from "./session-row.ts";
+import { idleParameter, sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
 
 interface CandidateRow extends IdentityRow {
@@ -186,7 +186,7 @@ export function createFlowStore(database: Database): FlowStore {
         replacement && JSON.stringify(replacement.facts),
         // The new session is one of them.
         Math.max(0, completion.maxSessions - 1),
-        completion.idleSince,
+        idleParameter(completion.idleSince),
         eventsParameter(completion.events),
         eventsParameter([completion.evictionEvent]),
         target?.kind,

@@ -25,6 +25,8 @@ interface MessageInsertion {
  *
  * Security rule (SR-ENUM-4): a suppressed message is written, and announced, like any other; only its state differs. So a
  * statement does the same work for an address that somebody has and for one that nobody has.
+ *
+ * A message whose id is there already was written before: a notice that is sent once a day.
  */
 export function insertMessages({ tenant, messages, from }: MessageInsertion): string {
   return `INSERT INTO ostiary.message (tenant_id, ${brought.names}, updated_at, attempts, state, next_attempt_at, ended_at)
@@ -33,7 +35,8 @@ export function insertMessages({ tenant, messages, from }: MessageInsertion): st
       CASE WHEN given.suppressed THEN NULL ELSE given.created_at END,
       CASE WHEN given.suppressed THEN given.created_at END
     FROM ${from}, jsonb_to_recordset(${messages}::jsonb) ${brought.with({ suppressed: "boolean" }).record},
-      LATERAL (SELECT pg_notify('${messageChannel}', left(given.template, 0))) woken`;
+      LATERAL (SELECT pg_notify('${messageChannel}', left(given.template, 0))) woken
+    ON CONFLICT (tenant_id, id) DO NOTHING`;
 }
 
 /** Messages as one parameter. */

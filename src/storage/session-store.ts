@@ -4,6 +4,7 @@ import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import { readSession, type SessionRow, sessionRow } from "./rows.generated.ts";
+import { idleParameter, usedSince } from "./session-row.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
 
 const findByTokenDigestStatement: Statement = {
@@ -125,7 +126,9 @@ export function createSessionStore(database: Database): SessionStore {
       if (filter.identityId !== undefined) conditions.push(`s.identity_id = ${parameter(filter.identityId)}`);
       if (filter.active !== undefined) {
         const active = [`s.revoked_at IS NULL AND s.expires_at > ${parameter(filter.now)}`];
-        if (filter.idleSince !== undefined) active.push(`s.last_used_at > ${parameter(filter.idleSince)}`);
+        if (filter.idleSince !== undefined) {
+          active.push(usedSince("s", parameter(idleParameter(filter.idleSince))));
+        }
         conditions.push(`${filter.active ? "" : "NOT "}(${active.join(" AND ")})`);
       }
       const rows = await database.query<SessionRow>(

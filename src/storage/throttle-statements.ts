@@ -1,6 +1,7 @@
 import type { ThrottleCompletion } from "../domain/throttle/store.ts";
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
+import { usedSince } from "./session-row.ts";
 
 /**
  * A counter is a bucket, kept as one number: the moment at which it is empty again (`spent_until_us`, microseconds
@@ -67,7 +68,7 @@ export const takeStatement: Statement = {
       SELECT s.token_digest, 2 FROM ostiary.session s
       WHERE s.tenant_id = $1 AND s.token_digest = $12::bytea AND s.identity_id = $9::uuid
         AND s.revoked_at IS NULL AND s.expires_at > $11
-        AND ($13::timestamptz IS NULL OR s.last_used_at > $13)
+        AND ${usedSince("s", "$13")}
     ) own
     ORDER BY rank, token_digest LIMIT 1
   ), given AS MATERIALIZED (
@@ -125,9 +126,9 @@ export const ownOfStatement: Statement = {
   text: `SELECT token_digest FROM ostiary.device
     WHERE tenant_id = $1 AND identity_id = $2 AND expires_at > $3
     UNION
-    SELECT token_digest FROM ostiary.session
-    WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3
-      AND ($4::timestamptz IS NULL OR last_used_at > $4)
+    SELECT s.token_digest FROM ostiary.session s
+    WHERE s.tenant_id = $1 AND s.identity_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3
+      AND ${usedSince("s", "$4")}
     ORDER BY token_digest`,
 };
 

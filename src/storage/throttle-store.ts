@@ -1,6 +1,7 @@
 import type { ThrottleStore } from "../domain/throttle/store.ts";
 import type { Database } from "./database.ts";
 import { eventsParameter } from "./event-sql.ts";
+import { idleParameter } from "./session-row.ts";
 import {
   clearStatement,
   ownOfStatement,
@@ -38,7 +39,7 @@ export function createThrottleStore(database: Database): ThrottleStore {
         request.devices,
         new Date(atUs / 1000),
         request.session,
-        request.idleSince,
+        idleParameter(request.idleSince),
       ]);
       const refused = rows.filter(({ admitted, stage }) => !admitted && stage > 0);
       // What comes after the first stage that refused was not tried.
@@ -84,7 +85,7 @@ export function createThrottleStore(database: Database): ThrottleStore {
     },
 
     async ownOf(scope, identityId, at, idleSince) {
-      const values = [scope.tenantId, identityId, at, idleSince];
+      const values = [scope.tenantId, identityId, at, idleParameter(idleSince)];
       const rows = await database.query<{ readonly token_digest: Uint8Array }>(scope, ownOfStatement, values);
       return rows.map((row) => row.token_digest);
     },

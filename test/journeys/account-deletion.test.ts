@@ -39,8 +39,10 @@ describe.each(protocols)("over %s", (protocol) => {
   test("an account is scheduled for deletion, and kept by its owner in the meantime", async () => {
     const { email, id, sessionToken } = await verifiedAccount(app);
     const other = await sessionTokenOf(app, email);
+    // The message about that login comes before the others.
+    app.clock.advance(1);
     const before = await openSettings(app, sessionToken, protocol);
-    expect(stepsOf(before.flow)).toEqual(["profile", "password", "deleteAccount"]);
+    expect(stepsOf(before.flow)).toEqual(["profile", "password", "totp", "backupCodes", "deleteAccount"]);
 
     const purgeTime = await deleteAccount(app, sessionToken, protocol);
     expect(purgeTime.getTime()).toBe(app.clock.now().getTime() + 30 * dayMs);
@@ -62,10 +64,16 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(flow.form?.messages[0]?.context).toMatchObject({
       purge_time: expect.stringMatching(/^2026-12-/),
     });
-    expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password"]);
+    expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password", "totp", "backupCodes"]);
     const offers = flow.stage.case === "changeSettings" ? flow.stage.value.offers : [];
-    expect(offers.map(({ part }) => part.case)).toEqual(["profile", "password", "deletion"]);
-    const [, , deletion] = offers;
+    expect(offers.map(({ part }) => part.case)).toEqual([
+      "profile",
+      "password",
+      "totp",
+      "backupCode",
+      "deletion",
+    ]);
+    const deletion = offers.at(-1);
     const scheduled = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
     expect(scheduled && timestampDate(scheduled)).toEqual(purgeTime);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
@@ -73,7 +81,7 @@ describe.each(protocols)("over %s", (protocol) => {
     if (outcome.case !== "saved") throw new Error(`it was ${outcome.case}`);
     expect(outcome.value.identity?.purgeTime).toBeUndefined();
     expect(drawn?.form?.messages.map((message) => message.id)).toEqual([1050001]);
-    expect(stepsOf(drawn)).toEqual(["profile", "password", "deleteAccount"]);
+    expect(stepsOf(drawn)).toEqual(["profile", "password", "totp", "backupCodes", "deleteAccount"]);
     expect((await refusal(submit("keepAccount"))).reason).toBe("STEP_NOT_OFFERED");
     expect((await identityOf(id))?.purgeTime).toBeUndefined();
     expect((await app.messages(email)).at(-1)?.template).toBe("account_kept");
@@ -196,7 +204,7 @@ describe("security rules (SR-SETTINGS-2)", () => {
     const closed = await startTestApp({ databaseUrl: app.databaseUrl, clock: app.clock });
     try {
       const { flow, submit } = await openSettings(closed, sessionToken);
-      expect(stepsOf(flow)).toEqual(["profile", "password"]);
+      expect(stepsOf(flow)).toEqual(["profile", "password", "totp", "backupCodes"]);
       expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
       await deleteAccount(app, sessionToken);
       const after = await openSettings(closed, await sessionTokenOf(closed, email));
@@ -287,7 +295,9 @@ test("without a period of grace the account is gone at once, and the owner is to
     const gone = hasty.client(IdentityService).getIdentity({ identityId: id });
     expect((await refusal(gone)).reason).toBe("IDENTITY_NOT_FOUND");
     expect((await refusal(submit("deleteAccount"))).reason).toBe("FLOW_NOT_FOUND");
-    expect((await hasty.messages(email)).map(({ template }) => template)).toEqual(["account_deleted"]);
+    expect((await hasty.messages(email)).map(({ template }) => template)).toEqual([
+      ...["login_new_device", "account_deleted"],
+    ]);
     expect(await deletionEvents(hasty.databaseUrl, id)).toEqual([
       { type: "identity.deleted", actor: "identity", data: { reason: "owner_requested" } },
     ]);

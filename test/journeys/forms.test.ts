@@ -101,6 +101,8 @@ test("settings have a section with a heading for each part, and ask before an ac
   expect(flow?.form?.sections.map(({ id, title }) => [id, title?.id])).toEqual([
     ["profile", 9000204],
     ["password", 9000205],
+    ["totp", 9000305],
+    ["backup_code", 9000306],
     ["deletion", 9000206],
   ]);
   const drawn = flow?.form?.nodes.map(({ name, step, section, kind }) => {
@@ -114,6 +116,8 @@ test("settings have a section with a heading for each part, and ask before an ac
     "profile profile profile PRIMARY",
     "password.password password password input",
     "password password password PRIMARY",
+    "totp totp totp PRIMARY",
+    "backupCodes backupCodes backup_code PRIMARY",
     "deleteAccount deleteAccount deletion SECONDARY",
   ]);
   const { kind, help } = nodeOf(flow, "deleteAccount");

@@ -88,7 +88,7 @@ const changes: Record<string, Change> = {
   },
   "removes the password": {
     make: ({ id }) => deletePassword(identities(), id),
-    notice: "password_changed",
+    notice: "credential_removed",
     canKeepSessions: false,
   },
   "changes the address": {
@@ -148,7 +148,8 @@ describe("an operator who changes", () => {
     });
     expect((await enterCode()).outcome.case).toBe("completed");
     expect(await isLive(app, token)).toBe(true);
-    expect(await templatesTo(email)).toEqual(["login_code"]);
+    // Of the login by password, and the code of the other one.
+    expect([...(await templatesTo(email))].sort()).toEqual(["login_code", "login_new_device"]);
   });
 
   test("one account leaves others alone", async () => {

@@ -9,8 +9,11 @@ import {
   type SubmitLoginFlowRequest,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -92,15 +95,44 @@ describe("an authenticator app", () => {
     },
   );
 
+  // Security rule (SR-SESSION-6): a session that is worth more ends sooner.
+  test("makes a session that ends after an hour without use, and after a day (SR-SESSION-6)", async () => {
+    const account = await register(app);
+    const weak = sessionOf({ outcome: await logIn(app, account.email) });
+    const { device, settings } = await setUpTotp(app, account);
+    const isAlive = async (bearer: string, active = true) => {
+      const { sessions } = await app.client(SessionAdminService).listSessions({
+        identityId: account.identity?.id ?? "",
+        active,
+      });
+      const { case: answer } = await app
+        .client(SessionService, { bearer })
+        .getCurrentSession({})
+        .then(
+          () => ({ case: true }),
+          () => ({ case: false }),
+        );
+      return [answer, sessions.length];
+    };
+    app.clock.advance(3_599_000);
+    expect(await isAlive(settings.token)).toEqual([true, 2]);
+    app.clock.advance(3_601_000);
+    expect(await isAlive(settings.token)).toEqual([false, 1]);
+    expect(await isAlive(weak.sessionToken)).toEqual([true, 1]);
+    const strong = sessionOf(await signIn(account.email, "totp", device.code())).session;
+    const seconds = Number(strong?.expireTime?.seconds) - Number(strong?.createTime?.seconds);
+    expect(seconds).toBe(86_400);
+  });
+
   test("shows its key as text, as a URI and as an image, until the first code is right", async () => {
     const settings = new Settings(app, (await register(app)).sessionToken);
     const shown = await settings.submit("totp");
     expect(shown.outcome.case).toBe("nextStep");
     const nodes = shown.flow?.form?.nodes ?? [];
     expect(nodes.map(({ name }) => name)).toEqual([
-      ...["totp.image", "totp.key", "totp.code", "totp.endOtherSessions", "totp", "back"],
+      ...["totp.help", "totp.image", "totp.key", "totp.code", "totp.endOtherSessions", "totp", "back"],
     ]);
-    const image = nodes[0]?.kind.case === "image" ? nodes[0].kind.value : undefined;
+    const image = nodes[1]?.kind.case === "image" ? nodes[1].kind.value : undefined;
     expect(image).toMatchObject({ mediaType: "image/svg+xml", source: { case: "data" } });
     const stage = shown.flow?.stage;
     const offer = stage?.case === "changeSettings" ? stage.value.offers[0]?.part : undefined;
@@ -109,7 +141,7 @@ describe("an authenticator app", () => {
     expect(key).toMatch(/^[A-Z2-7]{32}$/);
     expect(new URL(uri)).toMatchObject({ protocol: "otpauth:", host: "totp" });
     expect(new URL(uri).searchParams.get("secret")).toBe(key);
-    expect(nodes[1]?.kind).toMatchObject({
+    expect(nodes[2]?.kind).toMatchObject({
       case: "text",
       value: { text: { context: { key } }, copyable: true },
     });
@@ -190,7 +222,7 @@ describe("an authenticator app", () => {
     sessionOf(answer);
   });
 
-  test("is wanted by a step-up, and meets its demand", async () => {
+  test("alone is wanted by a step-up, and meets its demand", async () => {
     const account = await register(app);
     const weak = sessionOf({ outcome: await logIn(app, account.email) });
     const { device } = await setUpTotp(app, account);
@@ -202,11 +234,25 @@ describe("an authenticator app", () => {
     });
     const client = app.client(LoginService);
     const flowId = flow?.id ?? "";
-    await client.submitLoginFlow({ flowId, step: { case: "password", value: { password: goodPassword } } });
+    expect(flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
     const strong = sessionOf(
       await client.submitLoginFlow({ flowId, step: { case: "totp", value: { code: device.code() } } }),
     );
     expect(strong.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+    expect(strong.session?.authenticationMethods.map(({ kind }) => kind)).toEqual([
+      MethodKind.PASSWORD,
+      MethodKind.TOTP,
+    ]);
+    const former = app.client(SessionService, { bearer: weak.sessionToken }).getCurrentSession({});
+    expect((await refusal(former)).reason).toBe("SESSION_REVOKED");
+    // Of an account without one nobody is led through a login in vain.
+    const { sessionToken } = await register(app);
+    const impossible = app.client(LoginService, { bearer: sessionToken }).createLoginFlow({
+      client: ClientKind.NATIVE,
+      purpose: LoginPurpose.STEP_UP,
+      demands: [{ demand: { case: "assuranceLevel", value: AssuranceLevel.AAL2 } }],
+    });
+    expect((await refusal(impossible)).reason).toBe("STEP_UP_IMPOSSIBLE");
   });
 });
 
@@ -280,7 +326,9 @@ describe("backup codes", () => {
     app.clock.advance(1000);
     const [code = ""] = await makeBackupCodes(settings);
     sessionOf(await signIn(account.email, "backupCode", code));
-    const told = (await app.messages(account.email)).map(({ content }) => content);
+    const told = (await app.messages(account.email))
+      .map(({ content }) => content)
+      .filter((content) => content?.template !== "login_new_device");
     const place = { time: expect.any(Date), device: expect.stringContaining("127.0.0.1") };
     expect(told.slice(-3)).toEqual([
       expect.objectContaining({ template: "credential_added", data: { kind: "totp", label: "", ...place } }),
@@ -338,7 +386,6 @@ describe("what somebody signs in with", () => {
     expect(await settings.submit("renameCredential", { credentialId, label: "a" })).toMatchObject(
       rejectedAs(RejectionReason.CREDENTIAL_GONE),
     );
-    expect((await logIn(app, account.email)).case).toBe("completed");
     const told = (await app.messages(account.email)).map(({ content }) => content);
     expect(told.at(-1)).toMatchObject({
       template: "credential_removed",
@@ -461,4 +508,92 @@ describe("what somebody signs in with", () => {
     const code = TotpDevice.from(key, () => app.clock.now()).code();
     expect((await settings.submit("totp", { code })).outcome.case).toBe("saved");
   });
+});
+
+describe("the owner of an account", () => {
+  const templatesTo = async (email: string) =>
+    (await app.messages(email)).map(({ content }) => content?.template);
+
+  test("is told once of a right password with a wrong second factor, with time and device (ASVS V6.3.5)", async () => {
+    const account = await verifiedAccount(app);
+    const { settings } = await setUpTotp(app, account);
+    for (let index = 0; index < 3; index++) {
+      expect(await signIn(account.email, "totp", "000000")).toMatchObject(
+        rejectedAs(RejectionReason.CODE_INVALID),
+      );
+    }
+    const told = (await templatesTo(account.email)).filter((template) => template === "second_factor_failed");
+    expect(told).toHaveLength(1);
+    const history = await app.client(SessionService, { bearer: settings.token }).listOwnLoginHistory({});
+    expect(history.records.slice(0, 3).map(({ method }) => method)).toEqual(Array(3).fill(MethodKind.TOTP));
+  });
+
+  test("is told of a login on a device that is not known, and of no other", async () => {
+    const { email } = await verifiedAccount(app);
+    // Once a day of the same device.
+    for (let index = 0; index < 3; index++) await logIn(app, email);
+    expect(await templatesTo(email)).toEqual(["login_new_device"]);
+    app.clock.advance(86_400_000);
+    const before = (await templatesTo(email)).length;
+    const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+    const step = { case: "password", value: { password: goodPassword } } as const;
+    app.clock.advance(1);
+    const first = await app
+      .client(LoginService)
+      .submitLoginFlow({ flowId: flow?.id ?? "", identifier: email, step });
+    const { deviceToken } = sessionOf(first);
+    expect((await templatesTo(email)).slice(before)).toEqual(["login_new_device"]);
+    const again = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+    sessionOf(
+      await app
+        .client(LoginService)
+        .submitLoginFlow({ flowId: again.flow?.id ?? "", identifier: email, step, deviceToken }),
+    );
+    expect((await templatesTo(email)).slice(before)).toEqual(["login_new_device"]);
+  });
+});
+
+describe("a recovery of an account with a second factor", () => {
+  /** Proves the address by a code, and gives the settings in which the new password is set. */
+  async function recover(email: string): Promise<string> {
+    const recoveries = app.client(RecoveryService);
+    const { flow } = await recoveries.createRecoveryFlow({ client: ClientKind.NATIVE });
+    const flowId = flow?.id ?? "";
+    await recoveries.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
+    const code = (await app.messages(email)).findLast((sent) => sent.code !== "")?.code ?? "";
+    const { outcome } = await recoveries.submitRecoveryFlow({
+      flowId,
+      step: { case: "code", value: { code } },
+    });
+    if (outcome.case !== "completed") throw new Error(`the recovery was ${outcome.case}`);
+    const [next] = outcome.value.continueWith;
+    return next?.action.case === "settings" ? (next.action.value.flow?.id ?? "") : "";
+  }
+
+  // Security rule (SR-FACTOR-2): a mailbox alone neither opens nor changes an account that has a second factor.
+  test.each(["totp", "backupCode"] as const)(
+    "wants it before the new password: %s (SR-FACTOR-2)",
+    async (name) => {
+      const account = await verifiedAccount(app);
+      const { device, settings } = await setUpTotp(app, account);
+      const [backup = ""] = await makeBackupCodes(settings);
+      app.clock.advance(30_000);
+      const flowId = await recover(account.email);
+      const password = "another harbour lantern";
+      const submit = (step: object, bearer?: string) =>
+        app
+          .client(SettingsService, bearer === undefined ? {} : { bearer })
+          .submitSettingsFlow({ flowId, step: step as never });
+      const asked = await submit({ case: "password", value: { password } });
+      expect(asked.outcome.case).toBe("loginRequired");
+      expect((await submit({ case: "resume", value: {} })).outcome.case).toBe("loginRequired");
+      expect((await logIn(app, account.email, password)).case).toBe("rejected");
+      const shown = sessionOf(await secondStep(asked.flow, name, name === "totp" ? device.code() : backup));
+      const done = sessionOf(await submit({ case: "resume", value: {} }, shown.sessionToken));
+      expect(done.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+      expect((await logIn(app, account.email, password)).flow?.stage).toMatchObject({
+        value: { secondFactor: true },
+      });
+    },
+  );
 });

@@ -389,8 +389,8 @@ describe("what was set up in an account that is disowned", () => {
 
   test("second factors end as well", async () => {
     const { email, id } = await register();
-    await rowsOf(`INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, facts, created_at, updated_at)
-        SELECT tenant_id, id, 'totp', 'seed', '{}', created_at, created_at FROM ostiary.identity WHERE id = '${id}'`);
+    await rowsOf(`INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, id, secret, facts, created_at, updated_at)
+        SELECT tenant_id, id, 'totp', gen_random_uuid(), 'seed', '{}', created_at, created_at FROM ostiary.identity WHERE id = '${id}'`);
     const proving = await (await Proving.begin("recovery")).asked(email);
     const set = await setPassword(await disowned(proving));
     expect(set.case).toBe("completed");

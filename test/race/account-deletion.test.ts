@@ -37,7 +37,8 @@ test("of 16 deletions and cancellations in one flow one wins, and each is told a
     "identity.deletion_scheduled",
     "identity.deletion_cancelled",
   ]);
-  expect((await app.messages(email)).map(({ template }) => template)).toEqual([
+  const told = (await app.messages(email)).map(({ template }) => template);
+  expect(told.filter((template) => template.startsWith("account_"))).toEqual([
     "account_deletion_scheduled",
     "account_kept",
   ]);

@@ -23,9 +23,11 @@ import {
   walkClaim,
   walkConfig,
   walkLogin,
+  walkPasskeys,
   walkProof,
   walkRecoveryChoice,
   walkRegistration,
+  walkSecondFactors,
   walkSettings,
   walkStagedLogin,
   walkStagedRegistration,
@@ -70,6 +72,8 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     ],
     ["a recovery by one of several addresses, and the new password", () => app, walkRecoveryChoice],
     ["settings", () => app, walkSettings],
+    ["second factors", () => app, walkSecondFactors],
+    ["passkeys", () => staged, walkPasskeys],
   ];
 
   test.each(walks)("%s", async (_name, on, walk) => {

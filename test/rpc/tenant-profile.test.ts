@@ -93,6 +93,8 @@ async function profileOf(server: TestApp) {
 
 const password = { kind: MethodKind.PASSWORD };
 const code = { kind: MethodKind.CODE };
+const totp = { kind: MethodKind.TOTP };
+const backupCode = { kind: MethodKind.BACKUP_CODE };
 
 describe("the tenant's profile", () => {
   test("says what a page must know before it begins a flow", async () => {
@@ -117,7 +119,7 @@ describe("the tenant's profile", () => {
       },
       verification: { enabled: true, methods: [code] },
       recovery: { enabled: true, methods: [code] },
-      settings: { methods: [password], accountDeletion: false },
+      settings: { methods: [password, totp, backupCode], accountDeletion: false },
     });
     expect(profile.branding?.darkColors).toBeUndefined();
   });

@@ -118,16 +118,18 @@ describe("a guarded service", () => {
   });
 
   test.each([
-    ["too weak a login", { assuranceLevel: "aal2" }, "SESSION_ASSURANCE_TOO_LOW"],
-    ["too old a login", { maxAge: "1m" }, "SESSION_AUTHENTICATION_TOO_OLD"],
-  ] as const)("turns away %s, saying so", async (_, rules, reason) => {
+    ["too weak a login", { assuranceLevel: "aal2" }, "SESSION_ASSURANCE_TOO_LOW", 'acr_values="aal2"'],
+    ["too old a login", { maxAge: "1m" }, "SESSION_AUTHENTICATION_TOO_OLD", 'max_age="60"'],
+  ] as const)("turns away %s, saying so (RFC 9470)", async (_, rules, reason, missing) => {
     const { sessionToken } = await register(app);
     app.clock.advance(61_000);
     const guard = requireSession({ baseUrl: app.localUrl, ...rules });
     const refused = await guard.check(asBearer(sessionToken)).catch((caught: unknown) => caught);
     expect(refused).toMatchObject({ status: 401, reason });
     const response = refused instanceof SessionRefusedError ? refused.toResponse() : undefined;
-    expect(response?.headers.get("www-authenticate")).toContain("insufficient_user_authentication");
+    expect(response?.headers.get("www-authenticate")).toBe(
+      `Bearer error="insufficient_user_authentication", ${missing}`,
+    );
   });
 
   test("turns away a token of another kind, by name", async () => {

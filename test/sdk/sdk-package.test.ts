@@ -136,6 +136,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "reasonOf",
       "remedyOf",
       "retryAfterOf",
+      "stepUp",
       "submit",
       "textOf",
       "userMessageOf",

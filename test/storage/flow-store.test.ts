@@ -369,7 +369,7 @@ describe("completeLogin", () => {
     await storage.flows.completeLogin(scope, idle);
     const used = await openLogin(identity);
     await storage.flows.completeLogin(scope, used);
-    const login = await openLogin(identity, { maxSessions: 2, idleSince: afterNoon(-60) });
+    const login = await openLogin(identity, { maxSessions: 2, idleSince: { aal1: afterNoon(-60) } });
     await storage.flows.completeLogin(scope, login);
     expect((await storage.sessions.find(scope, used.session.id))?.revokedAt).toBe(never);
     expect((await storage.sessions.find(scope, idle.session.id))?.revokedAt).toBe(never);

@@ -112,8 +112,8 @@ describe("list", () => {
       [{}, [active, idle, expired, revoked]],
       [{ active: true }, [active, idle]],
       [{ active: false }, [expired, revoked]],
-      [{ active: true, idleSince: afterNoon(-60) }, [active]],
-      [{ active: false, idleSince: afterNoon(-60) }, [idle, expired, revoked]],
+      [{ active: true, idleSince: { aal1: afterNoon(-60) } }, [active]],
+      [{ active: false, idleSince: { aal1: afterNoon(-60) } }, [idle, expired, revoked]],
     ];
     for (const [filter, expected] of cases) {
       const page = await tenants.storage.sessions.list(

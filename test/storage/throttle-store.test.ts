@@ -287,7 +287,7 @@ describe("a live session", () => {
     expect(await shows({ session: randomDigest() })).toBe(false);
     expect(await shows({ scope: tenants.other })).toBe(false);
     expect(await shows({ atUs: noonUs + 400 * 24 * 60 * minuteUs })).toBe(false);
-    expect(await shows({ idleSince: afterNoon(1) })).toBe(false);
+    expect(await shows({ idleSince: { aal1: afterNoon(1) } })).toBe(false);
     // A device of the same identity comes first.
     const device = randomDigest();
     await logIn(identityId, keeping(device));

@@ -31,7 +31,10 @@ import type { TestApp } from "./app.ts";
 import { refusal } from "./errors.ts";
 import { type FlowKindCalls, flowKinds, type Shown } from "./flow-kinds.ts";
 import { tokenOf } from "./links.ts";
+import { optionsOf } from "./passkeys.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
+import { SoftwareAuthenticator } from "./software-authenticator.ts";
+import { TotpDevice } from "./totp-device.ts";
 
 /*
  * Walks through every step of every kind of flow, with one of the ways to send a form.
@@ -128,10 +131,11 @@ export const walkConfig = {
   },
 };
 
-/** The same, with the identifier and the profile as a stage of their own. */
+/** The same, with the identifier and the profile as a stage of their own, and at a name, so that there are passkeys. */
 export const stagedConfig = {
   tenant_defaults: {
     ...walkConfig.tenant_defaults,
+    public_url: "https://id.example.com",
     flows: {
       ...walkConfig.tenant_defaults.flows,
       login: { ui_url: "https://app.example.com/login", style: "identifier_first" },
@@ -298,6 +302,86 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   const refresh = await walker.begin("login", { bearer }, { purpose: LoginPurpose.REFRESH });
   await refresh.press("password", password("wrong"));
   await refresh.press("password", password(goodPassword));
+}
+
+/** Sets up second factors, signs in with them, and changes and removes what was set up. */
+export async function walkSecondFactors(app: TestApp, walker: Walker): Promise<void> {
+  const person = await createPerson(app);
+  const identifier = person.email;
+  const bearer = await sessionTokenOf(app, identifier);
+  const settings = await walker.begin("settings", { bearer });
+  await settings.press("totp");
+  const key = textOf(settings.flow, "totp.key");
+  const device = TotpDevice.from(key, () => app.clock.now());
+  await settings.press("totp", { "totp.code": "abc" });
+  await settings.press("totp", { "totp.code": device.code(9) });
+  const { outcome } = await settings.press("totp", { "totp.code": device.code() });
+  const { signedIn } = outcome.case === "saved" ? outcome.value : {};
+  const strong = await walker.goOn(settings.flow, { bearer: signedIn?.sessionToken ?? "" });
+  await strong.press("backupCodes");
+  const [code = ""] = textOf(strong.flow, "backupCodes.codes").split("\n");
+  await strong.press("backupCodes", { "backupCodes.confirmed": true });
+
+  app.clock.advance(30_000);
+  const login = await walker.begin("login");
+  await login.press("password", { identifier, ...password(goodPassword) });
+  await login.refused("sendCode", { identifier });
+  await login.press("totp", { "totp.code": "" });
+  await login.press("totp", { "totp.code": device.code(9) });
+  await login.press("totp", { "totp.code": device.code() });
+  const byBackup = await walker.begin("login");
+  await byBackup.press("password", { identifier, ...password(goodPassword) });
+  await byBackup.press("backupCode", { "backupCode.code": "wrong" });
+  await byBackup.press("backupCode", { "backupCode.code": code });
+
+  const { stage } = strong.flow;
+  const totp = stage.case === "changeSettings" ? stage.value.credentials[1] : undefined;
+  const manage = { "manageCredential.credentialId": totp?.id ?? "" };
+  await strong.press("manageCredential", manage);
+  await strong.press("back");
+  await strong.press("manageCredential", manage);
+  await strong.press("renameCredential", {
+    "renameCredential.credentialId": totp?.id ?? "",
+    "renameCredential.label": "Phone",
+  });
+  await strong.press("manageCredential", manage);
+  await strong.press("removeCredential", {
+    "removeCredential.credentialId": totp?.id ?? "",
+    "removeCredential.endOtherSessions": true,
+  });
+}
+
+/** Makes passkeys, and signs in with them. */
+export async function walkPasskeys(app: TestApp, walker: Walker): Promise<void> {
+  const device = new SoftwareAuthenticator();
+  const answer = (response: JsonObject) => ({ "passkey.response": response });
+  const registration = await walker.begin("registration");
+  await registration.press("profile", { "traits.email": freshEmail(), "traits.name": null });
+  await registration.press("passkey");
+  await registration.press("passkey", answer({ id: "nonsense" }));
+  await registration.press("back");
+  await registration.press("passkey");
+  const made = device.create(optionsOf(registration.flow));
+  const { outcome } = await registration.press("passkey", answer(made));
+  const { signedIn } = outcome.case === "completed" ? outcome.value : {};
+
+  const settings = await walker.begin("settings", { bearer: signedIn?.sessionToken ?? "" });
+  await settings.press("passkey");
+  await settings.press("passkey");
+  const second = device.create(optionsOf(settings.flow));
+  await settings.press("passkey", { ...answer(second), "passkey.label": "Key" });
+
+  app.clock.advance(1000);
+  const login = await walker.begin("login");
+  await login.press("passkey");
+  await login.press("passkey", answer({ id: "nonsense" }));
+  await login.press("passkey", answer(device.get(optionsOf(login.flow))));
+}
+
+/** What a node of text says. */
+function textOf(flow: Flow, name: string): string {
+  const kind = flow.form?.nodes.find((node) => node.name === name)?.kind;
+  return (kind?.case === "text" && kind.value.text?.text) || "";
 }
 
 /** The same as `walkLogin`, with the identifier first. */

@@ -157,7 +157,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
     },
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
-    login: { lifetimeMs: hourMs, style: "one_step" },
+    login: { lifetimeMs: hourMs, style: "one_step", newDeviceNotice: true },
     registration: {
       lifetimeMs: hourMs,
       mode: "open",
@@ -184,6 +184,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       lifetimeMs: 24 * hourMs,
       maxLifetimeMs: 24 * hourMs,
       idleTimeoutMs: 0,
+      aal2: { maxLifetimeMs: 24 * hourMs, idleTimeoutMs: 0 },
       maxParallel: 50,
       cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },

@@ -53,7 +53,9 @@ afterAll(() => app.stop());
 
 const codeFor = async (address: string) =>
   (await app.messages(address)).filter(({ code }) => code !== "").at(-1)?.code ?? "";
-const sentTo = async (address: string) => (await app.messages(address)).map(({ template }) => template);
+/** Beside what tells of logins. */
+const sentTo = async (address: string) =>
+  (await app.messages(address)).map(({ template }) => template).filter((name) => name !== "login_new_device");
 const canLogIn = async (address: string, password?: string) =>
   resultOf(await caller.logIn(address, password));
 

@@ -9,7 +9,11 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { administer } from "../support/postgres.ts";
 
 const count = 2_000;
-const config = { secrets: { sealing: ["s".repeat(32)] } };
+const config = {
+  secrets: { sealing: ["s".repeat(32)] },
+  // There is one message of each identity to copy.
+  tenant_defaults: { flows: { login: { new_device_notice: false } } },
+};
 let database: TestDatabase;
 let apiKey: string;
 let identityId: string;

@@ -78,7 +78,8 @@ export async function getFlow(
   return { flow, replaced: answer.replaced };
 }
 
-function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {
+/** The flow of an answer that always has one. */
+export function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {
   if (flow === undefined) throw new Error("the server answered without a flow");
   return flow;
 }

@@ -63,6 +63,10 @@ export interface TemplateData {
   /** A way to sign in or a second factor was added, or put in the place of a former one. */
   readonly credential_added: CredentialData;
   readonly credential_removed: CredentialData;
+  /** The account was signed in to on a device that is not known. */
+  readonly login_new_device: PlaceData;
+  /** Somebody showed the right first factor and a wrong second one. */
+  readonly second_factor_failed: PlaceData;
   /** A backup code was used; so many are left. */
   readonly backup_code_used: PlaceData & { readonly remaining: number };
   readonly recovery_completed: NoData;
@@ -113,6 +117,8 @@ const sampleData: TemplateData = {
   wrong_codes: { count: 50 },
   credential_added: { kind: "totp", label: "", ...samplePlace },
   credential_removed: { kind: "totp", label: "Phone", ...samplePlace },
+  login_new_device: samplePlace,
+  second_factor_failed: samplePlace,
   backup_code_used: { remaining: 11, ...samplePlace },
   recovery_completed: {},
   address_changed: { new_address_masked: "a***@example.com" },
@@ -147,6 +153,8 @@ interface Addressing {
    */
   readonly suppressed?: boolean | undefined;
   readonly clientData?: JsonObject | undefined;
+  /** Of a message that is written once, however often it is made. Default: one of its own. */
+  readonly id?: MessageId | undefined;
 }
 
 /** A message on its way out. It holds codes and links: seal it before it is stored. */
@@ -165,7 +173,7 @@ export function newMessage(content: MessageContent, now: Date, to: Addressing): 
   return {
     ...content,
     ...(to.clientData && { clientData: to.clientData }),
-    id: newId(now),
+    id: to.id ?? newId(now),
     createdAt: now,
     channel: to.channel,
     recipient: to.recipient,

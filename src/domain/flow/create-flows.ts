@@ -17,6 +17,7 @@ import { AccountClaims } from "./claim/account-claims.ts";
 import { AccountDisowning } from "./claim/account-disowning.ts";
 import { LoginCompletions } from "./login/complete.ts";
 import { LoginFlows } from "./login/login-flows.ts";
+import { LoginNotices } from "./login/notices.ts";
 import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
@@ -80,8 +81,9 @@ export function createFlows(parts: FlowParts) {
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login });
   const deps = { ...parts, flows, identities, access, engine, challenges, secondFactors };
 
-  const completions = new LoginCompletions(deps);
-  const proofs = new LoginProofs({ ...deps, completions });
+  const notices = new LoginNotices({ ...parts, queue: stores.messages });
+  const completions = new LoginCompletions({ ...deps, notices });
+  const proofs = new LoginProofs({ ...deps, completions, notices });
   const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
   const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
 

@@ -1,3 +1,4 @@
+import type { MessageContent } from "../courier/message.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
@@ -49,12 +50,15 @@ export class Credentials {
     const credential = await this.#deps.identities.findCredential(tenant, id, credentialId);
     if (credential === undefined) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
     const at = this.#deps.clock.now();
-    const data = { kind: credential.kind, credentialId };
+    const { kind, label } = credential;
+    const data = { kind, credentialId };
+    // Where the operator sits is not the owner's business.
+    const notice = { template: "credential_removed", data: { kind, label, time: at, device: "" } } as const;
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
     await this.#deps.transactions.transaction(tenant, async (tx) => {
       const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
-      await this.#endPending(tx, origin, identity, { at, endsSessions: true });
+      await this.#endPending(tx, origin, identity, { at, notice, endsSessions: true });
     });
   }
 
@@ -74,12 +78,13 @@ export class Credentials {
     const account = { traits, identifiers: identifiers.map((identifier) => identifier.value) };
     const record = await this.#deps.passwords.make(tenant, change.password, account, "password");
     const at = this.#deps.clock.now();
+    const notice = { template: "password_changed", data: {} } as const;
     const data = { kind: "password", imported: change.password.kind === "hash" };
     const event = newEvent("credential.set", at, origin, { identityId: id, data });
     return this.#deps.transactions.transaction(tenant, async (tx) => {
       const credential = await this.#deps.identities.setCredential(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-      await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
+      await this.#endPending(tx, origin, identity, { at, notice, endsSessions: !change.keepSessions });
       return credential;
     });
   }
@@ -92,14 +97,17 @@ export class Credentials {
     scope: TenantScope,
     origin: CallOrigin,
     identity: Identity,
-    { at, endsSessions }: { readonly at: Date; readonly endsSessions: boolean },
+    {
+      at,
+      notice,
+      endsSessions,
+    }: { readonly at: Date; readonly notice: MessageContent; readonly endsSessions: boolean },
   ): Promise<void> {
-    const content = { template: "password_changed", data: {} } as const;
     const data = { reason: "credential_changed", all: true };
     await this.#deps.identities.endPending(scope, identity.id, {
       at,
       endsSessions,
-      messages: noticesTo(this.#deps.outbox, identity, content, { at, language: "" }),
+      messages: noticesTo(this.#deps.outbox, identity, notice, { at, language: "" }),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: identity.id, data }),
     });
   }

@@ -2,6 +2,7 @@ import { channelOf, type MessageContent, newMessage } from "../courier/message.t
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import { deviceName } from "../event/device-name.ts";
 import type { CallOrigin } from "../event/event.ts";
+import type { MessageId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import type { ContactAddress } from "./addresses.ts";
 import { isSameAddress, verifiedAddresses } from "./addresses.ts";
@@ -13,6 +14,8 @@ interface NoticeOptions {
   readonly at: Date;
   readonly language: string;
   readonly clientData?: JsonObject | undefined;
+  /** The id of the message to an address, of a notice that is written once, however often it is made. */
+  readonly idFor?: (address: ContactAddress) => MessageId;
 }
 
 /** When and where something happened, as a notice tells it. */
@@ -85,10 +88,11 @@ type Address = Pick<ContactAddress, "kind" | "value">;
 
 function notice(
   outbox: Outbox,
-  { kind, value, identityId }: ContactAddress,
+  address: ContactAddress,
   content: MessageContent,
-  { at, language, clientData }: NoticeOptions,
+  { at, language, clientData, idFor }: NoticeOptions,
 ): SealedMessage {
+  const { kind, value, identityId } = address;
   return outbox.seal(
     newMessage(content, at, {
       channel: channelOf(kind),
@@ -96,6 +100,7 @@ function notice(
       language,
       identityId,
       clientData,
+      id: idFor?.(address),
     }),
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { IdentityId, SessionId } from "../ids.ts";
 import { instantOf, never } from "../instant.ts";
-import { extendedExpiry, idleExpiry, idleSince, sessionEnd } from "./lifetime.ts";
+import { extendedExpiry, idleExpiry, idleSince, longestOf, sessionEnd } from "./lifetime.ts";
 import type { Session } from "./session.ts";
 
 const hourMs = 3_600_000;
@@ -11,6 +11,7 @@ const settings = {
   lifetimeMs: 24 * hourMs,
   maxLifetimeMs: 72 * hourMs,
   idleTimeoutMs: 0,
+  aal2: { maxLifetimeMs: 12 * hourMs, idleTimeoutMs: 0 },
   maxParallel: 50,
   cookie: { name: "ostiary_session", domain: undefined, persistent: true },
 };
@@ -48,7 +49,24 @@ describe("a session", () => {
 
   test("has no idle limit unless one is set", () => {
     expect(idleExpiry(session, settings)).toBeUndefined();
-    expect(idleSince(settings, hoursLater(3))).toBeUndefined();
+    expect(idleSince(settings, hoursLater(3))).toEqual({ aal1: undefined, aal2: undefined });
+  });
+
+  // Security rule (SR-SESSION-6): a session that is worth more ends sooner.
+  test("of two factors has limits of its own where they are shorter (SR-SESSION-6)", () => {
+    const strong = { ...session, assuranceLevel: "aal2" } as const;
+    const own = { ...settings, aal2: { maxLifetimeMs: 12 * hourMs, idleTimeoutMs: hourMs } };
+    expect([idleExpiry(session, own), idleExpiry(strong, own)]).toEqual([undefined, hoursLater(1)]);
+    expect(idleSince(own, hoursLater(3))).toEqual({ aal1: undefined, aal2: hoursLater(2) });
+    const shorter = { ...own, idleTimeoutMs: hourMs / 2 };
+    expect([idleExpiry(session, shorter), idleExpiry(strong, shorter)]).toEqual([
+      hoursLater(0.5),
+      hoursLater(0.5),
+    ]);
+    expect([longestOf("aal1", own), longestOf("aal2", own)]).toEqual([72 * hourMs, 12 * hourMs]);
+    expect(longestOf("aal2", { ...own, maxLifetimeMs: hourMs })).toBe(hourMs);
+    const extended = extendedExpiry({ ...strong, expiresAt: hoursLater(2) }, own, hoursLater(1));
+    expect(extended).toEqual(hoursLater(12));
   });
 });
 

@@ -10,7 +10,7 @@ import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { SessionCredential } from "./credential.ts";
 import { assertMeets, type Demand } from "./demands.ts";
-import { extendedExpiry, idleSince, type SessionEnd, sessionEnd } from "./lifetime.ts";
+import { extendedExpiry, idleSince, longestOf, type SessionEnd, sessionEnd } from "./lifetime.ts";
 import type { AuthenticatedSession, AuthenticationMethod, NewSession, Session } from "./session.ts";
 import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
@@ -238,16 +238,20 @@ export function newSession(
 ): { readonly session: NewSession; readonly token: Secret } {
   const { at, methods, origin } = login;
   const issued = tokens.issue(login.client === "browser" ? "session_cookie" : "session", tenant.name);
-  const { lifetimeMs, maxLifetimeMs } = tenant.settings.session;
+  const assuranceLevel = methods.some((method) => method.assuranceLevel === "aal2") ? "aal2" : "aal1";
+  const lifetimeMs = Math.min(
+    tenant.settings.session.lifetimeMs,
+    longestOf(assuranceLevel, tenant.settings.session),
+  );
   const session: NewSession = {
     id: newId<SessionId>(at),
     identityId,
     createdAt: at,
     updatedAt: at,
-    assuranceLevel: methods.some((method) => method.assuranceLevel === "aal2") ? "aal2" : "aal1",
+    assuranceLevel,
     authenticationMethods: methods,
     authenticatedAt: at,
-    expiresAt: instantOf(new Date(at.getTime() + Math.min(lifetimeMs, maxLifetimeMs))),
+    expiresAt: instantOf(new Date(at.getTime() + lifetimeMs)),
     lastUsedAt: at,
     revokedAt: never,
     device: { ipAddress: origin.ipAddress, userAgent: origin.userAgent },

@@ -2,6 +2,7 @@ import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId, TenantId } from "../ids.ts";
 import type { Page, PageRequest, TenantScope } from "../ports.ts";
+import type { IdleSince } from "./lifetime.ts";
 import type { Session } from "./session.ts";
 
 /** Which sessions to list. */
@@ -12,7 +13,7 @@ export interface SessionFilter {
   /** Moment at which "active" is decided. */
   readonly now: Date;
   /** Sessions not used since then count as ended. Undefined: there is no idle limit. */
-  readonly idleSince?: Date | undefined;
+  readonly idleSince?: IdleSince | undefined;
 }
 
 /** Sessions. Implemented in src/storage/session-store.ts; each method is one statement. */

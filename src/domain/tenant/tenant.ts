@@ -29,6 +29,8 @@ export interface TenantSettings {
     readonly lifetimeMs: number;
     /** Whether a login is one form, or asks for the identifier first. */
     readonly style: "one_step" | "identifier_first";
+    /** Whether the owner is told of logins on devices that are not known. */
+    readonly newDeviceNotice: boolean;
   };
   readonly registration: {
     readonly lifetimeMs: number;
@@ -80,6 +82,8 @@ export interface TenantSettings {
     readonly maxLifetimeMs: number;
     /** 0: no idle limit. */
     readonly idleTimeoutMs: number;
+    /** Of sessions with two factors, where they are shorter. 0: no idle limit of their own. */
+    readonly aal2: { readonly maxLifetimeMs: number; readonly idleTimeoutMs: number };
     readonly maxParallel: number;
     readonly cookie: {
       /** Without the prefix that https adds. */

@@ -1,6 +1,7 @@
 import type { Event } from "../event/event.ts";
 import type { IdentityId } from "../ids.ts";
 import type { TenantScope } from "../ports.ts";
+import type { IdleSince } from "../session/lifetime.ts";
 
 /** One count to make. Durations and moments are in microseconds: a limit may give back more than one a millisecond. */
 export interface CountedAttempt {
@@ -41,7 +42,7 @@ export interface CountRequest {
   /** The token digest of the session that was shown. */
   readonly session: Uint8Array | undefined;
   /** Sessions that were not used since then have ended. Undefined: they end by their lifetime alone. */
-  readonly idleSince: Date | undefined;
+  readonly idleSince: IdleSince | undefined;
 }
 
 /** A counter that a success resets or refunds. */
@@ -94,6 +95,6 @@ export interface ThrottleStore {
     scope: TenantScope,
     identityId: IdentityId,
     at: Date,
-    idleSince: Date | undefined,
+    idleSince: IdleSince | undefined,
   ): Promise<readonly Uint8Array[]>;
 }

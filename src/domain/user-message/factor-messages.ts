@@ -18,8 +18,17 @@ export const replaceTotp = (): UserMessage => info(9000302, "Set up another auth
 export const totpImage = (): UserMessage => info(1050005, "The key for your authenticator app, as a QR code");
 
 /** The key to type into an app. */
-export const totpKey = (key: string): UserMessage =>
-  info(1050006, `Scan the code with your authenticator app, or type this key into it: ${key}`, { key });
+export const totpKey = (key: string): UserMessage => info(1050006, key, { key });
+
+/** The label of that key. */
+export const totpKeyLabel = (): UserMessage => info(9000322, "Key");
+
+/** How an app gets its key. */
+export const totpHelp = (): UserMessage =>
+  info(
+    9000323,
+    "Scan the image with your authenticator app, or type the key into it. Then enter the code that it shows.",
+  );
 
 /** The button that sends the first code of an app. */
 export const confirmTotp = (): UserMessage => info(9000303, "Confirm");
@@ -98,14 +107,13 @@ export const manageLabel = (kind: CredentialKind, label: string): UserMessage =>
   return info(9000315, `Change or remove: ${name}`, { kind, label });
 };
 
-/** When a credential was made and last used, as dates. */
-export function credentialTimes(createdAt: Date, lastUsedAt: Date | undefined): UserMessage {
-  const [made, used] = [createdAt, lastUsedAt].map((time) => time?.toISOString());
-  const day = (time: string | undefined) => time?.slice(0, 10);
-  const text =
-    used === undefined ? `Added on ${day(made)}.` : `Added on ${day(made)}, last used on ${day(used)}.`;
-  return info(9000316, text, { created_at: made ?? "", last_used_at: used ?? "" });
-}
+/** When a credential was added. */
+export const credentialAdded = (at: Date): UserMessage =>
+  info(9000316, `Added on ${dayOf(at)}.`, { time: at.toISOString() });
+
+/** When a credential was last used. */
+export const credentialUsed = (at: Date): UserMessage =>
+  info(9000324, `Last used on ${dayOf(at)}.`, { time: at.toISOString() });
 
 /** The button that removes a credential. */
 export const removeLabel = (): UserMessage => info(9000317, "Remove");
@@ -164,3 +172,7 @@ const kindNames: Readonly<Record<CredentialKind, string>> = {
   backup_code: "Backup codes",
   passkey: "Passkey",
 };
+
+function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}

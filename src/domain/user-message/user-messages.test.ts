@@ -1,10 +1,75 @@
 import { describe, expect, test } from "vitest";
+import * as factorMessages from "./factor-messages.ts";
 import * as stageMessages from "./stage-messages.ts";
 import * as messages from "./user-messages.ts";
 
 const text = { text: "Name", translations: {} };
 
+/** The number of a message, whatever it is made of. */
+function numberOf(make: (...values: never[]) => messages.UserMessage): number {
+  for (const value of ["a", ["a"], new Date(0)]) {
+    try {
+      return make(...([value, ""] as never[])).id;
+    } catch {
+      // It is made of another kind of value.
+    }
+  }
+  throw new Error(`${make.name} is made of something else`);
+}
+
 describe("message numbers", () => {
+  test("of factors never change", () => {
+    const numbers = Object.entries(factorMessages).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toMatchInlineSnapshot(`
+      {
+        "addPasskey": 9000341,
+        "backupCodeLabel": 1010007,
+        "backupCodeMalformed": 9000310,
+        "backupCodeWrong": 4000016,
+        "backupCodes": 1050015,
+        "backupCodesLeft": 9000308,
+        "backupCodesMissing": 9000311,
+        "backupCodesTitle": 9000306,
+        "confirmTotp": 9000303,
+        "credentialAdded": 9000316,
+        "credentialGone": 9000320,
+        "credentialName": 9000314,
+        "credentialTaken": 9000321,
+        "credentialUsed": 9000324,
+        "endOtherSessions": 9000312,
+        "keepBackupCodes": 9000309,
+        "keptBackupCodes": 1050011,
+        "lastWayIn": 9000319,
+        "makeBackupCodes": 9000307,
+        "makeOtherBackupCodes": 1050008,
+        "makePasskey": 9000342,
+        "manageLabel": 9000315,
+        "manageTitle": 9000313,
+        "passkeyMissing": 9000350,
+        "passkeyName": 9000349,
+        "passkeyNotMade": 9000347,
+        "passkeyRefused": 9000346,
+        "passkeyThere": 9000348,
+        "passkeysTitle": 9000340,
+        "removeLabel": 9000317,
+        "removeQuestion": 9000318,
+        "replaceTotp": 9000302,
+        "setUpTotp": 9000301,
+        "signInWithPasskey": 9000343,
+        "signUpWithPasskey": 9000345,
+        "totpHelp": 9000323,
+        "totpImage": 1050005,
+        "totpKey": 1050006,
+        "totpKeyLabel": 9000322,
+        "totpLabel": 1010006,
+        "totpMalformed": 9000304,
+        "totpTitle": 9000305,
+        "totpWrong": 4000008,
+        "usePasskey": 9000344,
+      }
+    `);
+  });
+
   test("never change", () => {
     expect({
       signInWithPassword: messages.signInWithPassword().id,

@@ -21,6 +21,8 @@ export const english: Words = {
       typeof time === "string"
         ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
         : undefined,
+    9000316: ({ time }) => `Added on ${describeDay(new Date(String(time)), "en")}.`,
+    9000324: ({ time }) => `Last used on ${describeDay(new Date(String(time)), "en")}.`,
     9000100: "Fill in a valid date, for example 2026-02-28.",
     9000102: "Fill in a date with a time and its zone, for example 2026-02-28T18:30:00Z.",
     9000103: "Fill in a time with its zone, for example 18:30:00Z.",

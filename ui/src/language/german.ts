@@ -4,6 +4,18 @@ import type { Words } from "./words.ts";
 /** Titles of the built-in identity schema; those of other schemas are shown as they are written there. */
 const titles: Readonly<Record<string, string>> = { "E-mail": "E-Mail" };
 
+const credentials: Readonly<Record<string, string>> = {
+  password: "Passwort",
+  totp: "Authenticator-App",
+  backup_code: "Ersatzcodes",
+  passkey: "Passkey",
+};
+
+/** A credential by the name that its owner gave it, else by its kind. */
+function credentialNamed(kind: unknown, label: unknown): string {
+  return String(label || credentials[String(kind)] || "");
+}
+
 /** German. */
 export const german: Words = {
   tag: "de",
@@ -192,6 +204,56 @@ export const german: Words = {
     9000093:
       "Dieses Konto hat sich inzwischen geändert, darum ist nichts geschehen. Gehen Sie zurück und geben Sie Ihre Adresse " +
       "noch einmal an.",
+    1010006: "Code Ihrer Authenticator-App",
+    1010007: "Ersatzcode",
+    1050005: "Der Schlüssel für Ihre Authenticator-App als QR-Code",
+    1050006: "{key}",
+    1050008: "Neue Ersatzcodes erstellen",
+    1050011: "Ich habe sie aufbewahrt",
+    1050015: ({ codes }) => (Array.isArray(codes) ? codes.join("\n") : undefined),
+    4000008: "Diesen Code zeigt Ihre App jetzt nicht. Jeder Code gilt einmal: Warten Sie auf den nächsten.",
+    4000016: "Das ist keiner Ihrer Ersatzcodes, oder er wurde schon verwendet.",
+    9000301: "Authenticator-App einrichten",
+    9000302: "Andere Authenticator-App einrichten",
+    9000303: "Bestätigen",
+    9000304: "Der Code hat {digits} Ziffern.",
+    9000305: "Authenticator-App",
+    9000306: "Ersatzcodes",
+    9000307: "Ersatzcodes erstellen",
+    9000308: "{remaining} von {total} Ersatzcodes sind übrig.",
+    9000309:
+      "Bewahren Sie diese Codes dort auf, wo Sie sie ohne Ihr Telefon finden. Jeder meldet Sie einmal anstelle Ihres " +
+      "zweiten Faktors an, und sie werden nicht wieder angezeigt.",
+    9000310: "Ein Ersatzcode hat {length} Buchstaben und Ziffern.",
+    9000311:
+      "Erstellen Sie Ersatzcodes, damit Sie sich anmelden können, wenn Sie Ihren zweiten Faktor nicht zur Hand haben.",
+    9000312: "Überall sonst abmelden",
+    9000313: ({ kind, label }) => credentialNamed(kind, label),
+    9000314: "Name",
+    9000315: ({ kind, label }) => `Ändern oder entfernen: ${credentialNamed(kind, label)}`,
+    9000316: ({ time }) => `Hinzugefügt am ${describeDay(new Date(String(time)), "de")}.`,
+    9000324: ({ time }) => `Zuletzt verwendet am ${describeDay(new Date(String(time)), "de")}.`,
+    9000317: "Entfernen",
+    9000318: "Entfernen? Sie können sich danach nicht mehr damit anmelden.",
+    9000319: "Nur so können Sie sich bei Ihrem Konto anmelden. Richten Sie zuerst etwas anderes ein.",
+    9000320: "Das wurde inzwischen entfernt.",
+    9000321: "Das gehört schon zu einem anderen Konto.",
+    9000322: "Schlüssel",
+    9000323:
+      "Scannen Sie das Bild mit Ihrer Authenticator-App, oder geben Sie dort den Schlüssel ein. Geben Sie dann den Code " +
+      "ein, den sie zeigt.",
+    9000340: "Passkeys",
+    9000341: "Passkey hinzufügen",
+    9000342: "Passkey erstellen",
+    9000343: "Mit einem Passkey anmelden",
+    9000344: "Ihren Passkey verwenden",
+    9000345: "Mit einem Passkey registrieren",
+    9000346:
+      "Mit diesem Passkey können Sie sich nicht anmelden. Versuchen Sie es noch einmal, oder melden Sie sich anders an.",
+    9000347: "Der Passkey konnte nicht hinzugefügt werden. Versuchen Sie es noch einmal.",
+    9000348: "Diesen Passkey hat Ihr Konto schon.",
+    9000349: "Name, um ihn von anderen zu unterscheiden",
+    9000350: "Es wurde kein Passkey gewählt. Versuchen Sie es noch einmal.",
     9000400: ({ typed }) =>
       typeof typed === "object"
         ? "Das wurde inzwischen an anderer Stelle geändert."

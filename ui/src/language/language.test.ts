@@ -2,6 +2,7 @@ import type { NumberedMessage } from "@ostiary/sdk";
 import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
+import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
 import { english } from "./english.ts";
@@ -11,7 +12,7 @@ import { german } from "./german.ts";
 // context count.
 const kinds = ["login", "registration", "verification", "recovery", "settings"];
 const text = { text: "a", translations: {} };
-const ofForms = Object.values({ ...messages, ...stageMessages })
+const ofForms = Object.values({ ...messages, ...stageMessages, ...factorMessages })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.UserMessage | undefined, first),

@@ -1339,6 +1339,14 @@ export declare type LoginFlowConfig = Message<"ostiary.config.v1.LoginFlowConfig
    * @generated from field: ostiary.config.v1.LoginStyle style = 3;
    */
   style: LoginStyle;
+
+  /**
+   * Whether the owner of an account is told, at every verified address, of a login on a device that is not known. Devices are
+   * remembered by the throttle; while that is switched off, nobody is told.
+   *
+   * @generated from field: bool new_device_notice = 4;
+   */
+  newDeviceNotice: boolean;
 };
 
 /**
@@ -1796,6 +1804,13 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
    * @generated from field: ostiary.config.v1.SessionCookie cookie = 5;
    */
   cookie?: SessionCookie | undefined;
+
+  /**
+   * The limits of sessions with two factors (`aal2`), where they are shorter than the others.
+   *
+   * @generated from field: ostiary.config.v1.Aal2SessionConfig aal2 = 6;
+   */
+  aal2?: Aal2SessionConfig | undefined;
 };
 
 /**
@@ -1803,6 +1818,33 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
  * Use `create(SessionConfigSchema)` to create a new message.
  */
 export declare const SessionConfigSchema: GenMessage<SessionConfig>;
+
+/**
+ * Aal2SessionConfig limits sessions that are worth more (NIST SP 800-63B-4, section 2.2.3).
+ *
+ * @generated from message ostiary.config.v1.Aal2SessionConfig
+ */
+export declare type Aal2SessionConfig = Message<"ostiary.config.v1.Aal2SessionConfig"> & {
+  /**
+   * How long such a session can last after its last authentication, however often it is extended.
+   *
+   * @generated from field: google.protobuf.Duration max_lifetime = 1;
+   */
+  maxLifetime?: Duration | undefined;
+
+  /**
+   * How long such a session lasts without being used, kept to about a minute. 0: no limit of its own.
+   *
+   * @generated from field: google.protobuf.Duration idle_timeout = 2;
+   */
+  idleTimeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Aal2SessionConfig.
+ * Use `create(Aal2SessionConfigSchema)` to create a new message.
+ */
+export declare const Aal2SessionConfigSchema: GenMessage<Aal2SessionConfig>;
 
 /**
  * SessionCookie configures the session cookie.

@@ -133,12 +133,21 @@ export class SessionRefusedError extends Error {
       case "SESSION_CREDENTIAL_MISSING":
         return "Bearer";
       case "SESSION_ASSURANCE_TOO_LOW":
+        return insufficient("acr_values", this.metadata.required);
+      case "SESSION_METHOD_INSUFFICIENT":
+        return insufficient("acr_values", this.metadata.property);
       case "SESSION_AUTHENTICATION_TOO_OLD":
-        return 'Bearer error="insufficient_user_authentication"';
+        return insufficient("max_age", this.metadata.maxAgeSeconds);
       default:
         return 'Bearer error="invalid_token"';
     }
   }
+}
+
+/** RFC 9470, section 3: what is missing. A value is one of ours, a word or a number. */
+function insufficient(name: "acr_values" | "max_age", value: string | undefined): string {
+  const error = 'Bearer error="insufficient_user_authentication"';
+  return value !== undefined && /^\w+$/.test(value) ? `${error}, ${name}="${value}"` : error;
 }
 
 /** The refusal of a request that a page has started which may not; `option` says where to allow it. */

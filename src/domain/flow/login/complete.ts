@@ -14,6 +14,7 @@ import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
+import type { LoginNotices } from "./notices.ts";
 import { firstFactorOf, type LoginTypes } from "./state.ts";
 
 type LoginFlow = RecordOf<LoginTypes>;
@@ -39,6 +40,7 @@ interface LoginCompletionsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly outbox: Outbox;
+  readonly notices: LoginNotices;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -118,7 +120,10 @@ export class LoginCompletions {
       maxSessions: tenant.settings.session.maxParallel,
       idleSince: idleSince(tenant.settings.session, at),
       at,
-      messages: notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : [],
+      messages: [
+        ...(notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : []),
+        ...this.#deps.notices.onNewDevice(caller, flow, identity, { ticket, proof }),
+      ],
       events,
       evictionEvent: newEvent("session.revoked", at, actor, {
         identityId: identity.id,

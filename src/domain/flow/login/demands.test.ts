@@ -20,7 +20,7 @@ async function toReach(
   credentials: readonly Credential[] = [],
 ) {
   try {
-    return await toShow(demands, ada, methods, async () => credentials);
+    return toShow(demands, ada, methods, credentials);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { reason: error.reason, ...error.metadata };

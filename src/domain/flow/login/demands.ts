@@ -8,14 +8,14 @@ import type { LoginPurpose } from "./state.ts";
 /**
  * What a login must show to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login of this account can meet, so
  * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `credentials`: those of the
- * account, read only if a demand depends on them.
+ * account.
  */
-export async function toShow(
+export function toShow(
   demands: readonly Demand[],
   identity: Identity,
   methods: readonly Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">[],
-  credentials: () => Promise<readonly Credential[]>,
-): Promise<Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded">> {
+  credentials: readonly Credential[],
+): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded"> {
   let level: AssuranceLevel | undefined;
   const demanded = new Set<MethodProperty>();
   for (const [index, demand] of demands.entries()) {
@@ -37,8 +37,7 @@ export async function toShow(
         break;
       case "method_property": {
         const able = methods.filter(({ properties }) => properties?.includes(demand.property));
-        const own = able.length === 0 ? [] : await credentials();
-        const isThere = own.some((credential) => able.some((method) => isWayIn(method, credential)));
+        const isThere = credentials.some((credential) => able.some((method) => isWayIn(method, credential)));
         if (!isThere) throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
         demanded.add(demand.property);
         break;

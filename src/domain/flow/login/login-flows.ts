@@ -12,7 +12,7 @@ import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
-import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
+import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type {
   CreatedFlow,
@@ -25,6 +25,7 @@ import type {
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -59,8 +60,9 @@ interface LoginFlowsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly table: FlowTable<LoginTypes>;
-  readonly methods: readonly LoginMethod[];
   readonly identities: Pick<IdentityStore, "credentialsOf">;
+  readonly methods: readonly LoginMethod[];
+  readonly secondFactors: SecondFactors;
   readonly challenges: Challenges;
 }
 
@@ -90,15 +92,58 @@ export class LoginFlows {
    * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
-    const { access, challenges, methods } = this.#deps;
+    const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
-    const { session, identity } = await caller.session(start.client);
-    const enabled = enabledMethods(methods, caller.tenant);
-    const credentials = () => this.#deps.identities.credentialsOf(caller.tenant, identity.id);
-    const shown = await toShow(start.demands ?? [], identity, enabled, credentials);
-    return this.createRefresh(caller, { ...start, session, ...shown });
+    const shown = await caller.session(start.client);
+    if (start.purpose === "step_up") return this.#beginStepUp(caller, start, shown);
+    return this.createRefresh(caller, { ...start, session: shown.session });
+  }
+
+  /**
+   * Begins a login that shows what is missing. Where that is a second factor alone, the first one is not asked for again: the session
+   * has it.
+   */
+  async #beginStepUp(
+    caller: FlowCaller,
+    start: LoginStart,
+    { session, identity }: AuthenticatedSession,
+  ): Promise<CreatedFlow> {
+    const { identities, methods, secondFactors } = this.#deps;
+    const { tenant } = caller;
+    const credentials = await identities.credentialsOf(tenant, identity.id);
+    const [first] = session.authenticationMethods;
+    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
+    const given = { authentication, by: first?.kind };
+    const second = secondFactors.requiredBeside(tenant, given, credentials, true);
+    const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
+    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
+      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
+    );
+    const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
+    const { stepsUpTo, demanded = [] } = wanted;
+    const able = reachable.filter(
+      ({ kind, properties = [] }) =>
+        second.includes(kind) && demanded.every((property) => properties.includes(property)),
+    );
+    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || able.length === 0;
+    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, ...wanted });
+    const { purpose, completedAt, ...proof } = first;
+    const firstFactor = {
+      ...secondFactors.firstFactor(
+        { ...proof, assuranceLevel: "aal1" },
+        purpose,
+        able.map(({ kind }) => kind),
+        credentials,
+      ),
+      completedAt: completedAt.toISOString(),
+    };
+    return this.#flows.create(caller, start, {
+      purpose: { kind: "refresh", session: session.id, ...wanted },
+      state: { at: "choose_second_factor", firstFactor },
+      identityId: identity.id,
+    });
   }
 
   /** Begins a login in which the holder of a session proves again who they are. */

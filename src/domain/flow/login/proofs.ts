@@ -13,6 +13,7 @@ import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.
 import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
+import type { LoginNotices } from "./notices.ts";
 import { proofWorthless } from "./rejections.ts";
 import {
   demandedBy,
@@ -27,6 +28,7 @@ type Attempt = AttemptOf<LoginTypes>;
 interface LoginProofsDependencies {
   readonly completions: LoginCompletions;
   readonly secondFactors: SecondFactors;
+  readonly notices: LoginNotices;
   readonly clock: Clock;
 }
 
@@ -97,10 +99,11 @@ export class LoginProofs {
     if (result.kind !== "rejected") return result;
     const failure = { reason: result.reason, method: method.kind };
     const failed = this.failureOf(caller, candidate, failure);
-    return {
-      ...result,
-      events: [failed, this.#signOf(caller, candidate, result)].flatMap((each) => each ?? []),
-    };
+    if (failed !== undefined && candidate !== undefined && firstFactorOf(state) !== undefined) {
+      await this.#deps.notices.onWrongSecondFactor(caller, flow, candidate.identity);
+    }
+    const sign = this.#signOf(caller, candidate, result);
+    return { ...result, events: [failed, sign].flatMap((each) => each ?? []) };
   }
 
   /** Completes a login by the proof of an address. */

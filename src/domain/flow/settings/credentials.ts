@@ -116,14 +116,24 @@ export class CredentialSettings {
 }
 
 /** What is drawn of each credential among the settings: when it was added and used, and the way to manage it. */
-export function credentialNodes(credential: Credential): readonly Node[] {
+export function credentialNodes(credential: Credential, index: number): readonly Node[] {
   const { id, kind, label, createdAt, lastUsedAt } = credential;
-  const times: Node = {
-    name: `credentials.${id}`,
+  const added: Node = {
+    name: `${kind}.${index}.added`,
     label: texts.manageTitle(kind, label),
     messages: [],
-    element: { kind: "text", text: texts.credentialTimes(createdAt, lastUsedAt) },
+    element: { kind: "text", text: texts.credentialAdded(createdAt) },
   };
+  const used: readonly Node[] =
+    lastUsedAt === undefined
+      ? []
+      : [
+          {
+            name: `${kind}.${index}.used`,
+            messages: [],
+            element: { kind: "text", text: texts.credentialUsed(lastUsedAt) },
+          },
+        ];
   const manage: Node = {
     name: "manageCredential.credentialId",
     step: "manageCredential",
@@ -131,7 +141,7 @@ export function credentialNodes(credential: Credential): readonly Node[] {
     messages: [],
     element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
   };
-  return [times, manage];
+  return [added, ...used, manage];
 }
 
 /** What is drawn to give a credential another name. */

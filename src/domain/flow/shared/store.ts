@@ -8,6 +8,7 @@ import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
 import type { CredentialKind, FlowKind } from "../../kinds.ts";
 import type { Challenge, LoginCandidate, LoginProved } from "../../method/method.ts";
 import type { TenantScope } from "../../ports.ts";
+import type { IdleSince } from "../../session/lifetime.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
 import type { FlowData, FlowRecord } from "./flow.ts";
@@ -61,7 +62,7 @@ export interface LoginCompletion {
   /** How many sessions may be active afterwards; the least recently used ones are ended. */
   readonly maxSessions: number;
   /** Sessions not used since then do not count as active. */
-  readonly idleSince: Date | undefined;
+  readonly idleSince: IdleSince | undefined;
   readonly at: Date;
   readonly events: readonly Event[];
   /** Written once for each session that was ended to make room, with that session's id. */

@@ -98,6 +98,12 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
     const image = { data: Buffer.from(qrCode(shown.uri)), mediaType: "image/svg+xml" };
     return [
       {
+        name: "totp.help",
+        step: "totp",
+        messages: [],
+        element: { kind: "text", text: texts.totpHelp() },
+      },
+      {
         name: "totp.image",
         step: "totp",
         messages: [],
@@ -106,6 +112,7 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
       {
         name: "totp.key",
         step: "totp",
+        label: texts.totpKeyLabel(),
         messages: [],
         element: { kind: "text", text: texts.totpKey(shown.key), copyable: true },
       },
