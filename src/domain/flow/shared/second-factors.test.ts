@@ -43,6 +43,20 @@ test("a credential that is no second factor asks for none, and serves where anot
   expect(wanted(weak, [passive, asking], [second, other])).toEqual(["second", "other"]);
 });
 
+test("a demand asks for what can sign in by itself too, and not for a spare", () => {
+  const either = Object.assign(new KnowsSecret("either", "either"), { credential: "other" as "password" });
+  const methods = new SecondFactors({ methods: [second, either], clock });
+  const [spare, passive] = [
+    aCredential({ isSecondFactor: false }),
+    aCredential({ kind: "other" as "password", isSecondFactor: false }),
+  ];
+  const demanded = (credentials: readonly Credential[], isDemanded = true) =>
+    methods.requiredBeside(tenant, weak, credentials, isDemanded);
+  expect(demanded([spare, passive])).toEqual(["second", "either"]);
+  expect(demanded([spare])).toEqual([]);
+  expect(demanded([spare, passive], false)).toEqual([]);
+});
+
 test("a proof that is worth two factors needs none beside it", () => {
   expect(wanted({ authentication: { kind: "code", assuranceLevel: "aal2" } })).toEqual([]);
 });
