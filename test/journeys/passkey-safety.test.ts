@@ -609,21 +609,52 @@ describe("a step-up to what a passkey shows (SR-FACTOR-4)", () => {
     expect(await showPasskey(app, flow?.id ?? "", eve.device.get(optionsOf(flow)))).toMatchObject(refused);
   });
 
-  test("to two factors takes the passkey beside the password of the session, which no login asks for otherwise", async () => {
+  test("to two factors takes the passkey beside a password, which no login asks for otherwise", async () => {
     const { device, email, sessionToken } = await withPasskey({ userVerified: false });
     expect((await logIn(app, email)).case).toBe("completed");
     const flow = await stepUp(sessionToken, strong);
     const flowId = flow?.id ?? "";
+    // The session has the password already.
     expect(flow?.stage).toMatchObject({ value: { secondFactor: true } });
-    const shown = signedInBy(await showPasskey(app, flowId, device.get(optionsOf(flow))));
+    expect(optionsOf(flow).allowCredentials).toHaveLength(1);
+    const back = await app
+      .client(LoginService)
+      .submitLoginFlow({ flowId, step: { case: "back", value: {} } });
+    expect(offersOf(back.flow)).toContain("password");
+    const next = await app.client(LoginService).submitLoginFlow({
+      flowId,
+      step: { case: "password", value: { password: goodPassword } },
+    });
+    expect(next.flow?.stage).toMatchObject({ value: { secondFactor: true } });
+    const shown = signedInBy(await showPasskey(app, flowId, device.get(optionsOf(next.flow))));
     await meets(shown.sessionToken, strong);
   });
 
+  test("to two factors, one of them phishing-resistant, takes the passkey beside the session's password", async () => {
+    const { device, email, settings } = await withPasskey({ userVerified: false });
+    // From before there was a second factor.
+    const { sessionToken } = signedInBy({ outcome: await logIn(app, email) });
+    await setUpTotp(app, { sessionToken: settings.token });
+    const flow = await stepUp(sessionToken, strong, resistant);
+    expect(flow?.stage).toMatchObject({ value: { secondFactor: true } });
+    expect(offersOf(flow)).toEqual(["passkey"]);
+    const shown = signedInBy(await showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow))));
+    await meets(shown.sessionToken, strong, resistant);
+  });
+
   test("never ends with less, though the passkey shows less than is demanded", async () => {
+    const { device } = await withPasskey({ userVerified: false });
+    const { sessionToken } = signedInBy(await signInWith(app, device));
+    const flow = await stepUp(sessionToken, strong);
+    const weak = showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow)));
+    expect(await refusal(weak)).toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
+  });
+
+  test("never ends with less where the password of the session is given up", async () => {
     const { device, sessionToken } = await withPasskey({ userVerified: false });
     const flow = await stepUp(sessionToken, strong);
     const flowId = flow?.id ?? "";
-    // Who gives the password of the session up begins with the passkey, and has nothing to show beside it.
+    // Who goes back begins with the passkey, and has nothing to show beside it.
     const back = await app
       .client(LoginService)
       .submitLoginFlow({ flowId, step: { case: "back", value: {} } });

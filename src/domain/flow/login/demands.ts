@@ -7,8 +7,8 @@ import type { LoginPurpose } from "./state.ts";
 
 /**
  * What a login must show to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login of this account can meet, so
- * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `methods` and `credentials`:
- * those of the account.
+ * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `credentials`: those of the
+ * account.
  */
 export function toShow(
   demands: readonly Demand[],

@@ -113,25 +113,32 @@ export class LoginFlows {
     const { identities, methods, secondFactors } = this.#deps;
     const { tenant } = caller;
     const credentials = await identities.credentialsOf(tenant, identity.id);
+    const [first] = session.authenticationMethods;
+    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
+    const given = { authentication, by: first?.kind };
+    const second = secondFactors.requiredBeside(tenant, given, credentials, true);
     const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
-    const reachable = enabledMethods(methods, tenant).filter(
-      ({ factor, credential }) => factor === "first" || has.has(credential),
+    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
+      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
     );
     const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
     const { stepsUpTo, demanded = [] } = wanted;
-    const [first] = session.authenticationMethods;
-    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || demanded.length > 0;
-    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, ...wanted });
-    const { purpose, completedAt, ...authentication } = first;
-    const second = secondFactors.requiredBeside(
-      tenant,
-      { authentication, by: first.kind },
-      credentials,
-      true,
+    const able = reachable.filter(
+      ({ kind, properties = [] }) =>
+        second.includes(kind) && demanded.every((property) => properties.includes(property)),
     );
-    if (second.length === 0) return this.createRefresh(caller, { ...start, session, ...wanted });
-    const shown = secondFactors.firstFactor(authentication, purpose, second, credentials);
-    const firstFactor = { ...shown, completedAt: completedAt.toISOString() };
+    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || able.length === 0;
+    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, ...wanted });
+    const { purpose, completedAt, ...proof } = first;
+    const firstFactor = {
+      ...secondFactors.firstFactor(
+        { ...proof, assuranceLevel: "aal1" },
+        purpose,
+        able.map(({ kind }) => kind),
+        credentials,
+      ),
+      completedAt: completedAt.toISOString(),
+    };
     return this.#flows.create(caller, start, {
       purpose: { kind: "refresh", session: session.id, ...wanted },
       state: { at: "choose_second_factor", firstFactor },

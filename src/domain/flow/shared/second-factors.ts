@@ -36,13 +36,14 @@ export class SecondFactors {
     const second = enabledMethods(this.#deps.methods, tenant).filter(
       ({ kind, factor }) => factor !== "first" && kind !== given.by,
     );
-    const own = (isMeant: (credential: Credential) => boolean) => {
-      const kinds = new Set<string | undefined>(credentials.filter(isMeant).map(({ kind }) => kind));
-      return second.filter(({ credential }) => kinds.has(credential)).map(({ kind }) => kind);
-    };
-    // What was set up to be asked for asks; then whatever else is there serves as well.
-    const isAsked = isDemanded || own(({ isSecondFactor }) => isSecondFactor).length > 0;
-    return isAsked ? own(() => true) : [];
+    const own = second.filter(({ credential }) => credentials.some(({ kind }) => kind === credential));
+    const asks = credentials.some(
+      ({ kind, isSecondFactor }) => isSecondFactor && own.some(({ credential }) => credential === kind),
+    );
+    // Then whatever else is there serves as well. What can only be second and was not set up to be asked for is a spare, and asks
+    // for nothing.
+    const isAsked = asks || (isDemanded && own.some(({ factor }) => factor === "either"));
+    return isAsked ? own.map(({ kind }) => kind) : [];
   }
 
   /** A first proof as a flow remembers it. */
