@@ -94,7 +94,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const { storage } = database;
   await bringUpToDate(options, storage);
 
-  let tenant = await defaultTenant(options, storage);
+  let tenant = await defaultTenant(options, storage, pages !== undefined);
   const tenants = new OneTenant(() => tenant);
   const domain = createDomain(options, storage, tenants, renderer.languages);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
@@ -230,10 +230,14 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   await storage.migrate();
 }
 
-async function defaultTenant({ config, clock = systemClock }: AppOptions, storage: Storage): Promise<Tenant> {
+async function defaultTenant(
+  { config, clock = systemClock }: AppOptions,
+  storage: Storage,
+  servesPages = false,
+): Promise<Tenant> {
   const { port } = config.config.server.public;
   const tenantId = await storage.ensureTenant(tenantName, clock.now());
-  return { tenantId, name: tenantName, settings: toTenantSettings(config.config, port) };
+  return { tenantId, name: tenantName, settings: toTenantSettings(config.config, port, servesPages) };
 }
 
 async function loadSchemas(

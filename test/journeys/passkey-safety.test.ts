@@ -254,15 +254,24 @@ describe("apps", () => {
   });
 });
 
-test("password managers find the page where passkeys are made and removed", async () => {
-  const page = "https://id.example.com/settings";
-  const other = await startPasskeyApp({ flows: { settings: { ui_url: page } } });
-  try {
-    const answer = await fetch(`${other.localUrl}/.well-known/passkey-endpoints`);
-    expect(await answer.json()).toEqual({ enroll: page, manage: page });
-  } finally {
-    await other.stop();
-  }
+describe("password managers", () => {
+  const endpointsOf = async (server: TestApp) =>
+    (await fetch(`${server.localUrl}/.well-known/passkey-endpoints`)).json();
+
+  test("find the page where passkeys are made and removed: one of the server's own", async () => {
+    const page = "https://id.example.com/ui/settings";
+    expect(await endpointsOf(app)).toEqual({ enroll: page, manage: page });
+  });
+
+  test("find the page where passkeys are made and removed: a configured one", async () => {
+    const page = "https://id.example.com/settings";
+    const other = await startPasskeyApp({ flows: { settings: { ui_url: page } } });
+    try {
+      expect(await endpointsOf(other)).toEqual({ enroll: page, manage: page });
+    } finally {
+      await other.stop();
+    }
+  });
 });
 
 // Security rule (SR-PASSKEY-3): unknown, foreign, removed and wrong are answered alike.
