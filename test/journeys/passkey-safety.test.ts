@@ -442,10 +442,8 @@ describe("what a passkey is worth (SR-PASSKEY-5)", () => {
     const strong = signedInBy(await showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow))));
     settings.token = strong.sessionToken;
     expect(await addPasskey(settings, new SoftwareAuthenticator())).toMatchObject({ secondFactor: true });
-    // By itself it is enough: it is asked for beside proofs of other kinds. So is its session for the settings.
-    const weak = signedInBy(await signInWith(app, device));
-    expect(weak.session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
-    await addPasskey(new Settings(app, weak.sessionToken), new SoftwareAuthenticator());
+    // By itself it is one factor of two.
+    expect(await signInWith(app, device)).toMatchObject(refused);
   });
 });
 

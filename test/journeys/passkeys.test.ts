@@ -17,7 +17,7 @@ import { protocols, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
-import { Settings, setUpTotp } from "../support/factors.ts";
+import { makeBackupCodes, Settings, setUpTotp } from "../support/factors.ts";
 import {
   addPasskey,
   beginLogin,
@@ -224,6 +224,57 @@ describe("a passkey as the second factor", () => {
     const { outcome } = await settings.submit("secondFactor", { credentialId, enabled: false });
     expect(outcome.case).toBe("loginRequired");
     expect((await logIn(app, account.email)).case).toBe("nextStep");
+  });
+
+  // Security rule (SR-FACTOR-1): a security key that is found opens no account whose owner has it asked for beside a password.
+  test("signs in alone no more where it does not verify its user (SR-FACTOR-1)", async () => {
+    const account = await register(app);
+    const settings = new Settings(app, account.sessionToken);
+    const device = new SoftwareAuthenticator({ userVerified: false });
+    const { id: credentialId } = await addPasskey(settings, device);
+    const before = signedInBy(await signInWith(app, device));
+    await settings.submit("secondFactor", { credentialId, enabled: true });
+    const alone = await signInWith(app, device);
+    expect(alone).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
+    expect(alone.flow?.form?.messages.map(({ text }) => text)).toEqual([
+      "This passkey has not checked that it is you. Sign in with your password or a code first, then use it.",
+    ]);
+    // The session that it gave before changes nothing that protects the account.
+    const former = new Settings(app, before.sessionToken);
+    const off = await former.submit("secondFactor", { credentialId, enabled: false });
+    expect(off.outcome.case).toBe("loginRequired");
+    const { flow } = await logIn(app, account.email);
+    const shown = await showPasskey(app, flow?.id ?? "", device.get(optionsOf(flow)));
+    const { session, sessionToken } = signedInBy(shown);
+    expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+    // A backup code is another factor.
+    await makeBackupCodes(new Settings(app, sessionToken));
+    const { flow: next } = await signInWith(app, device);
+    expect(next?.stage).toMatchObject({
+      value: { secondFactor: true, offers: [{ method: { case: "backupCode" } }] },
+    });
+    signedInBy(await signInWith(app, device.with({ userVerified: true })));
+  });
+
+  test("locks nobody out of an account that has no other way in", async () => {
+    const device = new SoftwareAuthenticator({ userVerified: false });
+    const { sessionToken } = await registerPasskey(app, { device });
+    const settings = new Settings(app, sessionToken);
+    const [own] = credentialsOf(await settings.begin());
+    const on = await settings.submit("secondFactor", { credentialId: own?.id, enabled: true });
+    expect(credentialsOf(on.flow)).toMatchObject([{ secondFactor: true }]);
+    const { session } = signedInBy(await signInWith(app, device));
+    expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
+  });
+
+  test("is told of only where something changes", async () => {
+    const account = await verifiedAccount(app);
+    const settings = new Settings(app, account.sessionToken);
+    const { id: credentialId } = await addPasskey(settings, new SoftwareAuthenticator());
+    const off = await settings.submit("secondFactor", { credentialId, enabled: false });
+    expect(off.outcome.case).toBe("saved");
+    const told = (await app.messages(account.email)).map(({ content }) => content?.template);
+    expect(told).not.toContain("second_factor_changed");
   });
 
   test("has no switch for what is only second, nor for what somebody else has", async () => {
@@ -476,6 +527,8 @@ test("an account that has nothing but a passkey is recovered by a code to its ve
   const client = app.client(RecoveryService);
   const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
   const recovery = flow?.id ?? "";
+  // Messages sort by their time, which stands still otherwise: the registration has sent one as well.
+  app.clock.advance(1);
   await client.submitRecoveryFlow({
     flowId: recovery,
     address: email,

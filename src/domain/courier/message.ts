@@ -63,8 +63,8 @@ export interface TemplateData {
   /** A way to sign in or a second factor was added, or put in the place of a former one. */
   readonly credential_added: CredentialData;
   readonly credential_removed: CredentialData;
-  /** Logins ask for a second factor because of a credential, or no more. */
-  readonly second_factor_changed: PlaceData & { readonly kind: string; readonly enabled: boolean };
+  /** Logins ask for credentials of a kind beside another proof, or no more. */
+  readonly second_factor_changed: PlaceData & { readonly kind: CredentialKind; readonly enabled: boolean };
   /** The account was signed in to on a device that is not known. */
   readonly login_new_device: PlaceData;
   /** Somebody showed the right first factor and a wrong second one. */

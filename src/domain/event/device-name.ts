@@ -1,8 +1,8 @@
 import type { CallOrigin } from "./event.ts";
 
 /**
- * The device of a call in words for a message: browser and system, as far as they are known ones, and the address. What the device
- * says of itself is not repeated: anybody could have words of their own delivered by it.
+ * The device of a call in words for a message: browser and system, where they are known, and the IP address. The User-Agent header is
+ * never quoted, so that nobody can have words of their own delivered by it.
  */
 export function deviceName({
   userAgent = "",

@@ -78,7 +78,7 @@ export function createFlows(parts: FlowParts) {
   const engine = new FlowEngine({ ...parts, flows, access, answers });
   const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
-  const secondFactors = new SecondFactors({ ...parts, methods: methods.login });
+  const secondFactors = new SecondFactors({ ...parts, methods: methods.login, challenges });
   const deps = { ...parts, flows, identities, access, engine, challenges, secondFactors };
 
   const notices = new LoginNotices({ ...parts, queue: stores.messages });

@@ -19,7 +19,8 @@ export type RejectionReason =
   | "LAST_WAY_IN"
   | "CREDENTIAL_GONE"
   | "CREDENTIAL_TAKEN"
-  | "PASSKEY_INVALID";
+  | "PASSKEY_INVALID"
+  | "CREDENTIALS_TOO_MANY";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";

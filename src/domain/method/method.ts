@@ -186,7 +186,7 @@ export interface LoginMethod extends CredentialMethod {
   loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[];
   /** What the offer says to forms that are written by hand. Default: nothing. */
   loginOffer?(tenant: Tenant, stage: LoginStage): JsonObject;
-  /** What is wrong with a step that can be no proof, whoever it is of. It is refused before anything is counted or read. */
+  /** What is wrong with a step that cannot be a proof for any account. It is refused before anything is counted or read. */
   unreadable?(step: SubmittedStep): StepRejected | undefined;
   /**
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or

@@ -18,10 +18,7 @@ export type Demand =
   | { readonly kind: "verified_address"; readonly addressKind: AddressKind | undefined }
   | { readonly kind: "no_pending_actions" };
 
-/**
- * The properties of a proof. Only what was signed shows any: a passkey that was made for an account says of itself what it
- * likes.
- */
+/** The properties of a proof. Only an assertion shows any: nobody vouches for the flags of a passkey that was just made. */
 export function propertiesOf({
   kind,
   purpose,

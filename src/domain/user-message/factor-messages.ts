@@ -82,7 +82,7 @@ export const backupCodeWrong = (): UserMessage =>
 export const backupCodeMalformed = (length: number): UserMessage =>
   error(9000310, `A backup code has ${length} letters and digits.`, { length });
 
-/** Those who have a second factor and no backup codes may lose both. */
+/** What is asked of those who have a second factor and no backup codes. */
 export const backupCodesMissing = (): UserMessage =>
   info(
     9000311,
@@ -156,7 +156,7 @@ export const usePasskey = (): UserMessage => info(9000344, "Use your passkey");
 /** The button that makes an account with a passkey. */
 export const signUpWithPasskey = (): UserMessage => info(9000345, "Sign up with a passkey");
 
-/** A passkey that did not sign in, for whatever reason. */
+/** A passkey that did not sign in. The reason is not told. */
 export const passkeyRefused = (): UserMessage =>
   error(9000346, "This passkey does not sign you in. Try again, or use another way to sign in.");
 
@@ -171,6 +171,17 @@ export const passkeyName = (): UserMessage => info(9000349, "Name, to tell it fr
 
 /** The step was sent without the answer of the browser. */
 export const passkeyMissing = (): UserMessage => error(9000350, "No passkey was chosen. Try again.");
+
+/** A passkey that has not verified its user, of an account that asks for it beside another proof. */
+export const passkeyComesSecond = (): UserMessage =>
+  error(
+    9000351,
+    "This passkey has not checked that it is you. Sign in with your password or a code first, then use it.",
+  );
+
+/** One passkey more than an account can have. */
+export const passkeysTooMany = (most: number): UserMessage =>
+  error(9000352, `Your account has ${most} passkeys already. Remove one first.`, { most });
 
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",

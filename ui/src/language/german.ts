@@ -266,6 +266,10 @@ export const german: Words = {
     9000348: "Diesen Passkey hat Ihr Konto schon.",
     9000349: "Name, um ihn von anderen zu unterscheiden",
     9000350: "Es wurde kein Passkey ausgewählt. Versuchen Sie es noch einmal.",
+    9000351:
+      "Dieser Passkey hat nicht geprüft, dass Sie es sind. Melden Sie sich zuerst mit Ihrem Passwort oder einem Code an, " +
+      "und verwenden Sie ihn dann.",
+    9000352: "Ihr Konto hat schon {most} Passkeys. Entfernen Sie zuerst einen.",
     9000400: ({ typed }) =>
       typeof typed === "object"
         ? "Das wurde inzwischen an anderer Stelle geändert."

@@ -738,7 +738,7 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
 export declare const FormMessageSchema: GenMessage<FormMessage>;
 
 /**
- * PasskeyCeremony says what is asked of a passkey.
+ * PasskeyCeremony says whether a passkey is shown or made.
  *
  * @generated from enum ostiary.flow.v1.PasskeyCeremony
  */

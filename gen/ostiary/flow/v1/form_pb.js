@@ -118,7 +118,7 @@ export const PasskeyCeremonySchema = /*@__PURE__*/
   enumDesc(file_ostiary_flow_v1_form, 0);
 
 /**
- * PasskeyCeremony says what is asked of a passkey.
+ * PasskeyCeremony says whether a passkey is shown or made.
  *
  * @generated from enum ostiary.flow.v1.PasskeyCeremony
  */

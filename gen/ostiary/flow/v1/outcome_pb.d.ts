@@ -481,12 +481,20 @@ export enum RejectionReason {
   CREDENTIAL_TAKEN = 17,
 
   /**
-   * The passkey was not accepted: it is none of the account, was answered for another form, or the response is not right.
-   * The form has a new challenge only after another step, so the same options may be tried again.
+   * The passkey was not accepted: it is none of the account, was answered for another form, the response is not right, or it has
+   * not verified its user where the account asks for it beside another proof. The form has a new challenge only after another
+   * step, so the same options may be tried again.
    *
    * @generated from enum value: REJECTION_REASON_PASSKEY_INVALID = 18;
    */
   PASSKEY_INVALID = 18,
+
+  /**
+   * Settings: the account has as many credentials of the kind as it can have: 50 passkeys.
+   *
+   * @generated from enum value: REJECTION_REASON_CREDENTIALS_TOO_MANY = 19;
+   */
+  CREDENTIALS_TOO_MANY = 19,
 }
 
 /**

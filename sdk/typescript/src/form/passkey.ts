@@ -36,13 +36,17 @@ export function prepare(passkeys: readonly FormPasskey[]): void {
   if (passkeys.length > 0) void load().catch(() => undefined);
 }
 
-/** Fills in the answers of the passkeys that belong to the pressed button. Rejects with a PasskeyError. */
+/**
+ * Fills in the answers of the passkeys that belong to the pressed button. `chosen`: the answer of one that was chosen in the field of
+ * the name. Rejects with a PasskeyError.
+ */
 export async function fillInPasskeys(
   passkeys: readonly FormPasskey[],
   { data, step }: { readonly data: FormData; readonly step: string },
+  chosen?: string,
 ): Promise<void> {
   for (const passkey of passkeys.filter((each) => each.step === step)) {
-    data.set(passkey.name, await ask(passkey));
+    data.set(passkey.name, chosen ?? (await ask(passkey)));
   }
 }
 

@@ -105,24 +105,18 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     void offerPasskey(offered).then((answer) => {
       const button = drawn.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);
       const isFree = drawn === form && drawn.getAttribute("aria-busy") !== "true";
-      if (answer !== undefined && button !== null && isFree)
-        void send(drawn, button, { [offered.name]: answer });
+      if (answer !== undefined && button !== null && isFree) void send(drawn, button, answer);
     });
   }
 
-  async function send(
-    sent: HTMLFormElement,
-    button: HTMLButtonElement,
-    chosen?: Readonly<Record<string, string>>,
-  ): Promise<void> {
+  async function send(sent: HTMLFormElement, button: HTMLButtonElement, chosen?: string): Promise<void> {
     const flow = current;
     const asked = passkeys;
     setBusy(sent, true, texts);
     try {
       const pressed = await readPressed(sent, button, handlers.confirm);
       if (pressed === undefined) return setBusy(sent, false, texts);
-      if (chosen === undefined) await fillInPasskeys(asked, pressed);
-      for (const [name, answer] of Object.entries(chosen ?? {})) pressed.data.set(name, answer);
+      await fillInPasskeys(asked, pressed, chosen);
       const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
       const replaced = next.id !== flow.id && next.kind === flow.kind;

@@ -53,11 +53,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
   }, [failure]);
 
-  const press = async (
-    sent: HTMLFormElement,
-    button: HTMLButtonElement,
-    chosen?: Readonly<Record<string, string>>,
-  ) => {
+  const press = async (sent: HTMLFormElement, button: HTMLButtonElement, chosen?: string) => {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
     if (sending.current) return;
     sending.current = true;
@@ -66,8 +62,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     try {
       const pressed = await readPressed(sent, button, props.confirm);
       if (pressed === undefined) return;
-      if (chosen === undefined) await fillInPasskeys(view.passkeys, pressed);
-      for (const [name, answer] of Object.entries(chosen ?? {})) pressed.data.set(name, answer);
+      await fillInPasskeys(view.passkeys, pressed, chosen);
       await props.onSubmit({ flow, ...pressed });
     } catch (error) {
       setFailure(describeFailure(error, props));
@@ -95,7 +90,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     void offerPasskey(offered).then((answer) => {
       const button = form.current?.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);
       if (isOver || answer === undefined || form.current === null || !button) return;
-      void pressLatest.current(form.current, button, { [offered.name]: answer });
+      void pressLatest.current(form.current, button, answer);
     });
     return () => {
       isOver = true;

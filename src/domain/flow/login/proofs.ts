@@ -14,7 +14,7 @@ import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
 import type { LoginNotices } from "./notices.ts";
-import { proofWorthless } from "./rejections.ts";
+import { comesSecond, proofWorthless } from "./rejections.ts";
 import {
   demandedBy,
   type EnteredIdentifier,
@@ -174,6 +174,7 @@ export class LoginProofs {
           held: given.held,
         };
       }
+      if (secondFactors.comesSecond(tenant, given, given.candidate)) return comesSecond();
     }
     if (given.kind === "proved") {
       // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor

@@ -1,5 +1,6 @@
 /** What is said of logins that are not accepted. */
 import type { StepRejected } from "../../form/rejection.ts";
+import { passkeyComesSecond } from "../../user-message/factor-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 
 /** Nothing was typed to sign in with. */
@@ -28,6 +29,12 @@ export function nobodyToSendTo(): StepRejected {
 export function proofWorthless(): StepRejected {
   const problems = { fields: [], form: [texts.invalidCode("login")] };
   return { kind: "rejected", reason: "CODE_INVALID", problems };
+}
+
+/** A proof that is asked for second, and is worth too little to begin with. */
+export function comesSecond(): StepRejected {
+  const problems = { fields: [], form: [passkeyComesSecond()] };
+  return { kind: "rejected", reason: "PASSKEY_INVALID", problems };
 }
 
 function notFound(message: texts.UserMessage): StepRejected {

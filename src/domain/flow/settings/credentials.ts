@@ -3,16 +3,15 @@ import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
-import { verifiedAddresses } from "../../identity/addresses.ts";
-import type { Credential, Identity } from "../../identity/identity.ts";
+import type { Credential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
-import { enabledMethods, isWayIn, type LoginMethod } from "../../method/method.ts";
+import { enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/factor-messages.ts";
 import { saveLabel, type UserMessage } from "../../user-message/user-messages.ts";
-import type { Challenges } from "../challenge/challenges.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { StepResult } from "../shared/table.ts";
 import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
 import type { SettingsChange, SettingsTypes } from "./state.ts";
@@ -24,12 +23,12 @@ interface CredentialSettingsDependencies {
   readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly logins: readonly LoginMethod[];
-  readonly challenges: Challenges;
+  readonly secondFactors: SecondFactors;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
 
-/** What its owner does with a credential that is there: gives it a name, removes it. */
+/** Renames and removes a credential for its owner, and has logins ask for it or not. */
 export class CredentialSettings {
   readonly #deps: CredentialSettingsDependencies;
 
@@ -68,8 +67,8 @@ export class CredentialSettings {
   }
 
   /**
-   * The change of the part that credentials of a kind play, which a step asks for. Only what signs in by itself as well has a choice. Throws
-   * STEP_NOT_OFFERED.
+   * The change that a step asks for: whether logins ask for a credential. Its owner can choose where the method signs in by itself as
+   * well. Throws STEP_NOT_OFFERED.
    */
   secondFactorOf(
     attempt: SettingsAttempt,
@@ -83,14 +82,17 @@ export class CredentialSettings {
     return { kind: "second_factor", credentialId: credential.id, enabled };
   }
 
-  /** Whether logins may ask for a second factor because of a credential or not, as its owner likes. */
+  /** Whether the owner can choose if logins ask for a credential beside another proof. */
   hasChoice(tenant: Tenant, { kind }: Credential): boolean {
     return enabledMethods(this.#deps.logins, tenant).some(
       ({ credential, factor }) => credential === kind && factor === "either",
     );
   }
 
-  /** Has logins ask for a second factor because of the credentials of a kind, or not. The owner is told. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  /**
+   * Has logins ask for the credentials of a kind beside another proof, or not. The owner is told of a change. Throws FLOW_CHANGED,
+   * FLOW_COMPLETED.
+   */
   async setSecondFactor(
     attempt: SettingsAttempt,
     { credentialId, enabled }: Extract<SettingsChange, { kind: "second_factor" }>,
@@ -103,20 +105,21 @@ export class CredentialSettings {
     const at = clock.now();
     const origin = ownOrigin(attempt);
     const data = { kind, credential_id: credentialId, enabled };
-    const told = { kind, enabled, ...placeOf(origin, at) };
+    const told = {
+      template: "second_factor_changed",
+      data: { kind, enabled, ...placeOf(origin, at) },
+    } as const;
+    const isChange = credentials.some((own) => own.kind === kind && own.isSecondFactor !== enabled);
     const result = await store.editCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
       credentialId,
       secondFactor: { kind, isSecondFactor: enabled },
       at,
-      messages: noticesTo(
-        outbox,
-        identity,
-        { template: "second_factor_changed", data: told },
-        noticeOf(flow, at),
-      ),
-      events: [newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data })],
+      messages: isChange ? noticesTo(outbox, identity, told, noticeOf(flow, at)) : [],
+      events: isChange
+        ? [newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data })]
+        : [],
     });
     await assertWritten(engine, attempt, result);
     const edited = credentials.map((own) =>
@@ -136,11 +139,12 @@ export class CredentialSettings {
   /** Removes a credential, and tells its owner. Throws FLOW_CHANGED, FLOW_COMPLETED. */
   async remove(attempt: SettingsAttempt, removal: Extract<SettingsChange, { kind: "removal" }>): Result {
     const { tenant, flow, identity, credentials, session } = attempt;
-    const { engine, store, outbox, clock } = this.#deps;
+    const { engine, store, secondFactors, outbox, clock } = this.#deps;
     const credential = credentials.find(({ id }) => id === removal.credentialId);
     if (credential === undefined) return credentialGone();
     const left = credentials.filter((each) => each !== credential);
-    if (!this.#canSignIn(tenant, identity, left)) return lastWayIn();
+    // Security rule (SR-SETTINGS-6): the last way in is not removed.
+    if (!secondFactors.canSignIn(tenant, { identity, credentials: left })) return lastWayIn();
     const { kind, label } = credential;
     const at = clock.now();
     const origin = ownOrigin(attempt);
@@ -161,20 +165,9 @@ export class CredentialSettings {
     await assertWritten(engine, attempt, result);
     return { kind: "changed", identity, credentials: left };
   }
-
-  /**
-   * Whether somebody can still sign in to the account. Security rule (SR-SETTINGS-6): the last way in is not removed. A second factor is
-   * no way in by itself.
-   */
-  #canSignIn(tenant: Tenant, identity: Identity, credentials: readonly Credential[]): boolean {
-    const { logins, challenges } = this.#deps;
-    const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
-    const first = enabledMethods(logins, tenant).filter(({ factor }) => factor !== "second");
-    return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
-  }
 }
 
-/** What is drawn of each credential among the settings: when it was added and used, and the way to manage it. */
+/** The nodes of a credential in the settings: when it was added and used, and the button to manage it. */
 export function credentialNodes(credential: Credential, index: number): readonly Node[] {
   const { id, kind, label, createdAt, lastUsedAt } = credential;
   const added: Node = {
@@ -203,14 +196,14 @@ export function credentialNodes(credential: Credential, index: number): readonly
   return [added, ...used, manage];
 }
 
-/** What is drawn to give a credential another name. */
+/** The nodes that give a credential another name. */
 export function renameNodes({ id, label }: Credential): readonly Node[] {
   const element = { kind: "input", type: "text", value: label, maxLength: 64 } as const;
   const name = nodeOf("renameCredential", "label", element, texts.credentialName());
   return [hiddenId("renameCredential", id), name, button("renameCredential", saveLabel())];
 }
 
-/** What is drawn to have logins ask for a second factor because of a credential, or not. */
+/** The nodes that have logins ask for a credential beside another proof, or not. */
 export function secondFactorNodes({ id, isSecondFactor }: Credential): readonly Node[] {
   const label = isSecondFactor ? texts.askNoMore() : texts.askAsWell();
   const choice: Node = {
@@ -223,7 +216,7 @@ export function secondFactorNodes({ id, isSecondFactor }: Credential): readonly 
   return [hiddenId("secondFactor", id), choice];
 }
 
-/** What is drawn to remove a credential. */
+/** The nodes that remove a credential. */
 export function removeNodes({ id }: Credential): readonly Node[] {
   const confirmation = texts.removeQuestion();
   const remove = button("removeCredential", texts.removeLabel());

@@ -268,13 +268,13 @@ export class SettingsFlows {
   /**
    * Whether the holder has shown lately, and as strongly as the account can be signed in to, who they are.
    *
-   * Security rule (SR-FACTOR-7): what protects an account is not changed by somebody who has shown less than a login asks for now, whose
-   * session is from before a second factor was set up.
+   * Security rule (SR-FACTOR-7): a session from before a second factor was set up changes nothing that protects the account. Its holder
+   * has shown less than a login asks for now.
    */
   #isPrivileged(
     tenant: Tenant,
     { data: { purpose } }: SettingsFlow,
-    { credentials, session }: Holder,
+    { identity, credentials, session }: Holder,
   ): boolean {
     // Security rule (SR-FACTOR-2): an account with a second factor shows it before a recovery changes anything.
     if (purpose.kind === "recovery") {
@@ -284,9 +284,10 @@ export class SettingsFlows {
     if (session !== undefined) {
       const { assuranceLevel, authenticationMethods } = session;
       const by = authenticationMethods[0]?.kind;
-      const authentication = { kind: by ?? "password", assuranceLevel };
-      if (this.#deps.secondFactors.requiredBeside(tenant, { authentication, by }, credentials).length > 0)
-        return false;
+      const given = { authentication: { kind: by ?? "password", assuranceLevel }, by } as const;
+      const { secondFactors } = this.#deps;
+      if (secondFactors.requiredBeside(tenant, given, credentials).length > 0) return false;
+      if (secondFactors.comesSecond(tenant, given, { identity, credentials })) return false;
     }
     const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
     return age !== undefined && age <= tenant.settings.settings.privilegedMs;

@@ -2,6 +2,7 @@ import type { SealedMessage } from "../../courier/outbox.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { Identity, NewCredential } from "../../identity/identity.ts";
 import type { CredentialId, IdentityId, SessionId } from "../../ids.ts";
+import type { CredentialKind } from "../../kinds.ts";
 import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
@@ -57,7 +58,7 @@ export interface CredentialEdit extends OwnChange {
   /** Undefined: it stays. */
   readonly label?: string;
   /** Whether all credentials of its kind are second factors. Undefined: it stays. */
-  readonly secondFactor?: { readonly kind: string; readonly isSecondFactor: boolean };
+  readonly secondFactor?: { readonly kind: CredentialKind; readonly isSecondFactor: boolean };
 }
 
 /** New traits. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { TestClock } from "../../../../test/support/clock.ts";
 import { KnowsSecret } from "../../../../test/support/methods.ts";
-import { aCredential, someSettings } from "../../../../test/support/records.ts";
+import { aCredential, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
 import type { Credential } from "../../identity/identity.ts";
 import type { TenantId } from "../../ids.ts";
 import type { LoginMethod } from "../../method/method.ts";
@@ -9,6 +9,8 @@ import { SecondFactors, shownFirst } from "./second-factors.ts";
 
 const tenant = { tenantId: "t" as TenantId, name: "default", settings: someSettings() };
 const clock = new TestClock();
+/** Codes and links to sign in with are off. */
+const challenges = { offered: () => [] };
 const [first, second, either] = [
   new KnowsSecret("first", "first"),
   new KnowsSecret("second", "second"),
@@ -24,7 +26,7 @@ function wanted(
   credentials: readonly Credential[] = [aCredential()],
   methods: readonly LoginMethod[] = [first, second, either, off, without as LoginMethod],
 ) {
-  return new SecondFactors({ methods, clock }).requiredBeside(tenant, given, credentials);
+  return new SecondFactors({ methods, challenges, clock }).requiredBeside(tenant, given, credentials);
 }
 
 // Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof.
@@ -43,9 +45,48 @@ test("a credential that is no second factor asks for none, and serves where anot
   expect(wanted(weak, [passive, asking], [second, other])).toEqual(["second", "other"]);
 });
 
+// Security rule (SR-FACTOR-1): one factor is not two, also where it is the one that is asked for.
+test("a proof comes second where it is asked for beside another one that the account can begin with (SR-FACTOR-1)", () => {
+  const kinds = { password: "password", key: "passkey", spare: "totp" } as const;
+  const [password, key, spare] = [
+    Object.assign(new KnowsSecret("password", "first"), { credential: kinds.password }),
+    Object.assign(new KnowsSecret("key", "either"), { credential: kinds.key }),
+    Object.assign(new KnowsSecret("spare", "second"), { credential: kinds.spare }),
+  ];
+  const own = {
+    password: aCredential({ kind: kinds.password, isSecondFactor: false }),
+    key: aCredential({ kind: kinds.key }),
+    passive: aCredential({ kind: kinds.key, isSecondFactor: false }),
+    spare: aCredential({ kind: kinds.spare, isSecondFactor: false }),
+  };
+  const given = { authentication: { kind: "passkey", assuranceLevel: "aal1" }, by: "key" as never } as const;
+  const identity = anIdentity({ verifiableAddresses: [] });
+  const comesSecond = (
+    credentials: readonly Credential[],
+    { by = given, owner = identity, offered = [] as readonly "code"[] } = {},
+  ) => {
+    const methods = [password, key, spare];
+    const factors = new SecondFactors({ methods, challenges: { offered: () => offered }, clock });
+    return factors.comesSecond(tenant, by, { identity: owner, credentials });
+  };
+  expect(comesSecond([own.password, own.key])).toBe(true);
+  expect(comesSecond([own.password, own.passive])).toBe(false);
+  // Something else is asked for beside it.
+  expect(comesSecond([own.password, own.key, own.spare])).toBe(false);
+  // The account has nothing else to begin with.
+  expect(comesSecond([own.key])).toBe(false);
+  expect(comesSecond([own.key], { offered: ["code"] })).toBe(false);
+  const address = { kind: "email", value: "ada@example.com", path: "email", verifiedAt: noon } as const;
+  const reached = anIdentity({ verifiableAddresses: [address] });
+  expect(comesSecond([own.key], { owner: reached })).toBe(false);
+  expect(comesSecond([own.key], { owner: reached, offered: ["code"] })).toBe(true);
+  const strong = { ...given, authentication: { kind: "passkey", assuranceLevel: "aal2" } } as never;
+  expect(comesSecond([own.password, own.key], { by: strong })).toBe(false);
+});
+
 test("a demand asks for what can sign in by itself too, and not for a spare", () => {
   const either = Object.assign(new KnowsSecret("either", "either"), { credential: "other" as "password" });
-  const methods = new SecondFactors({ methods: [second, either], clock });
+  const methods = new SecondFactors({ methods: [second, either], challenges, clock });
   const [spare, passive] = [
     aCredential({ isSecondFactor: false }),
     aCredential({ kind: "other" as "password", isSecondFactor: false }),
@@ -62,7 +103,7 @@ test("a proof that is worth two factors needs none beside it", () => {
 });
 
 test("a first proof is kept with the time at which it was given", () => {
-  const firstFactor = new SecondFactors({ methods: [], clock }).firstFactor(
+  const firstFactor = new SecondFactors({ methods: [], challenges, clock }).firstFactor(
     ...([weak.authentication, "recovery", ["second" as never], []] as const),
   );
   const proof = { kind: "code", purpose: "recovery", assuranceLevel: "aal1" };

@@ -1,9 +1,11 @@
-import type { Credential } from "../../identity/identity.ts";
-import type { MethodKind } from "../../kinds.ts";
+import { verifiedAddresses } from "../../identity/addresses.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
+import type { ChallengeKind, FlowKind, MethodKind } from "../../kinds.ts";
 import {
   type Authentication,
   enabledMethods,
   type FlowBinding,
+  isWayIn,
   type LoginMethod,
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
@@ -11,11 +13,29 @@ import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { FirstFactor, FlowRecord } from "./flow.ts";
 
+/** A proof that was given, by the method that it is of; undefined where it is of an address. */
+interface GivenProof {
+  readonly authentication: Authentication;
+  readonly by?: MethodKind | undefined;
+}
+
+/** Whose account it is, and what they sign in with. */
+interface AccountOwner {
+  readonly identity: Identity;
+  readonly credentials: readonly Credential[];
+}
+
+interface SecondFactorsDependencies {
+  readonly methods: readonly LoginMethod[];
+  readonly challenges: { offered(tenant: Tenant, flow: FlowKind): readonly ChallengeKind[] };
+  readonly clock: Clock;
+}
+
 /** What is shown beside the first proof, by those who have set it up. */
 export class SecondFactors {
-  readonly #deps: { readonly methods: readonly LoginMethod[]; readonly clock: Clock };
+  readonly #deps: SecondFactorsDependencies;
 
-  constructor(deps: { readonly methods: readonly LoginMethod[]; readonly clock: Clock }) {
+  constructor(deps: SecondFactorsDependencies) {
     this.#deps = deps;
   }
 
@@ -28,22 +48,55 @@ export class SecondFactors {
    */
   requiredBeside(
     tenant: Tenant,
-    given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
+    given: GivenProof,
     credentials: readonly Credential[],
     isDemanded = false,
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
-    const second = enabledMethods(this.#deps.methods, tenant).filter(
-      ({ kind, factor }) => factor !== "first" && kind !== given.by,
-    );
-    const own = second.filter(({ credential }) => credentials.some(({ kind }) => kind === credential));
-    const asks = credentials.some(
-      ({ kind, isSecondFactor }) => isSecondFactor && own.some(({ credential }) => credential === kind),
-    );
-    // Then whatever else is there serves as well. What can only be second and was not set up to be asked for is a spare, and asks
-    // for nothing.
-    const isAsked = asks || (isDemanded && own.some(({ factor }) => factor === "either"));
+    const own = this.#ownSecond(tenant, credentials).filter(({ kind }) => kind !== given.by);
+    // Once one is asked for, each of the others serves as well. A method that can only be second and was not set up to be asked for is
+    // a spare: it asks for nothing.
+    const isAsked =
+      this.#isAskedFor(tenant, credentials) || (isDemanded && own.some(({ factor }) => factor === "either"));
     return isAsked ? own.map(({ kind }) => kind) : [];
+  }
+
+  /**
+   * Whether a proof is one factor where two are asked for, with nothing to show beside it: the account begins with another proof.
+   *
+   * Security rule (SR-FACTOR-1): a security key that has not verified its user is one factor, also where it is the one that is asked for
+   * second. An account that has no other way to begin is not locked out.
+   */
+  comesSecond(tenant: Tenant, given: GivenProof, { identity, credentials }: AccountOwner): boolean {
+    if (given.authentication.assuranceLevel === "aal2" || !this.#isAskedFor(tenant, credentials))
+      return false;
+    if (this.requiredBeside(tenant, given, credentials).length > 0) return false;
+    const used = this.#deps.methods.find(({ kind }) => kind === given.by)?.credential;
+    return this.canSignIn(tenant, {
+      identity,
+      credentials: credentials.filter(({ kind }) => kind !== used),
+    });
+  }
+
+  /** Whether the owner can begin a login with these credentials, or by a code or link. A second factor is no way in by itself. */
+  canSignIn(tenant: Tenant, { identity, credentials }: AccountOwner): boolean {
+    const { methods, challenges } = this.#deps;
+    const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
+    const first = enabledMethods(methods, tenant).filter(({ factor }) => factor !== "second");
+    return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
+  }
+
+  /** The methods that can be second and that the account has a credential of. */
+  #ownSecond(tenant: Tenant, credentials: readonly Credential[]): readonly LoginMethod[] {
+    return enabledMethods(this.#deps.methods, tenant).filter(
+      ({ factor, credential }) => factor !== "first" && credentials.some(({ kind }) => kind === credential),
+    );
+  }
+
+  /** Whether the account has set up a second factor to be asked for. */
+  #isAskedFor(tenant: Tenant, credentials: readonly Credential[]): boolean {
+    const asking = credentials.filter(({ isSecondFactor }) => isSecondFactor);
+    return this.#ownSecond(tenant, asking).length > 0;
   }
 
   /** A first proof as a flow remembers it. */

@@ -1,4 +1,4 @@
-/** What is said of traits and credentials that are not accepted, in registrations and settings. */
+/** The rejections of traits and credentials, in registrations and settings. */
 import type { StepRejected } from "../../form/rejection.ts";
 import { traitProblems } from "../../form/trait-nodes.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";

@@ -93,17 +93,19 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
   };
 
   settingsOffer({ memory }: SettingsStage): JsonObject {
-    return memory === undefined ? {} : { codes: this.#shown(memory).map(writeBackupCode) };
+    const shown = this.#shown(memory);
+    return shown === undefined ? {} : { codes: shown.map(writeBackupCode) };
   }
 
   #nodes({ credentials: [own], memory }: SettingsStage): readonly Node[] {
-    if (memory === undefined) {
+    const shown = this.#shown(memory);
+    if (shown === undefined) {
       const left = own && remainingOf(own);
       const text = left && texts.backupCodesLeft(left.remaining, left.total);
       const label = own === undefined ? texts.makeBackupCodes() : texts.makeOtherBackupCodes();
       return [...(text ? [textNode("backupCodes.left", text)] : []), button("backupCodes", label, true)];
     }
-    const written = this.#shown(memory).map(writeBackupCode);
+    const written = shown.map(writeBackupCode);
     const kept = button("backupCodes", texts.keptBackupCodes());
     return [
       textNode("backupCodes.help", texts.keepBackupCodes()),
@@ -120,15 +122,15 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
     place,
   }: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
     const { codes, sealer } = this.#deps;
-    if (memory === undefined || step.fields.confirmed !== true) {
-      if (memory !== undefined) return { kind: "continues", memory };
+    const shown = this.#shown(memory);
+    if (memory === undefined || shown === undefined) {
       const { count } = tenant.settings.backupCode;
       const made = Array.from({ length: count }, () => codes.makeText(backupCodeLength).reveal());
       const sealed = sealer.seal(sealingPurpose, Buffer.from(JSON.stringify(made)));
       return { kind: "continues", memory: { codes: sealed } };
     }
-    const made = this.#shown(memory);
-    const digests = made.map((code) => codes.digest(digestContext, code));
+    if (step.fields.confirmed !== true) return { kind: "continues", memory };
+    const digests = shown.map((code) => codes.digest(digestContext, code));
     return {
       kind: "changed",
       credential: { kind: "backup_code", ...secretOf(digests, digests.length) },
@@ -137,9 +139,10 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
     };
   }
 
-  #shown(memory: MethodMemory): readonly string[] {
-    const plain = this.#deps.sealer.open(sealingPurpose, String(memory.codes));
-    return plain === undefined ? [] : JSON.parse(Buffer.from(plain).toString());
+  /** The codes that are shown; undefined if none are, or nothing unseals them any more. */
+  #shown(memory: MethodMemory | undefined): readonly string[] | undefined {
+    const plain = memory && this.#deps.sealer.open(sealingPurpose, String(memory.codes));
+    return plain && JSON.parse(Buffer.from(plain).toString());
   }
 }
 

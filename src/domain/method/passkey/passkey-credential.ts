@@ -28,7 +28,7 @@ export function knownPasskey({ lookupKey, facts }: Pick<Credential, "lookupKey" 
 
 /**
  * The user handle of an account's passkeys: that of one that is there, else a new one. It is random, because an authenticator
- * tells it to whoever has the device (WebAuthn level 3, section 14.6.1).
+ * tells it to anybody who has the device (WebAuthn level 3, section 14.6.1).
  */
 export function userHandleOf(passkeys: readonly Credential[]): string {
   const known = passkeys.find(({ facts }) => typeof facts.user === "string")?.facts.user;

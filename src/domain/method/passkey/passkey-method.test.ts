@@ -159,6 +159,17 @@ describe("a passkey", () => {
     });
   });
 
+  test("is one of at most fifty of an account", async () => {
+    const add = (count: number) =>
+      method.settingsSteps.passkey.take(
+        attempt(undefined, {
+          credentials: Array.from({ length: count }, () => aCredential({ kind: "passkey" })),
+        }),
+      );
+    expect((await add(49)).kind).toBe("continues");
+    expect(await add(50)).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_TOO_MANY" });
+  });
+
   test("says whose it is where nobody was named, and need not elsewhere", async () => {
     const { device, candidate } = await account();
     const { response, ...answer } = device.get(optionsOf());

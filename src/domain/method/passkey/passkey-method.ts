@@ -29,6 +29,8 @@ import { creationOptions, type KnownPasskey, requestOptions } from "./options.ts
 import { keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
 import { credentialIdOf, isMissing, readAssertion, readAttestation } from "./response.ts";
 
+/** Of an account. Each login reads all of them, and names them where one is wanted second. */
+const mostPasskeys = 50;
 const responseName = "passkey.response";
 
 type Ceremony = PasskeyKind["ceremony"];
@@ -152,7 +154,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     return memory === undefined ? {} : { options: this.#creationOptions(tenant, { binding }, memory) };
   }
 
-  /** Nothing vouches for what a new passkey says of itself, so that it is worth one factor. */
+  /** A new passkey is worth one factor: nobody vouches for its flags, and nothing was signed with it. */
   async proveRegistration(
     attempt: SecretAttempt,
   ): Promise<RegistrationProved | StepRejected | StepContinues> {
@@ -227,6 +229,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (memory === undefined) {
       // An answer to a form that was left since.
       if (isAnswered) return notMade();
+      if (passkeys.length >= mostPasskeys)
+        return rejected("CREDENTIALS_TOO_MANY", texts.passkeysTooMany(mostPasskeys));
       return { kind: "continues", memory: { user: userHandleOf(passkeys), name: account.name } };
     }
     if (!isAnswered) return missing();

@@ -25,6 +25,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   CREDENTIAL_GONE: ProtoRejectionReason.CREDENTIAL_GONE,
   CREDENTIAL_TAKEN: ProtoRejectionReason.CREDENTIAL_TAKEN,
   PASSKEY_INVALID: ProtoRejectionReason.PASSKEY_INVALID,
+  CREDENTIALS_TOO_MANY: ProtoRejectionReason.CREDENTIALS_TOO_MANY,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,
