@@ -1,4 +1,5 @@
 import type { StepRejected } from "../../form/rejection.ts";
+import { accountName } from "../../identity/account-name.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { placeOf } from "../../identity/notices.ts";
@@ -76,8 +77,7 @@ export class SignUp {
     const identifiers = checked.derived.identifiers.map(({ value }) => value);
     const { traits } = checked;
     const memory = state.at === "continue_method" ? state.method.memory : undefined;
-    const name = checked.derived.displayName || (identifiers[0] ?? "");
-    const account = { traits, identifiers, name };
+    const account = { traits, identifiers, name: accountName(checked.derived) };
     const place = placeOf(attempt.caller.origin, this.#deps.clock.now());
     const binding = bindingOf(flow);
     const given = { tenant, step, account, credentials: [], binding, memory, place };

@@ -1,7 +1,6 @@
 /** What all changes of settings have in common. */
 import { domainError } from "../../errors.ts";
 import type { CallOrigin } from "../../event/event.ts";
-import type { Identity } from "../../identity/identity.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { FlowData } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
@@ -24,11 +23,6 @@ export function choiceOf(state: SettingsState): "change_settings" | "set_new_sec
   return state.at === "set_new_secret" || state.at === "continue_new_secret"
     ? "set_new_secret"
     : "change_settings";
-}
-
-/** The name of an account for its owner: the one that its schema gives, else what they sign in with. */
-export function accountName({ displayName, identifiers }: Identity): string {
-  return displayName || (identifiers[0]?.value ?? "");
 }
 
 /** Where a change comes from that the holder of a settings flow makes: nobody but the owner of the account. */

@@ -1,6 +1,7 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
+import { accountName } from "../../identity/account-name.ts";
 import type { Credential, NewCredential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { type CredentialId, newId } from "../../ids.ts";
@@ -13,14 +14,7 @@ import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
-import {
-  accountName,
-  assertWritten,
-  choiceOf,
-  ownOrigin,
-  type SettingsAttempt,
-  writtenOf,
-} from "./change.ts";
+import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
 import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 

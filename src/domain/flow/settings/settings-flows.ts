@@ -1,6 +1,7 @@
 import { domainError } from "../../errors.ts";
 import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import { accountName } from "../../identity/account-name.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
@@ -30,7 +31,7 @@ import { ownSession } from "../shared/own-session.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
-import { accountName, firstState, flowAfter } from "./change.ts";
+import { firstState, flowAfter } from "./change.ts";
 import type { GivenSession, SettingsPurpose, SettingsTypes } from "./state.ts";
 
 /** What came of a submit to a settings flow. */

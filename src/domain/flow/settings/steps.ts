@@ -1,6 +1,7 @@
 import { domainError } from "../../errors.ts";
 import { button, type Node, type Section } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
+import { accountName } from "../../identity/account-name.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
@@ -24,7 +25,7 @@ import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
-import { accountName, choiceOf, type SettingsAttempt } from "./change.ts";
+import { choiceOf, type SettingsAttempt } from "./change.ts";
 import {
   type CredentialSettings,
   credentialGone,
