@@ -328,10 +328,16 @@ test("a second factor that is switched off while it is wanted is no longer offer
 
 describe("a method that is either", () => {
   test("signs in by itself, and is wanted beside another proof", async () => {
-    const logins = await loginsWith(new KnowsSecret("key", "either"), first());
+    const logins = await loginsWith(new KnowsSecret("key", "either", "aal2"), first());
     expect((await (await Login.begin(logins)).submit("key", secret, email())).kind).toBe("completed");
     const waiting = await (await Login.begin(logins)).next("first", secret, email());
     expect(waiting.stage).toMatchObject({ offers: [{ kind: "key" }], secondFactor: true });
+  });
+
+  test("comes second where its proof is one factor and it is asked for", async () => {
+    const logins = await loginsWith(new KnowsSecret("key", "either"), first());
+    const alone = await (await Login.begin(logins)).submit("key", secret, email());
+    expect(alone).toMatchObject({ kind: "rejected", rejection: { reason: "PASSKEY_INVALID" } });
   });
 });
 

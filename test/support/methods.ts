@@ -10,6 +10,7 @@ import type {
   SettingsMethod,
   SettingsStage,
 } from "../../src/domain/method/method.ts";
+import type { AssuranceLevel } from "../../src/domain/session/session.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { aPassword } from "./records.ts";
@@ -68,10 +69,16 @@ export class KnowsSecret implements LoginMethod {
   readonly kind: MethodKind;
   readonly factor: LoginMethod["factor"];
   readonly credential = "password";
+  readonly #assuranceLevel: AssuranceLevel;
 
-  constructor(kind: string, factor: LoginMethod["factor"]) {
+  constructor(
+    kind: string,
+    factor: LoginMethod["factor"],
+    assuranceLevel: AssuranceLevel = factor === "second" ? "aal2" : "aal1",
+  ) {
     this.kind = kind as MethodKind;
     this.factor = factor;
+    this.#assuranceLevel = assuranceLevel;
   }
 
   loginNodes() {
@@ -80,8 +87,7 @@ export class KnowsSecret implements LoginMethod {
 
   async proveLogin({ step, candidate }: LoginAttempt) {
     if (candidate === undefined || step.fields.secret !== candidate.credential?.secret) return wrong;
-    const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
-    const authentication = { kind: "password", assuranceLevel } as const;
+    const authentication = { kind: "password", assuranceLevel: this.#assuranceLevel } as const;
     return { kind: "proved", candidate, authentication } as const;
   }
 }
