@@ -35,7 +35,16 @@ import {
 } from "./identity-input.ts";
 import type { PasswordMaker } from "./new-password.ts";
 import { addressNotices, noticesTo } from "./notices.ts";
+import { actionsOf, sourceOf } from "./operator-actions.ts";
 import { planProfileChange } from "./profile-change.ts";
+import {
+  actionData,
+  completedEvents,
+  doneBy,
+  type NewRequiredAction,
+  newRequiredAction,
+  without,
+} from "./required-actions.ts";
 import type { IdentitySchemas } from "./schemas.ts";
 import type { IdentityStore, IdentityTake, PendingEnd } from "./store.ts";
 
@@ -45,6 +54,7 @@ export interface PreparedIdentity {
   readonly input: NewIdentity;
   readonly derived: DerivedTraits;
   readonly credential: NewCredential | undefined;
+  readonly actions: readonly NewRequiredAction[];
 }
 
 /** What came of preparing one identity of a batch. */
@@ -89,13 +99,14 @@ export class Identities {
     const now = this.#deps.clock.now();
     vouchedAddresses(derived, input.verifiedAddresses, now);
     creationTime(input, now);
+    const actions = actionsOf(tenant, input.requiredActions);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
     const credential =
       input.password === undefined
         ? undefined
         : await this.#deps.passwords.make(tenant, input.password, account, "credentials.password");
-    return { schema, input, derived, credential };
+    return { schema, input, derived, credential, actions };
   }
 
   /**
@@ -104,7 +115,7 @@ export class Identities {
    */
   async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#deps.clock.now();
-    const { schema, input, derived } = prepared;
+    const { schema, input, derived, actions } = prepared;
     const identity = newIdentity(schema, at, {
       ...derived,
       createdAt: creationTime(input, at),
@@ -114,9 +125,14 @@ export class Identities {
       publicMetadata: input.publicMetadata,
       adminMetadata: input.adminMetadata,
       verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
+      requiredActions: actions.map((action) => newRequiredAction(action, sourceOf(origin), at)),
     });
-    const { id: identityId } = identity;
+    const { id: identityId, requiredActions } = identity;
     const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
+    if (requiredActions.length > 0) {
+      const data = { actions: requiredActions.map(actionData) };
+      events.push(newEvent("identity.required_actions_set", at, origin, { identityId, data }));
+    }
     if (prepared.credential !== undefined) {
       const data = { kind: "password", imported: input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
@@ -233,9 +249,17 @@ export class Identities {
         publicMetadata: change.publicMetadata && after.publicMetadata,
         adminMetadata: change.adminMetadata && after.adminMetadata,
       });
-      const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
+      const events = [
+        newEvent("identity.updated", at, origin, { identityId: id, data: { fields } }),
+        ...completedEvents(
+          id,
+          change.traits === undefined ? [] : doneBy(before, "complete_traits"),
+          at,
+          origin,
+        ),
+      ];
       const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
-      if (await this.#deps.store.update(tenant, after, before.revision, [event], end)) return after;
+      if (await this.#deps.store.update(tenant, after, before.revision, events, end)) return after;
     }
     throw domainError("ETAG_MISMATCH", {});
   }
@@ -331,6 +355,7 @@ export class Identities {
       schemaId: schema.id,
       schemaVersion: schema.version,
       traits,
+      requiredActions: without(before, doneBy(before, "complete_traits")),
       verifiableAddresses: carriedAddresses(derived, before.verifiableAddresses),
     };
   }

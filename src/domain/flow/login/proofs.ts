@@ -74,6 +74,7 @@ export class LoginProofs {
         authentication: result.authentication,
         replacement: result.replacement,
         notice: result.notice,
+        whenShown: result.whenShown,
         ticket,
       } satisfies LoginProof;
     };
@@ -163,7 +164,12 @@ export class LoginProofs {
     if (given.kind === "proved" && first === undefined) {
       const { secondFactors } = this.#deps;
       const { credentials } = given.candidate;
-      const methods = secondFactors.requiredBeside(tenant, given, credentials, stepsUp);
+      const methods = secondFactors.requiredBeside(
+        tenant,
+        given,
+        credentials,
+        stepsUp ? "demanded" : "by_policy",
+      );
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods, credentials);
         return {

@@ -62,6 +62,8 @@ export interface Moved<State> {
   readonly held?: readonly HeldRevision[] | undefined;
   /** Where the browser goes on. */
   readonly url?: string | undefined;
+  /** Whether the state is written already, together with what it rests on. */
+  readonly isWritten?: boolean;
 }
 
 /** A step that was not accepted, with the events to record. */
