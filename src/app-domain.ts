@@ -35,6 +35,7 @@ import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { Devices } from "./domain/throttle/devices.ts";
+import { SmsLimits } from "./domain/throttle/sms-limits.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
@@ -103,6 +104,7 @@ export function createDomain(
     events: storage.events,
     clock,
   });
+  const smsLimits = new SmsLimits({ store: storage.throttle, digests, clock, logger });
   const throttleAdmin = new ThrottleAdmin({
     store: storage.throttle,
     identities: storage.identities,
@@ -130,6 +132,7 @@ export function createDomain(
     etags: new TraitsEtags({ digests }),
     invitations,
     throttle,
+    smsLimits,
     outbox,
     sealer,
     digests,
@@ -185,6 +188,7 @@ export function createDomain(
     schemas,
     idempotency,
     throttleAdmin,
+    smsLimits,
   };
 }
 

@@ -114,7 +114,7 @@ export class LoginFlows {
     const { tenant } = caller;
     const credentials = await identities.credentialsOf(tenant, identity.id);
     const [first] = session.authenticationMethods;
-    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
+    const authentication = { ...(first ?? { kind: "code" }), assuranceLevel: "aal1" } as const;
     const given = { authentication, by: first?.kind };
     const second = secondFactors.requiredBeside(tenant, given, credentials, true);
     const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));

@@ -51,12 +51,14 @@ export class RecoveryCompletions {
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
-    const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials);
+    const { secondFactors } = this.#deps;
+    const isDemanded = secondFactors.highestLevel(tenant, credentials) === "aal2";
+    const wanted = secondFactors.requiredBeside(tenant, { authentication }, credentials, isDemanded);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
       client: flow.client,
       returnTo: flow.returnTo,
       identityId: identity.id,
-      recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
+      recovery: secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.

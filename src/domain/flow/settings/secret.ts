@@ -1,15 +1,19 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
+import type { StepRejected } from "../../form/rejection.ts";
 import { accountName } from "../../identity/account-name.ts";
 import type { Credential, NewCredential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { type CredentialId, newId } from "../../ids.ts";
-import type { Authentication, SettingsMethod, SettingsStep } from "../../method/method.ts";
+import type { Authentication, MethodMemory, SettingsMethod, SettingsStep } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
+import type { AuthenticationMethod } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
-import type { Throttle } from "../../throttle/throttle.ts";
+import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import { isGuessedOut } from "../challenge/wrong-codes.ts";
+import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
@@ -22,6 +26,7 @@ interface SecretSettingsDependencies {
   readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
+  readonly codeMessages: CodeMessages;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -52,10 +57,11 @@ export class SecretSettings {
    * a fresh login nor that of a recovery.
    */
   async prepare(
-    { caller, tenant, flow, state, identity, credentials, step, isPrivileged }: SettingsAttempt,
+    attempt: SettingsAttempt,
     method: SettingsMethod,
     rule: SettingsStep,
   ): Promise<PreparedSecret | StepResult<SettingsTypes>> {
+    const { caller, tenant, flow, state, identity, credentials, step, isPrivileged } = attempt;
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
     const subject = `${tenant.tenantId} ${identity.id} ${standing}`;
@@ -71,9 +77,15 @@ export class SecretSettings {
     const place = placeOf(caller.origin, this.#deps.clock.now());
     const memory = "method" in state ? state.method.memory : undefined;
     const binding = bindingOf(flow);
-    const result = await rule.take({ tenant, step, account, credentials, binding, memory, place });
+    const isFresh = isPrivileged;
+    const counted = await this.#count(attempt, rule, memory);
+    if (counted?.kind === "rejected") return counted;
+    const result = await rule.take({
+      ...{ tenant, step, account, credentials, binding, memory, isFresh, place },
+    });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
+      if (counted !== undefined) await this.#deps.throttle.release(tenant, counted.ticket);
       const { credential, notice, authentication, endsOtherSessions } = result;
       const change = {
         kind: "credential",
@@ -85,11 +97,37 @@ export class SecretSettings {
     }
     const next = { kind: method.kind, memory: result.memory };
     // What is shown next may be a secret: a fresh login comes before it. One that leads elsewhere is not kept waiting.
-    if (result.kind === "continues" && !isPrivileged && memory === undefined) {
+    if (result.kind === "continues" && !isPrivileged && (memory === undefined || rule.sendsTo)) {
       return { kind: "prepared", change: { kind: "method", method: next }, authentication: undefined };
     }
-    const url = result.kind === "redirects" ? result.url : undefined;
-    return { ...this.continue({ flow, state }, next), url };
+    const moved = this.continue({ flow, state }, next);
+    if (result.kind === "redirects") return { ...moved, url: result.url };
+    return { ...moved, messages: this.#deps.codeMessages.messagesOf(attempt, result, identity) };
+  }
+
+  /**
+   * Counts a step of a method that sends a code: the message, or the try. Gives why none can be sent. Throws RATE_LIMITED.
+   *
+   * Security rule (SR-SMS-2): what a session can send that somebody found open or stole is nothing.
+   */
+  async #count(
+    { tenant, flow, count, identity, step, isPrivileged }: SettingsAttempt,
+    rule: SettingsStep,
+    memory: MethodMemory | undefined,
+  ): Promise<StepRejected | { readonly kind: "counted"; readonly ticket: ThrottleTicket } | undefined> {
+    if (rule.sendsTo === undefined) return undefined;
+    const number = rule.sendsTo({ step, memory });
+    if (number !== undefined) {
+      return isPrivileged
+        ? this.#deps.codeMessages.count({ tenant, flow, count }, number, identity)
+        : undefined;
+    }
+    if (memory === undefined || (step.fields.code ?? "") === "") return undefined;
+    const ticket = await count("code_check", { purpose: flow.kind, identityId: identity.id });
+    // The owner is here, so nothing has to be kept silent.
+    if (isGuessedOut(ticket))
+      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: 60_000 });
+    return { kind: "counted", ticket };
   }
 
   /** Goes on with a method that has more to ask. */
@@ -166,10 +204,14 @@ export class SecretSettings {
     shown: Authentication | undefined,
     at: Date,
   ) {
-    if (shown === undefined || session === undefined || session.assuranceLevel === shown.assuranceLevel)
-      return undefined;
+    if (shown === undefined || session === undefined || session.assuranceLevel === "aal2") return undefined;
+    const { authenticationMethods } = session;
+    // Security rule (SR-SMS-4): two text messages are one kind of proof.
+    const isSame = (before: AuthenticationMethod) =>
+      before.kind === shown.kind || (shown.sentBy !== undefined && before.sentBy === shown.sentBy);
+    if (authenticationMethods.some(isSame)) return undefined;
     const proof = { ...shown, purpose: "sign_in", completedAt: at } as const;
-    const methods = [...session.authenticationMethods, proof];
+    const methods = [...authenticationMethods, proof];
     const { origin } = caller;
     return newSession(this.#deps.tokens, tenant, identity.id, { client: flow.client, methods, origin, at });
   }

@@ -23,7 +23,7 @@ import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
-import { bindingOf } from "../shared/second-factors.ts";
+import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { choiceOf, type SettingsAttempt } from "./change.ts";
 import {
@@ -52,6 +52,7 @@ interface SettingsTableDependencies {
   readonly credentials: CredentialSettings;
   readonly deletion: AccountDeletion;
   readonly logins: LoginFlows;
+  readonly secondFactors: SecondFactors;
 }
 
 /** Changing one's own account, as a table. After a recovery only a new secret is on offer. */
@@ -77,6 +78,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   ): StepRule<SettingsTypes, S> => ({
     leadsTo:
       base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
+    ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
@@ -385,8 +387,8 @@ async function applyProfile(
 
 /** Keeps the change, and begins the login that it waits for. */
 function loginFirst(
-  { logins }: SettingsTableDependencies,
-  { caller, flow, state, identity, session }: SettingsAttempt,
+  { logins, secondFactors }: SettingsTableDependencies,
+  { caller, tenant, flow, state, identity, credentials, session }: SettingsAttempt,
   interrupted: SettingsChange,
 ): StepResult<SettingsTypes> {
   const { client, returnTo } = flow;
@@ -402,7 +404,8 @@ function loginFirst(
       );
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return logins.createRefresh(caller, { client, returnTo, clientData, session });
+    const stepsUpTo = secondFactors.highestLevel(tenant, credentials);
+    return logins.createRefresh(caller, { client, returnTo, clientData, session, stepsUpTo });
   };
   const at = choiceOf(state);
   return {
