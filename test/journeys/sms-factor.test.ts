@@ -322,11 +322,32 @@ test("an old session sends nothing before a fresh login (SR-SMS-2)", async () =>
   expect(kept.outcome.case).toBe("saved");
 });
 
+test("an old session uses up nothing that a fresh one needs (SR-SMS-2)", async () => {
+  const strict = await startTestApp({
+    defaultThrottle: true,
+    config: { tenant_defaults: { identity, sms_factor } },
+  });
+  try {
+    const account = await register(strict);
+    strict.clock.advance(3_600_000);
+    const settings = new Settings(strict, account.sessionToken);
+    const phoneNumber = freshPhone();
+    for (let index = 0; index < 8; index++) {
+      expect((await settings.submit("sms", { phoneNumber })).outcome.case).toBe("loginRequired");
+    }
+    const fresh = sessionOf({ outcome: await logIn(strict, account.email) });
+    const own = new Settings(strict, fresh.sessionToken);
+    expect((await own.submit("sms", { phoneNumber })).outcome.case).toBe("nextStep");
+  } finally {
+    await strict.stop();
+  }
+});
+
 // Security rule (SR-SMS-3): no text message goes to a country that is not named, and no more than its budget.
 describe("the countries and budgets of text messages (SR-SMS-3)", () => {
   let limited: TestApp;
   beforeAll(async () => {
-    const courier = { sms: { countries: ["DE", "AT"], daily_budget: 2 } };
+    const courier = { sms: { countries: ["DE", "AT", "CH"], daily_budget: 2 } };
     limited = await startTestApp({ config: { tenant_defaults: { identity, sms_factor, courier } } });
   });
   afterAll(() => limited.stop());
@@ -349,6 +370,22 @@ describe("the countries and budgets of text messages (SR-SMS-3)", () => {
       expect(await sendCode(identifier)).toMatchObject(unavailable);
     }
     expect(await limited.messages(phone)).toEqual([]);
+  });
+
+  test("a login says so as well, and leaves the other ways to go on", async () => {
+    const account = await register(limited);
+    const { settings } = await setUpSms(limited, account, { number: "+41791234567" });
+    const [backup = ""] = await makeBackupCodes(settings);
+    await askedForCode(account.email, limited);
+    const { flow } = await logIn(limited, account.email);
+    // The messages are counted when they are handed on.
+    const asked = async () => {
+      limited.clock.advance(31_000);
+      return (await submit(flow, "sms", { resend: true }, { on: limited })).outcome;
+    };
+    await expect.poll(asked).toMatchObject({ case: "rejected", value: unavailable.outcome.value });
+    const { flow: other } = await logIn(limited, account.email);
+    sessionOf(await submit(other, "backupCode", { code: backup }, { on: limited }));
   });
 
   test("once the messages of the day are used up, nobody gets one there, and the log says so", async () => {
