@@ -13,9 +13,11 @@ import { MessageSender } from "./domain/courier/message-sender.ts";
 import type { Outbox } from "./domain/courier/outbox.ts";
 import type { CourierStore } from "./domain/courier/store.ts";
 import { isAddress } from "./domain/hosts.ts";
+import { isAtOrBelow } from "./domain/method/passkey/origins.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import { Secret } from "./domain/secret.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
+import type { SmsLimits } from "./domain/throttle/sms-limits.ts";
 import { startCourierWorkers } from "./outbound/courier-worker.ts";
 import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
@@ -42,7 +44,12 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
       `${key}: there are no templates in ${defaultLanguage}; there is ${languages.join(", ")}`,
     ]);
   }
-  const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: branding.name });
+  const renderer = new LiquidRenderer({
+    files,
+    defaultLanguage,
+    serviceName: branding.name,
+    pageDomain: pageDomainOf(config.tenantDefaults),
+  });
   try {
     if (overridden.length > 0) await renderer.check();
   } catch (error) {
@@ -50,6 +57,14 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
     throw new TemplateError(`a template of ${templateDirectory} cannot be used: ${error.message}`);
   }
   return renderer;
+}
+
+/** The domain of the pages: that of passkeys, where the page to log in is at or below it. Empty for an IP address. */
+function pageDomainOf({ passkey, publicUrl, flows }: Config["config"]["tenantDefaults"]): string {
+  const page = flows.login.uiUrl || publicUrl;
+  const host = URL.canParse(page) ? new URL(page).hostname : "";
+  if (isAddress(host)) return "";
+  return passkey.rpId !== "" && isAtOrBelow(host, passkey.rpId) ? passkey.rpId : host;
 }
 
 /** `de` of `de-AT`. */
@@ -64,6 +79,8 @@ export async function startCourier(
     readonly store: CourierStore;
     readonly outbox: Outbox;
     readonly renderer: LiquidRenderer;
+    readonly smsLimits: SmsLimits;
+    readonly tenants: Tenants;
     readonly http: OutgoingHttp;
     readonly clock: Clock;
     readonly listen: (onMessages: () => void) => { stop(): Promise<void> };
@@ -77,6 +94,8 @@ export async function startCourier(
   const sender = new MessageSender({
     ...courier,
     transports,
+    takeTextMessage: ({ tenantId, recipient }) =>
+      courier.smsLimits.take({ tenantId }, courier.tenants.byHost(undefined).settings.sms, recipient),
     logger,
     retry: {
       maxAttempts: retry.maxAttempts,

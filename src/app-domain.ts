@@ -37,6 +37,7 @@ import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { Devices } from "./domain/throttle/devices.ts";
+import { SmsLimits } from "./domain/throttle/sms-limits.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
@@ -111,6 +112,7 @@ export function createDomain(
     events: storage.events,
     clock,
   });
+  const smsLimits = new SmsLimits({ store: storage.throttle, digests, clock, logger });
   const throttleAdmin = new ThrottleAdmin({
     store: storage.throttle,
     identities: storage.identities,
@@ -138,6 +140,7 @@ export function createDomain(
     etags: new TraitsEtags({ digests }),
     invitations,
     throttle,
+    smsLimits,
     outbox,
     sealer,
     digests,
@@ -196,6 +199,7 @@ export function createDomain(
     schemas,
     idempotency,
     throttleAdmin,
+    smsLimits,
   };
 }
 

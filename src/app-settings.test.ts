@@ -70,6 +70,9 @@ describe("the settings of the tenant", () => {
       terms: [],
       totp: { enabled: true },
       backupCode: { enabled: true, count: 12 },
+      smsFactor: { enabled: false, countsAsAal2: false },
+      // The mailbox sends nothing, so it takes all.
+      sms: { countries: undefined, dailyBudget: 1000 },
       // Browsers make none for an IP address.
       passkey: {
         ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },

@@ -22,7 +22,12 @@ import {
   writtenFingerprint,
 } from "./domain/method/passkey/origins.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
-import type { BreachCheckSettings, PasskeySettings, TenantSettings } from "./domain/tenant/tenant.ts";
+import type {
+  BreachCheckSettings,
+  PasskeySettings,
+  SmsSettings,
+  TenantSettings,
+} from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
 
 /**
@@ -108,6 +113,8 @@ export function toTenantSettings(
     totp: { enabled: settings.totp.enabled },
     backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
     passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
+    smsFactor: { enabled: settings.smsFactor.enabled, countsAsAal2: settings.smsFactor.countsAsAal2 },
+    sms: smsOf(config),
     session: {
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),
@@ -137,6 +144,13 @@ export function toTenantSettings(
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+/** The development mailbox sends nothing, so it takes messages to all countries unless some are named. */
+function smsOf(config: CompleteConfig): SmsSettings {
+  const { countries, dailyBudget } = config.tenantDefaults.courier.sms;
+  const isAll = countries.length === 0 && courierModeOf(config) === "mailbox";
+  return { countries: isAll ? undefined : new Set(countries), dailyBudget };
 }
 
 /** Passkeys are off where the public URL has an IP address, because browsers make none for it. */

@@ -138,7 +138,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   });
   cleanup.add(() => jobs.stop());
   const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
-  const courier = await startCourier(options, { ...messages, clock, listen, http: domain.outbound.http });
+  const courier = await startCourier(options, {
+    ...{ ...messages, clock, listen, tenants },
+    smsLimits: domain.smsLimits,
+    http: domain.outbound.http,
+  });
   cleanup.add(() => courier.stop());
   for (const warning of config.warnings) logger.warn({}, warning);
 

@@ -79,15 +79,14 @@ function checkPassword({ tenantDefaults: { password } }: CompleteConfig): Proble
 }
 
 /** A policy that nobody can meet would keep everybody out. */
-function checkSecondFactor({
-  tenantDefaults: { secondFactor, totp, passkey, publicUrl },
-}: CompleteConfig): Problem[] {
+function checkSecondFactor({ tenantDefaults: settings }: CompleteConfig): Problem[] {
+  const { secondFactor, totp, passkey, smsFactor, publicUrl } = settings;
   const hasPasskeys = passkey.enabled && publicUrl !== "" && !isAddress(rpIdOf(passkey.rpId, publicUrl));
-  const isOutOfReach = secondFactor.policy === SecondFactorPolicy.REQUIRED && !totp.enabled && !hasPasskeys;
+  const canBeMet = totp.enabled || smsFactor.enabled || hasPasskeys;
   return problemIf(
-    isOutOfReach,
+    secondFactor.policy === SecondFactorPolicy.REQUIRED && !canBeMet,
     "tenant_defaults.second_factor.policy",
-    "cannot be met: switch on totp, or passkey with a public_url that has a domain",
+    "cannot be met: switch on totp or sms_factor, or passkey with a public_url that has a domain",
   );
 }
 

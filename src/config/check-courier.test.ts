@@ -45,6 +45,7 @@ describe("with nothing to send with", () => {
   const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
   const onlySms = {
     OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_URL: "https://sms.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_COUNTRIES: "DE",
     OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
   };
   const off = {
@@ -200,4 +201,30 @@ test("the SMTP server's password is in no configuration that is passed around", 
     JSON.stringify(config, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
   ).not.toContain("hunter2");
   expect(secrets.smtpServer()?.login?.password.reveal()).toBe("hunter2");
+});
+
+// Security rule (SR-SMS-3): text messages go nowhere unless the configuration says so.
+describe("text messages (SR-SMS-3)", () => {
+  const provider = {
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_URL: "https://sms.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
+  };
+  const countries = { OSTIARY_TENANT_DEFAULTS_COURIER_SMS_COUNTRIES: "DE,AT" };
+  const factor = { OSTIARY_TENANT_DEFAULTS_SMS_FACTOR_ENABLED: "true" };
+  const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
+
+  test("need a list of countries where a provider sends them", () => {
+    expect(refusal(provider)).toContain("tenant_defaults.courier.sms.countries");
+    expect(refusal({ ...provider, ...countries })).toBe("");
+    expect(refusal({ ...provider, OSTIARY_TENANT_DEFAULTS_COURIER_SMS_COUNTRIES: "germany" })).toContain(
+      "tenant_defaults.courier.sms.countries",
+    );
+  });
+
+  test("as second factor need something that sends them", () => {
+    expect(refusal({ ...elsewhere, ...factor })).toContain("tenant_defaults.sms_factor.enabled");
+    expect(refusal({ ...smtp, ...factor })).toContain("tenant_defaults.sms_factor.enabled");
+    expect(refusal({ ...elsewhere, ...provider, ...countries, ...factor })).toBe("");
+    expect(refusal(factor)).toBe("");
+  });
 });

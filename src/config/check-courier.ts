@@ -16,6 +16,7 @@ export function checkCourier(config: CompleteConfig): Problem[] {
   return [
     ...checkSending(config),
     ...checkSmtp(config),
+    ...checkSms(config),
     ...problemIf(
       durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay),
       `${prefix}.retry.first_delay`,
@@ -49,6 +50,27 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   return Object.entries(beside).flatMap(([name, isSet]) =>
     problemIf(isSet, `${prefix}.email.smtp.${name}`, message),
   );
+}
+
+/**
+ * Security rule (SR-SMS-3): a provider of text messages without a list of countries is refused, as nothing could be sent, and a second
+ * factor by text message without anything to send it.
+ */
+function checkSms(config: CompleteConfig): Problem[] {
+  const { courier, smsFactor } = config.tenantDefaults;
+  const isSent = courier.sms.provider.case !== undefined;
+  return [
+    ...problemIf(
+      isSent && courier.sms.countries.length === 0,
+      `${prefix}.sms.countries`,
+      "must name the countries that text messages are sent to, for example [DE, AT, CH]",
+    ),
+    ...problemIf(
+      smsFactor.enabled && !isSent && courierModeOf(config) !== "mailbox",
+      "tenant_defaults.sms_factor.enabled",
+      `sends text messages: configure ${prefix}.sms.http, or leave it out`,
+    ),
+  ];
 }
 
 /** Destination of messages. */

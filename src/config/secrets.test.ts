@@ -59,7 +59,9 @@ describe("secrets", () => {
     writeSecret("url", "https://sms.example.com/first");
     const signing_secrets = [`whsec_${Buffer.alloc(24, 7).toString("base64")}`];
     const { secrets } = load({
-      tenant_defaults: { courier: { sms: { http: { url: { file: "url" }, signing_secrets } } } },
+      tenant_defaults: {
+        courier: { sms: { http: { url: { file: "url" }, signing_secrets }, countries: ["DE"] } },
+      },
     });
     writeSecret("url", "https://sms.example.com/second");
     secrets.reload();
@@ -200,7 +202,10 @@ describe("security rule (SR-SECRET-1): secrets are never printed", () => {
       courier: {
         from_address: "a@example.com",
         email: { smtp: { host: "mail.example.com", user: "courier", password: "hunter2" } },
-        sms: { http: { url: "https://sms.example.com/hunter2?key=hunter2", signing_secrets: [signing] } },
+        sms: {
+          http: { url: "https://sms.example.com/hunter2?key=hunter2", signing_secrets: [signing] },
+          countries: ["DE"],
+        },
       },
     },
   };

@@ -218,6 +218,9 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** Why no text message goes to a number: its country is not served, or the messages of the day there are used up. */
+export type TextMessageRefusal = "country" | "budget";
+
 /** A request to another server. */
 export interface OutgoingRequest {
   /** Default GET. Only GET and HEAD follow redirects; another method gets the redirect itself as its answer. */

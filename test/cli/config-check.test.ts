@@ -76,7 +76,11 @@ const lies: readonly (readonly [string, Record<string, string>, string])[] = [
   ],
   [
     "a provider on a private network that is never called",
-    { ...signing("SMS_HTTP"), [`${settings}COURIER_SMS_HTTP_URL`]: "https://10.1.2.3/send" },
+    {
+      ...signing("SMS_HTTP"),
+      [`${settings}COURIER_SMS_HTTP_URL`]: "https://10.1.2.3/send",
+      [`${settings}COURIER_SMS_COUNTRIES`]: "DE",
+    },
     "tenant_defaults.courier.sms.http.url",
   ],
   [

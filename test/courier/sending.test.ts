@@ -1,9 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createSealer } from "../../src/crypto/sealer.ts";
-import type { Delivery, DeliveryResult, MessageTransports } from "../../src/domain/courier/delivery.ts";
+import type {
+  Delivery,
+  DeliveryResult,
+  MessageTransport,
+  MessageTransports,
+} from "../../src/domain/courier/delivery.ts";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import { MessageSender } from "../../src/domain/courier/message-sender.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
+import type { TextMessageRefusal } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { LiquidRenderer } from "../../src/outbound/templates/liquid-renderer.ts";
 import { readTemplateFiles } from "../../src/outbound/templates/template-files.ts";
@@ -23,23 +29,32 @@ const { files } = readTemplateFiles(undefined);
 const temporary: DeliveryResult = { kind: "failed", permanent: false, error: "450 later" };
 
 /** A courier on the real queue, with the provider's answers given. */
-function aCourier(answers: readonly DeliveryResult[] = [{ kind: "sent" }], change: { outbox?: Outbox } = {}) {
+function aCourier(
+  answers: readonly DeliveryResult[] = [{ kind: "sent" }],
+  change: { outbox?: Outbox; refusal?: TextMessageRefusal } = {},
+) {
   const clock = new TestClock();
   const deliveries: Delivery[] = [];
-  const transports: MessageTransports = {
-    email: {
-      keepsMessages: false,
-      deliver: async (delivery) => {
-        deliveries.push(delivery);
-        return answers[Math.min(deliveries.length, answers.length) - 1] ?? { kind: "sent" };
-      },
+  const { refusal } = change;
+  const transport: MessageTransport = {
+    keepsMessages: false,
+    deliver: async (delivery) => {
+      deliveries.push(delivery);
+      return answers[Math.min(deliveries.length, answers.length) - 1] ?? { kind: "sent" };
     },
   };
+  const transports: MessageTransports = { email: transport, ...(refusal && { sms: transport }) };
   const sender = new MessageSender({
     store: tenants.storage.messages,
     outbox: change.outbox ?? testOutbox,
-    renderer: new LiquidRenderer({ files, defaultLanguage: "en", serviceName: "Acme" }),
+    renderer: new LiquidRenderer({
+      files,
+      defaultLanguage: "en",
+      serviceName: "Acme",
+      pageDomain: "id.example.com",
+    }),
     transports,
+    takeTextMessage: async () => refusal,
     retry: { maxAttempts: 3, firstDelayMs: 1_000, maxDelayMs: 60_000 },
     clock,
     logger: silentLogger,
@@ -110,6 +125,28 @@ describe("a message", () => {
     expect(await courier.work()).toBe(0);
     courier.clock.advance(1);
     expect(await courier.work()).toBe(1);
+  });
+
+  // Security rule (SR-SMS-3): what may not be sent is not handed on.
+  test("by text message is given up or waits where none may go to its country (SR-SMS-3)", async () => {
+    const toPhone = { recipient: "+491712345678", channel: "sms" } as const;
+    const elsewhere = aCourier([{ kind: "sent" }], { refusal: "country" });
+    const never = await elsewhere.enqueue(fresh(elsewhere, toPhone));
+    const later = await elsewhere.enqueue(fresh(elsewhere));
+    expect(await elsewhere.work()).toBe(2);
+    expect(elsewhere.deliveries.map(({ id }) => id)).toEqual([later]);
+    expect(await elsewhere.find(never)).toMatchObject({
+      state: "failed",
+      lastError: expect.stringContaining("courier.sms.countries"),
+    });
+    const usedUp = aCourier([{ kind: "sent" }], { refusal: "budget" });
+    const waiting = await usedUp.enqueue(fresh(usedUp, toPhone));
+    await usedUp.work();
+    expect(usedUp.deliveries).toEqual([]);
+    expect(await usedUp.find(waiting)).toMatchObject({
+      state: "queued",
+      lastError: expect.stringContaining("courier.sms.daily_budget"),
+    });
   });
 
   // Security rule (SR-MAIL-2): a code that is worth nothing any more is not sent.

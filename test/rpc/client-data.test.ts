@@ -40,7 +40,12 @@ async function mailTo(recipient: string) {
   const content = (await app.messages(recipient)).at(-1)?.content;
   if (content === undefined) throw new Error("there is no mail");
   const { files } = readTemplateFiles(folder);
-  const renderer = new LiquidRenderer({ files, defaultLanguage: "en", serviceName: "Acme" });
+  const renderer = new LiquidRenderer({
+    files,
+    defaultLanguage: "en",
+    serviceName: "Acme",
+    pageDomain: "id.example.com",
+  });
   await renderer.check();
   const mail = await renderer.render(content, "email", "en");
   if (mail.channel !== "email") throw new Error("there is no mail");

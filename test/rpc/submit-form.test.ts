@@ -30,6 +30,7 @@ import {
   walkRequiredActions,
   walkSecondFactors,
   walkSettings,
+  walkSms,
   walkStagedLogin,
   walkStagedRegistration,
 } from "../support/form-walks.ts";
@@ -74,6 +75,7 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     ["a recovery by one of several addresses, and the new password", () => app, walkRecoveryChoice],
     ["settings", () => app, walkSettings],
     ["second factors", () => app, walkSecondFactors],
+    ["codes by text message", () => app, walkSms],
     ["passkeys", () => app, walkPasskeys],
     ["required actions", () => app, walkRequiredActions],
   ];

@@ -131,6 +131,7 @@ describe("every method", () => {
       "totp.code",
       "backup_code.code",
       "passkey.response",
+      "sms.code",
       "traits",
       "client_data",
     ]);

@@ -33,8 +33,14 @@ const smtp = createSmtpTransport({
 const sender = new MessageSender({
   store: storage.messages,
   outbox: testOutbox,
-  renderer: new LiquidRenderer({ files, defaultLanguage: "en", serviceName: "Acme" }),
+  renderer: new LiquidRenderer({
+    files,
+    defaultLanguage: "en",
+    serviceName: "Acme",
+    pageDomain: "id.example.com",
+  }),
   transports: { email: smtp },
+  takeTextMessage: async () => undefined,
   retry: { maxAttempts: 50, firstDelayMs: 100, maxDelayMs: 1_000 },
   clock: { now: () => new Date() },
   logger: silentLogger,

@@ -71,3 +71,29 @@ export async function makeBackupCodes(settings: Settings): Promise<readonly stri
   if (kept.outcome.case !== "saved") throw new Error(`the codes were ${kept.outcome.case}`);
   return offer.part.value.codes;
 }
+
+let phones = 0;
+
+/** A telephone number of Germany that no other test has. */
+export function freshPhone(): string {
+  return `+49171${2_000_000 + ((process.pid * 1000 + ++phones) % 7_000_000)}`;
+}
+
+/** The newest code that was sent to a number; empty if there is none. */
+export async function codeSentTo(app: TestApp, number: string): Promise<string> {
+  return (await app.messages(number)).filter(({ code }) => code !== "").at(-1)?.code ?? "";
+}
+
+/** An account with codes by text message, set up in the session of the token. */
+export async function setUpSms(
+  app: TestApp,
+  { sessionToken }: Pick<SignedIn, "sessionToken">,
+  { number = freshPhone(), protocol }: { readonly number?: string; readonly protocol?: Protocol } = {},
+): Promise<{ readonly number: string; readonly settings: Settings }> {
+  const settings = new Settings(app, sessionToken, protocol);
+  const asked = await settings.submit("sms", { phoneNumber: number });
+  if (asked.outcome.case !== "nextStep") throw new Error(`the number was ${asked.outcome.case}`);
+  const kept = await settings.submit("sms", { code: await codeSentTo(app, number) });
+  if (kept.outcome.case !== "saved") throw new Error(`the code was ${kept.outcome.case}`);
+  return { number, settings };
+}

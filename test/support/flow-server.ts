@@ -21,10 +21,12 @@ import { Secret } from "../../src/domain/secret.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
 import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
+import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages } from "./app.ts";
 import { TestClock } from "./clock.ts";
+import { silentLogger } from "./postgres.ts";
 import { anEvent, anIdentity, aPassword, noon, origin, someSettings } from "./records.ts";
 
 /** The default schema, with a user name as well. */
@@ -93,6 +95,7 @@ export class FlowServer {
       schemas,
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
+      smsLimits: new SmsLimits({ store: storage.throttle, digests, clock, logger: silentLogger }),
       throttle: new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock }),
       outbox: new Outbox({ sealer }),
       sealer,

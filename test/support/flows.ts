@@ -33,9 +33,11 @@ import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import type { SharedLimitName } from "../../src/domain/tenant/throttle-settings.ts";
 import { counterKey } from "../../src/domain/throttle/counter-keys.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
+import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { TestClock } from "./clock.ts";
+import { silentLogger } from "./postgres.ts";
 import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
 
 /** A person with two e-mail addresses, a user name, and a trait that is only written. */
@@ -189,14 +191,17 @@ export class TestFlows {
       challenges: createBoundChallenges(sealingSecrets),
     };
     const events = { append: async (_scope: TenantScope, change: unknown) => this.#note("events", change) };
+    const counters = {
+      take: async (_scope: TenantScope, request: CountRequest) => {
+        this.counted.push(request);
+        return this.counts(request);
+      },
+      release: async (_scope: TenantScope, change: unknown) => this.#note("release", change),
+      read: async () => [],
+    } as unknown as ThrottleStore;
+    const smsLimits = new SmsLimits({ store: counters, digests, clock, logger: silentLogger });
     const throttle = new Throttle({
-      store: {
-        take: async (_scope: TenantScope, request: CountRequest) => {
-          this.counted.push(request);
-          return this.counts(request);
-        },
-        release: async (_scope: TenantScope, change: unknown) => this.#note("release", change),
-      } as ThrottleStore,
+      store: counters,
       digests,
       devices: new Devices({ tokens, clock }),
       events: events as unknown as EventStore,
@@ -219,6 +224,7 @@ export class TestFlows {
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       throttle,
+      smsLimits,
       outbox: this.outbox,
       sealer,
       digests,

@@ -31,6 +31,7 @@ import { toValue } from "../../src/transport/rpc/convert/value.ts";
 import { freshEmail, goodPassword, sessionTokenOf } from "./accounts.ts";
 import type { TestApp } from "./app.ts";
 import { refusal } from "./errors.ts";
+import { freshPhone } from "./factors.ts";
 import { type FlowKindCalls, flowKinds, type Shown } from "./flow-kinds.ts";
 import { tokenOf } from "./links.ts";
 import { optionsOf } from "./passkeys.ts";
@@ -122,6 +123,7 @@ export const walkConfig = {
     // Browsers make no passkeys for the IP address that tests have otherwise.
     passkey: { rp_id: "id.example.com", origins: ["https://id.example.com"] },
     enumeration_safe: false,
+    sms_factor: { enabled: true },
     link: { enabled: true },
     terms: [{ id: "terms", version: "1", title: "Terms", url: "/terms" }],
     identity: { schemas: personSchemas },
@@ -388,6 +390,32 @@ export async function walkRequiredActions(app: TestApp, walker: Walker): Promise
   const other = await ask(RequiredActionTiming.WHEN_CONVENIENT, []);
   const settings = await walker.begin("settings", { bearer });
   await settings.press("acceptTerms", other);
+}
+
+/** Sets up codes by text message, and signs in with one. */
+export async function walkSms(app: TestApp, walker: Walker): Promise<void> {
+  const person = await createPerson(app);
+  const identifier = person.email;
+  const number = freshPhone();
+  const bearer = await sessionTokenOf(app, identifier);
+  const settings = await walker.begin("settings", { bearer });
+  await settings.press("sms", { "sms.phoneNumber": "0171" });
+  await settings.press("sms", { "sms.phoneNumber": number });
+  await settings.press("sms", { "sms.code": "abc" });
+  await settings.press("sms", { "sms.resend": true });
+  await settings.press("sms", {
+    "sms.code": await walker.codeFor(number),
+    "sms.endOtherSessions": true,
+  });
+
+  const login = await walker.begin("login");
+  await login.press("password", { identifier, ...password(goodPassword) });
+  await login.press("sms");
+  await login.press("sms", { "sms.code": "abc" });
+  await login.press("sms", { "sms.resend": true });
+  await login.press("back");
+  await login.press("sms");
+  await login.press("sms", { "sms.code": await walker.codeFor(number) });
 }
 
 /** Makes an account with a passkey, signs in with it, and adds another one. */

@@ -189,6 +189,8 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       userVerification: "preferred",
     },
     backupCode: { enabled: true, count: 12 },
+    smsFactor: { enabled: false, countsAsAal2: false },
+    sms: { countries: undefined, dailyBudget: 1000 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {
       lifetimeMs: 24 * hourMs,

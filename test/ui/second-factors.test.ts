@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
+import { codeSentTo, freshPhone } from "../support/factors.ts";
 import { TotpDevice } from "../support/totp-device.ts";
 import { identifier, password, submit, Visitors } from "./visitors.ts";
 
@@ -94,5 +95,65 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "text=Ändern oder entfernen: Authenticator-App");
     await page.click("[data-step='backupCodes']");
     await appears(page, "text=Ich habe sie aufbewahrt");
+  });
+});
+
+describe.skipIf(!chromiumInstalled)("codes by text message on the self-service pages, in Chromium", () => {
+  let app: TestApp;
+  let visitors: Visitors;
+  beforeAll(async () => {
+    app = await startTestApp({ config: { tenant_defaults: { sms_factor: { enabled: true } } } });
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave());
+  afterAll(() => app.stop());
+
+  const next = "[data-step='sms']:not([name='sms.resend'])";
+  const code = "[name='sms.code']";
+
+  async function setUp(page: Page): Promise<string> {
+    const number = freshPhone();
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    await page.fill("[name='sms.phoneNumber']", number);
+    await page.click(next);
+    await appears(page, code);
+    expect(await page.getAttribute(code, "autocomplete")).toBe("one-time-code");
+    await page.fill(code, await codeSentTo(app, number));
+    await page.click(next);
+    await appears(page, saved);
+    return number;
+  }
+
+  test("are set up, asked for, sent again and shown", async () => {
+    const { page, address } = await visitors.register();
+    const number = await setUp(page);
+    await page.goto(`${app.publicUrl}/ui/sessions`);
+    await page.click("text=Sign out");
+    await page.waitForURL("**/ui/login*");
+    await page.fill(identifier, address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await appears(page, `text=A code can be sent to +49****${number.slice(-2)}`);
+    await page.click(next);
+    await appears(page, code);
+    const first = await codeSentTo(app, number);
+    await page.click("[name='sms.resend']");
+    await appears(page, "text=Please wait");
+    app.clock.advance(60_000);
+    await page.click("[name='sms.resend']");
+    await expect.poll(() => codeSentTo(app, number)).not.toBe(first);
+    await page.fill(code, first);
+    await page.click(next);
+    await appears(page, "text=not the code that was sent last");
+    await page.fill(code, await codeSentTo(app, number));
+    await page.click(next);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("speak German", async () => {
+    const { page } = await visitors.register({ locale: "de-CH" });
+    await setUp(page);
+    await appears(page, "text=Ändern oder entfernen: Codes per SMS");
+    await appears(page, "text=Andere Nummer verwenden");
   });
 });

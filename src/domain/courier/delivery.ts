@@ -1,4 +1,5 @@
-import type { MessageId } from "../ids.ts";
+import type { MessageId, TenantId } from "../ids.ts";
+import type { TextMessageRefusal } from "../ports.ts";
 import type { MessageChannel, MessageContent, MessageTemplate } from "./message.ts";
 
 /** A message as a person reads it. */
@@ -20,6 +21,13 @@ export interface Delivery {
   readonly recipient: string;
   readonly message: RenderedMessage;
 }
+
+/** Counts a text message that is handed on; gives why it must not be. Implemented in src/domain/throttle. */
+export type TakeTextMessage = (message: {
+  readonly tenantId: TenantId;
+  /** E.164. */
+  readonly recipient: string;
+}) => Promise<TextMessageRefusal | undefined>;
 
 /** Result of delivering a message. */
 export type DeliveryResult =

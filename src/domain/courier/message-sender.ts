@@ -3,7 +3,13 @@ import { type EventType, newEvent, serverOrigin } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
-import type { DeliveryResult, MessageRenderer, MessageTransports, RenderedMessage } from "./delivery.ts";
+import type {
+  DeliveryResult,
+  MessageRenderer,
+  MessageTransports,
+  RenderedMessage,
+  TakeTextMessage,
+} from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
 import { delayAfter, type RetryPolicy } from "./retry.ts";
 import type { ClaimedMessage, CourierStore } from "./store.ts";
@@ -16,6 +22,7 @@ interface Deps {
   readonly outbox: Outbox;
   readonly renderer: MessageRenderer;
   readonly transports: MessageTransports;
+  readonly takeTextMessage: TakeTextMessage;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -104,8 +111,30 @@ export class MessageSender {
       const reason = error instanceof Error ? error.message : String(error);
       return { kind: "failed", permanent: false, error: `its template failed: ${reason}` };
     }
+    if (rendered.channel === "sms") {
+      const refused = await this.#refusalOf(message);
+      if (refused !== undefined) return refused;
+    }
     const { id, template, language, recipient } = message;
     return transport.deliver({ id, template, language, recipient, message: rendered });
+  }
+
+  /** Why a text message is not handed on. Each try counts: a provider may have sent what it did not confirm. */
+  async #refusalOf(message: ClaimedMessage): Promise<DeliveryResult | undefined> {
+    const refusal = await this.#deps.takeTextMessage(message);
+    switch (refusal) {
+      case undefined:
+        return undefined;
+      case "country":
+        return givenUp("its country is not among tenant_defaults.courier.sms.countries");
+      case "budget": {
+        const error =
+          "the day's messages to its country are used up: tenant_defaults.courier.sms.daily_budget";
+        return { kind: "failed", permanent: false, error };
+      }
+      default:
+        return refusal satisfies never;
+    }
   }
 
   #event(type: EventType, message: ClaimedMessage, data: { attempts?: number } = {}) {

@@ -8,6 +8,7 @@ import type { Methods } from "../method/method.ts";
 import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { SmsLimits } from "../throttle/sms-limits.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import { AnyFlows } from "./any-flows.ts";
 import { Challenges } from "./challenge/challenges.ts";
@@ -39,6 +40,7 @@ import { SecretSettings } from "./settings/secret.ts";
 import { SettingsFlows } from "./settings/settings-flows.ts";
 import { settingsTable } from "./settings/steps.ts";
 import type { SettingsStore } from "./settings/store.ts";
+import { CodeMessages } from "./shared/code-messages.ts";
 import { FlowAccess } from "./shared/flow-access.ts";
 import { FlowAnswers } from "./shared/flow-answers.ts";
 import { FlowEngine } from "./shared/flow-engine.ts";
@@ -64,6 +66,7 @@ interface FlowParts {
   readonly etags: TraitsEtags;
   readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
+  readonly smsLimits: SmsLimits;
   readonly outbox: Outbox;
   readonly sealer: Sealer;
   readonly digests: KeyedDigests;
@@ -82,7 +85,8 @@ export function createFlows(parts: FlowParts) {
   const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login, challenges });
-  const common = { ...parts, flows, identities, access, engine, challenges, secondFactors };
+  const codeMessages = new CodeMessages(parts);
+  const common = { ...parts, codeMessages, flows, identities, access, engine, challenges, secondFactors };
 
   const profile = new ProfileSettings({ ...common, store: stores.settings });
   const pending = new PendingActions({ ...common, methods: methods.settings, profile });

@@ -20,7 +20,9 @@ export type RejectionReason =
   | "CREDENTIAL_GONE"
   | "CREDENTIAL_TAKEN"
   | "PASSKEY_INVALID"
-  | "CREDENTIALS_TOO_MANY";
+  | "CREDENTIALS_TOO_MANY"
+  | "SMS_UNAVAILABLE"
+  | "SECOND_FACTOR_SAME_KIND";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";

@@ -15,6 +15,14 @@ export function toE164(text: string): string | undefined {
 }
 
 /**
+ * The country of a telephone number in E.164, by its ISO 3166-1 code (`DE`); undefined if it belongs to none, as a satellite telephone
+ * does.
+ */
+export function countryOfPhone(number: string): string | undefined {
+  return library().parsePhoneNumberFromString(number)?.country;
+}
+
+/**
  * The plain spelling of what can only be meant as an international telephone number: a plus, then digits and punctuation.
  * Undefined for all else. Read as people paste it: with the direction marks that contact apps put around a number, with the
  * dashes and blanks of web pages, in full width, and as a `tel:` URI (RFC 3966).

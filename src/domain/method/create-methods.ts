@@ -16,6 +16,7 @@ import { PasskeyMethod } from "./passkey/passkey-method.ts";
 import type { BreachedAtLogin } from "./password/breached-at-login.ts";
 import { PasswordMethod } from "./password/password-method.ts";
 import type { PasswordPolicy } from "./password/policy.ts";
+import { SmsMethod } from "./sms/sms-method.ts";
 import { TotpMethod } from "./totp/totp-method.ts";
 
 /** What methods are made of; each takes what it needs. */
@@ -36,11 +37,12 @@ export function createMethods(deps: MethodParts): Methods {
   const password = new PasswordMethod(deps);
   const passkey = new PasskeyMethod(deps);
   const totp = new TotpMethod(deps);
+  const sms = new SmsMethod(deps);
   const backupCode = new BackupCodeMethod(deps);
   return {
-    login: [password, passkey, totp, backupCode],
+    login: [password, passkey, totp, sms, backupCode],
     registration: [password, passkey],
-    settings: [password, passkey, totp, backupCode],
+    settings: [password, passkey, totp, sms, backupCode],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
   };
 }

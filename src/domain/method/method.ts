@@ -35,6 +35,8 @@ export type MethodMemory = JsonObject;
 export interface StepContinues {
   readonly kind: "continues";
   readonly memory: MethodMemory;
+  /** A text message that goes out with it. Default: none. */
+  readonly sends?: { readonly recipient: string; readonly content: MessageContent };
 }
 
 /** A step that goes on elsewhere: the browser comes back with the method's next step. */
@@ -52,6 +54,8 @@ export interface Authentication {
   readonly userVerified?: boolean;
   /** The credential, of a kind that an identity can have several of. */
   readonly credentialId?: CredentialId;
+  /** `sms`: what was shown came by text message. Default: it did not. */
+  readonly sentBy?: "sms";
 }
 
 /** The flow that a step belongs to, and where it stands: what is bound to it is good until the next step is taken. */
@@ -182,6 +186,10 @@ export interface LoginMethod extends CredentialMethod {
    * whether it is the candidate's.
    */
   lookupKey?(field: (name: string) => unknown): string;
+  /** `sms`: what it asks for comes by text message, so it is no second kind beside another text message. */
+  readonly sentBy?: "sms";
+  /** What its proof is worth beside one of another kind. Default `aal2`. */
+  assuranceLevel?(tenant: Tenant): AssuranceLevel;
   /** What the flow remembers of an account's credentials, to draw the method's nodes where it is wanted second. */
   noteOf?(credentials: readonly Credential[]): JsonObject;
   /** Whether a credential of its kind signs in without another proof. Default: it does. */
@@ -191,7 +199,16 @@ export interface LoginMethod extends CredentialMethod {
   /** What the offer says to forms that are written by hand. Default: nothing. */
   loginOffer?(tenant: Tenant, stage: LoginStage): JsonObject;
   /** What is wrong with a step that cannot be a proof for any account. It is refused before anything is counted or read. */
-  unreadable?(step: SubmittedStep): StepRejected | undefined;
+  unreadable?(
+    tenant: Tenant,
+    step: SubmittedStep,
+    memory: MethodMemory | undefined,
+  ): StepRejected | undefined;
+  /**
+   * The telephone number that a step has a code sent to: it is counted as a message, not as a guess. Undefined: the step is a try.
+   * Default: each is.
+   */
+  sendsTo?(attempt: Pick<LoginAttempt, "step" | "candidate" | "memory">): string | undefined;
   /**
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
@@ -217,6 +234,8 @@ export interface SecretAttempt {
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
+  /** Whether the owner has shown lately who they are. What costs money waits for it. */
+  readonly isFresh: boolean;
   /** When and where it is made, for what the owner is told. */
   readonly place: NoticePlace;
 }
@@ -273,6 +292,8 @@ export interface SettingsStep {
   readonly setsNewSecret?: boolean;
   /** The step's own nodes, its button last. */
   nodes(stage: SettingsStage): readonly Node[];
+  /** As in `LoginMethod`. A step that has it counts its tries with the codes of the account. */
+  sendsTo?(attempt: Pick<SecretAttempt, "step" | "memory">): string | undefined;
   /** Checks what was submitted, and makes the credential. */
   take(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
 }

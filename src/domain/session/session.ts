@@ -21,6 +21,8 @@ export interface AuthenticationMethod {
   readonly userVerified?: boolean;
   /** The credential, of a kind that an identity can have several of. */
   readonly credentialId?: CredentialId;
+  /** `sms`: what was shown came by text message. Default: it did not. */
+  readonly sentBy?: "sms";
   readonly completedAt: Date;
 }
 

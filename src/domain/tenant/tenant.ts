@@ -87,6 +87,9 @@ export interface TenantSettings {
   /** `count`: how many are made at once. */
   readonly backupCode: { readonly enabled: boolean; readonly count: number };
   readonly passkey: PasskeySettings;
+  /** Codes by text message as a second factor. */
+  readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
+  readonly sms: SmsSettings;
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;
@@ -114,6 +117,14 @@ export interface TenantSettings {
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;
+}
+
+/** The settings of all text messages. */
+export interface SmsSettings {
+  /** The countries that they are sent to, by their ISO 3166-1 codes. Undefined: to all, where none leaves the machine. */
+  readonly countries: ReadonlySet<string> | undefined;
+  /** How many are sent to each country in a day. */
+  readonly dailyBudget: number;
 }
 
 /** The settings of passkeys (WebAuthn). */

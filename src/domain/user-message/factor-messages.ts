@@ -30,8 +30,8 @@ export const totpHelp = (): UserMessage =>
     "Scan the image with your authenticator app, or type the key into it. Then enter the code that it shows.",
   );
 
-/** The button that sends the first code of an app. */
-export const confirmTotp = (): UserMessage => info(9000303, "Confirm");
+/** The button that sends the first code of a second factor. */
+export const confirmFactor = (): UserMessage => info(9000303, "Confirm");
 
 /** A code of an app that is wrong, or was used. */
 export const totpWrong = (): UserMessage =>
@@ -40,8 +40,8 @@ export const totpWrong = (): UserMessage =>
     "That is not the code that your app shows now. Each code counts once: wait for the next one.",
   );
 
-/** What can be no code of an app. */
-export const totpMalformed = (digits: number): UserMessage =>
+/** What can be no code of an app or of a text message. */
+export const factorCodeMalformed = (digits: number): UserMessage =>
   error(9000304, `The code has ${digits} digits.`, { digits });
 
 /** The heading of authenticator apps. */
@@ -183,11 +183,71 @@ export const passkeyComesSecond = (): UserMessage =>
 export const passkeysTooMany = (most: number): UserMessage =>
   error(9000352, `Your account has ${most} passkeys already. Remove one first.`, { most });
 
+/** The heading of codes by text message. */
+export const smsTitle = (): UserMessage => info(9000402, "Codes by text message");
+
+/** The label of the number that codes go to. */
+export const smsNumberLabel = (): UserMessage => info(9000403, "Telephone number, with its country code");
+
+/** The button that begins with codes by text message, where there are none. */
+export const setUpSms = (): UserMessage => info(9000404, "Set up codes by text message");
+
+/** The same, in the place of a former number. */
+export const replaceSms = (): UserMessage => info(9000405, "Use another number");
+
+/** What can be no telephone number. */
+export const smsNumberInvalid = (): UserMessage =>
+  error(9000406, "Enter a telephone number with its country code, for example +49 171 2345678.");
+
+/** A code can be sent. */
+export const smsOffered = (number: string): UserMessage =>
+  info(9000407, `A code can be sent to ${number} by text message.`, { number });
+
+/** The button that sends it. */
+export const sendSms = (): UserMessage => info(9000408, "Send me a code");
+
+/** A code was sent. */
+export const smsSent = (number: string): UserMessage =>
+  info(9000409, `A code was sent to ${number} by text message.`, { number });
+
+/** A code by text message that is wrong. */
+export const smsWrong = (): UserMessage =>
+  error(
+    9000410,
+    "That is not the code that was sent last, or it has expired. Check it, or have another one sent.",
+  );
+
+/** A number in a country that text messages are not sent to. */
+export const smsCountry = (): UserMessage =>
+  error(9000411, "Text messages to this country are not sent. Use another number, or another way.");
+
+/** The text messages of the day to a country are used up. */
+export const smsUsedUp = (): UserMessage =>
+  error(
+    9000412,
+    "No more text messages can be sent to this country for now. Use another way, or try again later.",
+  );
+
+/** A proof by text message, of an account whose second factor is one as well. */
+export const smsComesSecond = (): UserMessage =>
+  error(
+    9000413,
+    "Your account asks for a code by text message as its second factor, so it takes something else first, such as your password.",
+  );
+
+/** A recovery by text message, of an account whose second factor is one as well. */
+export const smsRecoversNothing = (): UserMessage =>
+  error(
+    9000414,
+    "Your second factor is a code by text message, so a text message alone does not give you your account back. Use your e-mail address.",
+  );
+
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",
   totp: "Authenticator app",
   backup_code: "Backup codes",
   passkey: "Passkey",
+  sms: "Codes by text message",
 };
 
 function dayOf(time: Date): string {

@@ -14,14 +14,23 @@ afterEach(() => {
 });
 
 /** A renderer with these files over the built-in ones. */
-function rendererWith(own: Record<string, string> = {}, defaultLanguage = "en"): LiquidRenderer {
+function rendererWith(
+  own: Record<string, string> = {},
+  defaultLanguage = "en",
+  pageDomain = "id.example.com",
+): LiquidRenderer {
   folder = mkdtempSync(join(tmpdir(), "ostiary-templates-"));
   for (const [name, text] of Object.entries(own)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
   const { files } = readTemplateFiles(folder);
-  return new LiquidRenderer({ files, defaultLanguage, serviceName: "Acme & Sons" });
+  return new LiquidRenderer({
+    files,
+    defaultLanguage,
+    serviceName: "Acme & Sons",
+    pageDomain,
+  });
 }
 
 async function mail(renderer: LiquidRenderer, content: MessageContent, language = "en") {
@@ -46,6 +55,22 @@ describe("the built-in templates", () => {
     }
     await rendererWith().check();
   });
+
+  test.each(["en", "de"])(
+    "bind a code by text message to the pages in its last line, in %s",
+    async (language) => {
+      const bound = rendererWith();
+      const unbound = rendererWith({}, "en", "");
+      for (const template of messageTemplates) {
+        const content = sampleContent(template);
+        const lines = async (renderer: LiquidRenderer) =>
+          (await renderer.render(content, "sms", language)).text.split("\n");
+        const isCode = "code" in content.data;
+        expect((await lines(bound)).at(-1) === "@id.example.com #123456").toBe(isCode);
+        expect((await lines(unbound)).join("\n")).not.toContain("#123456");
+      }
+    },
+  );
 
   test.each(messageTemplates)(
     "%s says what it is to say in every part, without tracking",

@@ -26,6 +26,8 @@ interface LiquidRendererOptions {
   readonly defaultLanguage: string;
   /** Name of the service for people. */
   readonly serviceName: string;
+  /** The domain of the pages, to which a browser that reads text messages binds their codes. Empty: they are bound to none. */
+  readonly pageDomain: string;
 }
 
 interface Engines {
@@ -97,6 +99,7 @@ export class LiquidRenderer implements MessageRenderer {
         ...variablesOf(content, language),
         language,
         service_name: this.#options.serviceName,
+        page_domain: this.#options.pageDomain,
         client_data: engines.clientData(content.clientData ?? {}),
       });
     } catch (error) {

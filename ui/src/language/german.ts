@@ -9,6 +9,7 @@ const credentials: Readonly<Record<string, string>> = {
   totp: "Authenticator-App",
   backup_code: "Ersatzcodes",
   passkey: "Passkey",
+  sms: "Codes per SMS",
 };
 
 /** A credential by the name that its owner gave it, else by its kind. */
@@ -291,6 +292,28 @@ export const german: Words = {
         ? "Das wurde inzwischen an anderer Stelle geändert."
         : `Das wurde inzwischen an anderer Stelle geändert. Sie hatten eingegeben: ${String(typed)}`,
     9000401: "Dafür braucht es eine Anmeldung, die hier nicht eingerichtet ist.",
+    9000402: "Codes per SMS",
+    9000403: "Telefonnummer mit Ländervorwahl",
+    9000404: "Codes per SMS einrichten",
+    9000405: "Andere Nummer verwenden",
+    9000406: "Geben Sie eine Telefonnummer mit Ländervorwahl ein, zum Beispiel +49 171 2345678.",
+    9000407: "Ein Code kann per SMS an {number} gehen.",
+    9000408: "Code senden",
+    9000409: "Ein Code ist per SMS an {number} unterwegs.",
+    9000410:
+      "Das ist nicht der Code, der zuletzt gesendet wurde, oder er ist abgelaufen. Prüfen Sie ihn, oder lassen Sie einen " +
+      "anderen senden.",
+    9000411:
+      "In dieses Land werden keine SMS gesendet. Nehmen Sie eine andere Nummer oder einen anderen Weg.",
+    9000412:
+      "In dieses Land können zurzeit keine SMS mehr gesendet werden. Wählen Sie einen anderen Weg, oder versuchen Sie es " +
+      "später noch einmal.",
+    9000413:
+      "Ihr Konto fragt als zweiten Faktor nach einem Code per SMS, darum beginnt es mit etwas anderem, zum Beispiel Ihrem " +
+      "Passwort.",
+    9000414:
+      "Ihr zweiter Faktor ist ein Code per SMS, darum bekommen Sie Ihr Konto nicht durch eine SMS allein zurück. Nehmen Sie " +
+      "Ihre E-Mail-Adresse.",
     9000500:
       "Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal. Wenn es dabei bleibt, nennen Sie uns diese Nummer: {request_id}.",
     9000501:

@@ -73,6 +73,13 @@ export enum MethodKind {
    * @generated from enum value: METHOD_KIND_OIDC = 7;
    */
   OIDC = 7,
+
+  /**
+   * A code that is sent by text message to a number that was set up as second factor.
+   *
+   * @generated from enum value: METHOD_KIND_SMS = 8;
+   */
+  SMS = 8,
 }
 
 /**

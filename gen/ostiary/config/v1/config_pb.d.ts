@@ -861,6 +861,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: repeated ostiary.config.v1.TermsConfig terms = 19;
    */
   terms: TermsConfig[];
+
+  /**
+   * Codes by text message as a second factor.
+   *
+   * @generated from field: ostiary.config.v1.SmsFactorConfig sms_factor = 20;
+   */
+  smsFactor?: SmsFactorConfig | undefined;
 };
 
 /**
@@ -1114,6 +1121,23 @@ export declare type SmsConfig = Message<"ostiary.config.v1.SmsConfig"> & {
     value: HttpDeliveryConfig;
     case: "http";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The countries that text messages are sent to, by their ISO 3166-1 codes: `[DE, AT, CH]`. It holds for all text
+   * messages, because anybody can have the server send one to a number that earns them money. Empty: to none, so a
+   * provider needs at least one. The development mailbox, which sends nothing, then takes all.
+   *
+   * @generated from field: repeated string countries = 2;
+   */
+  countries: string[];
+
+  /**
+   * How many text messages are sent to each country in a day. They are given back evenly over the day. Beyond it none is sent
+   * there, people are told to come back later, and the log says so.
+   *
+   * @generated from field: uint32 daily_budget = 3;
+   */
+  dailyBudget: number;
 };
 
 /**
@@ -1754,6 +1778,36 @@ export declare type BackupCodeConfig = Message<"ostiary.config.v1.BackupCodeConf
  * Use `create(BackupCodeConfigSchema)` to create a new message.
  */
 export declare const BackupCodeConfigSchema: GenMessage<BackupCodeConfig>;
+
+/**
+ * SmsFactorConfig configures codes by text message as a second factor. Not the codes that verify a telephone number or sign in by
+ * one: `code` and the identity schema decide about these.
+ *
+ * @generated from message ostiary.config.v1.SmsFactorConfig
+ */
+export declare type SmsFactorConfig = Message<"ostiary.config.v1.SmsFactorConfig"> & {
+  /**
+   * Whether people can set up a telephone number that logins send a code to. Off by default: text messages can be read by others
+   * who take over the number, and each costs money (NIST SP 800-63B-4, section 3.1.3.3, calls them restricted). Needs
+   * `courier.sms`. Switched off, those who have one are asked for it no more.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * Whether such a code beside another kind of proof is worth `aal2`. Otherwise it satisfies the login, which stays at `aal1`.
+   *
+   * @generated from field: bool counts_as_aal2 = 2;
+   */
+  countsAsAal2: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SmsFactorConfig.
+ * Use `create(SmsFactorConfigSchema)` to create a new message.
+ */
+export declare const SmsFactorConfigSchema: GenMessage<SmsFactorConfig>;
 
 /**
  * PasskeyConfig configures passkeys and security keys (WebAuthn), which sign in by themselves or beside another proof.

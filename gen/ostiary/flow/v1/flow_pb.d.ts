@@ -652,6 +652,14 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
      */
     value: OidcOffer;
     case: "oidc";
+  } | {
+    /**
+     * A code by text message: the step `sms`.
+     *
+     * @generated from field: ostiary.flow.v1.SmsOffer sms = 8;
+     */
+    value: SmsOffer;
+    case: "sms";
   } | { case: undefined; value?: undefined };
 };
 
@@ -819,6 +827,40 @@ export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
 export declare const PasskeyOfferSchema: GenMessage<PasskeyOffer>;
 
 /**
+ * SmsOffer offers a code by text message.
+ *
+ * @generated from message ostiary.flow.v1.SmsOffer
+ */
+export declare type SmsOffer = Message<"ostiary.flow.v1.SmsOffer"> & {
+  /**
+   * The number that codes go to: masked in a login, as it was typed while it is set up. Otherwise empty.
+   *
+   * @generated from field: string phone_number = 1;
+   */
+  phoneNumber: string;
+
+  /**
+   * When the code ends that was sent. Unset: none was sent yet.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * From when on another code can be asked for. Unset: none was sent yet.
+   *
+   * @generated from field: google.protobuf.Timestamp resend_time = 3;
+   */
+  resendTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SmsOffer.
+ * Use `create(SmsOfferSchema)` to create a new message.
+ */
+export declare const SmsOfferSchema: GenMessage<SmsOffer>;
+
+/**
  * OidcOffer offers an account at another provider.
  *
  * @generated from message ostiary.flow.v1.OidcOffer
@@ -905,6 +947,14 @@ export declare type SettingsOffer = Message<"ostiary.flow.v1.SettingsOffer"> & {
      */
     value: PasskeyOffer;
     case: "passkey";
+  } | {
+    /**
+     * Codes by text message as second factor: the step `sms`.
+     *
+     * @generated from field: ostiary.flow.v1.SmsOffer sms = 7;
+     */
+    value: SmsOffer;
+    case: "sms";
   } | { case: undefined; value?: undefined };
 };
 

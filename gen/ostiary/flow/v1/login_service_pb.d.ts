@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
+import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, SmsStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -248,6 +248,14 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: ResumeStep;
     case: "resume";
+  } | {
+    /**
+     * Has a code sent by text message, then shows it, as the second factor.
+     *
+     * @generated from field: ostiary.flow.v1.SmsStep sms = 22;
+     */
+    value: SmsStep;
+    case: "sms";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -361,8 +369,8 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
   } | {
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, PASSKEY_INVALID, and with
-     * `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, PASSKEY_INVALID,
+     * SMS_UNAVAILABLE, SECOND_FACTOR_SAME_KIND, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

@@ -504,6 +504,22 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_CREDENTIALS_TOO_MANY = 19;
    */
   CREDENTIALS_TOO_MANY = 19,
+
+  /**
+   * No text message can be sent to the number now: messages to its country are not sent, or those of the day are used up. It
+   * depends on the country alone, and says nothing about accounts.
+   *
+   * @generated from enum value: REJECTION_REASON_SMS_UNAVAILABLE = 20;
+   */
+  SMS_UNAVAILABLE = 20,
+
+  /**
+   * The code or link was right, but came by text message, as does the second factor of the account: two of one kind are not two.
+   * The account begins with another proof.
+   *
+   * @generated from enum value: REJECTION_REASON_SECOND_FACTOR_SAME_KIND = 21;
+   */
+  SECOND_FACTOR_SAME_KIND = 21,
 }
 
 /**

@@ -239,6 +239,15 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: SettingsPasskeyStep;
     case: "passkey";
+  } | {
+    /**
+     * Sets up codes by text message as second factor, in the place of a former number: with a number it sends a code there, with
+     * that code it keeps the number.
+     *
+     * @generated from field: ostiary.flow.v1.SettingsSmsStep sms = 23;
+     */
+    value: SettingsSmsStep;
+    case: "sms";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -397,6 +406,48 @@ export declare type SettingsPasskeyStep = Message<"ostiary.flow.v1.SettingsPassk
  * Use `create(SettingsPasskeyStepSchema)` to create a new message.
  */
 export declare const SettingsPasskeyStepSchema: GenMessage<SettingsPasskeyStep>;
+
+/**
+ * SettingsSmsStep sets up codes by text message as second factor.
+ *
+ * @generated from message ostiary.flow.v1.SettingsSmsStep
+ */
+export declare type SettingsSmsStep = Message<"ostiary.flow.v1.SettingsSmsStep"> & {
+  /**
+   * The telephone number, with its country code. A code is sent there. Once that is done it is not read: `back` comes before
+   * another number.
+   *
+   * @generated from field: string phone_number = 1;
+   */
+  phoneNumber: string;
+
+  /**
+   * The code that was sent, read as that of CodeStep. With it the number is kept, and logins ask for a code by text message.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * Whether another code is sent in place of the last one. It is refused as RESEND_TOO_EARLY until `resend_time` of the offer.
+   *
+   * @generated from field: bool resend = 3;
+   */
+  resend: boolean;
+
+  /**
+   * Whether the other sessions of the account end. By default they stay.
+   *
+   * @generated from field: bool end_other_sessions = 4;
+   */
+  endOtherSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsSmsStep.
+ * Use `create(SettingsSmsStepSchema)` to create a new message.
+ */
+export declare const SettingsSmsStepSchema: GenMessage<SettingsSmsStep>;
 
 /**
  * ManageCredentialStep shows one credential.
@@ -560,7 +611,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
      * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED, LAST_WAY_IN, CREDENTIAL_GONE,
-     * PASSKEY_INVALID, CREDENTIAL_TAKEN.
+     * PASSKEY_INVALID, CREDENTIAL_TAKEN, SMS_UNAVAILABLE.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

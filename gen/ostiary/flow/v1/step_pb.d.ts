@@ -117,6 +117,34 @@ export declare type BackupCodeStep = Message<"ostiary.flow.v1.BackupCodeStep"> &
 export declare const BackupCodeStepSchema: GenMessage<BackupCodeStep>;
 
 /**
+ * SmsStep has a code sent by text message to the number of the second factor, then shows it.
+ *
+ * @generated from message ostiary.flow.v1.SmsStep
+ */
+export declare type SmsStep = Message<"ostiary.flow.v1.SmsStep"> & {
+  /**
+   * Empty: a code is sent, or, where one was sent already, the form asks for it. Otherwise the code, read as that of CodeStep. It
+   * is good once, for this flow alone, and until another one is sent.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Whether another code is sent in place of the last one. It is refused as RESEND_TOO_EARLY until `resend_time` of the offer.
+   *
+   * @generated from field: bool resend = 2;
+   */
+  resend: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SmsStep.
+ * Use `create(SmsStepSchema)` to create a new message.
+ */
+export declare const SmsStepSchema: GenMessage<SmsStep>;
+
+/**
  * PasskeyStep shows a passkey, or makes one in a registration.
  *
  * @generated from message ostiary.flow.v1.PasskeyStep

@@ -439,6 +439,14 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
      */
     value: PasskeyCredential;
     case: "passkey";
+  } | {
+    /**
+     * The details of codes by text message.
+     *
+     * @generated from field: ostiary.identity.v1.SmsCredential sms = 12;
+     */
+    value: SmsCredential;
+    case: "sms";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -556,6 +564,26 @@ export declare type PasskeyCredential = Message<"ostiary.identity.v1.PasskeyCred
  * Use `create(PasskeyCredentialSchema)` to create a new message.
  */
 export declare const PasskeyCredentialSchema: GenMessage<PasskeyCredential>;
+
+/**
+ * SmsCredential holds the details of codes by text message.
+ *
+ * @generated from message ostiary.identity.v1.SmsCredential
+ */
+export declare type SmsCredential = Message<"ostiary.identity.v1.SmsCredential"> & {
+  /**
+   * The number that they go to, masked.
+   *
+   * @generated from field: string phone_number = 1;
+   */
+  phoneNumber: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SmsCredential.
+ * Use `create(SmsCredentialSchema)` to create a new message.
+ */
+export declare const SmsCredentialSchema: GenMessage<SmsCredential>;
 
 /**
  * RequiredAction is something that an identity is asked to do.

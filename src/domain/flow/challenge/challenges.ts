@@ -5,6 +5,7 @@ import type { Event } from "../../event/event.ts";
 import { nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
+import { toE164 } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { Instant } from "../../instant.ts";
@@ -13,8 +14,10 @@ import type { Authentication, ChallengeMethod, CodeStrength } from "../../method
 import type { Clock, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { SmsLimits } from "../../throttle/sms-limits.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import * as texts from "../../user-message/user-messages.ts";
+import { smsRefusal } from "../shared/code-messages.ts";
 import type { FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, Moved } from "../shared/table.ts";
@@ -61,6 +64,7 @@ interface ChallengesDependencies {
   readonly methods: readonly ChallengeMethod[];
   readonly flows: FlowStore;
   readonly throttle: Throttle;
+  readonly smsLimits: SmsLimits;
   readonly tokens: Tokens;
   readonly outbox: Outbox;
   readonly wrongCodes: WrongCodeNotices;
@@ -104,11 +108,15 @@ export class Challenges {
     return new Date(new Date(sentAt).getTime() + tenant.settings.code.resendAfterMs);
   }
 
-  /** Makes a secret, and the message that sends it. Throws RATE_LIMITED. */
-  async request(attempt: ChallengeStep, request: ChallengeRequest): Promise<Awaited> {
+  /** Makes a secret, and the message that sends it; or says why none can be sent. Throws RATE_LIMITED. */
+  async request(attempt: ChallengeStep, request: ChallengeRequest): Promise<Awaited | StepRejected> {
     const { caller, flow } = attempt;
     const { tenant } = caller;
     const { target, sentTo, events, isFixed = false } = request;
+    // By what was typed, if anything was: where a name leads must not show.
+    const number = toE164(sentTo) ?? (isFixed ? phoneOf(target) : undefined);
+    const refused = number && (await smsRefusal(this.#deps.smsLimits, tenant, number));
+    if (refused) return refused;
     const ticket = await countSend(attempt, { isFixed, target, sentTo });
     const at = this.#deps.clock.now();
     // Security rule (SR-ENUM-9): what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
@@ -265,7 +273,13 @@ export class Challenges {
       await this.#deps.throttle.release(tenant, ticket);
     }
     const all = holder === flow ? [held] : [own, held];
-    return { kind: "proved", authentication: method.authentication, target, holder, held: all, ticket };
+    // A link that an operator handed over came by no message.
+    const isSent = !("operator" in holder.data.purpose && holder.data.purpose.operator === "vouches");
+    const authentication: Authentication = {
+      ...method.authentication,
+      ...(target.kind === "phone" && isSent && { sentBy: "sms" }),
+    };
+    return { kind: "proved", authentication, target, holder, held: all, ticket };
   }
 
   #parentOf(tenant: Tenant, flow: FlowRecord, { parent }: Confirming) {
@@ -305,6 +319,11 @@ export class Challenges {
     };
     return { state, challenge, messages: [this.#deps.outbox.seal(message)] };
   }
+}
+
+/** The telephone number that a message goes to, if it goes to one. */
+function phoneOf(target: ContactAddress | undefined): string | undefined {
+  return target?.kind === "phone" ? target.value : undefined;
 }
 
 /** Throws FEATURE_OFF for a chosen address where there is no choice. */

@@ -39,6 +39,7 @@ export function actionState(
   };
   const secretStep = (method: SettingsMethod, step: SettingsStep): Rule => ({
     leadsTo: ["completed"],
+    ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && settable(context).includes(method),
     nodes: (context) => {

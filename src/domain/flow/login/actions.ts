@@ -21,10 +21,12 @@ import type {
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
+import type { Throttle } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
 import type { OwnChange, OwnChangeResult, SettingsStore } from "../settings/store.ts";
 import { revocationOf } from "../settings/store.ts";
+import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
@@ -45,6 +47,8 @@ interface LoginActionsDependencies {
   readonly profile: ProfilePlanner;
   readonly challenges: Challenges;
   readonly completions: LoginCompletions;
+  readonly codeMessages: CodeMessages;
+  readonly throttle: Throttle;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -90,13 +94,23 @@ export class LoginActions {
     const memory = state.method?.kind === method.kind ? state.method.memory : undefined;
     const place = placeOf(caller.origin, at);
     const binding = bindingOf(flow);
-    const common = { tenant, step: attempt.step, account, credentials, binding, memory, place };
-    const result = await step.take(common);
+    // All that the login asks for was just shown.
+    const isFresh = true;
+    const { codeMessages, throttle } = this.#deps;
+    const counted = await codeMessages.countSetUp(attempt, step, { memory, isFresh, identity });
+    if (counted?.kind === "rejected") return counted;
+    const result = await step.take({
+      ...{ tenant, step: attempt.step, account, credentials, binding, memory, isFresh, place },
+    });
     if (result.kind === "rejected") return result;
-    if (result.kind === "changed") return this.#storeSecret(attempt, result, at);
-    const url = result.kind === "redirects" ? result.url : undefined;
+    if (result.kind === "changed") {
+      if (counted !== undefined) await throttle.release(tenant, counted.ticket);
+      return this.#storeSecret(attempt, result, at);
+    }
     const next = { ...state, method: { kind: method.kind, memory: result.memory } };
-    return { kind: "moved", state: next, identityId: identity.id, url };
+    const moved = { kind: "moved", state: next, identityId: identity.id } as const;
+    if (result.kind === "redirects") return { ...moved, url: result.url };
+    return { ...moved, messages: codeMessages.messagesOf(attempt, result, identity) };
   }
 
   async #storeSecret(
@@ -370,7 +384,7 @@ export class LoginActions {
       readonly change?: TraitsChange;
       readonly instead?: Parameters<Challenges["request"]>[1]["instead"];
     } = {},
-  ): Promise<Moved<LoginState>> {
+  ): Promise<Moved<LoginState> | StepRejected> {
     const { proved, action, typed } = attempt.state;
     const { change, instead } = more;
     const sentTo = more.sentTo ?? actionOf(attempt.state)?.masked ?? "";
@@ -382,6 +396,7 @@ export class LoginActions {
       instead,
       isFixed: true,
     });
+    if (sent.kind === "rejected") return sent;
     return withState<LoginTypes>(sent, { ...sent.state, proved, action, typed, change });
   }
 }

@@ -122,7 +122,7 @@ export class LoginFlows {
     const { tenant } = caller;
     const credentials = await identities.credentialsOf(tenant, identity.id);
     const [first] = session.authenticationMethods;
-    const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
+    const authentication = { ...(first ?? { kind: "code" }), assuranceLevel: "aal1" } as const;
     const given = { authentication, by: first?.kind };
     const second = secondFactors.requiredBeside(tenant, given, credentials, "demanded");
     const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
@@ -162,10 +162,12 @@ export class LoginFlows {
       readonly stepsUpTo?: AssuranceLevel | undefined;
       readonly demanded?: readonly MethodProperty[] | undefined;
       readonly doesActions?: boolean | undefined;
+      readonly changesAccount?: boolean | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo, demanded, doesActions } = start;
-    const purpose = { kind: "refresh", session: session.id, stepsUpTo, demanded, doesActions } as const;
+    const { session, stepsUpTo, demanded, doesActions, changesAccount } = start;
+    const wanted = { stepsUpTo, demanded, doesActions, changesAccount };
+    const purpose = { kind: "refresh", session: session.id, ...wanted } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 

@@ -7,6 +7,7 @@ import type { LoginCandidate, LoginMethod, LoginRefused } from "../../method/met
 import type { Clock } from "../../ports.ts";
 import { propertiesOf } from "../../session/demands.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
@@ -21,6 +22,7 @@ import {
   firstFactorOf,
   type LoginState,
   type LoginTypes,
+  secondFactorWantedBy,
 } from "./state.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
@@ -29,6 +31,7 @@ interface LoginProofsDependencies {
   readonly completions: LoginCompletions;
   readonly secondFactors: SecondFactors;
   readonly notices: LoginNotices;
+  readonly codeMessages: CodeMessages;
   readonly clock: Clock;
 }
 
@@ -47,6 +50,9 @@ export class LoginProofs {
     entered: EnteredIdentifier | undefined,
   ): Promise<StepResult<LoginTypes>> {
     const { caller, tenant, flow, state, step, candidate } = attempt;
+    const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const number = method.sendsTo?.({ step, candidate, memory });
+    if (number !== undefined) return this.#send(attempt, method, entered, number);
     // Security rule (SR-CODE-2): the attempt is counted before anything is compared (ASVS V6.3.1).
     const ticket = await attempt.count("login", {
       accounts: countedNames(entered, candidate?.identity),
@@ -54,7 +60,6 @@ export class LoginProofs {
     });
     // Security rule (SR-ENUM-9): beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
     const isWorthless = ticket.silenced.size > 0;
-    const memory = state.at === "continue_method" ? state.method.memory : undefined;
     const place = placeOf(caller.origin, this.#deps.clock.now());
     const prove = async (by: LoginCandidate | undefined) => {
       const compared = isWorthless ? undefined : by;
@@ -107,6 +112,31 @@ export class LoginProofs {
       ...result,
       events: [failed, this.#signOf(caller, candidate, result)].flatMap((each) => each ?? []),
     };
+  }
+
+  /** Sends a code that the method makes: counted as a message, not as a guess. Throws RATE_LIMITED. */
+  async #send(
+    attempt: Attempt,
+    method: LoginMethod,
+    entered: EnteredIdentifier | undefined,
+    number: string,
+  ): Promise<StepResult<LoginTypes>> {
+    const { caller, tenant, flow, state, step, candidate } = attempt;
+    const owner = candidate?.identity;
+    const refused = await this.#deps.codeMessages.count(attempt, number, owner);
+    if (refused !== undefined) return refused;
+    const result = await method.proveLogin({
+      ...{ tenant, step, candidate },
+      memory: state.at === "continue_method" ? state.method.memory : undefined,
+      place: placeOf(caller.origin, this.#deps.clock.now()),
+      factor: firstFactorOf(state) === undefined ? "first" : "second",
+      demanded: demandedBy(flow.data.purpose),
+      binding: bindingOf(flow),
+    });
+    if (result.kind !== "continues") throw new Error(`${method.kind} was to send a code`);
+    const next = continued(state, { kind: method.kind, memory: result.memory }, entered);
+    const messages = this.#deps.codeMessages.messagesOf(attempt, result, owner);
+    return { kind: "moved", state: next, identityId: flow.identityId, messages };
   }
 
   /** Completes a login by the proof of an address. */
@@ -164,12 +194,8 @@ export class LoginProofs {
     if (given.kind === "proved" && first === undefined) {
       const { secondFactors } = this.#deps;
       const { credentials } = given.candidate;
-      const methods = secondFactors.requiredBeside(
-        tenant,
-        given,
-        credentials,
-        stepsUp ? "demanded" : "by_policy",
-      );
+      const wanted = secondFactorWantedBy(purpose);
+      const methods = secondFactors.requiredBeside(tenant, given, credentials, wanted);
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods, credentials);
         return {
@@ -180,7 +206,7 @@ export class LoginProofs {
           held: given.held,
         };
       }
-      if (secondFactors.comesSecond(tenant, given, given.candidate)) return comesSecond();
+      if (secondFactors.comesSecond(tenant, given, given.candidate, wanted)) return comesSecond(given);
     }
     if (given.kind === "proved") {
       // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor

@@ -1,6 +1,7 @@
 /** What is said of logins that are not accepted. */
 import type { StepRejected } from "../../form/rejection.ts";
-import { passkeyComesSecond } from "../../user-message/factor-messages.ts";
+import type { Authentication } from "../../method/method.ts";
+import { passkeyComesSecond, smsComesSecond } from "../../user-message/factor-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 
 /** Nothing was typed to sign in with. */
@@ -31,8 +32,12 @@ export function proofWorthless(): StepRejected {
   return { kind: "rejected", reason: "CODE_INVALID", problems };
 }
 
-/** A proof that is asked for second, and is worth too little to begin with. */
-export function comesSecond(): StepRejected {
+/** A proof that is asked for second, or as what is asked for second, and is worth too little to begin with. */
+export function comesSecond({ authentication }: { readonly authentication: Authentication }): StepRejected {
+  if (authentication.sentBy === "sms") {
+    const problems = { fields: [], form: [smsComesSecond()] };
+    return { kind: "rejected", reason: "SECOND_FACTOR_SAME_KIND", problems };
+  }
   const problems = { fields: [], form: [passkeyComesSecond()] };
   return { kind: "rejected", reason: "PASSKEY_INVALID", problems };
 }

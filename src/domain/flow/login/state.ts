@@ -10,6 +10,7 @@ import type { LoginCandidate, MethodMemory } from "../../method/method.ts";
 import type { AssuranceLevel, AuthenticationMethod, MethodProperty } from "../../session/session.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
+import type { SecondFactorReason } from "../shared/second-factors.ts";
 
 /** What a login was begun for. */
 export type LoginPurpose =
@@ -24,6 +25,8 @@ export type LoginPurpose =
       readonly demanded?: readonly MethodProperty[];
       /** Whether all that the account is asked to do comes before that session. Default: only what comes before each. */
       readonly doesActions?: boolean;
+      /** Whether something of what protects the account is to change: then it asks for all that the account has. */
+      readonly changesAccount?: boolean;
     }
   /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
   | { readonly kind: "owner"; readonly methods: readonly MethodKind[] };
@@ -133,6 +136,13 @@ export function actionOf(
     action: { ...action, createdAt: new Date(createdAt) },
     masked: address && maskAddress(address),
   };
+}
+
+/** Why a login asks for a second factor. */
+export function secondFactorWantedBy(purpose: LoginPurpose): SecondFactorReason {
+  if (purpose.kind !== "refresh") return "by_policy";
+  if (purpose.stepsUpTo === "aal2") return "demanded";
+  return purpose.changesAccount ? "to_change_account" : "by_policy";
 }
 
 /** What a proof of the session must have that a login gives. */

@@ -111,12 +111,14 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     among: (context: Context<State>) => readonly MethodKind[],
   ): StepRule<LoginTypes, State> => ({
     leadsTo: ["completed", "continue_method", "choose_second_factor", "required_action"],
-    limits: ["login"],
+    limits: method.sendsTo === undefined ? ["login"] : ["code_send", "login"],
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
     nodes: (context) => method.loginNodes(context.tenant, stageOf(context, method)),
     take: async (attempt) => {
-      const unreadable = method.unreadable?.(attempt.step);
+      const { tenant, step, state } = attempt;
+      const memory = state.at === "continue_method" ? state.method.memory : undefined;
+      const unreadable = method.unreadable?.(tenant, step, memory);
       if (unreadable !== undefined) return unreadable;
       const entered = enteredAt(attempt, needsNoName(method));
       if (entered.kind === "rejected") return entered;
@@ -144,6 +146,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         const sentTo = name?.typed ?? (target === undefined ? "" : maskAddress(target));
         const isFixed = flow.data.purpose.kind === "refresh";
         const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
+        if (sent.kind === "rejected") return sent;
         const { identifier } = state;
         return withState<LoginTypes>(sent, { ...sent.state, identifier });
       },

@@ -56,12 +56,16 @@ export class RecoveryCompletions {
     const { tenant, origin } = caller;
     const { identity, credentials } = owner;
     const at = this.#deps.clock.now();
-    const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials);
+    const { secondFactors } = this.#deps;
+    // Also where logins ask for none: what protects the account is about to change.
+    const isMixed = secondFactors.highestLevel(tenant, credentials) === "aal2";
+    const why = isMixed ? "demanded" : "to_change_account";
+    const wanted = secondFactors.requiredBeside(tenant, { authentication }, credentials, why);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
       client: flow.client,
       returnTo: flow.returnTo,
       identityId: identity.id,
-      recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
+      recovery: secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.

@@ -8,12 +8,14 @@ import {
   recoveryTarget,
 } from "../../identity/recovery-addresses.ts";
 import type { ChallengeKind } from "../../kinds.ts";
+import { smsRecoversNothing } from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";
 import { claimState } from "../claim/states.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, FlowTable, StepResult } from "../shared/table.ts";
 import { addressNode, nobodyHasIt, toAccountName } from "../shared/typed-address.ts";
@@ -37,6 +39,7 @@ interface RecoveryTableDependencies {
   readonly challenges: Challenges;
   readonly claims: AccountClaims;
   readonly completions: RecoveryCompletions;
+  readonly secondFactors: SecondFactors;
 }
 
 /** Getting back into an account whose secret is lost, as a table. */
@@ -161,12 +164,20 @@ async function takeChoice(
   if (!stands) return addressNotOffered(step);
   const sentTo = maskAddress(target);
   const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed: true });
+  if (sent.kind === "rejected") return sent;
   return withState<RecoveryTypes>(sent, { ...sent.state, choice });
 }
 
 async function takeProof(
-  { claims, completions }: RecoveryTableDependencies,
-  { caller, flow, state, identity, credentials }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
+  { claims, completions, secondFactors }: RecoveryTableDependencies,
+  {
+    caller,
+    tenant,
+    flow,
+    state,
+    identity,
+    credentials,
+  }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
   proved: ProvedAddress,
 ): Result {
   const isVouched = flow.data.purpose.operator === "vouches";
@@ -177,8 +188,18 @@ async function takeProof(
   // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.
   if (!isVouched && !isRecoverable(identity, proved.target)) return proofWorthless();
+  if (secondFactors.isSameKind(tenant, proved, credentials)) return sameKind();
   const completed = await completions.complete(caller, flow, proved, { identity, credentials });
   return completed === undefined ? proofWorthless() : { kind: "completed", completed };
+}
+
+/** The second factor is a text message, as the proof was. */
+function sameKind(): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "SECOND_FACTOR_SAME_KIND",
+    problems: { fields: [], form: [smsRecoversNothing()] },
+  };
 }
 
 function proofWorthless(): StepRejected {

@@ -80,7 +80,7 @@ export class SignUp {
     const account = { traits, identifiers, name: accountName(checked.derived) };
     const place = placeOf(attempt.caller.origin, this.#deps.clock.now());
     const binding = bindingOf(flow);
-    const given = { tenant, step, account, credentials: [], binding, memory, place };
+    const given = { tenant, step, account, credentials: [], binding, memory, isFresh: true, place };
     const result = await method.proveRegistration(given);
     if (result.kind === "rejected") return result;
     if (result.kind !== "proved") {
@@ -176,6 +176,7 @@ export class SignUp {
       return identifiersTaken(derived, new Set([target.value]));
     }
     const sent = await challenges.request(attempt, request);
+    if (sent.kind === "rejected") return sent;
     return withState<RegistrationTypes>(sent, { ...sent.state, from: choiceOf(state), traits, account });
   }
 

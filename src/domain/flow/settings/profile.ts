@@ -153,6 +153,7 @@ export class ProfileSettings {
       instead: isTaken ? instead : undefined,
       isFixed: true,
     });
+    if (sent.kind === "rejected") return filledIn(attempt, sent, traits);
     const { interrupted } = state;
     const change = changeBetween(identity.traits, traits);
     return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });

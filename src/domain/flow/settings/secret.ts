@@ -20,6 +20,7 @@ import type { Throttle } from "../../throttle/throttle.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { PendingActions } from "../login/pending-actions.ts";
 import { rememberedProof } from "../login/state.ts";
+import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
@@ -32,6 +33,7 @@ interface SecretSettingsDependencies {
   readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
+  readonly codeMessages: CodeMessages;
   readonly throttle: Throttle;
   readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
   readonly pending: PendingActions;
@@ -65,10 +67,11 @@ export class SecretSettings {
    * a fresh login nor that of a recovery.
    */
   async prepare(
-    { caller, tenant, flow, state, identity, credentials, step, isPrivileged }: SettingsAttempt,
+    attempt: SettingsAttempt,
     method: SettingsMethod,
     rule: SettingsStep,
   ): Promise<PreparedSecret | StepResult<SettingsTypes>> {
+    const { caller, tenant, flow, state, identity, credentials, step, isPrivileged } = attempt;
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
     const subject = `${tenant.tenantId} ${identity.id} ${standing}`;
@@ -84,9 +87,15 @@ export class SecretSettings {
     const place = placeOf(caller.origin, this.#deps.clock.now());
     const memory = "method" in state ? state.method.memory : undefined;
     const binding = bindingOf(flow);
-    const result = await rule.take({ tenant, step, account, credentials, binding, memory, place });
+    const isFresh = isPrivileged;
+    const counted = await this.#deps.codeMessages.countSetUp(attempt, rule, { memory, isFresh, identity });
+    if (counted?.kind === "rejected") return counted;
+    const result = await rule.take({
+      ...{ tenant, step, account, credentials, binding, memory, isFresh, place },
+    });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
+      if (counted !== undefined) await this.#deps.throttle.release(tenant, counted.ticket);
       const { credential, notice, authentication, endsOtherSessions } = result;
       const change = {
         kind: "credential",
@@ -98,11 +107,12 @@ export class SecretSettings {
     }
     const next = { kind: method.kind, memory: result.memory };
     // What is shown next may be a secret: a fresh login comes before it. One that leads elsewhere is not kept waiting.
-    if (result.kind === "continues" && !isPrivileged && memory === undefined) {
+    if (result.kind === "continues" && !isPrivileged && (memory === undefined || rule.sendsTo)) {
       return { kind: "prepared", change: { kind: "method", method: next }, authentication: undefined };
     }
-    const url = result.kind === "redirects" ? result.url : undefined;
-    return { ...this.continue({ flow, state }, next), url };
+    const moved = this.continue({ flow, state }, next);
+    if (result.kind === "redirects") return { ...moved, url: result.url };
+    return { ...moved, messages: this.#deps.codeMessages.messagesOf(attempt, result, identity) };
   }
 
   /** Goes on with a method that has more to ask. */
@@ -218,10 +228,14 @@ export class SecretSettings {
     shown: Authentication | undefined,
     at: Date,
   ) {
-    if (shown === undefined || session === undefined || session.assuranceLevel === shown.assuranceLevel)
-      return undefined;
+    if (shown === undefined || session === undefined || session.assuranceLevel === "aal2") return undefined;
+    const { authenticationMethods } = session;
+    // Security rule (SR-SMS-4): two text messages are one kind of proof.
+    const isSame = (before: AuthenticationMethod) =>
+      before.kind === shown.kind || (shown.sentBy !== undefined && before.sentBy === shown.sentBy);
+    if (authenticationMethods.some(isSame)) return undefined;
     const proof = { ...shown, purpose: "sign_in", completedAt: at } as const;
-    const methods = [...session.authenticationMethods, proof];
+    const methods = [...authenticationMethods, proof];
     const { origin } = caller;
     return newSession(this.#deps.tokens, tenant, identity.id, { client: flow.client, methods, origin, at });
   }

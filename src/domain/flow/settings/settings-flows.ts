@@ -280,19 +280,14 @@ export class SettingsFlows {
     // Security rule (SR-FACTOR-2): an account with a second factor shows it before a recovery changes anything.
     if (purpose.kind === "recovery") {
       if (purpose.recovery.methods.length === 0) return true;
-      if (session?.assuranceLevel !== "aal2") return false;
+      const isOneProof = session?.authenticationMethods.length === 1 && session.assuranceLevel === "aal1";
+      if (isOneProof) return false;
     }
-    if (session !== undefined) {
-      const { assuranceLevel, authenticationMethods } = session;
-      const by = authenticationMethods[0]?.kind;
-      const given = { authentication: { kind: by ?? "password", assuranceLevel }, by } as const;
-      const { secondFactors } = this.#deps;
-      const wanted = "to_change_account";
-      if (secondFactors.requiredBeside(tenant, given, credentials, wanted).length > 0) return false;
-      if (secondFactors.comesSecond(tenant, given, { identity, credentials }, wanted)) return false;
-    }
-    const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
-    return age !== undefined && age <= tenant.settings.settings.privilegedMs;
+    if (session === undefined) return false;
+    const { secondFactors, clock } = this.#deps;
+    if (!secondFactors.isEnough(tenant, session, { identity, credentials })) return false;
+    const age = clock.now().getTime() - session.authenticatedAt.getTime();
+    return age <= tenant.settings.settings.privilegedMs;
   }
 }
 

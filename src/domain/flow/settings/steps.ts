@@ -57,7 +57,7 @@ interface SettingsTableDependencies {
   readonly credentials: CredentialSettings;
   readonly deletion: AccountDeletion;
   readonly actions: ActionSettings;
-  readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
+  readonly secondFactors: SecondFactors;
   readonly logins: LoginFlows;
   readonly clock: Clock;
 }
@@ -96,6 +96,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   ): StepRule<SettingsTypes, S> => ({
     leadsTo:
       base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
+    ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
@@ -437,10 +438,11 @@ function loginFirst(
       );
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    // Where logins ask for no second factor, this one does.
-    const isLeftOut = tenant.settings.secondFactor.policy === "optional";
-    const stepsUpTo = isLeftOut && secondFactors.isEnrolled(tenant, credentials) ? "aal2" : undefined;
-    return logins.createRefresh(caller, { client, returnTo, clientData, session, stepsUpTo });
+    const stepsUpTo = secondFactors.highestLevel(tenant, credentials);
+    return logins.createRefresh(caller, {
+      ...{ client, returnTo, clientData, session, stepsUpTo },
+      changesAccount: true,
+    });
   };
   const at = choiceOf(state);
   return {

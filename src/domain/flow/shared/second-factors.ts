@@ -1,5 +1,5 @@
 import { verifiedAddresses } from "../../identity/addresses.ts";
-import type { Credential, Identity } from "../../identity/identity.ts";
+import type { AddressKind, Credential, Identity } from "../../identity/identity.ts";
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../../kinds.ts";
 import {
   type Authentication,
@@ -9,7 +9,12 @@ import {
   type LoginMethod,
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
-import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";
+import type {
+  AssuranceLevel,
+  AuthenticationMethod,
+  AuthenticationPurpose,
+  Session,
+} from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { FirstFactor, FlowRecord } from "./flow.ts";
 
@@ -24,7 +29,7 @@ interface GivenProof {
  * change, for which its owner shows all that it has, whatever the policy says of logins, or because the session is to be worth
  * `aal2`. Then what was not set up to be asked for serves as well.
  */
-type SecondFactorWanted = "by_policy" | "to_change_account" | "demanded";
+export type SecondFactorReason = "by_policy" | "to_change_account" | "demanded";
 
 /** Whose account it is, and what they sign in with. */
 interface AccountOwner {
@@ -56,10 +61,17 @@ export class SecondFactors {
     tenant: Tenant,
     given: GivenProof,
     credentials: readonly Credential[],
-    wanted: SecondFactorWanted = "by_policy",
+    wanted: SecondFactorReason = "by_policy",
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
-    const own = this.#ownSecond(tenant, credentials).filter(({ kind }) => kind !== given.by);
+    const { sentBy } = given.authentication;
+    const own = this.#ownSecond(tenant, credentials).filter(
+      (method) =>
+        method.kind !== given.by &&
+        // Security rule (SR-SMS-4): two text messages are one kind of proof, whatever number they went to.
+        (sentBy === undefined || method.sentBy !== sentBy) &&
+        (wanted !== "demanded" || levelOf(tenant, method) === "aal2"),
+    );
     // Once one is asked for, each of the others serves as well. A method that can only be second and was not set up to be asked for is
     // a spare: it asks for nothing.
     const isAsked =
@@ -72,28 +84,71 @@ export class SecondFactors {
    * Whether a proof is one factor where two are asked for, with nothing to show beside it: the account begins with another proof.
    *
    * Security rule (SR-FACTOR-1): a security key that has not verified its user is one factor, also where it is the one that is asked for
-   * second. An account that has no other way to begin is not locked out.
+   * second; so is a code by text message where another one is asked for. An account that has no other way to begin is not locked out.
    */
   comesSecond(
     tenant: Tenant,
     given: GivenProof,
     { identity, credentials }: AccountOwner,
-    wanted: SecondFactorWanted = "by_policy",
+    wanted: SecondFactorReason = "by_policy",
   ): boolean {
     if (given.authentication.assuranceLevel === "aal2" || !this.#isAskedFor(tenant, credentials, wanted))
       return false;
     if (this.requiredBeside(tenant, given, credentials, wanted).length > 0) return false;
     const used = this.#deps.methods.find(({ kind }) => kind === given.by)?.credential;
-    return this.canSignIn(tenant, {
-      identity,
-      credentials: credentials.filter(({ kind }) => kind !== used),
-    });
+    const others = credentials.filter(({ kind }) => kind !== used);
+    const isBySms = given.authentication.sentBy === "sms";
+    return this.canSignIn(tenant, { identity, credentials: others }, (kind) => !isBySms || kind !== "phone");
+  }
+
+  /**
+   * Whether a proof is the same kind as all that is asked for beside it.
+   *
+   * Security rule (SR-SMS-4): a recovery by text message does not skip the second factor where that is a text message as well.
+   */
+  isSameKind(tenant: Tenant, given: GivenProof, credentials: readonly Credential[]): boolean {
+    return (
+      given.authentication.sentBy !== undefined &&
+      this.isEnrolled(tenant, credentials) &&
+      this.requiredBeside(tenant, given, credentials, "to_change_account").length === 0
+    );
+  }
+
+  /**
+   * The level that what protects an account is changed with, where not all that the account has set up to be asked for reaches it.
+   *
+   * Security rule (SR-FACTOR-7): the weaker second factor does not remove the stronger one.
+   */
+  highestLevel(tenant: Tenant, credentials: readonly Credential[]): AssuranceLevel | undefined {
+    const levels = this.#asking(tenant, credentials).map((method) => levelOf(tenant, method));
+    return levels.includes("aal2") && levels.includes("aal1") ? "aal2" : undefined;
+  }
+
+  /** Whether the proofs of a session are all that a login asks for to change what protects the account. */
+  isEnough(
+    tenant: Tenant,
+    { assuranceLevel, authenticationMethods }: Pick<Session, "assuranceLevel" | "authenticationMethods">,
+    { identity, credentials }: AccountOwner,
+  ): boolean {
+    if (assuranceLevel === "aal2") return true;
+    const [first, ...more] = authenticationMethods;
+    const authentication = { ...(first ?? { kind: "password" }), assuranceLevel } as const;
+    const given = { authentication, by: first?.kind };
+    const why = this.highestLevel(tenant, credentials) === "aal2" ? "demanded" : "to_change_account";
+    const wanted = this.requiredBeside(tenant, given, credentials, why);
+    if (wanted.length > 0) return more.some(({ kind }) => wanted.includes(kind));
+    return !this.comesSecond(tenant, given, { identity, credentials }, why);
   }
 
   /** Whether the owner can begin a login with these credentials, or by a code or link. A second factor is no way in by itself. */
-  canSignIn(tenant: Tenant, { identity, credentials }: AccountOwner): boolean {
+  canSignIn(
+    tenant: Tenant,
+    { identity, credentials }: AccountOwner,
+    reaches: (kind: AddressKind) => boolean = () => true,
+  ): boolean {
     const { methods, challenges } = this.#deps;
-    const isSent = verifiedAddresses(identity).length > 0 && challenges.offered(tenant, "login").length > 0;
+    const isReached = verifiedAddresses(identity).some(({ kind }) => reaches(kind));
+    const isSent = isReached && challenges.offered(tenant, "login").length > 0;
     const first = enabledMethods(methods, tenant).filter(({ factor }) => factor !== "second");
     return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
   }
@@ -107,15 +162,11 @@ export class SecondFactors {
 
   /** Whether the account has a second factor that is asked for, once it is there or by the owner's choice. */
   isEnrolled(tenant: Tenant, credentials: readonly Credential[]): boolean {
-    const asking = credentials.filter(({ isSecondFactor }) => isSecondFactor);
-    if (this.#ownSecond(tenant, asking).length > 0) return true;
-    // Where everybody needs one, what can be either is asked for without its owner's choice.
-    const isForAll = tenant.settings.secondFactor.policy === "required";
-    return isForAll && this.#ownSecond(tenant, credentials).some(({ factor }) => factor === "either");
+    return this.#asking(tenant, credentials).length > 0;
   }
 
   /** Whether a login asks for the second factor of an account. */
-  #isAskedFor(tenant: Tenant, credentials: readonly Credential[], wanted: SecondFactorWanted): boolean {
+  #isAskedFor(tenant: Tenant, credentials: readonly Credential[], wanted: SecondFactorReason): boolean {
     const isLeftOut = wanted === "by_policy" && tenant.settings.secondFactor.policy === "optional";
     return !isLeftOut && this.isEnrolled(tenant, credentials);
   }
@@ -125,6 +176,18 @@ export class SecondFactors {
     return this.#deps.methods.some(
       ({ credential, factor, isSpare }) => credential === kind && factor !== "first" && isSpare !== true,
     );
+  }
+
+  /** The methods that the account has set up to be asked for. */
+  #asking(tenant: Tenant, credentials: readonly Credential[]): readonly LoginMethod[] {
+    const asking = this.#ownSecond(
+      tenant,
+      credentials.filter(({ isSecondFactor }) => isSecondFactor),
+    );
+    // Where everybody needs one, what can be either is asked for without its owner's choice.
+    if (tenant.settings.secondFactor.policy !== "required") return asking;
+    const either = this.#ownSecond(tenant, credentials).filter(({ factor }) => factor === "either");
+    return [...new Set([...asking, ...either])];
   }
 
   /** A first proof as a flow remembers it. */
@@ -142,6 +205,11 @@ export class SecondFactors {
     const noted = notes.length > 0 && { notes: Object.fromEntries(notes) };
     return { ...authentication, purpose, completedAt, methods, ...noted };
   }
+}
+
+/** What the proof of a method is worth beside one of another kind. */
+function levelOf(tenant: Tenant, method: LoginMethod): AssuranceLevel {
+  return method.assuranceLevel?.(tenant) ?? "aal2";
 }
 
 /** A first proof as a session keeps it. */

@@ -21,6 +21,7 @@ function take(method: BackupCodeMethod, fields: object, memory?: MethodMemory) {
   return method.settingsSteps.backupCodes.take({
     ...{ tenant, step: { name: "backupCodes", fields: { ...fields } }, binding, memory, credentials: [] },
     account: { traits: {}, identifiers: [], name: "Ada" },
+    isFresh: true,
     place: { time: noon, device: "" },
   });
 }

@@ -58,7 +58,7 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
     return [code, button("backupCode", continueLabel())];
   }
 
-  unreadable(step: SubmittedStep): StepRejected | undefined {
+  unreadable(_tenant: Tenant, step: SubmittedStep): StepRejected | undefined {
     const typed = String(step.fields.code ?? "");
     if (typed.trim() === "") return rejected("FORM_INCOMPLETE", required(codeName));
     return readBackupCode(typed) === undefined

@@ -41,6 +41,7 @@ function attempt(response: unknown, change: Partial<SecretAttempt> = {}): Secret
   return {
     ...{ tenant, step: { name: "passkey", fields: { response } }, binding, place, credentials: [] },
     account: { traits: {}, identifiers: [], name: "Ada" },
+    isFresh: true,
     ...change,
   };
 }
@@ -221,7 +222,7 @@ describe("a passkey", () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.jsonValue(), fc.json(), shaped), async (given) => {
         const step = { name: "passkey", fields: { response: given } };
-        method.unreadable(step);
+        method.unreadable(tenant, step);
         method.lookupKey(() => given);
         expect((await login(given, candidate())).kind).toBe("rejected");
         expect((await method.proveRegistration(attempt(given, { memory }))).kind).toBe("rejected");

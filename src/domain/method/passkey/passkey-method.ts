@@ -92,7 +92,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     return { options: this.#requestOptions(tenant, stage) };
   }
 
-  unreadable({ fields: { response } }: SubmittedStep): StepRejected | undefined {
+  unreadable(_tenant: Tenant, { fields: { response } }: SubmittedStep): StepRejected | undefined {
     if (isMissing(response)) return missing();
     return readAssertion(response) === undefined ? refused() : undefined;
   }

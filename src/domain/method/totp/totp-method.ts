@@ -60,7 +60,7 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
     return [codeNode(), button("totp", continueLabel())];
   }
 
-  unreadable(step: SubmittedStep): StepRejected | undefined {
+  unreadable(_tenant: Tenant, step: SubmittedStep): StepRejected | undefined {
     return codeOf(step) === undefined ? unreadable(step) : undefined;
   }
 
@@ -118,7 +118,7 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
       },
       codeNode(),
       endOtherSessionsNode("totp"),
-      button("totp", texts.confirmTotp()),
+      button("totp", texts.confirmFactor()),
     ];
   }
 
@@ -210,7 +210,7 @@ function codeNode(): Node {
 
 function unreadable({ fields }: SubmittedStep): StepRejected {
   const isEmpty = String(fields.code ?? "").trim() === "";
-  const message = isEmpty ? required(codeName) : texts.totpMalformed(digits);
+  const message = isEmpty ? required(codeName) : texts.factorCodeMalformed(digits);
   const reason = isEmpty ? "FORM_INCOMPLETE" : "CODE_MALFORMED";
   return { kind: "rejected", reason, problems: { fields: [{ name: codeName, message }], form: [] } };
 }

@@ -11,7 +11,7 @@ import { addressKinds, toTimestamp } from "./common.ts";
 
 type CredentialOffer = Extract<
   NonNullable<MessageInitShape<typeof MethodOfferSchema>["method"]>,
-  { case: "password" | "totp" | "backupCode" | "passkey" }
+  { case: "password" | "totp" | "backupCode" | "passkey" | "sms" }
 >;
 
 /** The kinds of methods, and so of credentials, as the contract names them. */
@@ -22,6 +22,7 @@ export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
   totp: ProtoMethodKind.TOTP,
   backup_code: ProtoMethodKind.BACKUP_CODE,
   passkey: ProtoMethodKind.PASSKEY,
+  sms: ProtoMethodKind.SMS,
 };
 
 /** The method on offer at a stage. */
@@ -60,6 +61,15 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
     }
     case "passkey":
       return { case: "passkey", value: { options: isObject(facts.options) ? facts.options : undefined } };
+    case "sms":
+      return {
+        case: "sms",
+        value: {
+          phoneNumber: textOf(facts.phoneNumber),
+          expireTime: timeOf(facts.expiresAt),
+          resendTime: timeOf(facts.resendAt),
+        },
+      };
     default:
       return kind satisfies never;
   }
@@ -90,9 +100,15 @@ export function toCredentialDetails({
           discoverable: facts.discoverable === true,
         },
       };
+    case "sms":
+      return { case: "sms", value: { phoneNumber: textOf(facts.masked) } };
     default:
       return kind satisfies never;
   }
+}
+
+function timeOf(value: JsonValue | undefined): ReturnType<typeof toTimestamp> | undefined {
+  return typeof value === "string" ? toTimestamp(new Date(value)) : undefined;
 }
 
 function textOf(value: JsonValue | undefined): string {

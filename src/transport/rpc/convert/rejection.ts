@@ -26,6 +26,8 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   CREDENTIAL_TAKEN: ProtoRejectionReason.CREDENTIAL_TAKEN,
   PASSKEY_INVALID: ProtoRejectionReason.PASSKEY_INVALID,
   CREDENTIALS_TOO_MANY: ProtoRejectionReason.CREDENTIALS_TOO_MANY,
+  SMS_UNAVAILABLE: ProtoRejectionReason.SMS_UNAVAILABLE,
+  SECOND_FACTOR_SAME_KIND: ProtoRejectionReason.SECOND_FACTOR_SAME_KIND,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,
