@@ -263,7 +263,7 @@ export const completeLoginStatement: Statement = {
 
 /**
  * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
- * recovery addresses, $8 credential or null, $9 now, $10 session, $11 its digest, $12 events,
+ * recovery addresses, $8 credentials, $9 now, $10 session, $11 its digest, $12 events,
  * $13 to $17 those of `throttleParts`, $18 invitation or null.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
@@ -280,7 +280,7 @@ export const completeRegistrationStatement: Statement = {
     identifiers: "$5",
     verifiableAddresses: "$6",
     recoveryAddresses: "$7",
-    credential: "$8",
+    credentials: "$8",
     byOperator: "false",
     at: "$9",
   })}, completed AS (

@@ -6,7 +6,7 @@ import type { LoginCandidate } from "../domain/method/method.ts";
 import type { TenantScope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
-import { type CredentialJson, credentialFromJson, credentialParameter } from "./credential-sql.ts";
+import { type CredentialJson, credentialFromJson, credentialsParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -205,7 +205,7 @@ export function createFlowStore(database: Database): FlowStore {
         const [row] = await database.query<CompletionRow>(scope, statements.completeRegistrationStatement, [
           ...heldParameters(scope, completion.held),
           ...identityParameters(identity),
-          credentialParameter(completion.credential),
+          credentialsParameter(completion.credential === undefined ? [] : [completion.credential]),
           completion.at,
           sessionParameter(session),
           session.tokenDigest,

@@ -33,6 +33,7 @@ import {
   toFilter,
   vouchedAddresses,
 } from "./identity-input.ts";
+import type { CredentialImporter } from "./imported-credential.ts";
 import type { PasswordMaker } from "./new-password.ts";
 import { addressNotices, noticesTo } from "./notices.ts";
 import { planProfileChange } from "./profile-change.ts";
@@ -44,7 +45,7 @@ export interface PreparedIdentity {
   readonly schema: CompiledSchema;
   readonly input: NewIdentity;
   readonly derived: DerivedTraits;
-  readonly credential: NewCredential | undefined;
+  readonly credentials: readonly NewCredential[];
 }
 
 /** What came of preparing one identity of a batch. */
@@ -61,6 +62,7 @@ interface IdentitiesDependencies {
   readonly store: IdentityStore;
   readonly schemas: IdentitySchemas;
   readonly passwords: PasswordMaker;
+  readonly imports: CredentialImporter;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -75,7 +77,8 @@ export class Identities {
   }
 
   /**
-   * Checks a new identity and hashes its password, so that no transaction is open meanwhile; `create` stores it.
+   * Checks a new identity, hashes its password and reads its imported credentials, so that no transaction is open meanwhile;
+   * `create` stores it.
    * Throws TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
    * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
@@ -91,16 +94,18 @@ export class Identities {
     creationTime(input, now);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
-    const credential =
-      input.password === undefined
-        ? undefined
-        : await this.#deps.passwords.make(tenant, input.password, account, "credentials.password");
-    return { schema, input, derived, credential };
+    const { password } = input;
+    const passwords =
+      password === undefined
+        ? []
+        : [await this.#deps.passwords.make(tenant, password, account, "credentials.password")];
+    const imported = await this.#deps.imports.read(input.imported ?? [], []);
+    return { schema, input, derived, credentials: [...passwords, ...imported] };
   }
 
   /**
    * Stores a prepared identity; joins the transaction if the scope is one. Throws IDENTIFIER_TAKEN,
-   * EXTERNAL_ID_TAKEN, and then stores nothing.
+   * EXTERNAL_ID_TAKEN, CREDENTIAL_TAKEN, and then stores nothing.
    */
   async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#deps.clock.now();
@@ -117,11 +122,11 @@ export class Identities {
     });
     const { id: identityId } = identity;
     const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
-    if (prepared.credential !== undefined) {
-      const data = { kind: "password", imported: input.password?.kind === "hash" };
+    for (const { kind } of prepared.credentials) {
+      const data = { kind, imported: kind !== "password" || input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
     }
-    await this.#deps.store.create(scope, identity, prepared.credential, events);
+    await this.#deps.store.create(scope, identity, prepared.credentials, events);
     return identity;
   }
 
@@ -348,6 +353,7 @@ const itemReasons: ReadonlySet<ErrorReason> = new Set([
   "PASSWORD_HASH_UNSUPPORTED",
   "IDENTIFIER_TAKEN",
   "EXTERNAL_ID_TAKEN",
+  "CREDENTIAL_TAKEN",
 ]);
 
 async function orFailed<T>(

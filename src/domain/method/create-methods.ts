@@ -40,5 +40,6 @@ export function createMethods(deps: MethodParts): Methods {
     registration: [password, passkey],
     settings: [password, passkey, totp, backupCode],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
+    imports: [totp, passkey],
   };
 }

@@ -18,6 +18,7 @@ import {
   type DeleteCredentialRequest,
   type DeleteIdentityRequest,
   type GetIdentityRequest,
+  type ImportCredentialsRequest,
   type ListCredentialsRequest,
   type ListIdentitiesRequest,
   type ListLoginHistoryRequest,
@@ -55,6 +56,7 @@ import {
   toCredential,
   toIdentity,
 } from "../convert/identity.ts";
+import { fromImported } from "../convert/imported-credential.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { fromValue } from "../convert/value.ts";
 import { runOnce } from "./idempotent.ts";
@@ -225,6 +227,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     return { credential: toCredential(credential) };
   }
 
+  async importCredentials(request: ImportCredentialsRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const { keepSessions } = request;
+    const change = { id: idOf(request), imported: fromImported(request, ""), keepSessions };
+    const credentials = await this.#deps.credentials.import(tenant, origin, change);
+    return { credentials: credentials.map(toCredential) };
+  }
+
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const check = { id: idOf(request), password: new Secret(request.password) };
@@ -298,6 +308,7 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
     schemaId: request.schemaId,
     traits: fromStruct(request.traits) ?? {},
     password: password === undefined ? undefined : toNewPassword(password),
+    imported: request.credentials === undefined ? [] : fromImported(request.credentials, "credentials."),
     externalId: request.externalId,
     publicMetadata: fromStruct(request.publicMetadata) ?? {},
     adminMetadata: fromStruct(request.adminMetadata) ?? {},
