@@ -1,5 +1,6 @@
 import { ownCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
+import { endFlows, isHeldRecovery } from "./end-flows.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
@@ -10,7 +11,7 @@ import { flowRow, sessionRow } from "./rows.generated.ts";
 import { usedSince } from "./session-row.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
-const flowColumns = flowRow.selected;
+export const flowColumns = flowRow.selected;
 
 /** The columns of a new flow. */
 const newFlow = flowRow.without("revision", "challenge_attempts", "kept", "answer");
@@ -110,8 +111,8 @@ export const findForLoginStatement: Statement = {
 
 /**
  * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
- * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null. A row if the flows were
- * still as they were read.
+ * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null, $13 a flow that is stored
+ * with it, or null. A row if the flows were still as they were read.
  */
 export const advanceStatement: Statement = {
   name: "advance_flow",
@@ -129,6 +130,8 @@ export const advanceStatement: Statement = {
     ${insertMessages({ tenant: "$1", messages: "$9", from: "moved" })}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$10", from: "moved" })}
+  ), begun AS (
+    ${insertFlow("$13", "moved")} WHERE $13::jsonb IS NOT NULL
   )
   SELECT digest FROM moved`,
 };
@@ -211,6 +214,8 @@ export function insertSession(session: string, digest: string, from: string): st
  *   newest there is, hence the snapshot includes the transaction that wrote it, and with it the sessions of every
  *   earlier login. `evicted` therefore counts all of them: the limit is exact, and the losers come again.
  * - The new session is not in the snapshot, so $13 of the others may stay.
+ *
+ * Security rule (SR-HOLD-3): a login ends the recoveries that wait: whoever recovers the account has lost what signs in.
  */
 export const completeLoginStatement: Statement = {
   name: "complete_login",
@@ -230,6 +235,8 @@ export const completeLoginStatement: Statement = {
     RETURNING id
   ), completed AS (
     ${closeFlows("$4", "guard")}
+  ), unheld AS (
+    ${endFlows(`tenant_id = $1 AND identity_id = $4 AND ${isHeldRecovery} AND EXISTS (SELECT FROM guard)`)}
   ), created AS (
     ${insertSession("$9", "$10", "guard")}
   ), replaced AS (

@@ -379,6 +379,8 @@ export class TestFlows {
   }
 
   #waiting: FlowRecord | undefined;
+  /** The recovery of the account that waits, if one does. */
+  waitingRecovery: FlowRecord | undefined;
 
   #note(name: string, change: unknown): void {
     this.written.push({ name, change });
@@ -489,6 +491,8 @@ export class TestFlows {
       completeVerification: completes("completeVerification"),
       completeDisowning: completes("completeDisowning"),
       completeRecovery: completes("completeRecovery"),
+      findHeldRecovery: async () => this.waitingRecovery,
+      stopRecoveries: completes("stopRecoveries"),
       takenIdentifiers: async (_scope, identifiers) =>
         identifiers.filter((name) => this.taken.includes(name)),
     };

@@ -12,7 +12,7 @@ import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
  * Describes the file ostiary/flow/v1/step.proto.
  */
 export const file_ostiary_flow_v1_step = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASI9CgtQYXNza2V5U3RlcBIuCghyZXNwb25zZRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCA4ABASIRCg9Db25maXJtTGlua1N0ZXAiDAoKUmVzZW5kU3RlcCIMCgpEaXNvd25TdGVwIgoKCEJhY2tTdGVwQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASI9CgtQYXNza2V5U3RlcBIuCghyZXNwb25zZRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCA4ABASIRCg9Db25maXJtTGlua1N0ZXAiDAoKUmVzZW5kU3RlcCIMCgpEaXNvd25TdGVwIhIKEFN0b3BSZWNvdmVyeVN0ZXAiCgoIQmFja1N0ZXBClgEKF2V4YW1wbGUub3N0aWFyeS5mbG93LnYxUAFaKW9zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L2Zsb3cvdjE7Zmxvd3YxogIHT1NURmxvd6oCD09zdGlhcnkuRmxvdy5WMboCC09zdGlhcnlGbG93ygIPT3N0aWFyeVxGbG93XFYx6gIRT3N0aWFyeTo6Rmxvdzo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct]);
 
 /**
  * Describes the message ostiary.flow.v1.SendCodeStep.
@@ -78,9 +78,16 @@ export const DisownStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_step, 8);
 
 /**
+ * Describes the message ostiary.flow.v1.StopRecoveryStep.
+ * Use `create(StopRecoveryStepSchema)` to create a new message.
+ */
+export const StopRecoveryStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 9);
+
+/**
  * Describes the message ostiary.flow.v1.BackStep.
  * Use `create(BackStepSchema)` to create a new message.
  */
 export const BackStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 9);
+  messageDesc(file_ostiary_flow_v1_step, 10);
 

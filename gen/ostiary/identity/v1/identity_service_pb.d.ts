@@ -1772,6 +1772,53 @@ export declare type SendRecoveryMessageResponse = Message<"ostiary.identity.v1.S
 export declare const SendRecoveryMessageResponseSchema: GenMessage<SendRecoveryMessageResponse>;
 
 /**
+ * CancelRecoveriesRequest is the request of CancelRecoveries.
+ *
+ * @generated from message ostiary.identity.v1.CancelRecoveriesRequest
+ */
+export declare type CancelRecoveriesRequest = Message<"ostiary.identity.v1.CancelRecoveriesRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelRecoveriesRequest.
+ * Use `create(CancelRecoveriesRequestSchema)` to create a new message.
+ */
+export declare const CancelRecoveriesRequestSchema: GenMessage<CancelRecoveriesRequest>;
+
+/**
+ * CancelRecoveriesResponse is the response of CancelRecoveries.
+ *
+ * @generated from message ostiary.identity.v1.CancelRecoveriesResponse
+ */
+export declare type CancelRecoveriesResponse = Message<"ostiary.identity.v1.CancelRecoveriesResponse"> & {
+  /**
+   * Whether a recovery waited, so that the owner is told.
+   *
+   * @generated from field: bool stopped = 1;
+   */
+  stopped: boolean;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelRecoveriesResponse.
+ * Use `create(CancelRecoveriesResponseSchema)` to create a new message.
+ */
+export declare const CancelRecoveriesResponseSchema: GenMessage<CancelRecoveriesResponse>;
+
+/**
  * SendVerificationMessageRequest is the request of SendVerificationMessage.
  *
  * @generated from message ostiary.identity.v1.SendVerificationMessageRequest
@@ -2435,6 +2482,20 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof SendRecoveryMessageRequestSchema;
     output: typeof SendRecoveryMessageResponseSchema;
+  },
+  /**
+   * CancelRecoveries ends every recovery of the identity that is under way: those that wait (`flows.recovery.hold`), codes and
+   * links on their way, and those that operators began. The owner is told if one waited. Does nothing if there is none.
+   *
+   * Access: API key with `identity:recover`.
+   * Errors: IDENTITY_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.CancelRecoveries
+   */
+  cancelRecoveries: {
+    methodKind: "unary";
+    input: typeof CancelRecoveriesRequestSchema;
+    output: typeof CancelRecoveriesResponseSchema;
   },
   /**
    * SendVerificationMessage sends a link to verify one of the identity's addresses to that address. It ends the link that

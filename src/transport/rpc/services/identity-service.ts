@@ -8,6 +8,7 @@ import {
   type BatchSendRecoveryMessagesRequest,
   type BatchSendVerificationMessagesRequest,
   type CancelIdentityDeletionRequest,
+  type CancelRecoveriesRequest,
   type CheckPasswordRequest,
   type IdentityService as Contract,
   type CreateIdentityRequest,
@@ -264,6 +265,12 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       const to = { identityId: idOf(request), address: request.address };
       return toSent(await this.#deps.operatorFlows.sendRecovery({ tenant, scope, origin }, to));
     });
+  }
+
+  async cancelRecoveries(request: CancelRecoveriesRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const call = { tenant, scope: tenant, origin };
+    return { stopped: await this.#deps.operatorFlows.cancelRecoveries(call, idOf(request)) };
   }
 
   async sendVerificationMessage(request: SendVerificationMessageRequest, context: HandlerContext) {
