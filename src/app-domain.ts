@@ -28,6 +28,7 @@ import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
 import { LastUseRecorder } from "./domain/last-use-recorder.ts";
 import { createMethods } from "./domain/method/create-methods.ts";
+import { CredentialImports } from "./domain/method/credential-imports.ts";
 import { BreachedAtLogin } from "./domain/method/password/breached-at-login.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
@@ -151,10 +152,12 @@ export function createDomain(
   const tenantProfiles = new TenantProfiles({ schemas, languages, methods });
   const logins = new LoginHistory({ events: storage.events, pageTokens });
   const passwords = new NewPasswords({ policy, hasher });
+  const imports = new CredentialImports({ methods: methods.imports, clock });
   const identities = new Identities({
     store: storage.identities,
     schemas,
     passwords,
+    imports,
     pageTokens,
     outbox,
     clock,
@@ -163,6 +166,7 @@ export function createDomain(
     identities: storage.identities,
     transactions: storage,
     passwords,
+    imports,
     pageTokens,
     outbox,
     clock,

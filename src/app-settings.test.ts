@@ -52,7 +52,7 @@ describe("the settings of the tenant", () => {
         invitationLifetimeMs: 604_800_000,
       },
       verification: { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true },
-      recovery: { lifetimeMs: 3_600_000, enabled: true, sessionAtOnce: false },
+      recovery: { lifetimeMs: 3_600_000, enabled: true, sessionAtOnce: false, holdMs: 0 },
       settings: {
         lifetimeMs: 3_600_000,
         privilegedMs: 900_000,

@@ -84,6 +84,7 @@ export function toTenantSettings(
       lifetimeMs: durationMs(flows.recovery.lifetime),
       enabled: flows.recovery.enabled ?? canSend,
       sessionAtOnce: flows.recovery.sessionAtOnce,
+      holdMs: durationMs(flows.recovery.hold),
     },
     settings: {
       lifetimeMs: durationMs(flows.settings.lifetime),

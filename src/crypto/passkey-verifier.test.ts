@@ -1,3 +1,4 @@
+import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -5,6 +6,9 @@ import { describe, expect, test } from "vitest";
 import {
   type AuthenticatorOptions,
   algorithms,
+  type Cbor,
+  coseKey,
+  encode,
   SoftwareAuthenticator,
 } from "../../test/support/software-authenticator.ts";
 import type { JsonObject } from "../domain/json.ts";
@@ -184,4 +188,78 @@ test("the library is loaded by the first verification alone", () => {
       /(from|^import) "@simplewebauthn/m.test(readFileSync(join("src", name), "utf8")),
   );
   expect(loading).toEqual([]);
+});
+
+// Security rule (SR-PASSKEY-10): a public key is checked before it is stored.
+describe("a public key that is imported", () => {
+  const jwkOf = {
+    EdDSA: () => generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }),
+    ES256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "jwk" }),
+    RS256: (modulusLength = 2048, publicExponent = 65537) =>
+      generateKeyPairSync("rsa", { modulusLength, publicExponent }).publicKey.export({ format: "jwk" }),
+  };
+  const keys = {
+    EdDSA: coseKey(jwkOf.EdDSA(), "EdDSA"),
+    ES256: coseKey(jwkOf.ES256(), "ES256"),
+    RS256: coseKey(jwkOf.RS256(), "RS256"),
+  };
+  const names = Object.keys(keys) as (keyof typeof keys)[];
+  const problem = (key: ReadonlyMap<Cbor, Cbor>) => verifier.publicKeyProblem(encode(key));
+  const changed = (name: keyof typeof keys, ...members: readonly (readonly [Cbor, Cbor])[]) =>
+    new Map([...keys[name], ...members]);
+  const rsa = (jwk: JsonWebKey) => coseKey(jwk, "RS256");
+
+  test.each(names)("is accepted with %s, its members in any order", async (name) => {
+    expect(await problem(keys[name])).toBeUndefined();
+    expect(await problem(new Map([...keys[name]].toReversed()))).toBeUndefined();
+  });
+
+  test("is accepted of RSA from 2048 to 8192 bits", async () => {
+    expect(await problem(rsa(jwkOf.RS256(3072)))).toBeUndefined();
+    expect(await problem(rsa(jwkOf.RS256(1024)))).toBe("is an RSA key of less than 2048 bits");
+    expect(await problem(rsa(jwkOf.RS256(2040)))).toBe("is an RSA key of less than 2048 bits");
+    expect(await problem(rsa(jwkOf.RS256(2048, 3)))).toBe("is no key of RSA");
+    const even = { ...jwkOf.RS256(), e: Buffer.of(1, 0, 0, 2).toString("base64url") };
+    expect(await problem(rsa(even))).toBe("is no key of RSA");
+    const large = { ...jwkOf.RS256(), e: Buffer.of(1, 0, 0, 0, 1).toString("base64url") };
+    expect(await problem(rsa(large))).toBe("has too large an exponent");
+  });
+
+  test.each<[string, ReadonlyMap<Cbor, Cbor>, string]>([
+    ["of the algorithm ES384", changed("ES256", [3, -35]), "is not of the algorithm EdDSA, ES256 or RS256"],
+    ["of PS256", changed("RS256", [3, -37]), "is not of the algorithm EdDSA, ES256 or RS256"],
+    ["of the algorithm of another key", changed("ES256", [3, -8]), "is no key of Ed25519"],
+    ["of the type of another key", changed("EdDSA", [1, 2]), "is no key of Ed25519"],
+    ["of Ed448", changed("EdDSA", [-1, 7]), "is no key of Ed25519"],
+    ["of Ed25519, too short", changed("EdDSA", [-2, Buffer.alloc(31, 1)]), "is no key of Ed25519"],
+    ["of the curve P-384", changed("ES256", [-1, 2]), "is no key of the curve P-256"],
+    ["beside the curve", changed("ES256", [-3, Buffer.alloc(32, 1)]), "is no key of the curve P-256"],
+    ["compressed", changed("ES256", [-3, 1]), "is no key of the curve P-256"],
+    ["of RSA without a modulus", changed("RS256", [-1, Buffer.alloc(0)]), "is no key of RSA"],
+    ["with a private part", changed("ES256", [-4, Buffer.alloc(32, 1)]), "is no key of the curve P-256"],
+    ["with a member more", changed("EdDSA", [4, "verify"]), "is no key of Ed25519"],
+    ["without members", new Map(), "is not of the algorithm EdDSA, ES256 or RS256"],
+  ])("is refused %s", async (_name, key, expected) => {
+    expect(await problem(key)).toBe(expected);
+  });
+
+  test.each(names)("is refused with bytes after it or before its end, %s", async (name) => {
+    const bytes = encode(keys[name]);
+    for (const broken of [Buffer.concat([bytes, Buffer.of(0)]), bytes.subarray(0, -1), Buffer.alloc(0)]) {
+      expect(await verifier.publicKeyProblem(broken)).toBe("is not a COSE_Key");
+    }
+  });
+
+  test("is refused if it is anything else, and nothing is thrown", async () => {
+    const twice = Buffer.concat([Buffer.of(0xa2), Buffer.of(0x01, 0x02), Buffer.of(0x01, 0x02)]);
+    for (const other of [twice, encode([1, 2]), encode("key"), Buffer.from("-----BEGIN PUBLIC KEY-----")]) {
+      expect(await verifier.publicKeyProblem(other)).toBe("is not a COSE_Key");
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        expect(await verifier.publicKeyProblem(bytes)).toBeTypeOf("string");
+      }),
+      { numRuns: 300 },
+    );
+  });
 });

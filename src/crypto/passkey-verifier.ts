@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { isObject, type JsonValue } from "../domain/json.ts";
 import { passkeyAlgorithms } from "../domain/method/passkey/options.ts";
 import type {
@@ -10,6 +10,8 @@ import type {
 
 /** In bytes: an RSA key of 8192 bits has about 1040. A larger one only costs time. */
 const longestPublicKey = 1100;
+/** In bits (NIST SP 800-131A). */
+const shortestRsaKey = 2048;
 
 /**
  * Verifies passkeys with SimpleWebAuthn. The library takes a third of a second and 28 MB to load, so that happens when the first
@@ -29,7 +31,63 @@ export function createPasskeyVerifier(): PasskeyVerifier {
     },
     verifyAttestation: (attestation, expected) =>
       undefinedIfThrown(() => verifyAttestation(attestation, expected)),
+    async publicKeyProblem(publicKey) {
+      const members = await undefinedIfThrown(() => readCoseKey(publicKey));
+      if (members === undefined) return "is not a COSE_Key";
+      return keyProblem(members);
+    },
   };
+}
+
+/** The members of a COSE_Key. Throws for anything else, also for one with bytes after it or a member twice. */
+async function readCoseKey(publicKey: Uint8Array): Promise<ReadonlyMap<unknown, unknown>> {
+  const { isoCBOR } = await import("@simplewebauthn/server/helpers");
+  const members: unknown = isoCBOR.decodeFirst(publicKey as Uint8Array<ArrayBuffer>);
+  if (!(members instanceof Map)) throw new Error("not a map");
+  if (!Buffer.from(isoCBOR.encode(members)).equals(publicKey)) throw new Error("not what was read");
+  return members;
+}
+
+/** RFC 9053, sections 2 and 7, and RFC 8812, section 2. */
+function keyProblem(members: ReadonlyMap<unknown, unknown>): string | undefined {
+  const [type, algorithm, curve] = [1, 3, -1].map((label) => members.get(label));
+  const text = (label: number, length?: number): string | undefined => {
+    const value = members.get(label);
+    const isRight = value instanceof Uint8Array && (length === undefined || value.length === length);
+    return isRight ? Buffer.from(value).toString("base64url") : undefined;
+  };
+  if (algorithm === -8) {
+    const x = text(-2, 32);
+    if (type !== 1 || curve !== 6 || x === undefined || members.size !== 4) return "is no key of Ed25519";
+    return isKey({ kty: "OKP", crv: "Ed25519", x }) ? undefined : "is no key of Ed25519";
+  }
+  if (algorithm === -7) {
+    const [x, y] = [text(-2, 32), text(-3, 32)];
+    const isWhole = type === 2 && curve === 1 && x !== undefined && y !== undefined && members.size === 5;
+    return isWhole && isKey({ kty: "EC", crv: "P-256", x, y }) ? undefined : "is no key of the curve P-256";
+  }
+  if (algorithm !== -257) return "is not of the algorithm EdDSA, ES256 or RS256";
+  const [n, e] = [text(-1), text(-2)];
+  if (type !== 3 || n === undefined || e === undefined || members.size !== 4) return "is no key of RSA";
+  const details = detailsOf({ kty: "RSA", n, e });
+  const { modulusLength = 0, publicExponent = 0n } = details ?? {};
+  if (details === undefined || publicExponent < 65537n || publicExponent % 2n === 0n)
+    return "is no key of RSA";
+  if (publicExponent > 0xffffffffn) return "has too large an exponent";
+  return modulusLength < shortestRsaKey ? `is an RSA key of less than ${shortestRsaKey} bits` : undefined;
+}
+
+function isKey(key: JsonWebKey): boolean {
+  return detailsOf(key) !== undefined;
+}
+
+/** What OpenSSL finds in a key, such as that its point is on the curve. */
+function detailsOf(key: JsonWebKey) {
+  try {
+    return createPublicKey({ key, format: "jwk" }).asymmetricKeyDetails;
+  } catch {
+    return undefined;
+  }
 }
 
 async function verifyAssertion(

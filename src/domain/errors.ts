@@ -461,6 +461,16 @@ const texts = {
     metadata: ["demand"],
     user: { id: 9000401, text: "This needs a way to sign in that is not set up here." },
   },
+  CREDENTIAL_TAKEN: {
+    message: "A passkey of the request is there already, of this identity or of another one.",
+    remedy: "Leave it out, or delete the one that is there.",
+    metadata: ["credentialId"],
+  },
+  CREDENTIALS_TOO_MANY: {
+    message: "The identity would have more credentials of a kind than it may.",
+    remedy: "Delete some of them first.",
+    metadata: ["kind", "limit"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -31,7 +31,7 @@ export interface FieldViolation {
 /** The rules of each reason, with commas. Ids of protovalidate stand here without their type: `max_len` for `string.max_len`. */
 const rules: Readonly<Record<FieldViolationReason, string>> = {
   REQUIRED:
-    "required, dependentRequired, dependencies, uuid_empty, email_empty, uri_empty, hostname_empty, address_empty, ip_empty",
+    "required, import.empty, dependentRequired, dependencies, uuid_empty, email_empty, uri_empty, hostname_empty, address_empty, ip_empty",
   UNKNOWN_FIELD: "additionalProperties, unevaluatedProperties, propertyNames, property_name",
   NOT_ALLOWED: "readOnly, form_field, batch.request_id",
   CONFLICT: "message.oneof, demands_to_step_up",

@@ -162,6 +162,8 @@ export interface PasskeyVerifier {
     attestation: PasskeyAttestation,
     expected: PasskeyExpectation,
   ): Promise<MadePasskey | undefined>;
+  /** Why a COSE_Key (RFC 9052) can be no public key of a passkey, in a few words; undefined if it can. */
+  publicKeyProblem(publicKey: Uint8Array): Promise<string | undefined>;
 }
 
 /** The parameters of argon2id. */

@@ -71,24 +71,21 @@ export function credentialFromJson(row: CredentialJson): Credential {
   });
 }
 
-/** A new credential as one JSON parameter; undefined if there is none. */
-export function credentialParameter(credential: NewCredential | undefined): string | undefined {
-  if (credential === undefined) return undefined;
-  const { kind, id, lookupKey = "", label = "", isSecondFactor = false, secret, facts } = credential;
-  return JSON.stringify({
-    kind,
-    id,
-    lookup_key: lookupKey,
-    label,
-    is_second_factor: isSecondFactor,
-    secret,
-    facts,
-  });
+/** New credentials as one JSON parameter. */
+export function credentialsParameter(credentials: readonly NewCredential[]): string {
+  return JSON.stringify(
+    credentials.map(
+      ({ kind, id, lookupKey = "", label = "", isSecondFactor = false, secret, facts, createdAt }) => ({
+        ...{ kind, id, lookup_key: lookupKey, label, is_second_factor: isSecondFactor, secret, facts },
+        created_at: createdAt,
+      }),
+    ),
+  );
 }
 
 interface CredentialInsertion {
-  /** The parameter of `credentialParameter`. */
-  readonly credential: string;
+  /** The parameter of `credentialsParameter`. */
+  readonly credentials: string;
   /** Whether an operator sets it. */
   readonly byOperator: string;
   readonly at: string;
@@ -96,20 +93,24 @@ interface CredentialInsertion {
   readonly from: string;
 }
 
-/** Writes a credential if its parameter is not null. $1 tenant. */
-export function insertCredential({ credential, byOperator, at, from }: CredentialInsertion): string {
+/** Writes credentials. $1 tenant. */
+export function insertCredentials({ credentials, byOperator, at, from }: CredentialInsertion): string {
   return `INSERT INTO ostiary.identity_credential AS c
       (tenant_id, identity_id, kind, lookup_key, id, label, is_second_factor, secret, facts, set_by_operator, created_at, updated_at)
     SELECT $1, ${from}.id, given.kind, given.lookup_key, COALESCE(given.id, ${newCredentialId(at)}), given.label, given.is_second_factor,
-      given.secret, given.facts, ${byOperator}, ${at}, ${at}
-    FROM ${from}, jsonb_to_record(${credential}::jsonb)
-      AS given(kind text, id uuid, lookup_key text, label text, is_second_factor boolean, secret text, facts jsonb)
-    WHERE ${credential}::jsonb IS NOT NULL`;
+      given.secret, given.facts, ${byOperator}, COALESCE(given.created_at, ${at}), ${at}
+    FROM ${from}, ${givenCredentials(credentials)}`;
 }
 
-/** Writes a credential, in the place of one of the same kind and key. */
-export function setCredential(insertion: CredentialInsertion): string {
-  return `${insertCredential(insertion)}
+/** The rows of a parameter of `credentialsParameter`, as `given`. */
+export function givenCredentials(parameter: string): string {
+  return `jsonb_to_recordset(${parameter}::jsonb) AS given(kind text, id uuid, lookup_key text, label text,
+      is_second_factor boolean, secret text, facts jsonb, created_at timestamptz)`;
+}
+
+/** Writes credentials, each in the place of one of the same kind and key. */
+export function setCredentials(insertion: CredentialInsertion): string {
+  return `${insertCredentials(insertion)}
     ON CONFLICT (tenant_id, identity_id, kind, lookup_key) DO UPDATE
       SET label = excluded.label, is_second_factor = excluded.is_second_factor, secret = excluded.secret, facts = excluded.facts,
         set_by_operator = excluded.set_by_operator, updated_at = excluded.updated_at, last_used_at = NULL`;

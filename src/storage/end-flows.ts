@@ -6,6 +6,10 @@ const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_dig
     AND NOT data -> 'state' ? 'firstFactor' AND NOT data -> 'purpose' ? 'operator'
     AND data #>> '{purpose,kind}' IS DISTINCT FROM 'refresh')`;
 
+/** Whether a flow is the recovery of an account that waits (`flows.recovery.hold`): one that nobody is shown. */
+export const isHeldRecovery =
+  "kind = 'recovery' AND data #>> '{state,at}' = 'on_hold' AND data #> '{state,target}' IS NOT NULL";
+
 /**
  * What a flow that waits becomes: one like those of an address that nobody has. Its code or link is dead twice over, by its
  * digest (which no code and no link has) and because it proves no address.

@@ -1,6 +1,7 @@
 import { actionsWithout } from "./action-sql.ts";
 import { ownCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
+import { endFlows, isHeldRecovery } from "./end-flows.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
@@ -11,7 +12,7 @@ import { flowRow, sessionRow } from "./rows.generated.ts";
 import { usedSince } from "./session-row.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
-const flowColumns = flowRow.selected;
+export const flowColumns = flowRow.selected;
 
 /** The columns of a new flow. */
 const newFlow = flowRow.without("revision", "challenge_attempts", "kept", "answer");
@@ -111,8 +112,8 @@ export const findForLoginStatement: Statement = {
 
 /**
  * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
- * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null. A row if the flows were
- * still as they were read.
+ * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null, $13 a flow that is stored
+ * with it, or null. A row if the flows were still as they were read.
  */
 export const advanceStatement: Statement = {
   name: "advance_flow",
@@ -130,6 +131,8 @@ export const advanceStatement: Statement = {
     ${insertMessages({ tenant: "$1", messages: "$9", from: "moved" })}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$10", from: "moved" })}
+  ), begun AS (
+    ${insertFlow("$13", "moved")} WHERE $13::jsonb IS NOT NULL
   )
   SELECT digest FROM moved`,
 };
@@ -214,6 +217,8 @@ export function insertSession(session: string, digest: string, from: string): st
  *   newest there is, hence the snapshot includes the transaction that wrote it, and with it the sessions of every
  *   earlier login. `evicted` therefore counts all of them: the limit is exact, and the losers come again.
  * - The new session is not in the snapshot, so $13 of the others may stay.
+ *
+ * Security rule (SR-HOLD-3): a login ends the recoveries that wait: whoever recovers the account has lost what signs in.
  */
 export const completeLoginStatement: Statement = {
   name: "complete_login",
@@ -242,6 +247,8 @@ export const completeLoginStatement: Statement = {
       challenge_digest = CASE WHEN digest = $30 THEN NULL ELSE challenge_digest END,
       challenge_expires_at = CASE WHEN digest = $30 THEN NULL ELSE challenge_expires_at END
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM guard)
+  ), unheld AS (
+    ${endFlows(`tenant_id = $1 AND identity_id = $4 AND ${isHeldRecovery} AND EXISTS (SELECT FROM guard)`)}
   ), created AS (
     ${insertSession("$9", "$10", "guard")}
   ), replaced AS (
@@ -275,7 +282,7 @@ export const completeLoginStatement: Statement = {
 
 /**
  * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
- * recovery addresses, $8 credential or null, $9 now, $10 session, $11 its digest, $12 events,
+ * recovery addresses, $8 credentials, $9 now, $10 session, $11 its digest, $12 events,
  * $13 to $17 those of `throttleParts`, $18 invitation or null.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
@@ -292,7 +299,7 @@ export const completeRegistrationStatement: Statement = {
     identifiers: "$5",
     verifiableAddresses: "$6",
     recoveryAddresses: "$7",
-    credential: "$8",
+    credentials: "$8",
     byOperator: "false",
     at: "$9",
   })}, completed AS (

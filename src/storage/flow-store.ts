@@ -6,7 +6,7 @@ import type { LoginCandidate } from "../domain/method/method.ts";
 import type { TenantScope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
-import { type CredentialJson, credentialFromJson, credentialParameter } from "./credential-sql.ts";
+import { type CredentialJson, credentialFromJson, credentialsParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -15,7 +15,11 @@ import * as statements from "./flow-statements.ts";
 import { type IdentityRow, identityFromRow, identityParameters } from "./identity-row.ts";
 import { messagesParameter } from "./message-sql.ts";
 import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
-import { completeRecoveryStatement } from "./recovery-statements.ts";
+import {
+  completeRecoveryStatement,
+  findHeldRecoveryStatement,
+  stopRecoveriesStatement,
+} from "./recovery-statements.ts";
 import type { FlowRow } from "./rows.generated.ts";
 import { idleParameter, sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
@@ -141,6 +145,7 @@ export function createFlowStore(database: Database): FlowStore {
           eventsParameter(advance.events),
           advance.consumes?.digest,
           advance.consumes?.revision,
+          advance.begins && flowParameter(advance.begins),
         ]);
         return rows.length > 0;
       } catch (error) {
@@ -148,6 +153,28 @@ export function createFlowStore(database: Database): FlowStore {
         if (isForeignKeyViolation(error)) return false;
         throw error;
       }
+    },
+
+    async findHeldRecovery(scope, { identityId, kind, value }, now) {
+      const values = [scope.tenantId, identityId, kind, value, now];
+      const [row] = await database.query<FlowRow>(scope, findHeldRecoveryStatement, values);
+      return row && flowFromRow(row);
+    },
+
+    async stopRecoveries(scope, stop) {
+      const [row] = await database.query<CompletionRow & { readonly told: boolean }>(
+        scope,
+        stopRecoveriesStatement,
+        [
+          ...heldParameters(scope, stop.held),
+          stop.identityId,
+          messagesParameter(stop.messages),
+          eventsParameter(stop.events),
+          stop.endsOperators,
+        ],
+      );
+      if (row?.completed !== true) return "flow_taken";
+      return row.told ? "completed" : "none_waited";
     },
 
     async keepOutcome(scope, held, kept, events) {
@@ -211,7 +238,7 @@ export function createFlowStore(database: Database): FlowStore {
         const [row] = await database.query<CompletionRow>(scope, statements.completeRegistrationStatement, [
           ...heldParameters(scope, completion.held),
           ...identityParameters(identity),
-          credentialParameter(completion.credential),
+          credentialsParameter(completion.credential === undefined ? [] : [completion.credential]),
           completion.at,
           session && sessionParameter(session),
           session?.tokenDigest,

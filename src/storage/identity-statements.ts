@@ -1,5 +1,5 @@
 import { actionsOfServer } from "./action-sql.ts";
-import { credentialColumns, insertCredential, setCredential } from "./credential-sql.ts";
+import { credentialColumns, givenCredentials, insertCredentials, setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -14,8 +14,8 @@ interface IdentityInsertion {
   readonly identifiers: string;
   readonly verifiableAddresses: string;
   readonly recoveryAddresses: string;
-  /** The parameter of `credentialParameter`, or null. */
-  readonly credential: string;
+  /** The parameter of `credentialsParameter`. */
+  readonly credentials: string;
   /** Whether an operator sets it. */
   readonly byOperator: "true" | "false";
   readonly at: string;
@@ -41,13 +41,13 @@ export function insertIdentityParts(options: IdentityInsertion): string {
     SELECT $1, new_identity.id, given.kind, given.value, given.path, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
   ), new_credential AS (
-    ${insertCredential({ ...options, from: "new_identity" })}
+    ${insertCredentials({ ...options, from: "new_identity" })}
   )`;
 }
 
 /**
- * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 credential or null,
- * $7 now, $8 events. Fails with 23505 if an identifier or the external id is taken.
+ * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 credentials,
+ * $7 now, $8 events. Fails with 23505 if an identifier, the external id or a passkey is taken.
  */
 export const createIdentityStatement: Statement = {
   text: `WITH always AS (SELECT), ${insertIdentityParts({
@@ -56,7 +56,7 @@ export const createIdentityStatement: Statement = {
     identifiers: "$3",
     verifiableAddresses: "$4",
     recoveryAddresses: "$5",
-    credential: "$6",
+    credentials: "$6",
     byOperator: "true",
     at: "$7",
   })}, recorded AS (
@@ -279,12 +279,40 @@ export const setCredentialStatement: Statement = {
     WHERE tenant_id = $1 AND id = $2
     RETURNING id
   ), written AS (
-    ${setCredential({ credential: "$3", byOperator: "true", at: "$4", from: "changed" })}
+    ${setCredentials({ credentials: "$3", byOperator: "true", at: "$4", from: "changed" })}
     RETURNING ${credentialColumns}
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "written" })}
+  )
+  SELECT * FROM written`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 credentials, $4 now, $5 events. As `setCredentialStatement`, for several; one that is looked up by a
+ * key replaces none, and then there are fewer rows than credentials. Logins ask for all credentials of a kind or for none: the
+ * other ones of a kind are asked for as well where the new ones are. Fails with 23505 if one is another identity's.
+ */
+export const importCredentialsStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $2
+    RETURNING id
+  ), written AS (
+    ${setCredentials({ credentials: "$3", byOperator: "true", at: "$4", from: "changed" })}
+      WHERE c.lookup_key = ''
+    RETURNING ${credentialColumns}
+  ), asked AS (
+    UPDATE ostiary.identity_credential c SET is_second_factor = true, updated_at = $4
+    FROM changed
+    WHERE c.tenant_id = $1 AND c.identity_id = changed.id AND c.lookup_key <> '' AND NOT c.is_second_factor
+      AND c.lookup_key NOT IN (SELECT given.lookup_key FROM ${givenCredentials("$3")})
+      AND c.kind IN (SELECT given.kind FROM ${givenCredentials("$3")} WHERE given.is_second_factor)
+  ), forgotten AS (
+    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "changed" })}
   )
   SELECT * FROM written`,
 };

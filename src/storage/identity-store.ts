@@ -1,5 +1,5 @@
 import { type DomainError, domainError } from "../domain/errors.ts";
-import type { Identity } from "../domain/identity/identity.ts";
+import type { Identity, NewCredential } from "../domain/identity/identity.ts";
 import type { IdentityStore, PendingEnd } from "../domain/identity/store.ts";
 import type { IdentityId } from "../domain/ids.ts";
 import type { TenantScope } from "../domain/ports.ts";
@@ -7,7 +7,7 @@ import {
   type CredentialRow,
   credentialColumns,
   credentialFromRow,
-  credentialParameter,
+  credentialsParameter,
 } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
@@ -22,6 +22,7 @@ import {
   deleteIdentityStatement,
   endAccessStatement,
   endPendingStatement,
+  importCredentialsStatement,
   replaceSecretStatement,
   setCredentialStatement,
   setRequiredActionsStatement,
@@ -62,12 +63,12 @@ export function createIdentityStore(database: Database): IdentityStore {
   }
 
   return {
-    async create(scope, identity, credential, events) {
-      await naming(database, scope, identity, (guarded) =>
+    async create(scope, identity, credentials, events) {
+      await naming(database, scope, { identity, credentials }, (guarded) =>
         database.query(guarded, createIdentityStatement, [
           scope.tenantId,
           ...identityParameters(identity),
-          credentialParameter(credential),
+          credentialsParameter(credentials),
           identity.updatedAt,
           eventsParameter(events),
         ]),
@@ -100,7 +101,7 @@ export function createIdentityStore(database: Database): IdentityStore {
         expectedRevision,
         eventsParameter(events),
       ];
-      return naming(database, scope, identity, (guarded) =>
+      return naming(database, scope, { identity, credentials: [] }, (guarded) =>
         database.transaction(guarded, async (tx) => {
           const [row] = await database.query<{ readonly updated: boolean; readonly complete: boolean }>(
             tx,
@@ -227,9 +228,28 @@ export function createIdentityStore(database: Database): IdentityStore {
     },
 
     async setCredential(scope, id, credential, at, events) {
-      const values = [scope.tenantId, id, credentialParameter(credential), at, eventsParameter(events)];
+      const values = [scope.tenantId, id, credentialsParameter([credential]), at, eventsParameter(events)];
       const [row] = await database.query<CredentialRow>(scope, setCredentialStatement, values);
       return row && credentialFromRow(row);
+    },
+
+    async importCredentials(scope, id, credentials, at, events) {
+      const values = [scope.tenantId, id, credentialsParameter(credentials), at, eventsParameter(events)];
+      const rows = await database
+        .transaction(scope, (tx) => database.query<CredentialRow>(tx, importCredentialsStatement, values))
+        .catch(async (cause: unknown) => {
+          if (!isDuplicate(cause)) throw cause;
+          // The other identity may be gone by now.
+          const credentialId = (await takenKey(database, scope, credentials)) ?? "";
+          throw domainError("CREDENTIAL_TAKEN", { credentialId }, { cause });
+        });
+      if (rows.length === 0 && (await findOne(scope, "i.id = $2", id)) === undefined) return [];
+      const written = new Map(rows.map((row) => [`${row.kind} ${row.lookup_key}`, row]));
+      return credentials.map(({ kind, lookupKey = "" }) => {
+        const row = written.get(`${kind} ${lookupKey}`);
+        if (row === undefined) throw domainError("CREDENTIAL_TAKEN", { credentialId: lookupKey });
+        return credentialFromRow(row);
+      });
     },
 
     async replaceSecret(scope, id, previous, { secret, facts }, at) {
@@ -247,27 +267,33 @@ export function createIdentityStore(database: Database): IdentityStore {
 }
 
 /**
- * Runs a change that may meet another identity's identifiers or external id, and names the one it met. Within a
+ * Runs a change that may meet another identity's identifiers, external id or passkeys, and names the one it met. Within a
  * transaction the change gets a savepoint, because its failure would end the transaction.
  */
 async function naming<T>(
   database: Database,
   scope: TenantScope,
-  identity: Identity,
+  given: GivenAccount,
   change: (scope: TenantScope) => Promise<T>,
 ): Promise<T> {
   try {
     return database.isTransaction(scope) ? await database.transaction(scope, change) : await change(scope);
   } catch (error) {
     if (!isDuplicate(error) && !(error instanceof IdentifiersTaken)) throw error;
-    throw await nameTaken(database, scope, identity, error);
+    throw await nameTaken(database, scope, given, error);
   }
+}
+
+/** What a change writes of an identity, where it has to be unique. */
+interface GivenAccount {
+  readonly identity: Identity;
+  readonly credentials: readonly NewCredential[];
 }
 
 async function nameTaken(
   database: Database,
   scope: TenantScope,
-  identity: Identity,
+  { identity, credentials }: GivenAccount,
   cause: unknown,
 ): Promise<DomainError> {
   const rows = await database.query<{ readonly value: string | null }>(
@@ -285,9 +311,34 @@ async function nameTaken(
   if (identifier === undefined && taken.has(null)) {
     return domainError("EXTERNAL_ID_TAKEN", { field: "external_id" }, { cause });
   }
+  if (identifier === undefined) {
+    const lookupKey = await takenKey(database, scope, credentials);
+    if (lookupKey !== undefined)
+      return domainError("CREDENTIAL_TAKEN", { credentialId: lookupKey }, { cause });
+  }
   // The other identity may be gone by now; then it was an identifier if there is one.
   const path = identifier?.path ?? identity.identifiers[0]?.path;
   return path === undefined
     ? domainError("EXTERNAL_ID_TAKEN", { field: "external_id" }, { cause })
     : domainError("IDENTIFIER_TAKEN", { field: `traits.${path}` }, { cause });
+}
+
+/** The key of the first of these credentials that is there already; undefined if none is. */
+async function takenKey(
+  database: Database,
+  scope: TenantScope,
+  credentials: readonly NewCredential[],
+): Promise<string | undefined> {
+  const keys = credentials.flatMap(({ lookupKey }) => lookupKey ?? []);
+  if (keys.length === 0) return undefined;
+  const rows = await database.query<{ readonly lookup_key: string }>(
+    scope,
+    {
+      text: `SELECT lookup_key FROM ostiary.identity_credential
+        WHERE tenant_id = $1 AND kind = ANY ($2) AND lookup_key = ANY ($3)`,
+    },
+    [scope.tenantId, [...new Set(credentials.map(({ kind }) => kind))], keys],
+  );
+  const taken = new Set(rows.map(({ lookup_key }) => lookup_key));
+  return keys.find((key) => taken.has(key));
 }

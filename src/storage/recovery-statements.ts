@@ -1,7 +1,8 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import type { Statement } from "./database.ts";
+import { endFlows, isHeldRecovery } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
-import { closeFlows, insertFlow, insertSession } from "./flow-statements.ts";
+import { closeFlows, flowColumns, insertFlow, insertSession } from "./flow-statements.ts";
 import { insertMessages } from "./message-sql.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
@@ -34,4 +35,38 @@ export const completeRecoveryStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$10", from: "changed" })}
   )
   ${changeResult}`,
+};
+
+/** $1 tenant, $2 identity, $3 kind and $4 value of the address, $5 now. */
+export const findHeldRecoveryStatement: Statement = {
+  name: "find_held_recovery",
+  text: `SELECT ${flowColumns} FROM ostiary.flow f
+    WHERE f.tenant_id = $1 AND f.identity_id = $2 AND f.state = 'active' AND f.expires_at > $5 AND ${isHeldRecovery}
+      AND f.data #>> '{state,target,kind}' = $3 AND f.data #>> '{state,target,value}' = $4
+    ORDER BY f.created_at, f.digest LIMIT 1`,
+};
+
+/**
+ * Ends the recoveries of an identity. $1 tenant, $2 flows with $3 their revisions, which may be none, $4 identity, $5 messages, $6
+ * events, $7 whether those end as well that operators began.
+ */
+export const stopRecoveriesStatement: Statement = {
+  name: "stop_recoveries",
+  text: `WITH ${ownFlowParts}, changed AS (
+    SELECT $4::uuid AS id FROM all_open WHERE EXISTS (SELECT FROM owner)
+  ), completed AS (
+    ${closeFlows("$4", "changed")}
+  ), ended AS (
+    ${endFlows(
+      "tenant_id = $1 AND identity_id = $4 AND kind = 'recovery' AND digest <> ALL ($2::bytea[]) AND ($7 OR NOT data -> 'purpose' ? 'operator') AND EXISTS (SELECT FROM changed)",
+    )}
+    RETURNING data #>> '{state,at}' = 'on_hold' AS held
+  ), told AS (
+    SELECT FROM changed WHERE cardinality($2::bytea[]) > 0 OR EXISTS (SELECT FROM ended WHERE held)
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$5", from: "told" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$6", from: "told" })}
+  )
+  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM changed) AS completed, EXISTS (SELECT FROM told) AS told`,
 };

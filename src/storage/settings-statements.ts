@@ -1,6 +1,6 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import { actionsDone, actionsWithout } from "./action-sql.ts";
-import { setCredential } from "./credential-sql.ts";
+import { setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -49,7 +49,7 @@ export const changeCredentialStatement: Statement = {
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), written AS (
-    ${setCredential({ credential: "$15", byOperator: "false", at: "$5", from: "changed" })}
+    ${setCredentials({ credentials: "$15", byOperator: "false", at: "$5", from: "changed" })}
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (

@@ -1,7 +1,7 @@
 import type { CredentialChange, SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowData } from "../domain/flow/shared/flow.ts";
 import { changeAccount } from "./account-change.ts";
-import { credentialParameter } from "./credential-sql.ts";
+import { credentialsParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -31,7 +31,7 @@ export function createSettingsStore(database: Database): SettingsStore {
           eventsParameter(change.events),
           eventsParameter([change.revocationEvent]),
           ...memoryParameters(change),
-          credentialParameter(credential),
+          credentialsParameter([credential]),
           session && sessionParameter(session),
           session?.tokenDigest,
           ...throttleParameters(change.throttle),

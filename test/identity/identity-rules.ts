@@ -10,6 +10,7 @@ import { Identities } from "../../src/domain/identity/identities.ts";
 import type { NewIdentity } from "../../src/domain/identity/identity-input.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
+import { CredentialImports } from "../../src/domain/method/credential-imports.ts";
 import { NewPasswords } from "../../src/domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "../../src/domain/method/password/password-checks.ts";
 import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
@@ -85,6 +86,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
     }),
     hasher,
   });
+  const imports = new CredentialImports({ methods: [], clock });
   return {
     ...tenants,
     schemas,
@@ -97,6 +99,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
       store: storage.identities,
       schemas,
       passwords,
+      imports,
       pageTokens,
       outbox: new Outbox({ sealer }),
       clock,
@@ -105,6 +108,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
       identities: storage.identities,
       transactions: storage,
       passwords,
+      imports,
       pageTokens,
       outbox: new Outbox({ sealer }),
       clock,

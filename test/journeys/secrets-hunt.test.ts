@@ -19,6 +19,7 @@ import {
   type Way,
   walkClaim,
   walkConfig,
+  walkHeldRecovery,
   walkLogin,
   walkProof,
   walkRecoveryChoice,
@@ -187,7 +188,7 @@ test.each(ways)("what is filled in by %s is found nowhere", { timeout: 180_000 }
   const ends = { answered: 0, refused: 0, unsent: 0 };
   for (const [config, walks] of [
     [walkConfig, [walkLogin, walkRegistration, walkRecoveryChoice, walkSettings]],
-    [stagedConfig, [walkStagedLogin, walkStagedRegistration]],
+    [stagedConfig, [walkStagedLogin, walkStagedRegistration, walkHeldRecovery]],
   ] as const) {
     const app = await startTestApp({ config, environment });
     const hunter = new Hunter(app, way);

@@ -43,7 +43,7 @@ async function seed() {
     aSession(identity.id, { expiresAt: afterNoon(999), revokedAt: afterNoon(-59) }),
     aSession(identity.id, { expiresAt: afterNoon(999) }),
   ];
-  await storage.identities.create(scope, identity, aPassword("$h"), []);
+  await storage.identities.create(scope, identity, [aPassword("$h")], []);
   for (const session of sessions) {
     const flow = aFlow("login");
     await storage.flows.create(scope, flow);

@@ -29,7 +29,7 @@ const hash = "$argon2id$test";
 async function storeIdentity(change: Partial<Identity> = {}): Promise<Identity> {
   const identity = anIdentity(change);
   const { storage, scope } = tenants;
-  await storage.identities.create(scope, identity, aPassword(hash), []);
+  await storage.identities.create(scope, identity, [aPassword(hash)], []);
   return identity;
 }
 
@@ -137,7 +137,7 @@ describe("findForLogin", () => {
   test("returns the credentials that there are, whichever is asked for", async () => {
     const { storage, scope } = tenants;
     const [strong, weak] = [await storeIdentity(), anIdentity()];
-    await storage.identities.create(scope, weak, undefined, []);
+    await storage.identities.create(scope, weak, [], []);
     const kinds = async ({ identifiers }: Identity, asked?: AskedCredential) => {
       const value = identifiers[0]?.value;
       const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, asked);
@@ -154,10 +154,10 @@ describe("findForLogin", () => {
     const passkey = (secret: string): NewCredential => ({
       ...{ kind: "passkey", lookupKey: "key", secret, facts: { user: "u" } },
     });
-    await storage.identities.create(scope, own, passkey("one"), []);
+    await storage.identities.create(scope, own, [passkey("one")], []);
     // The same id at another tenant is another credential.
-    await storage.identities.create(other, foreign, passkey("two"), []);
-    await storage.identities.create(scope, beside, { ...passkey("three"), lookupKey: "beside" }, []);
+    await storage.identities.create(other, foreign, [passkey("two")], []);
+    await storage.identities.create(scope, beside, [{ ...passkey("three"), lookupKey: "beside" }], []);
     const [flow, owned, named] = [
       aFlow("login"),
       aFlow("login", { identityId: beside.id }),
@@ -181,14 +181,14 @@ describe("findForLogin", () => {
     expect(await found(flow, "key", scope, beside.identifiers[0]?.value)).toEqual([own.id, "one"]);
     expect(await found(owned, "key")).toEqual([beside.id, undefined]);
     expect(await found(named, "key")).toEqual([beside.id, undefined]);
-    const again = storage.identities.create(scope, anIdentity(), passkey("four"), []);
+    const again = storage.identities.create(scope, anIdentity(), [passkey("four")], []);
     await expect(again).rejects.toThrow();
   });
 
   test("returns a candidate without credential if the identity has none", async () => {
     const { storage, scope } = tenants;
     const identity = anIdentity();
-    await storage.identities.create(scope, identity, undefined, []);
+    await storage.identities.create(scope, identity, [], []);
     const value = identity.identifiers[0]?.value ?? "";
     const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, {
       kind: "password",
@@ -235,7 +235,7 @@ describe("findForRecovery", () => {
     expect(await found(address)).toBe(owner.id);
     const { storage, scope } = tenants;
     const ada = anIdentityNamed(`ada-${address.slice(0, 12)}`);
-    await storage.identities.create(scope, ada, undefined, []);
+    await storage.identities.create(scope, ada, [], []);
     const name = { kind: "username", value: ada.identifiers[0]?.value ?? "" } as const;
     expect((await storage.flows.findForRecovery(scope, name))?.id).toBe(ada.id);
   });

@@ -23,7 +23,7 @@ test("credentials and addresses of before get an id of their time, and the trait
   const only = { kind: "email", value: "recovers-only@example.com", path: "spare" } as const;
   const password = aPassword("$h");
   for (const identity of [named, anIdentity({ recoveryAddresses: [only] })]) {
-    await storage.identities.create(scope, identity, password, []);
+    await storage.identities.create(scope, identity, [password], []);
   }
   const { ids, paths } = await administer(storage.url, async (query) => {
     await query("BEGIN");
@@ -166,7 +166,7 @@ test("a password that a release without ids wrote goes by the id of its identity
   const { storage, scope } = tenants;
   const { identities } = storage;
   const identity = anIdentity();
-  await identities.create(scope, identity, aPassword("$h"), []);
+  await identities.create(scope, identity, [aPassword("$h")], []);
   await administer(storage.url, async (query) => {
     for (const statement of statementsOf(SeveralCredentials, "down")) await query(statement);
     await query("UPDATE ostiary.identity_credential SET id = NULL WHERE identity_id = $1", [identity.id]);

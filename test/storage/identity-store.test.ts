@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => tenants.storage.close());
 
 async function store(identity: Identity): Promise<Identity> {
-  await tenants.storage.identities.create(tenants.scope, identity, undefined, []);
+  await tenants.storage.identities.create(tenants.scope, identity, [], []);
   return identity;
 }
 
@@ -54,7 +54,7 @@ describe("create", () => {
       lastLoginAt: afterNoon(2),
     });
     const event = anEvent("identity.created", { identityId: identity.id, data: { method: "admin" } });
-    await storage.identities.create(scope, identity, aPassword("$h"), [event]);
+    await storage.identities.create(scope, identity, [aPassword("$h")], [event]);
     expect(await storage.identities.find(scope, identity.id)).toEqual(identity);
     expect(await storage.identities.findByIdentifier(scope, "zoe")).toEqual(identity);
     expect(await storage.identities.findByExternalId(scope, "customer-1")).toEqual(identity);
@@ -73,7 +73,7 @@ describe("create", () => {
     await store(anIdentityNamed("taken-name"));
     const identity = anIdentityNamed("free-name", "taken-name");
     const event = anEvent("credential.set", { identityId: identity.id });
-    await expect(storage.identities.create(scope, identity, undefined, [event])).rejects.toMatchObject({
+    await expect(storage.identities.create(scope, identity, [], [event])).rejects.toMatchObject({
       reason: "IDENTIFIER_TAKEN",
       metadata: { field: "traits.names.1" },
     });
@@ -86,9 +86,9 @@ describe("create", () => {
     const { storage, scope, other } = tenants;
     await store(anIdentity({ externalId: "same" }));
     await expect(
-      storage.identities.create(scope, anIdentity({ externalId: "same" }), undefined, []),
+      storage.identities.create(scope, anIdentity({ externalId: "same" }), [], []),
     ).rejects.toMatchObject({ reason: "EXTERNAL_ID_TAKEN", metadata: { field: "external_id" } });
-    await storage.identities.create(other, anIdentity({ externalId: "same" }), undefined, []);
+    await storage.identities.create(other, anIdentity({ externalId: "same" }), [], []);
   });
 
   test("that fails leaves the transaction it is in usable", async () => {
@@ -97,11 +97,11 @@ describe("create", () => {
     const before = anIdentity();
     const after = anIdentity();
     await storage.transaction(scope, async (tx) => {
-      await storage.identities.create(tx, before, undefined, []);
+      await storage.identities.create(tx, before, [], []);
       await expect(
-        storage.identities.create(tx, anIdentityNamed("first-come"), undefined, []),
+        storage.identities.create(tx, anIdentityNamed("first-come"), [], []),
       ).rejects.toMatchObject({ reason: "IDENTIFIER_TAKEN" });
-      await storage.identities.create(tx, after, undefined, []);
+      await storage.identities.create(tx, after, [], []);
     });
     expect(await storage.identities.find(scope, before.id)).toBeDefined();
     expect(await storage.identities.find(scope, after.id)).toBeDefined();
@@ -111,7 +111,7 @@ describe("create", () => {
     const { storage, scope } = tenants;
     const results = await Promise.allSettled(
       Array.from({ length: 16 }, (_, index) =>
-        storage.identities.create(scope, anIdentityNamed(`own-${index}`, "contested"), undefined, []),
+        storage.identities.create(scope, anIdentityNamed(`own-${index}`, "contested"), [], []),
       ),
     );
     expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(1);
@@ -124,7 +124,7 @@ describe("create", () => {
     const { storage, scope } = tenants;
     for (const text of ["a\0b", "\ud800"]) {
       await expect(
-        storage.identities.create(scope, anIdentity({ traits: { text } }), undefined, []),
+        storage.identities.create(scope, anIdentity({ traits: { text } }), [], []),
       ).rejects.toMatchObject({ reason: "REQUEST_INVALID" });
     }
   });

@@ -37,7 +37,7 @@ const lists: Record<
           createdAt: afterNoon(index % 7),
           traits: documentOf(index),
         },
-        undefined,
+        [],
         [],
       ),
     list: (page) => tenants.storage.identities.list(tenants.scope, {}, page, { documents: true }),
@@ -97,7 +97,7 @@ describe.each(Object.entries(lists))("a list of large rows: %s", (_name, { make,
 test("a list of small rows has no next page where all fit", async () => {
   const { other, storage } = tenants;
   for (let index = 0; index < 3; index++) {
-    await storage.identities.create(other, anIdentityNamed(`small-${index}`, `tiny-${index}`), undefined, []);
+    await storage.identities.create(other, anIdentityNamed(`small-${index}`, `tiny-${index}`), [], []);
   }
   expect(await storage.identities.list(other, {}, { size: 3 }, { documents: true })).toMatchObject({
     next: undefined,

@@ -25,7 +25,7 @@ afterAll(() => tenants.storage.close());
 
 async function storeIdentity(change: Partial<Identity> = {}): Promise<Identity> {
   const identity = anIdentity(change);
-  await tenants.storage.identities.create(tenants.scope, identity, undefined, []);
+  await tenants.storage.identities.create(tenants.scope, identity, [], []);
   return identity;
 }
 

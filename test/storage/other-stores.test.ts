@@ -188,7 +188,7 @@ describe("request ids", () => {
           const earlier = await storage.idempotency.claim(tx, contested, noon, end);
           if (earlier !== undefined) return earlier;
           works++;
-          await storage.identities.create(tx, anIdentity(), undefined, []);
+          await storage.identities.create(tx, anIdentity(), [], []);
           await storage.idempotency.complete(tx, contested, "done");
           return "done";
         }),

@@ -73,7 +73,7 @@ describe("an embedded PostgreSQL that is killed", () => {
       while (running) {
         const identity = anIdentity();
         try {
-          await storage.identities.create(scope, identity, undefined, [anEvent("identity.created")]);
+          await storage.identities.create(scope, identity, [], [anEvent("identity.created")]);
           acknowledged.push(identity.id);
         } catch (error) {
           failures.push(error);
@@ -180,7 +180,7 @@ describe("a connection", () => {
       const identity = anIdentity();
       await expect(
         storage.transaction(scope, async (tx) => {
-          await storage.identities.create(tx, identity, undefined, []);
+          await storage.identities.create(tx, identity, [], []);
           await terminateOthers(storage.url);
           await storage.identities.find(tx, identity.id);
         }),
@@ -210,7 +210,7 @@ describe("a connection", () => {
     try {
       const scope = { tenantId: await storage.ensureTenant("default", noon) };
       const identity = anIdentity();
-      await storage.identities.create(scope, identity, undefined, []);
+      await storage.identities.create(scope, identity, [], []);
       await holder.transaction(scope, async (tx) => {
         await holder.identities.setState(tx, identity.id, "inactive", noon, []);
         await expect(storage.identities.delete(scope, identity.id, [])).rejects.toMatchObject(unavailable);

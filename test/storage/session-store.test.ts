@@ -26,7 +26,7 @@ afterAll(() => tenants.storage.close());
 
 async function newIdentity(scope: TenantScope = tenants.scope): Promise<IdentityId> {
   const identity = anIdentity();
-  await tenants.storage.identities.create(scope, identity, aPassword("$h"), []);
+  await tenants.storage.identities.create(scope, identity, [aPassword("$h")], []);
   return identity.id;
 }
 

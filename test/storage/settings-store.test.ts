@@ -41,7 +41,7 @@ afterAll(async () => {
 
 async function storeIdentity(identity: Identity): Promise<Identity> {
   const password = aPassword("$h");
-  await tenants.storage.identities.create(tenants.scope, identity, password, []);
+  await tenants.storage.identities.create(tenants.scope, identity, [password], []);
   return identity;
 }
 
@@ -220,7 +220,7 @@ describe("deletion", () => {
     const due: Identity[] = [];
     for (let index = 0; index < 120; index++) {
       const identity = anIdentity();
-      await storage.identities.create(index % 2 === 0 ? scope : other, identity, undefined, []);
+      await storage.identities.create(index % 2 === 0 ? scope : other, identity, [], []);
       due.push(identity);
     }
     const ids = due.map(({ id }) => id);

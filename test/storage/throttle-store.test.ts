@@ -244,7 +244,7 @@ async function logIn(
 
 async function newIdentity(scope = tenants.scope): Promise<IdentityId> {
   const identity = anIdentity();
-  await tenants.storage.identities.create(scope, identity, aPassword("$h"), []);
+  await tenants.storage.identities.create(scope, identity, [aPassword("$h")], []);
   return identity.id;
 }
 

@@ -22,7 +22,7 @@ test("a transaction commits what it did, and returns what the work returned", as
   const identity = anIdentity();
   const result = await storage.transaction(scope, async (tx) => {
     expect(tx.tenantId).toBe(scope.tenantId);
-    await storage.identities.create(tx, identity, undefined, []);
+    await storage.identities.create(tx, identity, [], []);
     expect(await exists(identity)).toBe(false);
     return 7;
   });
@@ -33,7 +33,7 @@ test("a transaction commits what it did, and returns what the work returned", as
 test("a transaction takes everything back if its work throws", async () => {
   const identity = anIdentity();
   const work = storage.transaction(scope, async (tx) => {
-    await storage.identities.create(tx, identity, undefined, []);
+    await storage.identities.create(tx, identity, [], []);
     throw new Error("no");
   });
   await expect(work).rejects.toThrow("no");
@@ -44,7 +44,7 @@ test("a transaction takes everything back if its work throws", async () => {
 test("a transaction in which a statement failed does not pass for committed, even if its work hides that", async () => {
   const identity = anIdentity();
   const work = storage.transaction(scope, async (tx) => {
-    await storage.identities.create(tx, identity, undefined, []);
+    await storage.identities.create(tx, identity, [], []);
     await storage.identities.find(tx, "no uuid" as Identity["id"]).catch(() => {});
   });
   await expect(work).rejects.toThrow("rolled back");
@@ -54,21 +54,21 @@ test("a transaction in which a statement failed does not pass for committed, eve
 test("a transaction within a transaction is a savepoint", async () => {
   const [outer, inner, later] = [anIdentity(), anIdentity(), anIdentity()];
   await storage.transaction(scope, async (tx) => {
-    await storage.identities.create(tx, outer, undefined, []);
+    await storage.identities.create(tx, outer, [], []);
     await expect(
       storage.transaction(tx, async (nested) => {
-        await storage.identities.create(nested, inner, undefined, []);
+        await storage.identities.create(nested, inner, [], []);
         throw new Error("only this");
       }),
     ).rejects.toThrow("only this");
-    await storage.transaction(tx, (nested) => storage.identities.create(nested, later, undefined, []));
+    await storage.transaction(tx, (nested) => storage.identities.create(nested, later, [], []));
   });
   expect(await Promise.all([outer, inner, later].map(exists))).toEqual([true, false, true]);
 });
 
 test("two transactions that block each other both succeed: the one that is chosen starts again", async () => {
   const [first, second] = [anIdentity(), anIdentity()];
-  for (const identity of [first, second]) await storage.identities.create(scope, identity, undefined, []);
+  for (const identity of [first, second]) await storage.identities.create(scope, identity, [], []);
   const holding = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let runs = 0;
   const touch = (tx: TenantScope, identity: Identity) =>
@@ -118,7 +118,7 @@ test("the round trips to the database keep to the budget of the design", async (
     await count(() => storage.flows.findForLogin(scope, login.digest, value, { kind: "password" })),
   ).toBe(1);
   expect(await count(() => storage.flows.find(scope, "login", digest))).toBe(1);
-  expect(await count(() => storage.identities.create(scope, anIdentity(), undefined, []))).toBe(1);
+  expect(await count(() => storage.identities.create(scope, anIdentity(), [], []))).toBe(1);
   // BEGIN and COMMIT count.
   expect(
     await count(() => storage.transaction(scope, (tx) => storage.identities.find(tx, identity.id))),

@@ -132,8 +132,8 @@ describe("an unclaimed account", () => {
   test("is one only with credentials, all of its own, and without a verified address", async () => {
     const { storage, scope } = tenants;
     const [managed, bare] = [anIdentity(), anIdentity()];
-    await storage.identities.create(scope, managed, password, []);
-    await storage.identities.create(scope, bare, undefined, []);
+    await storage.identities.create(scope, managed, [password], []);
+    await storage.identities.create(scope, bare, [], []);
     const { identity: none } = await registered({}, { hasPassword: false });
     const { identity: given } = await registered();
     await storage.identities.setCredential(scope, given.id, password, noon, []);
@@ -235,7 +235,7 @@ describe("findForRecovery", () => {
     expect(await found(address)).toEqual({ id: identity.id, unclaimed: true });
     expect(await found(address, other)).toBeUndefined();
     const managed = anIdentity();
-    await storage.identities.create(scope, managed, password, []);
+    await storage.identities.create(scope, managed, [password], []);
     expect(await found(targetOf(managed).value)).toEqual({ id: managed.id, unclaimed: false });
   });
 
@@ -246,7 +246,7 @@ describe("findForRecovery", () => {
     await registered(nameless(value));
     expect(await found(value)).toBeUndefined();
     const named = anIdentity({ identifiers: [{ kind: "email", value, path: "email" }] });
-    await tenants.storage.identities.create(tenants.scope, named, password, []);
+    await tenants.storage.identities.create(tenants.scope, named, [password], []);
     expect(await found(value)).toEqual({ id: named.id, unclaimed: false });
   });
 });

@@ -8,7 +8,7 @@ const beginnings: Readonly<Record<string, readonly string[]>> = {
   login: ["enter_identifier", "choose_method", "confirm_link", "choose_second_factor"],
   registration: ["fill_profile", "fill_form", "confirm_link"],
   verification: ["choose_method", "confirm_link"],
-  recovery: ["choose_method", "confirm_link"],
+  recovery: ["choose_method", "confirm_link", "stop_recovery"],
   settings: ["change_settings", "set_new_secret"],
 };
 

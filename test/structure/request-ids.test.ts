@@ -24,6 +24,7 @@ const notRepeated = [
   "IdentityService.CheckPassword",
   "IdentityService.DeleteCredential",
   "IdentityService.DeleteIdentity",
+  "IdentityService.ImportCredentials",
   "IdentityService.SetPassword",
   "IdentityService.UpdateIdentity",
 ];

@@ -90,6 +90,7 @@ export class FlowServer {
         registration: [],
         settings,
         challenges: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
+        imports: [],
       },
       stores: storage,
       schemas,
@@ -139,7 +140,7 @@ export class FlowServer {
       recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
     });
     const { storage, scope } = this.database;
-    const password = secret === undefined ? undefined : { ...aPassword(secret), isSecondFactor: true };
+    const password = secret === undefined ? [] : [{ ...aPassword(secret), isSecondFactor: true }];
     await storage.identities.create(scope, identity, password, [anEvent("identity.created")]);
     return identity;
   }

@@ -385,6 +385,8 @@ export class TestFlows {
   }
 
   #waiting: FlowRecord | undefined;
+  /** The recovery of the account that waits, if one does. */
+  waitingRecovery: FlowRecord | undefined;
 
   #note(name: string, change: unknown): void {
     this.written.push({ name, change });
@@ -495,6 +497,8 @@ export class TestFlows {
       completeVerification: completes("completeVerification"),
       completeDisowning: completes("completeDisowning"),
       completeRecovery: completes("completeRecovery"),
+      findHeldRecovery: async () => this.waitingRecovery,
+      stopRecoveries: completes("stopRecoveries"),
       takenIdentifiers: async (_scope, identifiers) =>
         identifiers.filter((name) => this.taken.includes(name)),
     };

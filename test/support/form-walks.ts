@@ -139,7 +139,7 @@ export const walkConfig = {
   },
 };
 
-/** The same, with the identifier and the profile as a stage of their own. */
+/** The same, with the identifier and the profile as a stage of their own, and with recoveries that wait. */
 export const stagedConfig = {
   tenant_defaults: {
     ...walkConfig.tenant_defaults,
@@ -147,6 +147,7 @@ export const stagedConfig = {
       ...walkConfig.tenant_defaults.flows,
       login: { ui_url: "https://app.example.com/login", style: "identifier_first" },
       registration: { ui_url: "https://app.example.com/registration", style: "profile_first" },
+      recovery: { ui_url: "https://app.example.com/recovery", hold: "72h" },
     },
   },
 };
@@ -588,6 +589,22 @@ export async function walkRecoveryChoice(app: TestApp, walker: Walker): Promise<
   await settings.refused("profile", {});
   await settings.press("password", password("short"));
   await settings.press("password", password(another));
+}
+
+/** Has a recovery wait, and stops it. */
+export async function walkHeldRecovery(app: TestApp, walker: Walker): Promise<void> {
+  const { email } = await createPerson(app, ["email"]);
+  const recovery = await walker.begin("recovery");
+  await recovery.press("sendCode", { address: email });
+  await recovery.press("code", { "code.code": await walker.codeFor(email) });
+  await recovery.refused("code", { "code.code": "000000" });
+  const linkToken = await walker.linkFor(email);
+  await recovery.press("back");
+  const stops = await walker.begin("recovery", {}, { linkToken });
+  const late = await walker.begin("recovery", {}, { linkToken });
+  await stops.refused("confirmLink");
+  await stops.press("stopRecovery");
+  await late.refused("stopRecovery");
 }
 
 /** Changes an account: the profile, an address, the password, its end. */

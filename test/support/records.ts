@@ -166,7 +166,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       invitationLifetimeMs: hourMs,
     },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },
-    recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false },
+    recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false, holdMs: 0 },
     settings: {
       lifetimeMs: hourMs,
       privilegedMs: hourMs,

@@ -1,6 +1,7 @@
 import {
   createHash,
   createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   type JsonWebKey,
   type KeyObject,
@@ -65,17 +66,25 @@ export class SoftwareAuthenticator {
     return this;
   }
 
+  /** Makes a passkey as another server asks for it, and gives what that server keeps of it. */
+  createElsewhere(userHandle: Buffer, rpId = "id.example.com") {
+    const { id, key, algorithm } = this.#make(rpId, userHandle.toString("base64url"));
+    return { credentialId: id, publicKey: encode(publicKeyOf(key, algorithm)), userHandle };
+  }
+
+  #make(rpId: string, userHandle: string): OwnPasskey {
+    const { algorithm = "ES256" } = this.options;
+    const key = privateKeyOf(algorithm);
+    const passkey = { id: this.#nextId(), rpId, userHandle, algorithm, key, counter: 0 };
+    this.passkeys.push(passkey);
+    return passkey;
+  }
+
   /** Answers `navigator.credentials.create`, as RegistrationResponseJSON. */
   create(asked: JsonObject): JsonObject {
-    const { algorithm = "ES256", claimedAlgorithm } = this.options;
-    const { privateKey, publicKey } = pairOf(algorithm);
     const rpId = this.options.rpId ?? textAt(asked, "rp", "id");
-    const passkey = {
-      ...{ id: this.#nextId(), rpId, userHandle: textAt(asked, "user", "id"), algorithm },
-      ...{ key: privateKey, counter: 0 },
-    };
-    this.passkeys.push(passkey);
-    const cose = coseKey(publicKey.export({ format: "jwk" }), algorithm, claimedAlgorithm);
+    const passkey = this.#make(rpId, textAt(asked, "user", "id"));
+    const cose = publicKeyOf(passkey.key, passkey.algorithm, this.options.claimedAlgorithm);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(passkey.id.length);
     const attested = Buffer.concat([Buffer.alloc(16, 7), length, passkey.id, encode(cose)]);
@@ -180,18 +189,22 @@ function answerOf(id: Buffer): JsonObject {
 /** RSA keys take long to make, so all passkeys have the same one. */
 const rsaPair = once(() => generateKeyPairSync("rsa", { modulusLength: 2048 }));
 
-function pairOf(algorithm: keyof typeof algorithms) {
+function privateKeyOf(algorithm: keyof typeof algorithms): KeyObject {
   if (algorithm === "RS256") {
-    const { privateKey, publicKey } = rsaPair();
-    return { privateKey: createPrivateKey(privateKey.export({ format: "pem", type: "pkcs8" })), publicKey };
+    return createPrivateKey(rsaPair().privateKey.export({ format: "pem", type: "pkcs8" }));
   }
   return algorithm === "EdDSA"
-    ? generateKeyPairSync("ed25519")
-    : generateKeyPairSync("ec", { namedCurve: "P-256" });
+    ? generateKeyPairSync("ed25519").privateKey
+    : generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+}
+
+/** The public key of a pair as COSE has it. */
+function publicKeyOf(key: KeyObject, algorithm: keyof typeof algorithms, claimed?: number) {
+  return coseKey(createPublicKey(key).export({ format: "jwk" }), algorithm, claimed);
 }
 
 /** A public key as COSE has it (RFC 9053). */
-function coseKey(
+export function coseKey(
   { x = "", y = "", n = "", e = "" }: JsonWebKey,
   algorithm: keyof typeof algorithms,
   claimed: number = algorithms[algorithm],

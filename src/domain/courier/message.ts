@@ -72,6 +72,14 @@ export interface TemplateData {
   /** A backup code was used; so many are left. */
   readonly backup_code_used: PlaceData & { readonly remaining: number };
   readonly recovery_completed: NoData;
+  /** Somebody has proved an address, and can recover the account from then on. `url`: stops it; empty where no page can. */
+  readonly recovery_held: {
+    readonly until: Date;
+    readonly address_masked: string;
+    readonly device: string;
+    readonly url: string;
+  };
+  readonly recovery_stopped: NoData;
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
   readonly address_added: { readonly new_address_masked: string };
@@ -124,6 +132,13 @@ const sampleData: TemplateData = {
   second_factor_failed: samplePlace,
   backup_code_used: { remaining: 11, ...samplePlace },
   recovery_completed: {},
+  recovery_held: {
+    until: samplePlace.time,
+    address_masked: "a***@example.com",
+    device: samplePlace.device,
+    url: "https://id.example.com/recovery?link=sample",
+  },
+  recovery_stopped: {},
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },
   address_removed: { removed_address_masked: "a***@example.com" },

@@ -28,6 +28,8 @@ export type EventType =
   | "login.throttled"
   | "registration.succeeded"
   | "recovery.succeeded"
+  | "recovery.held"
+  | "recovery.stopped"
   | "recovery.started_by_operator"
   | "verification.started_by_operator"
   | "address.verified"

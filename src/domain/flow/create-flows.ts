@@ -25,6 +25,7 @@ import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
 import { RecoveryCompletions } from "./recovery/complete.ts";
+import { RecoveryHolds } from "./recovery/holds.ts";
 import { RecoveryFlows } from "./recovery/recovery-flows.ts";
 import { recoveryTable } from "./recovery/steps.ts";
 import { NewAccounts } from "./registration/complete.ts";
@@ -140,7 +141,8 @@ export function createFlows(parts: FlowParts) {
   const registration = new RegistrationFlows({ ...deps, schemaOf, table: registrationRules });
 
   const recovering = new RecoveryCompletions({ ...deps, settings });
-  const recoveryRules = recoveryTable({ ...deps, claims, completions: recovering });
+  const holds = new RecoveryHolds(deps);
+  const recoveryRules = recoveryTable({ ...deps, claims, holds, completions: recovering });
   const recovery = new RecoveryFlows({ ...deps, table: recoveryRules });
 
   const kinds = { login, registration, verification, recovery, settings };

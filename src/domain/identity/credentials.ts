@@ -7,6 +7,7 @@ import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../pag
 import type { Clock, TenantScope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
+import type { CredentialImporter, ImportedCredential } from "./imported-credential.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
 import { noticesTo } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
@@ -15,6 +16,7 @@ interface Deps {
   readonly identities: IdentityStore;
   readonly transactions: Transactions;
   readonly passwords: PasswordMaker;
+  readonly imports: CredentialImporter;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -58,7 +60,7 @@ export class Credentials {
     await this.#deps.transactions.transaction(tenant, async (tx) => {
       const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
-      await this.#endPending(tx, origin, identity, { at, notice, endsSessions: true });
+      await this.#endPending(tx, origin, identity, { at, notices: [notice], endsSessions: true });
     });
   }
 
@@ -84,8 +86,53 @@ export class Credentials {
     return this.#deps.transactions.transaction(tenant, async (tx) => {
       const credential = await this.#deps.identities.setCredential(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-      await this.#endPending(tx, origin, identity, { at, notice, endsSessions: !change.keepSessions });
+      await this.#endPending(tx, origin, identity, {
+        at,
+        notices: [notice],
+        endsSessions: !change.keepSessions,
+      });
       return credential;
+    });
+  }
+
+  /**
+   * Adds credentials of another system, ends what is on its way for the identity, and tells the owner, of each kind once.
+   * Sessions end, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND, REQUEST_INVALID,
+   * CREDENTIAL_TAKEN, CREDENTIALS_TOO_MANY, and then stores nothing.
+   */
+  async import(
+    tenant: Tenant,
+    origin: CallOrigin,
+    {
+      id,
+      imported,
+      keepSessions,
+    }: {
+      readonly id: IdentityId;
+      readonly imported: readonly ImportedCredential[];
+      readonly keepSessions: boolean;
+    },
+  ): Promise<readonly Credential[]> {
+    const { identities, imports, transactions, clock } = this.#deps;
+    const identity = await this.#get(tenant, id);
+    const given = await imports.read(imported, await identities.credentialsOf(tenant, id));
+    const at = clock.now();
+    const events = given.map(({ kind }) =>
+      newEvent("credential.set", at, origin, { identityId: id, data: { kind, imported: true } }),
+    );
+    const kinds = [...new Set(given.map(({ kind }) => kind))];
+    const notices = kinds.map((kind) => {
+      const labels = given.flatMap((each) => (each.kind === kind && each.label ? [each.label] : []));
+      const data = { kind, label: labels.join(", "), time: at, device: "" };
+      return { template: "credential_added", data } as const;
+    });
+    return transactions.transaction(tenant, async (tx) => {
+      const credentials = await identities.importCredentials(tx, id, given, at, events);
+      if (credentials.length === 0) throw domainError("IDENTITY_NOT_FOUND", {});
+      // The identity is locked by now: of two imports at the same moment the second one finds what the first one added.
+      imports.assertNumber(await identities.credentialsOf(tx, id));
+      await this.#endPending(tx, origin, identity, { at, notices, endsSessions: !keepSessions });
+      return credentials;
     });
   }
 
@@ -99,15 +146,17 @@ export class Credentials {
     identity: Identity,
     {
       at,
-      notice,
+      notices,
       endsSessions,
-    }: { readonly at: Date; readonly notice: MessageContent; readonly endsSessions: boolean },
+    }: { readonly at: Date; readonly notices: readonly MessageContent[]; readonly endsSessions: boolean },
   ): Promise<void> {
     const data = { reason: "credential_changed", all: true };
     await this.#deps.identities.endPending(scope, identity.id, {
       at,
       endsSessions,
-      messages: noticesTo(this.#deps.outbox, identity, notice, { at, language: "" }),
+      messages: notices.flatMap((notice) =>
+        noticesTo(this.#deps.outbox, identity, notice, { at, language: "" }),
+      ),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: identity.id, data }),
     });
   }

@@ -33,6 +33,7 @@ import {
   toFilter,
   vouchedAddresses,
 } from "./identity-input.ts";
+import type { CredentialImporter } from "./imported-credential.ts";
 import type { PasswordMaker } from "./new-password.ts";
 import { addressNotices, noticesTo } from "./notices.ts";
 import { actionsOf, sourceOf } from "./operator-actions.ts";
@@ -53,7 +54,7 @@ export interface PreparedIdentity {
   readonly schema: CompiledSchema;
   readonly input: NewIdentity;
   readonly derived: DerivedTraits;
-  readonly credential: NewCredential | undefined;
+  readonly credentials: readonly NewCredential[];
   readonly actions: readonly NewRequiredAction[];
 }
 
@@ -71,6 +72,7 @@ interface IdentitiesDependencies {
   readonly store: IdentityStore;
   readonly schemas: IdentitySchemas;
   readonly passwords: PasswordMaker;
+  readonly imports: CredentialImporter;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -85,7 +87,8 @@ export class Identities {
   }
 
   /**
-   * Checks a new identity and hashes its password, so that no transaction is open meanwhile; `create` stores it.
+   * Checks a new identity, hashes its password and reads its imported credentials, so that no transaction is open meanwhile;
+   * `create` stores it.
    * Throws TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
    * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
@@ -102,16 +105,18 @@ export class Identities {
     const actions = actionsOf(tenant, input.requiredActions);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
-    const credential =
-      input.password === undefined
-        ? undefined
-        : await this.#deps.passwords.make(tenant, input.password, account, "credentials.password");
-    return { schema, input, derived, credential, actions };
+    const { password } = input;
+    const passwords =
+      password === undefined
+        ? []
+        : [await this.#deps.passwords.make(tenant, password, account, "credentials.password")];
+    const imported = await this.#deps.imports.read(input.imported ?? [], []);
+    return { schema, input, derived, credentials: [...passwords, ...imported], actions };
   }
 
   /**
    * Stores a prepared identity; joins the transaction if the scope is one. Throws IDENTIFIER_TAKEN,
-   * EXTERNAL_ID_TAKEN, and then stores nothing.
+   * EXTERNAL_ID_TAKEN, CREDENTIAL_TAKEN, and then stores nothing.
    */
   async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#deps.clock.now();
@@ -133,11 +138,11 @@ export class Identities {
       const data = { actions: requiredActions.map(actionData) };
       events.push(newEvent("identity.required_actions_set", at, origin, { identityId, data }));
     }
-    if (prepared.credential !== undefined) {
-      const data = { kind: "password", imported: input.password?.kind === "hash" };
+    for (const { kind } of prepared.credentials) {
+      const data = { kind, imported: kind !== "password" || input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
     }
-    await this.#deps.store.create(scope, identity, prepared.credential, events);
+    await this.#deps.store.create(scope, identity, prepared.credentials, events);
     return identity;
   }
 
@@ -373,6 +378,7 @@ const itemReasons: ReadonlySet<ErrorReason> = new Set([
   "PASSWORD_HASH_UNSUPPORTED",
   "IDENTIFIER_TAKEN",
   "EXTERNAL_ID_TAKEN",
+  "CREDENTIAL_TAKEN",
 ]);
 
 async function orFailed<T>(

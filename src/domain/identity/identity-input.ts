@@ -9,6 +9,7 @@ import { isStorableText } from "../storable-text.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
+import type { ImportedCredential } from "./imported-credential.ts";
 import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { NewPassword } from "./new-password.ts";
@@ -21,6 +22,8 @@ export interface NewIdentity {
   readonly schemaId: string;
   readonly traits: JsonObject;
   readonly password: NewPassword | undefined;
+  /** Credentials of another system. Default: none. */
+  readonly imported?: readonly ImportedCredential[];
   /** Empty: none. */
   readonly externalId: string;
   readonly publicMetadata: JsonObject;

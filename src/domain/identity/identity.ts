@@ -143,6 +143,8 @@ export interface NewCredential extends CredentialSecret {
   readonly label?: string;
   /** Default: it is none. */
   readonly isSecondFactor?: boolean;
+  /** When it was made in the system that it comes from. Default: now. */
+  readonly createdAt?: Date | undefined;
 }
 
 /** A credential as it is once it is stored. */

@@ -65,13 +65,13 @@ export interface PendingEnd {
  */
 export interface IdentityStore {
   /**
-   * Stores a new identity. Throws IDENTIFIER_TAKEN (metadata field: `traits.` and the identifier's path) or
-   * EXTERNAL_ID_TAKEN (field: `external_id`), and then stores nothing.
+   * Stores a new identity. Throws IDENTIFIER_TAKEN (metadata field: `traits.` and the identifier's path),
+   * EXTERNAL_ID_TAKEN (field: `external_id`) or CREDENTIAL_TAKEN, and then stores nothing.
    */
   create(
     scope: TenantScope,
     identity: Identity,
-    credential: NewCredential | undefined,
+    credentials: readonly NewCredential[],
     events: readonly Event[],
   ): Promise<void>;
   /** Undefined if there is none. */
@@ -160,6 +160,18 @@ export interface IdentityStore {
     at: Date,
     events: readonly Event[],
   ): Promise<Credential | undefined>;
+  /**
+   * Adds credentials, in their order, and forgets the known devices. One without a key replaces the one of its kind. Logins ask
+   * for all credentials of a kind once they ask for one. Empty if there is no such identity. Throws CREDENTIAL_TAKEN, and then
+   * stores nothing.
+   */
+  importCredentials(
+    scope: TenantScope,
+    id: IdentityId,
+    credentials: readonly NewCredential[],
+    at: Date,
+    events: readonly Event[],
+  ): Promise<readonly Credential[]>;
   /** Replaces a secret by another form of the same one, only while it is still `previous`. No event. */
   replaceSecret(
     scope: TenantScope,

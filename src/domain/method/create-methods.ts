@@ -44,5 +44,6 @@ export function createMethods(deps: MethodParts): Methods {
     registration: [password, passkey],
     settings: [password, passkey, totp, sms, backupCode],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
+    imports: [totp, passkey],
   };
 }

@@ -1,4 +1,5 @@
 import type { MessageContent } from "../courier/message.ts";
+import type { FieldViolation } from "../field-violation.ts";
 import type { Node } from "../form/form.ts";
 import type { RejectionReason, StepRejected } from "../form/rejection.ts";
 import type { SubmittedStep } from "../form/submission.ts";
@@ -9,6 +10,7 @@ import type {
   Identity,
   NewCredential,
 } from "../identity/identity.ts";
+import type { ImportedCredential } from "../identity/imported-credential.ts";
 import type { NoticePlace } from "../identity/notices.ts";
 import type { CredentialId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
@@ -310,6 +312,17 @@ export interface SecretChanged {
   readonly endsOtherSessions: boolean;
 }
 
+/** One way to sign in whose credentials can come from another system. */
+export interface ImportMethod {
+  readonly kind: CredentialKind;
+  /** How many of them an identity may have. */
+  readonly mostCredentials: number;
+  /** Checks a credential of its own kind, and makes the one to store. Label and time are added by the caller. */
+  importCredential(
+    imported: ImportedCredential,
+  ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }>;
+}
+
 /** How hard a secret is to guess; `long` where many were guessed wrongly for the same account. */
 export type CodeStrength = "usual" | "long";
 
@@ -375,4 +388,6 @@ export interface Methods {
   readonly settings: readonly SettingsMethod[];
   /** Codes and links, in flows of all kinds. */
   readonly challenges: readonly ChallengeMethod[];
+  /** Those whose credentials operators can import. A password has its own rules, in password/new-passwords.ts. */
+  readonly imports: readonly ImportMethod[];
 }

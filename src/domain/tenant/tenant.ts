@@ -54,6 +54,8 @@ export interface TenantSettings {
     readonly enabled: boolean;
     /** Whether the session comes before the new secret is set. */
     readonly sessionAtOnce: boolean;
+    /** How long a recovery waits that asks for nothing beside the address. 0: it does not. */
+    readonly holdMs: number;
   };
   readonly settings: {
     readonly lifetimeMs: number;

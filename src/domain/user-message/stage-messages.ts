@@ -47,6 +47,23 @@ export function lookForLink(sentTo: string): UserMessage {
 export const oneMoreClick = (): UserMessage =>
   info(9000220, "One click more: programs that look into mail open links as well.");
 
+/** The heading of a recovery that waits. */
+export const onHoldTitle = (): UserMessage => info(9000460, "Come back later");
+
+/** Its subtitle. */
+export const onHoldHelp = (): UserMessage =>
+  info(9000461, "The owner of an account is told of each recovery, and has time to stop it.");
+
+/** The heading of the question whether a recovery is to be stopped. */
+export const stopRecoveryTitle = (): UserMessage => info(9000462, "Stop the recovery");
+
+/** Its subtitle. */
+export const stopRecoveryHelp = (): UserMessage =>
+  info(
+    9000463,
+    "If it is you who wants to get back into the account, leave this page: nothing happens then.",
+  );
+
 /** The heading of a registration. */
 export const signUpTitle = (): UserMessage => info(9000221, "Create an account");
 

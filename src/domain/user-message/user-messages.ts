@@ -366,6 +366,27 @@ export function deletionScheduled(purgeAt: Date): UserMessage {
   });
 }
 
+/** When a recovery that waits can go on. */
+export function recoveryOnHold(until: Date): UserMessage {
+  const date = `${until.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const text = `The address is yours. From ${date} on you can get back into the account: ask for another code then.`;
+  return info(9000464, text, { end_time: until.toISOString(), date });
+}
+
+/** Asks whether a recovery is to be stopped. */
+export function stopRecovery(address: string, until: Date): UserMessage {
+  const date = `${until.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const text = `Somebody who reads the messages to ${address} can get into your account from ${date} on.`;
+  return info(9000465, text, { address, end_time: until.toISOString(), date });
+}
+
+/** On the button that stops a recovery. */
+export const stopRecoveryLabel = (): UserMessage => info(9000466, "Stop it: it was not me");
+
+/** The recovery that was to be stopped is over. */
+export const recoveryIsOver = (): UserMessage =>
+  error(9000467, "This recovery is over. If you cannot sign in any more, recover your account.");
+
 /** On the button that has the account deleted. */
 export const deleteAccountLabel = (): UserMessage => info(9000051, "Delete my account");
 

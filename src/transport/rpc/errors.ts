@@ -91,6 +91,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
   SESSION_ACTIONS_PENDING: Code.Unauthenticated,
   STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
+  CREDENTIAL_TAKEN: Code.AlreadyExists,
+  CREDENTIALS_TOO_MANY: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

@@ -142,6 +142,17 @@ export const german: Words = {
     9000042: "E-Mail, Telefonnummer oder Benutzername",
     9000043: "Wohin soll es gehen?",
     9000044: "Dies ist die Anmeldung von {identifier}. Gehen Sie zurück, um sich anders anzumelden.",
+    9000460: "Kommen Sie später wieder",
+    9000461:
+      "Wem ein Konto gehört, wird jede Wiederherstellung mitgeteilt, und es bleibt Zeit, sie abzubrechen.",
+    9000462: "Wiederherstellung abbrechen",
+    9000463: "Wenn Sie selbst wieder in das Konto wollen, verlassen Sie diese Seite: Dann geschieht nichts.",
+    9000464:
+      "Die Adresse gehört Ihnen. Ab {date} kommen Sie wieder in das Konto: Lassen Sie sich dann einen neuen Code schicken.",
+    9000465: "Wer die Nachrichten an {address} liest, kommt ab {date} in Ihr Konto.",
+    9000466: "Abbrechen: Das war nicht ich",
+    9000467:
+      "Diese Wiederherstellung ist vorbei. Wenn Sie sich nicht mehr anmelden können, stellen Sie Ihr Konto wieder her.",
     9000050: ({ purge_time: time }) =>
       typeof time === "string"
         ? `Dieses Konto wird am ${describeDay(new Date(time), "de")} gelöscht.`

@@ -1528,6 +1528,16 @@ export declare type RecoveryFlowConfig = Message<"ostiary.config.v1.RecoveryFlow
    * @generated from field: bool session_at_once = 4;
    */
   sessionAtOnce: boolean;
+
+  /**
+   * How long a recovery waits after a code or link has proved the address, where nothing else is asked for: of an account
+   * whose only credential is its first factor. Meanwhile every verified address is told, and its reader can stop the
+   * recovery. It protects nothing where a code or link signs in as well (`code.login`, `link.enabled`). 0s: it does not
+   * wait.
+   *
+   * @generated from field: google.protobuf.Duration hold = 5;
+   */
+  hold?: Duration | undefined;
 };
 
 /**

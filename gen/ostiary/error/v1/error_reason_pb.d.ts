@@ -646,6 +646,22 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STEP_UP_IMPOSSIBLE = 77;
    */
   STEP_UP_IMPOSSIBLE = 77,
+
+  /**
+   * A passkey of the request is there already, of this identity or of another one.
+   * Code: ALREADY_EXISTS. Metadata: credentialId (of the passkey, as base64url).
+   *
+   * @generated from enum value: ERROR_REASON_CREDENTIAL_TAKEN = 78;
+   */
+  CREDENTIAL_TAKEN = 78,
+
+  /**
+   * The identity would have more credentials of a kind than it may.
+   * Code: FAILED_PRECONDITION. Metadata: kind, limit.
+   *
+   * @generated from enum value: ERROR_REASON_CREDENTIALS_TOO_MANY = 79;
+   */
+  CREDENTIALS_TOO_MANY = 79,
 }
 
 /**

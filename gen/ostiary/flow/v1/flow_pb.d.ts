@@ -204,6 +204,22 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: ManageCredentialStage;
     case: "manageCredential";
+  } | {
+    /**
+     * Recovery: come back later, and ask for another code then. Only where the configuration has recoveries wait.
+     *
+     * @generated from field: ostiary.flow.v1.OnHoldStage on_hold = 24;
+     */
+    value: OnHoldStage;
+    case: "onHold";
+  } | {
+    /**
+     * Recovery: say whether a recovery that waits is to be stopped. A link in the notice of it leads here.
+     *
+     * @generated from field: ostiary.flow.v1.StopRecoveryStage stop_recovery = 25;
+     */
+    value: StopRecoveryStage;
+    case: "stopRecovery";
   } | { case: undefined; value?: undefined };
 };
 
@@ -457,6 +473,55 @@ export declare type ClaimAccountStage = Message<"ostiary.flow.v1.ClaimAccountSta
  * Use `create(ClaimAccountStageSchema)` to create a new message.
  */
 export declare const ClaimAccountStageSchema: GenMessage<ClaimAccountStage>;
+
+/**
+ * OnHoldStage is where a recovery waits, after the address was proven. From `end_time` on a new proof of the same address
+ * recovers the account, in any flow and on any device, within seven days. `back` leads to the choice of the address. The
+ * owner can stop it meanwhile; then a proof begins to wait anew.
+ *
+ * @generated from message ostiary.flow.v1.OnHoldStage
+ */
+export declare type OnHoldStage = Message<"ostiary.flow.v1.OnHoldStage"> & {
+  /**
+   * When the account can be recovered.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 1;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.OnHoldStage.
+ * Use `create(OnHoldStageSchema)` to create a new message.
+ */
+export declare const OnHoldStageSchema: GenMessage<OnHoldStage>;
+
+/**
+ * StopRecoveryStage waits for the answer whether a recovery is to be stopped, with `stop_recovery`. Nothing happens otherwise.
+ *
+ * @generated from message ostiary.flow.v1.StopRecoveryStage
+ */
+export declare type StopRecoveryStage = Message<"ostiary.flow.v1.StopRecoveryStage"> & {
+  /**
+   * The address that was proven by the person who wants to recover the account, masked.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * When the account can be recovered, if nobody stops it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.StopRecoveryStage.
+ * Use `create(StopRecoveryStageSchema)` to create a new message.
+ */
+export declare const StopRecoveryStageSchema: GenMessage<StopRecoveryStage>;
 
 /**
  * ChangeSettingsStage is the only stage of most settings flows. Any part can be submitted, as often as needed.

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, StopRecoveryStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -186,6 +186,14 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
      */
     value: DisownStep;
     case: "disown";
+  } | {
+    /**
+     * At `stop_recovery`: ends the recovery, which its owner did not begin.
+     *
+     * @generated from field: ostiary.flow.v1.StopRecoveryStep stop_recovery = 15;
+     */
+    value: StopRecoveryStep;
+    case: "stopRecovery";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -261,7 +269,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * A code or link was sent, if an account has what was typed; the answer is the same if not. With `enumeration_safe:
      * false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
-     * `claim_account`.
+     * `claim_account`; where recoveries wait, it stands at `on_hold` once a verified one is proven.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */

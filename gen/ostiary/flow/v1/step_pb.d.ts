@@ -212,6 +212,21 @@ export declare type DisownStep = Message<"ostiary.flow.v1.DisownStep"> & {
 export declare const DisownStepSchema: GenMessage<DisownStep>;
 
 /**
+ * StopRecoveryStep ends the recoveries of an account that its owner did not begin: the one that waits, and every code and link
+ * that is on its way to recover the account by.
+ *
+ * @generated from message ostiary.flow.v1.StopRecoveryStep
+ */
+export declare type StopRecoveryStep = Message<"ostiary.flow.v1.StopRecoveryStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.StopRecoveryStep.
+ * Use `create(StopRecoveryStepSchema)` to create a new message.
+ */
+export declare const StopRecoveryStepSchema: GenMessage<StopRecoveryStep>;
+
+/**
  * ResumeStep carries out the interrupted submit, or goes on with the account that was signed in to.
  *
  * @generated from message ostiary.flow.v1.ResumeStep

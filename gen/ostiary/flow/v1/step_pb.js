@@ -12,7 +12,7 @@ import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
  * Describes the file ostiary/flow/v1/step.proto.
  */
 export const file_ostiary_flow_v1_step = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASIzCgdTbXNTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEASDgoGcmVzZW5kGAIgASgIIj0KC1Bhc3NrZXlTdGVwEi4KCHJlc3BvbnNlGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIDgAEBIhEKD0NvbmZpcm1MaW5rU3RlcCIMCgpSZXNlbmRTdGVwIgwKCkRpc293blN0ZXAiDAoKUmVzdW1lU3RlcCIuCg9BY2NlcHRUZXJtc1N0ZXASGwoJYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABASIKCghCYWNrU3RlcEKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASIzCgdTbXNTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEASDgoGcmVzZW5kGAIgASgIIj0KC1Bhc3NrZXlTdGVwEi4KCHJlc3BvbnNlGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIDgAEBIhEKD0NvbmZpcm1MaW5rU3RlcCIMCgpSZXNlbmRTdGVwIgwKCkRpc293blN0ZXAiEgoQU3RvcFJlY292ZXJ5U3RlcCIMCgpSZXN1bWVTdGVwIi4KD0FjY2VwdFRlcm1zU3RlcBIbCglhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBIgoKCEJhY2tTdGVwQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct]);
 
 /**
  * Describes the message ostiary.flow.v1.SendCodeStep.
@@ -85,23 +85,30 @@ export const DisownStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_step, 9);
 
 /**
+ * Describes the message ostiary.flow.v1.StopRecoveryStep.
+ * Use `create(StopRecoveryStepSchema)` to create a new message.
+ */
+export const StopRecoveryStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 10);
+
+/**
  * Describes the message ostiary.flow.v1.ResumeStep.
  * Use `create(ResumeStepSchema)` to create a new message.
  */
 export const ResumeStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 10);
+  messageDesc(file_ostiary_flow_v1_step, 11);
 
 /**
  * Describes the message ostiary.flow.v1.AcceptTermsStep.
  * Use `create(AcceptTermsStepSchema)` to create a new message.
  */
 export const AcceptTermsStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 11);
+  messageDesc(file_ostiary_flow_v1_step, 12);
 
 /**
  * Describes the message ostiary.flow.v1.BackStep.
  * Use `create(BackStepSchema)` to create a new message.
  */
 export const BackStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 12);
+  messageDesc(file_ostiary_flow_v1_step, 13);
 

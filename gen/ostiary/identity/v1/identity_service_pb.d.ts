@@ -162,6 +162,20 @@ export declare type NewCredentials = Message<"ostiary.identity.v1.NewCredentials
    * @generated from field: ostiary.identity.v1.NewPassword password = 1;
    */
   password?: NewPassword | undefined;
+
+  /**
+   * The key of its authenticator app, from another system.
+   *
+   * @generated from field: ostiary.identity.v1.NewTotp totp = 2;
+   */
+  totp?: NewTotp | undefined;
+
+  /**
+   * Its passkeys, from another system.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewPasskey passkeys = 3;
+   */
+  passkeys: NewPasskey[];
 };
 
 /**
@@ -206,6 +220,182 @@ export declare type NewPassword = Message<"ostiary.identity.v1.NewPassword"> & {
  * Use `create(NewPasswordSchema)` to create a new message.
  */
 export declare const NewPasswordSchema: GenMessage<NewPassword>;
+
+/**
+ * NewTotp is a key of an authenticator app (RFC 6238) from another system. Apps with other parameters than SHA-1, six digits
+ * and 30 seconds are refused: their owner sets an app up anew.
+ *
+ * @generated from message ostiary.identity.v1.NewTotp
+ */
+export declare type NewTotp = Message<"ostiary.identity.v1.NewTotp"> & {
+  /**
+   * The key: from 80 to 512 bits. Keys of less than 160 bits are weaker than RFC 4226 asks for, and are taken because other
+   * systems have made them.
+   *
+   * @generated from oneof ostiary.identity.v1.NewTotp.key
+   */
+  key: {
+    /**
+     * As Base32 (RFC 4648), which URIs of apps have as `secret`. Capital or small letters; blanks, hyphens and padding are
+     * left out.
+     *
+     * @generated from field: string base32 = 1;
+     */
+    value: string;
+    case: "base32";
+  } | {
+    /**
+     * As bytes.
+     *
+     * @generated from field: bytes raw = 2;
+     */
+    value: Uint8Array;
+    case: "raw";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How many digits a code has. Unset: 6. Anything else is refused.
+   *
+   * @generated from field: int32 digits = 3;
+   */
+  digits: number;
+
+  /**
+   * How long a code counts. Unset: 30 seconds. Anything else is refused.
+   *
+   * @generated from field: google.protobuf.Duration period = 4;
+   */
+  period?: Duration | undefined;
+
+  /**
+   * The algorithm. Unspecified: SHA-1. Anything else is refused.
+   *
+   * @generated from field: ostiary.identity.v1.TotpAlgorithm algorithm = 5;
+   */
+  algorithm: TotpAlgorithm;
+
+  /**
+   * The name that its owner gave it.
+   *
+   * @generated from field: string label = 6;
+   */
+  label: string;
+
+  /**
+   * When it was set up in the other system, from 1970 on and never in the future. Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.NewTotp.
+ * Use `create(NewTotpSchema)` to create a new message.
+ */
+export declare const NewTotpSchema: GenMessage<NewTotp>;
+
+/**
+ * NewPasskey is a passkey or security key (WebAuthn) from another system. Browsers show it only to pages of the RP id that
+ * it was made for, so the tenant must have the same (`tenant_defaults.passkey.rp_id`).
+ *
+ * @generated from message ostiary.identity.v1.NewPasskey
+ */
+export declare type NewPasskey = Message<"ostiary.identity.v1.NewPasskey"> & {
+  /**
+   * The id of the credential: at most 1023 bytes.
+   *
+   * @generated from field: bytes credential_id = 1;
+   */
+  credentialId: Uint8Array;
+
+  /**
+   * The public key as a COSE_Key (RFC 9052), as authenticators give it: EdDSA with Ed25519, ES256, or RS256 with at least 2048
+   * bits.
+   *
+   * @generated from field: bytes public_key = 2;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * The count of signatures at the last use; 0 if the authenticator does not count. A use must show a greater one.
+   *
+   * @generated from field: int64 sign_count = 3;
+   */
+  signCount: bigint;
+
+  /**
+   * How browsers can reach the authenticator: `internal`, `hybrid`, `usb`, `nfc`, `ble`, `smart-card`. Empty: not known.
+   *
+   * @generated from field: repeated string transports = 4;
+   */
+  transports: string[];
+
+  /**
+   * The kind of authenticator (AAGUID), as a UUID. Empty: all zeros, which says nothing.
+   *
+   * @generated from field: string aaguid = 5;
+   */
+  aaguid: string;
+
+  /**
+   * Whether it may be on several devices of its owner.
+   *
+   * @generated from field: bool backup_eligible = 6;
+   */
+  backupEligible: boolean;
+
+  /**
+   * Whether it is on several devices of its owner, or backed up elsewhere. Only together with `backup_eligible`.
+   *
+   * @generated from field: bool backup_state = 7;
+   */
+  backupState: boolean;
+
+  /**
+   * Whether it says whose it is, so that nobody has to type a name. Such a one signs in by itself. Otherwise it serves as the
+   * second factor alone.
+   *
+   * @generated from field: bool discoverable = 8;
+   */
+  discoverable: boolean;
+
+  /**
+   * The user handle that it was made with (`user.id` of WebAuthn): at most 64 bytes. A login must show the same. Required for
+   * a `discoverable` one; empty: it shows none.
+   *
+   * @generated from field: bytes user_handle = 9;
+   */
+  userHandle: Uint8Array;
+
+  /**
+   * The name that its owner gave it.
+   *
+   * @generated from field: string label = 10;
+   */
+  label: string;
+
+  /**
+   * When it was made in the other system, from 1970 on and never in the future. Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 11;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Whether logins ask for a passkey beside another proof because of it. If they do for one, they do for all passkeys of the
+   * identity.
+   *
+   * @generated from field: bool second_factor = 12;
+   */
+  secondFactor: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.NewPasskey.
+ * Use `create(NewPasskeySchema)` to create a new message.
+ */
+export declare const NewPasskeySchema: GenMessage<NewPasskey>;
 
 /**
  * CreateIdentityResponse is the response of CreateIdentity.
@@ -1423,6 +1613,74 @@ export declare type SetPasswordResponse = Message<"ostiary.identity.v1.SetPasswo
 export declare const SetPasswordResponseSchema: GenMessage<SetPasswordResponse>;
 
 /**
+ * ImportCredentialsRequest is the request of ImportCredentials.
+ *
+ * @generated from message ostiary.identity.v1.ImportCredentialsRequest
+ */
+export declare type ImportCredentialsRequest = Message<"ostiary.identity.v1.ImportCredentialsRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * The key of its authenticator app.
+   *
+   * @generated from field: ostiary.identity.v1.NewTotp totp = 2;
+   */
+  totp?: NewTotp | undefined;
+
+  /**
+   * Passkeys to add. Together with those that it has at most 50.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewPasskey passkeys = 3;
+   */
+  passkeys: NewPasskey[];
+
+  /**
+   * Whether the identity's sessions go on.
+   *
+   * @generated from field: bool keep_sessions = 4;
+   */
+  keepSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ImportCredentialsRequest.
+ * Use `create(ImportCredentialsRequestSchema)` to create a new message.
+ */
+export declare const ImportCredentialsRequestSchema: GenMessage<ImportCredentialsRequest>;
+
+/**
+ * ImportCredentialsResponse is the response of ImportCredentials.
+ *
+ * @generated from message ostiary.identity.v1.ImportCredentialsResponse
+ */
+export declare type ImportCredentialsResponse = Message<"ostiary.identity.v1.ImportCredentialsResponse"> & {
+  /**
+   * The credentials as they are now: the app first, then the passkeys in their order.
+   *
+   * @generated from field: repeated ostiary.identity.v1.Credential credentials = 1;
+   */
+  credentials: Credential[];
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ImportCredentialsResponse.
+ * Use `create(ImportCredentialsResponseSchema)` to create a new message.
+ */
+export declare const ImportCredentialsResponseSchema: GenMessage<ImportCredentialsResponse>;
+
+/**
  * CheckPasswordRequest is the request of CheckPassword.
  *
  * @generated from message ostiary.identity.v1.CheckPasswordRequest
@@ -1614,6 +1872,53 @@ export declare type SendRecoveryMessageResponse = Message<"ostiary.identity.v1.S
  * Use `create(SendRecoveryMessageResponseSchema)` to create a new message.
  */
 export declare const SendRecoveryMessageResponseSchema: GenMessage<SendRecoveryMessageResponse>;
+
+/**
+ * CancelRecoveriesRequest is the request of CancelRecoveries.
+ *
+ * @generated from message ostiary.identity.v1.CancelRecoveriesRequest
+ */
+export declare type CancelRecoveriesRequest = Message<"ostiary.identity.v1.CancelRecoveriesRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelRecoveriesRequest.
+ * Use `create(CancelRecoveriesRequestSchema)` to create a new message.
+ */
+export declare const CancelRecoveriesRequestSchema: GenMessage<CancelRecoveriesRequest>;
+
+/**
+ * CancelRecoveriesResponse is the response of CancelRecoveries.
+ *
+ * @generated from message ostiary.identity.v1.CancelRecoveriesResponse
+ */
+export declare type CancelRecoveriesResponse = Message<"ostiary.identity.v1.CancelRecoveriesResponse"> & {
+  /**
+   * Whether a recovery waited, so that the owner is told.
+   *
+   * @generated from field: bool stopped = 1;
+   */
+  stopped: boolean;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelRecoveriesResponse.
+ * Use `create(CancelRecoveriesResponseSchema)` to create a new message.
+ */
+export declare const CancelRecoveriesResponseSchema: GenMessage<CancelRecoveriesResponse>;
 
 /**
  * SendVerificationMessageRequest is the request of SendVerificationMessage.
@@ -1907,6 +2212,46 @@ export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.List
 export declare const ListLoginHistoryResponseSchema: GenMessage<ListLoginHistoryResponse>;
 
 /**
+ * TotpAlgorithm is the hash function of an authenticator app.
+ *
+ * @generated from enum ostiary.identity.v1.TotpAlgorithm
+ */
+export enum TotpAlgorithm {
+  /**
+   * SHA-1.
+   *
+   * @generated from enum value: TOTP_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * SHA-1.
+   *
+   * @generated from enum value: TOTP_ALGORITHM_SHA1 = 1;
+   */
+  SHA1 = 1,
+
+  /**
+   * SHA-256. It is refused: many apps compute SHA-1 whatever the key was made for.
+   *
+   * @generated from enum value: TOTP_ALGORITHM_SHA256 = 2;
+   */
+  SHA256 = 2,
+
+  /**
+   * SHA-512. It is refused, as SHA-256 is.
+   *
+   * @generated from enum value: TOTP_ALGORITHM_SHA512 = 3;
+   */
+  SHA512 = 3,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.TotpAlgorithm.
+ */
+export declare const TotpAlgorithmSchema: GenEnum<TotpAlgorithm>;
+
+/**
  * IdentityView says how much of each identity is returned.
  *
  * @generated from enum ostiary.identity.v1.IdentityView
@@ -1953,11 +2298,11 @@ export declare const IdentityViewSchema: GenEnum<IdentityView>;
  */
 export declare const IdentityService: GenService<{
   /**
-   * CreateIdentity makes an identity, with a password if one is given. All or nothing.
+   * CreateIdentity makes an identity, with the credentials that are given. All or nothing.
    *
    * Access: API key with `identity:create`.
    * Errors: TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, PASSWORD_REJECTED,
-   * PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED.
+   * PASSWORD_HASH_UNSUPPORTED, CREDENTIAL_TAKEN, BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.CreateIdentity
    */
@@ -2196,6 +2541,21 @@ export declare const IdentityService: GenService<{
     output: typeof SetPasswordResponseSchema;
   },
   /**
+   * ImportCredentials adds credentials of another system to an identity: a key of an authenticator app, which replaces the
+   * one that the identity has, and passkeys, which replace none. All or nothing. It ends the identity's sessions unless
+   * asked to keep them. Codes and links on their way end as well, and the owner is told.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: IDENTITY_NOT_FOUND, CREDENTIAL_TAKEN, CREDENTIALS_TOO_MANY.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.ImportCredentials
+   */
+  importCredentials: {
+    methodKind: "unary";
+    input: typeof ImportCredentialsRequestSchema;
+    output: typeof ImportCredentialsResponseSchema;
+  },
+  /**
    * CheckPassword says whether a password is the identity's, without signing it in. Counted like a login from an
    * unknown device, in the same counters.
    *
@@ -2239,6 +2599,20 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof SendRecoveryMessageRequestSchema;
     output: typeof SendRecoveryMessageResponseSchema;
+  },
+  /**
+   * CancelRecoveries ends every recovery of the identity that is under way: those that wait (`flows.recovery.hold`), codes and
+   * links on their way, and those that operators began. The owner is told if one waited. Does nothing if there is none.
+   *
+   * Access: API key with `identity:recover`.
+   * Errors: IDENTITY_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.CancelRecoveries
+   */
+  cancelRecoveries: {
+    methodKind: "unary";
+    input: typeof CancelRecoveriesRequestSchema;
+    output: typeof CancelRecoveriesResponseSchema;
   },
   /**
    * SendVerificationMessage sends a link to verify one of the identity's addresses to that address. It ends the link that

@@ -1,3 +1,4 @@
+import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { type CallOrigin, type EventType, newEvent } from "../../event/event.ts";
 import { type Expiration, endOfExpiration } from "../../expiration.ts";
@@ -5,6 +6,7 @@ import type { ContactAddress } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { AddressKind, Identity } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
+import { noticesTo } from "../../identity/notices.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Instant } from "../../instant.ts";
@@ -42,6 +44,7 @@ interface OperatorFlowsDependencies {
   readonly identities: Pick<IdentityStore, "find">;
   readonly flows: FlowStore;
   readonly challenges: Challenges;
+  readonly outbox: Outbox;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -93,6 +96,28 @@ export class OperatorFlows {
       messages: [],
     });
     return link;
+  }
+
+  /**
+   * Ends every recovery of an identity that is under way. If one waited, the owner is told, and the answer is true. Throws
+   * IDENTITY_NOT_FOUND.
+   */
+  async cancelRecoveries(call: OperatorCall, id: IdentityId): Promise<boolean> {
+    const { tenant, scope, origin } = call;
+    const { flows, identities, outbox, clock } = this.#deps;
+    const identity = await identities.find(scope, id);
+    if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
+    const at = clock.now();
+    const notice = { template: "recovery_stopped", data: {} } as const;
+    const result = await flows.stopRecoveries(tenant, {
+      held: [],
+      identityId: id,
+      endsOperators: true,
+      at,
+      messages: noticesTo(outbox, identity, notice, { at, language: "" }),
+      events: [newEvent("recovery.stopped", at, origin, { identityId: id, data: { by: "operator" } })],
+    });
+    return result === "completed";
   }
 
   /**

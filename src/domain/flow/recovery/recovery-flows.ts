@@ -15,6 +15,7 @@ import {
   type OperatorPurpose,
   typedAt,
 } from "../shared/typed-address.ts";
+import { endOf } from "./holds.ts";
 import type { RecoveryTypes } from "./state.ts";
 
 /** What came of a submit to a recovery. */
@@ -55,7 +56,14 @@ export class RecoveryFlows {
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
     const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
-    if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
+    if (start.linkToken !== "") {
+      return this.#flows.createByLink(caller, challenges, start, {
+        stateOf: (state, parent) => {
+          const end = endOf(parent);
+          return end === undefined ? state : { ...state, at: "stop_recovery", until: end.toISOString() };
+        },
+      });
+    }
     assertOpen(caller.tenant, {});
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }

@@ -1,9 +1,26 @@
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { Claiming } from "../claim/state.ts";
 import type { Flow, FlowCompleted } from "../shared/flow.ts";
 import type { OperatorPurpose } from "../shared/typed-address.ts";
 import type { AddressChoice } from "./choice.ts";
+
+/** The address was proven, and the account can be recovered later. */
+export interface OnHold {
+  readonly at: "on_hold";
+  readonly until: string;
+  /** What was typed; of the flow that waits the address, masked. */
+  readonly sentTo: string;
+  /** Only of the flow that waits for all: the address that was proven. */
+  readonly target?: ContactAddress;
+}
+
+/** A recovery that waits can be stopped, by a link that was opened. */
+export interface Stopping extends Omit<Confirming, "at"> {
+  readonly at: "stop_recovery";
+  readonly until: string;
+}
 
 /** Where a recovery stands. */
 export type RecoveryState =
@@ -14,7 +31,9 @@ export type RecoveryState =
   | (Awaiting & { readonly choice?: AddressChoice })
   | Confirming
   /** The address is one of an account that nobody has claimed. */
-  | Claiming;
+  | Claiming
+  | OnHold
+  | Stopping;
 
 /** What a completed recovery gives. */
 export interface RecoveryCompleted {

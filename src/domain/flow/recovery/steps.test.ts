@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
-import { noon } from "../../../../test/support/records.ts";
+import { aFlow, noon, someSettings } from "../../../../test/support/records.ts";
 import type { Identity, VerifiableAddress } from "../../identity/identity.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
+import type { OnHold } from "./state.ts";
 
 const email = "ada@example.com";
 const other = "countess@example.com";
@@ -310,5 +311,98 @@ describe("the proof of an address", () => {
     const sends = await proving({}, { operator: "sends" });
     sends.identity = sends.identity && { ...sends.identity, verifiableAddresses: [] };
     expect(await rejected(sends.submit("code", sends.sent()))).toMatchObject({ reason: "CODE_INVALID" });
+  });
+});
+
+describe("a recovery that waits", () => {
+  const hourMs = 3_600_000;
+  const held = (holdMs: number) => ({
+    recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false, holdMs },
+  });
+
+  const later = (flows: TestFlows, ms: number) => new Date(flows.clock.now().getTime() + ms).toISOString();
+
+  /** A flow with a code that was sent, where a recovery waits that was begun so long ago for so long. */
+  async function waiting(settings: Partial<TenantSettings>, begun?: { holdMs: number; agoMs: number }) {
+    const flows = await recovery({}, settings);
+    if (begun !== undefined) {
+      const state: OnHold = { at: "on_hold", until: later(flows, begun.holdMs - begun.agoMs), sentTo: "" };
+      flows.waitingRecovery = aFlow("recovery", { data: { purpose: {}, state } });
+    }
+    await flows.submit("sendCode", {}, typed);
+    return flows;
+  }
+
+  test("is stored beside the flow, with a link that stops it, and the code is used up", async () => {
+    const flows = await waiting(held(72 * hourMs));
+    expect(await flows.submit("code", flows.sent())).toMatchObject({
+      kind: "next_step",
+      flow: { stage: { kind: "on_hold", until: new Date(later(flows, 72 * hourMs)) } },
+    });
+    expect(flows.last("advance")).toMatchObject({
+      challenge: undefined,
+      identityId: undefined,
+      begins: {
+        identityId: flows.identity?.id,
+        challenge: { kind: "link" },
+        expiresAt: new Date(later(flows, (72 + 7 * 24) * hourMs)),
+        data: { state: { at: "on_hold", sentTo: "a****@example.com", target: { value: email } } },
+      },
+      events: [{ type: "recovery.held" }],
+    });
+    expect(flows.flow?.data.state).not.toHaveProperty("target");
+    expect(flows.sent()).toMatchObject({ template: "recovery_held", recipient: email });
+    expect(flows.last("completeRecovery")).toBeUndefined();
+    expect(await flows.submit("back")).toMatchObject({ kind: "next_step" });
+    expect(inShort(await flows.show()).nodes).toContain(`address: text! = "${email}"`);
+  });
+
+  test("has no link where there is no page for it", async () => {
+    const flows = await waiting({ ...held(hourMs), uiUrls: someSettings().uiUrls });
+    await flows.submit("code", flows.sent());
+    expect(flows.last("advance").begins.challenge).toBeUndefined();
+    expect(flows.sent()).toMatchObject({ template: "recovery_held", url: "" });
+  });
+
+  // What the owner was told holds, unless the wait is switched off.
+  test.each<[string, number, string]>([
+    ["made shorter", 1, "next_step"],
+    ["made longer", 100, "next_step"],
+    ["switched off", 0, "completed"],
+  ])("ends when the owner was told, after the time was %s", async (_, hours, kind) => {
+    const flows = await waiting(held(hours * hourMs), { holdMs: 72 * hourMs, agoMs: 70 * hourMs });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind });
+    if (kind === "completed") return;
+    expect(flows.flow?.data.state).toMatchObject({
+      at: "on_hold",
+      until: later(flows, 2 * hourMs),
+    });
+    expect(flows.last("advance").begins).toBeUndefined();
+  });
+
+  test.each([1, 100])("is over when the owner was told, with %i hours now", async (hours) => {
+    const flows = await waiting(held(hours * hourMs), { holdMs: 72 * hourMs, agoMs: 72 * hourMs });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
+    // It is used up by it.
+    const { digest, revision } = flows.waitingRecovery ?? aFlow("recovery");
+    expect(flows.last("completeRecovery").held).toContainEqual({ digest, revision });
+  });
+
+  // Security rule (SR-HOLD-4): the link that stops a recovery proves nothing, wherever it is opened.
+  test("is not completed by the link that stops it (SR-HOLD-4)", async () => {
+    const flows = await waiting(held(72 * hourMs));
+    await flows.submit("code", flows.sent());
+    flows.put("recovery", flows.last("advance").begins.data.state);
+    flows.flow = { ...flows.last("advance").begins, identityId: flows.identity?.id };
+    await flows.openLink();
+    expect(await flows.show()).toMatchObject({ stage: { kind: "stop_recovery" } });
+    await expect(flows.submit("confirmLink")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+    const { at: _, until: _until, ...opened } = (flows.flow?.data.state ?? {}) as Record<string, unknown>;
+    flows.flow = flows.flow && {
+      ...flows.flow,
+      data: { ...flows.flow.data, state: { at: "confirm_link", ...opened } },
+    };
+    expect(await rejected(flows.submit("confirmLink"))).toMatchObject({ reason: "CODE_INVALID" });
+    expect(flows.last("completeRecovery")).toBeUndefined();
   });
 });

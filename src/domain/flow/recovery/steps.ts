@@ -28,6 +28,7 @@ import {
   offeredAddresses,
 } from "./choice.ts";
 import type { RecoveryCompletions } from "./complete.ts";
+import { endOf, type RecoveryHolds } from "./holds.ts";
 import type { RecoveryState, RecoveryTypes } from "./state.ts";
 
 type State<At extends RecoveryState["at"]> = Extract<RecoveryState, { readonly at: At }>;
@@ -40,11 +41,12 @@ interface RecoveryTableDependencies {
   readonly claims: AccountClaims;
   readonly completions: RecoveryCompletions;
   readonly secondFactors: SecondFactors;
+  readonly holds: RecoveryHolds;
 }
 
 /** Getting back into an account whose secret is lost, as a table. */
 export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<RecoveryTypes> {
-  const { flows, challenges, claims } = deps;
+  const { flows, challenges, claims, holds } = deps;
   const rules = { kind: "recovery", challenges } as const;
 
   const nameStep = (kind: ChallengeKind) =>
@@ -98,7 +100,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
     },
     ...challengeStates<RecoveryTypes>({
       ...rules,
-      leadsTo: ["completed", "claim_account"],
+      leadsTo: ["completed", "claim_account", "on_hold"],
       backTo: ["choose_method", "choose_address"],
       back: ({ state: { choice, sentTo } }) =>
         choice === undefined ? { at: "choose_method", typed: sentTo } : { at: "choose_address", choice },
@@ -115,6 +117,43 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       claims,
       done: (_attempt, settings) => ({ kind: "completed", completed: { settings, session: undefined } }),
     }),
+    on_hold: {
+      stage: "on_hold",
+      facts: ({ state }) => ({ until: new Date(state.until) }),
+      texts: ({ state }) => ({
+        title: headings.onHoldTitle(),
+        subtitle: headings.onHoldHelp(),
+        messages: [texts.recoveryOnHold(new Date(state.until))],
+      }),
+      steps: {
+        back: {
+          leadsTo: ["choose_method"],
+          nodes: () => [button("back", texts.backLabel("recovery"), true)],
+          take: async ({ state: { sentTo } }) => ({
+            kind: "moved",
+            state: { at: "choose_method", typed: sentTo },
+            identityId: undefined,
+          }),
+        },
+      },
+    },
+    stop_recovery: {
+      stage: "stop_recovery",
+      facts: ({ state }) => ({ address: state.sentTo, until: new Date(state.until) }),
+      texts: ({ state }) => ({
+        title: headings.stopRecoveryTitle(),
+        subtitle: headings.stopRecoveryHelp(),
+        messages: [texts.stopRecovery(state.sentTo, new Date(state.until))],
+      }),
+      steps: {
+        stopRecovery: {
+          leadsTo: ["completed"],
+          limits: ["link_check"],
+          nodes: () => [button("stopRecovery", texts.stopRecoveryLabel())],
+          take: (attempt) => holds.stop(attempt),
+        },
+      },
+    },
   };
 }
 
@@ -169,17 +208,11 @@ async function takeChoice(
 }
 
 async function takeProof(
-  { claims, completions, secondFactors }: RecoveryTableDependencies,
-  {
-    caller,
-    tenant,
-    flow,
-    state,
-    identity,
-    credentials,
-  }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
+  { claims, completions, secondFactors, holds }: RecoveryTableDependencies,
+  attempt: Attempt<"enter_code" | "link_sent" | "confirm_link">,
   proved: ProvedAddress,
 ): Result {
+  const { caller, flow, state, identity, credentials } = attempt;
   const isVouched = flow.data.purpose.operator === "vouches";
   if (identity?.state !== "active" || identity.id !== proved.target.identityId) return proofWorthless();
   if (!isVouched && isClaimable(identity, proved.target)) {
@@ -188,8 +221,13 @@ async function takeProof(
   // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.
   if (!isVouched && !isRecoverable(identity, proved.target)) return proofWorthless();
-  if (secondFactors.isSameKind(tenant, proved, credentials)) return sameKind();
-  const completed = await completions.complete(caller, flow, proved, { identity, credentials });
+  if (secondFactors.isSameKind(attempt.tenant, proved, credentials)) return sameKind();
+  // Security rule (SR-HOLD-4): the link that stops a recovery proves nothing, wherever it is opened.
+  if (endOf(proved.holder) !== undefined) return proofWorthless();
+  const admitted = await holds.admit(attempt, proved, { identity, credentials });
+  if (admitted.kind === "moved") return admitted;
+  const held = [...proved.held, ...admitted.waited];
+  const completed = await completions.complete(caller, flow, { ...proved, held }, { identity, credentials });
   return completed === undefined ? proofWorthless() : { kind: "completed", completed };
 }
 

@@ -271,7 +271,7 @@ export class FlowEngine {
 
   /** Moves a flow to another state. One round trip. Throws FLOW_CHANGED if another submit was first. */
   async #advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
-    const { state, identityId, challenge, messages = [], events = [], held = [] } = moved;
+    const { state, identityId, challenge, messages = [], events = [], held = [], begins } = moved;
     const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
     const data = { ...flow.data, state };
@@ -280,7 +280,7 @@ export class FlowEngine {
       tenant,
       { digest: flow.digest, revision },
       // The flow that holds the challenge of an opened link is used up; there is at most one beside the flow itself.
-      { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own) },
+      { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own), begins },
     );
     if (!advanced) throw await this.taken(tenant, flow);
     return { ...flow, revision: revision + 1, data, challenge, identityId };

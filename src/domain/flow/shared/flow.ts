@@ -135,6 +135,8 @@ export type FlowStage =
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "claim_account"; readonly address: string }
+  | { readonly kind: "on_hold"; readonly until: Date }
+  | { readonly kind: "stop_recovery"; readonly address: string; readonly until: Date }
   | {
       readonly kind: "change_settings";
       readonly offers: readonly SettingsOffer[];

@@ -5,6 +5,7 @@ import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
+import type { Confirming } from "../challenge/state.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, FlowRecord, ReadFlow } from "./flow.ts";
 import type { FlowAccess } from "./flow-access.ts";
 import type { FlowEngine } from "./flow-engine.ts";
@@ -86,7 +87,14 @@ export class KindFlows<K extends KindTypes> {
     caller: FlowCaller,
     challenges: Challenges,
     start: CallerStart & { readonly linkToken: string },
-    purposeOf: (purpose: K["Purpose"]) => K["Purpose"] = (purpose) => purpose,
+    {
+      purposeOf = (purpose) => purpose,
+      stateOf = (state) => state,
+    }: {
+      readonly purposeOf?: (purpose: K["Purpose"]) => K["Purpose"];
+      /** Where the flow begins, by what the flow that holds the link is. Default: with the click that uses the link. */
+      readonly stateOf?: (state: Confirming, parent: FlowRecord) => K["State"];
+    } = {},
   ): Promise<CreatedFlow> {
     const { tenant } = caller;
     const { state, parent } = await challenges.open(tenant, this.#rules.kind, start.linkToken);
@@ -94,7 +102,8 @@ export class KindFlows<K extends KindTypes> {
     this.#rules.assertOpen?.(tenant, purpose);
     const returnTo = start.returnTo || parent.returnTo;
     const { identityId } = state.target;
-    return this.create(caller, { ...start, returnTo }, { purpose, state, identityId });
+    const begun = { purpose, state: stateOf(state, parent), identityId };
+    return this.create(caller, { ...start, returnTo }, begun);
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */

@@ -43,6 +43,21 @@ export interface FlowAdvance {
   readonly identityId: IdentityId | undefined;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
+  /** Another flow, which is stored together with it. */
+  readonly begins?: FlowRecord | undefined;
+}
+
+/** What is written when the recoveries of an identity are stopped. */
+export interface RecoveryStop {
+  /** The flow that the step was taken in, and the one that waits. Empty: an operator stops them. */
+  readonly held: readonly HeldRevision[];
+  readonly identityId: IdentityId;
+  /** Whether those end as well that operators began. */
+  readonly endsOperators: boolean;
+  readonly at: Date;
+  /** Sent, and recorded, if a recovery waited. */
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
 }
 
 /** What a login writes whose proofs were all right. */
@@ -281,6 +296,13 @@ export interface FlowStore {
   ): Promise<Completion | "identity_changed">;
   /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
   completeRecovery(scope: TenantScope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
+  /** The recovery by an address that waits, or has waited, the one that was begun first; undefined if there is none. */
+  findHeldRecovery(scope: TenantScope, target: ContactAddress, now: Date): Promise<FlowRecord | undefined>;
+  /**
+   * Ends the recoveries of an identity that are under way. `none_waited`: none of them waited, so nobody is told.
+   * `flow_taken`: one of `held` is no longer as it was read, or the identity is gone, and nothing is done.
+   */
+  stopRecoveries(scope: TenantScope, stop: RecoveryStop): Promise<Completion | "none_waited">;
   /** Which of these normalised identifiers are taken. */
   takenIdentifiers(scope: TenantScope, identifiers: readonly string[]): Promise<readonly string[]>;
 }

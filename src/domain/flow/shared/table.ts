@@ -60,6 +60,8 @@ export interface Moved<State> {
   readonly events?: readonly Event[] | undefined;
   /** The flow's revision and that of another flow which is used up by the step, where a challenge was counted. */
   readonly held?: readonly HeldRevision[] | undefined;
+  /** Another flow, which is stored together with it. */
+  readonly begins?: FlowRecord | undefined;
   /** Where the browser goes on. */
   readonly url?: string | undefined;
   /** Whether the state is written already, together with what it rests on. */

@@ -40,7 +40,7 @@ interface MayBeTyped {
 /** What was typed to say whose flow it is, to fill a form in again; undefined if it is not known. */
 export function typedAt({ at, typed, sentTo, choice, identifier }: MayBeTyped): string | undefined {
   // Only while a code or link is awaited the address is shown as it was typed.
-  const awaited = at === "enter_code" || at === "link_sent" ? sentTo : undefined;
+  const awaited = at === "enter_code" || at === "link_sent" || at === "on_hold" ? sentTo : undefined;
   return choice?.typed ?? identifier?.typed ?? awaited ?? typed;
 }
 

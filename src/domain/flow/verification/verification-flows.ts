@@ -53,9 +53,9 @@ export class VerificationFlows {
     const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") {
-      return this.#flows.createByLink(caller, challenges, start, ({ operator }) =>
-        operator === undefined ? {} : { operator },
-      );
+      return this.#flows.createByLink(caller, challenges, start, {
+        purposeOf: ({ operator }) => (operator === undefined ? {} : { operator }),
+      });
     }
     assertOpen(caller.tenant, {});
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });

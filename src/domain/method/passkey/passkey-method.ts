@@ -1,7 +1,9 @@
+import type { FieldViolation, FieldViolationReason } from "../../field-violation.ts";
 import { button, endOtherSessionsNode, type Node, type PasskeyKind } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { Credential, NewCredential } from "../../identity/identity.ts";
+import type { ImportedPasskey } from "../../identity/imported-credential.ts";
 import { type CredentialId, newId } from "../../ids.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, PasskeyExpectation, PasskeyVerifier } from "../../ports.ts";
@@ -10,6 +12,7 @@ import * as texts from "../../user-message/factor-messages.ts";
 import type { UserMessage } from "../../user-message/user-messages.ts";
 import type {
   FlowBinding,
+  ImportMethod,
   LoginAttempt,
   LoginMethod,
   LoginProved,
@@ -29,9 +32,9 @@ import { creationOptions, type KnownPasskey, requestOptions } from "./options.ts
 import { keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
 import { credentialIdOf, isMissing, readAssertion, readAttestation } from "./response.ts";
 
-/** Of an account. Each login reads all of them, and names them where one is wanted second. */
-const mostPasskeys = 50;
 const responseName = "passkey.response";
+/** Of an authenticator that does not say what it is. */
+const noAaguid = "00000000-0000-0000-0000-000000000000";
 
 type Ceremony = PasskeyKind["ceremony"];
 
@@ -48,11 +51,13 @@ interface PasskeyDependencies {
  * Security rule (SR-PASSKEY-1): a challenge is bound to its flow, to where the flow stands, and to what is asked. It is not stored: it is
  * worth nothing once a step was taken, and gone with the flow.
  */
-export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
+export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsMethod, ImportMethod {
   readonly kind = "passkey";
   readonly factor = "either";
   readonly credential = "passkey";
   readonly properties = ["phishing_resistant", "user_verified"] as const;
+  /** Each login reads all passkeys of an account, and names them where one is wanted second. */
+  readonly mostCredentials = 50;
   readonly #deps: PasskeyDependencies;
 
   constructor(deps: PasskeyDependencies) {
@@ -229,8 +234,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (memory === undefined) {
       // An answer to a form that was left since.
       if (isAnswered) return notMade();
-      if (passkeys.length >= mostPasskeys)
-        return rejected("CREDENTIALS_TOO_MANY", texts.passkeysTooMany(mostPasskeys));
+      if (passkeys.length >= this.mostCredentials)
+        return rejected("CREDENTIALS_TOO_MANY", texts.passkeysTooMany(this.mostCredentials));
       return { kind: "continues", memory: { user: userHandleOf(passkeys), name: account.name } };
     }
     if (!isAnswered) return missing();
@@ -252,6 +257,42 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
       user: String(memory.user),
     };
     return { credential: { kind: "passkey", lookupKey: attestation.id, secret: secretOf(made), facts } };
+  }
+
+  /**
+   * The passkey that another system has seen. Nobody vouches for its facts, as for those of one that is made here; a login shows
+   * by itself whether it is backed up and what its counter is.
+   *
+   * Security rule (SR-PASSKEY-10): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
+   * that is offered, in its only encoding, of a length that is not broken.
+   */
+  async importCredential(
+    imported: ImportedPasskey,
+  ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }> {
+    const { field, counter, transports, aaguid, isDiscoverable, isSecondFactor } = imported;
+    const violations: FieldViolation[] = [];
+    const refuse = (name: string, description: string, reason: FieldViolationReason) =>
+      violations.push({ field: `${field}.${name}`, description, reason });
+    const problem = await this.#deps.passkeys.publicKeyProblem(imported.publicKey);
+    if (problem !== undefined) refuse("publicKey", problem, "FORMAT");
+    const user = textOf(imported.userHandle);
+    if (isDiscoverable && user === "") {
+      refuse("userHandle", "is needed of a discoverable passkey: a login by it shows it", "REQUIRED");
+    }
+    if (imported.isBackedUp && !imported.isBackupEligible) {
+      refuse("backupState", "needs backupEligible", "CONFLICT");
+    }
+    if (violations.length > 0) return { violations };
+    const facts = {
+      aaguid: aaguid === "" ? noAaguid : aaguid.toLowerCase(),
+      transports: [...transports].sort(),
+      synced: imported.isBackedUp,
+      discoverable: isDiscoverable,
+      ...(user !== "" && { user }),
+    };
+    const secret = secretOf({ publicKey: textOf(imported.publicKey), counter });
+    const lookupKey = textOf(imported.credentialId);
+    return { credential: { kind: "passkey", lookupKey, secret, facts, isSecondFactor } };
   }
 
   #requestOptions({ settings: { passkey } }: Tenant, { binding, demanded, noted }: LoginStage): JsonObject {
@@ -288,6 +329,10 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
       mustVerifyUser: mustVerifyUser || passkey.userVerification === "required",
     };
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64url");
 }
 
 function contextOf({ flowDigest, revision }: FlowBinding, ceremony: Ceremony) {

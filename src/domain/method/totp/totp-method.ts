@@ -1,13 +1,17 @@
-import { generateSecret, generateURI, verify } from "otplib";
+import { createGuardrails, generateSecret, generateURI, ScureBase32Plugin, verify } from "otplib";
+import type { FieldViolation } from "../../field-violation.ts";
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
+import type { NewCredential } from "../../identity/identity.ts";
+import type { ImportedTotp } from "../../identity/imported-credential.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Clock, Sealer } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/factor-messages.ts";
 import { continueLabel, required } from "../../user-message/user-messages.ts";
 import type {
+  ImportMethod,
   LoginAttempt,
   LoginMethod,
   LoginProved,
@@ -30,6 +34,16 @@ interface Totp {
 const digits = 6;
 /** In seconds. */
 const period = 30;
+/**
+ * In bytes. Keys that are made here have 160 bits (RFC 4226, section 4). Other systems have made keys of 80 bits, such as early
+ * versions of Google's, and otplib refuses those unless it is told.
+ */
+const keyLength = { made: 20, shortest: 10, longest: 64 };
+const guardrails = createGuardrails({
+  MIN_SECRET_BYTES: keyLength.shortest,
+  MAX_SECRET_BYTES: keyLength.longest,
+});
+const base32 = new ScureBase32Plugin();
 const sealingPurpose = "totp";
 const codeName = "totp.code";
 /** Of a key that nobody has: the work for it is the same as for another one. */
@@ -37,12 +51,12 @@ const decoy: Totp = { key: "A".repeat(32) };
 
 /**
  * Codes of an authenticator app (RFC 6238), as a second factor: SHA-1, six digits, 30 seconds, because apps know nothing else
- * for sure; keys of 160 bits.
+ * for sure; keys of 160 bits, those of other systems from 80 on.
  *
  * Security rule (SR-TOTP-1): a code counts once, and then only later ones do (RFC 6238, section 5.2): the time step is kept beside the key,
  * sealed, and a login by it completes only while that is still what was read.
  */
-export class TotpMethod implements LoginMethod, SettingsMethod {
+export class TotpMethod implements LoginMethod, SettingsMethod, ImportMethod {
   readonly kind = "totp";
   readonly factor = "second";
   readonly credential = "totp";
@@ -131,7 +145,7 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
   }: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
     const begun = memory && this.#open(String(memory.totp));
     if (begun === undefined || step.fields.code === "") {
-      const made = begun ?? { key: generateSecret({ length: 20 }) };
+      const made = begun ?? { key: generateSecret({ length: keyLength.made }) };
       return { kind: "continues", memory: { totp: this.#seal(made), account: account.name } };
     }
     if (codeOf(step) === undefined) return unreadable(step);
@@ -149,6 +163,38 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
       authentication,
       endsOtherSessions: step.fields.endOtherSessions === true,
     };
+  }
+
+  readonly mostCredentials = 1;
+
+  /**
+   * Security rule (SR-TOTP-2): the key of another system is sealed as one that was set up here, and has at least 80 bits. No code of it
+   * counts as used yet.
+   */
+  async importCredential({
+    field,
+    key,
+    ...parameters
+  }: ImportedTotp): Promise<
+    { readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }
+  > {
+    const name = "raw" in key ? "raw" : "base32";
+    const bytes = "raw" in key ? key.raw : fromBase32(key.base32.reveal());
+    const violations = parameterViolations(field, parameters);
+    if (bytes === undefined) {
+      violations.push({ field: `${field}.${name}`, description: "is not Base32", reason: "FORMAT" });
+    } else if (bytes.length < keyLength.shortest || bytes.length > keyLength.longest) {
+      const isShort = bytes.length < keyLength.shortest;
+      const description = `must have from ${keyLength.shortest * 8} to ${keyLength.longest * 8} bits`;
+      violations.push({
+        field: `${field}.${name}`,
+        description,
+        reason: isShort ? "TOO_SHORT" : "TOO_LONG",
+      });
+    }
+    if (bytes === undefined || violations.length > 0) return { violations };
+    const secret = this.#seal({ key: base32.encode(bytes) });
+    return { credential: { kind: "totp", secret, facts: {}, isSecondFactor: true } };
   }
 
   /** The key that is being set up, as its owner needs it. */
@@ -173,6 +219,7 @@ export class TotpMethod implements LoginMethod, SettingsMethod {
         period,
         digits,
         epochTolerance: period,
+        guardrails,
         ...after,
       });
       return result.valid && "timeStep" in result ? result.timeStep : undefined;
@@ -196,6 +243,35 @@ const authentication = { kind: "totp", assuranceLevel: "aal2" } as const;
 
 function codeOf({ fields }: SubmittedStep): string | undefined {
   return readTypedCode(String(fields.code ?? ""), [digits]);
+}
+
+/** What an app computes that was set up elsewhere, where it is not what is computed here. */
+function parameterViolations(
+  field: string,
+  { digits: length, periodMs, algorithm }: Pick<ImportedTotp, "digits" | "periodMs" | "algorithm">,
+): FieldViolation[] {
+  const anew = "Leave the app out, and have its owner set one up anew.";
+  const violations: FieldViolation[] = [];
+  const refuse = (name: string, rule: string) =>
+    violations.push({ field: `${field}.${name}`, description: `must be ${rule}. ${anew}`, reason: "VALUE" });
+  if (length !== 0 && length !== digits) refuse("digits", `${digits}`);
+  if (periodMs !== undefined && periodMs !== period * 1000) refuse("period", `${period} seconds`);
+  if (algorithm !== "sha1") refuse("algorithm", "SHA-1");
+  return violations;
+}
+
+/**
+ * The bytes of Base32 (RFC 4648, section 6) as people copy it, undefined if it is none. Bits at its end that fill no byte are
+ * dropped, as apps do: some systems have drawn letters instead of bytes.
+ */
+function fromBase32(text: string): Uint8Array | undefined {
+  const letters = text.replace(/[\s-]|=+$/g, "").toUpperCase();
+  if (!/^[A-Z2-7]+$/.test(letters)) return undefined;
+  const bits = [...letters].map((letter) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
+  );
+  const bytes = bits.join("").match(/.{8}/g) ?? [];
+  return Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 2));
 }
 
 function codeNode(): Node {

@@ -131,6 +131,12 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
       return { case: "confirmLink", value: { address: stage.address } };
     case "claim_account":
       return { case: "claimAccount", value: { address: stage.address } };
+    case "on_hold":
+      return { case: "onHold", value: { endTime: toTimestamp(stage.until) } };
+    case "stop_recovery": {
+      const { address, until } = stage;
+      return { case: "stopRecovery", value: { address, endTime: toTimestamp(until) } };
+    }
     case "change_settings":
       return {
         case: "changeSettings",

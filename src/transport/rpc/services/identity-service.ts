@@ -9,6 +9,7 @@ import {
   type BatchSendVerificationMessagesRequest,
   type BatchSetRequiredActionsRequest,
   type CancelIdentityDeletionRequest,
+  type CancelRecoveriesRequest,
   type CheckPasswordRequest,
   type IdentityService as Contract,
   type CreateIdentityRequest,
@@ -19,6 +20,7 @@ import {
   type DeleteCredentialRequest,
   type DeleteIdentityRequest,
   type GetIdentityRequest,
+  type ImportCredentialsRequest,
   type ListCredentialsRequest,
   type ListIdentitiesRequest,
   type ListLoginHistoryRequest,
@@ -57,6 +59,7 @@ import {
   toCredential,
   toIdentity,
 } from "../convert/identity.ts";
+import { fromImported } from "../convert/imported-credential.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { fromNewAction } from "../convert/required-action.ts";
 import { fromValue } from "../convert/value.ts";
@@ -250,6 +253,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     return { credential: toCredential(credential) };
   }
 
+  async importCredentials(request: ImportCredentialsRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const { keepSessions } = request;
+    const change = { id: idOf(request), imported: fromImported(request, ""), keepSessions };
+    const credentials = await this.#deps.credentials.import(tenant, origin, change);
+    return { credentials: credentials.map(toCredential) };
+  }
+
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const check = { id: idOf(request), password: new Secret(request.password) };
@@ -279,6 +290,12 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       const to = { identityId: idOf(request), address: request.address };
       return toSent(await this.#deps.operatorFlows.sendRecovery({ tenant, scope, origin }, to));
     });
+  }
+
+  async cancelRecoveries(request: CancelRecoveriesRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const call = { tenant, scope: tenant, origin };
+    return { stopped: await this.#deps.operatorFlows.cancelRecoveries(call, idOf(request)) };
   }
 
   async sendVerificationMessage(request: SendVerificationMessageRequest, context: HandlerContext) {
@@ -323,6 +340,7 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
     schemaId: request.schemaId,
     traits: fromStruct(request.traits) ?? {},
     password: password === undefined ? undefined : toNewPassword(password),
+    imported: request.credentials === undefined ? [] : fromImported(request.credentials, "credentials."),
     externalId: request.externalId,
     publicMetadata: fromStruct(request.publicMetadata) ?? {},
     adminMetadata: fromStruct(request.adminMetadata) ?? {},
