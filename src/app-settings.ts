@@ -152,6 +152,7 @@ function passkeyOf(
     appleApps: passkey.appleApps,
     androidApps,
     userVerification: userVerificationOf(passkey.userVerification),
+    offerAfterLogin: passkey.offerAfterLogin,
   };
 }
 

@@ -15,10 +15,11 @@ const flowColumns = flowRow.selected;
 /** The columns of a new flow. */
 const newFlow = flowRow.without("revision", "challenge_attempts", "kept", "answer");
 
-/** Writes a new flow. $1 tenant, `flow` its parameter, `from` a part with one row if it is to be written. */
+/** Writes a new flow if its parameter is not null. $1 tenant, `from` a part with one row if it is to be written. */
 export function insertFlow(flow: string, from: string): string {
   return `INSERT INTO ostiary.flow (tenant_id, ${newFlow.names})
-    SELECT $1, ${newFlow.given} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${newFlow.record}`;
+    SELECT $1, ${newFlow.given} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${newFlow.record}
+    WHERE ${flow}::jsonb IS NOT NULL`;
 }
 
 /** $1 tenant, $2 flow, $3 messages. */
@@ -201,7 +202,8 @@ export function insertSession(session: string, digest: string, from: string): st
  * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 id and $7 secret of
  * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the secret and facts that replace those that were read, or null, and $25 whether it was used, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
- * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages.
+ * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages, $27 a flow that the
+ * login begins or null.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -245,6 +247,8 @@ export const completeLoginStatement: Statement = {
       OFFSET $13::int
     )
     RETURNING id
+  ), offered AS (
+    ${insertFlow("$27", "guard")}
   ), rehashed AS (
     UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb,
       updated_at = CASE WHEN $25::boolean THEN updated_at ELSE $8 END,

@@ -195,6 +195,7 @@ export function createFlowStore(database: Database): FlowStore {
         ...throttleParameters(completion.throttle),
         replacement?.isUse ?? false,
         messagesParameter(completion.messages),
+        completion.settingsFlow && flowParameter(completion.settingsFlow),
       ]);
       return outcomeOf(row, "candidate_changed");
     },

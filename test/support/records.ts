@@ -185,6 +185,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
         androidApps: [],
       },
       userVerification: "preferred",
+      offerAfterLogin: true,
     },
     backupCode: { enabled: true, count: 12 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },

@@ -82,7 +82,11 @@ export function createFlows(parts: FlowParts) {
   const deps = { ...parts, flows, identities, access, engine, challenges, secondFactors };
 
   const notices = new LoginNotices({ ...parts, queue: stores.messages });
-  const completions = new LoginCompletions({ ...deps, notices });
+  const completions = new LoginCompletions({
+    ...deps,
+    notices,
+    offers: { draftAfterLogin: (caller, start) => settings.draftAfterLogin(caller, start) },
+  });
   const proofs = new LoginProofs({ ...deps, completions, notices });
   const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
   const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
@@ -100,6 +104,7 @@ export function createFlows(parts: FlowParts) {
   const settings: SettingsFlows = new SettingsFlows({
     ...deps,
     table: settingsRules,
+    methods: methods.settings,
     recoveryView: () => recovery.view,
   });
 

@@ -251,6 +251,21 @@ export interface SettingsMethod extends CredentialMethod {
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
   /** What the offer says to forms that are written by hand. Default: nothing. */
   settingsOffer?(stage: SettingsStage): JsonObject;
+  /**
+   * What the method begins with where a login offers to make its first credential; undefined: the login offers none. Default: no
+   * login does.
+   */
+  offerAfterLogin?(login: OfferingLogin): MethodMemory | undefined;
+}
+
+/** A login that was completed, and may offer to make a credential. */
+export interface OfferingLogin {
+  readonly tenant: Tenant;
+  /** The first proof. */
+  readonly by: Authentication["kind"];
+  /** The name that the owner knows the account by. */
+  readonly name: string;
+  readonly credentials: readonly Credential[];
 }
 
 /** Where in the settings a method's nodes are drawn. */

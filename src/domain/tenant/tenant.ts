@@ -121,6 +121,8 @@ export interface PasskeySettings {
   readonly appleApps: readonly string[];
   readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+  /** Whether a login by password offers an account without a passkey to make one. */
+  readonly offerAfterLogin: boolean;
 }
 
 /** An Android app that may call for passkeys. */

@@ -183,6 +183,19 @@ export const passkeyComesSecond = (): UserMessage =>
 export const passkeysTooMany = (most: number): UserMessage =>
   error(9000352, `Your account has ${most} passkeys already. Remove one first.`, { most });
 
+/** The heading where a login offers to make a passkey. */
+export const offerTitle = (): UserMessage => info(9000430, "Sign in faster next time");
+
+/** Its subtitle. */
+export const offerHelp = (): UserMessage =>
+  info(
+    9000431,
+    "With a passkey you sign in by your fingerprint, your face or the PIN of your device. Your password goes on working.",
+  );
+
+/** The button that makes the passkey that a login offers. */
+export const makeOfferedPasskey = (): UserMessage => info(9000432, "Make a passkey");
+
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",
   totp: "Authenticator app",

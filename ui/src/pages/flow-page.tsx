@@ -29,6 +29,7 @@ import { LoginLinks } from "./login-links.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
+import { isOffer, isOfferWanted, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
 
 /** A flow of any kind: its form is drawn from what the server sends. */
@@ -126,6 +127,20 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       ) : null}
       {stage.kind === "loading" || stage.kind === "deleted" ? null : name === "login" ? (
         <LoginLinks />
+      ) : shown !== undefined && isOffer(shown) ? (
+        <p className="aside">
+          <button
+            type="button"
+            className="ostiary-button"
+            data-importance="secondary"
+            onClick={() => {
+              putOff(shown);
+              goOn(shown.returnTo, []);
+            }}
+          >
+            {words.notNow}
+          </button>
+        </p>
       ) : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
@@ -194,7 +209,8 @@ function useFlow(name: FlowName) {
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
 function goOn(returnTo: string, [next]: readonly ContinueWith[]): void {
   const { case: page, value } = next?.action ?? {};
-  if (page !== undefined && value?.flow !== undefined) navigate(page, value.flow.id);
+  const isPutOff = value?.flow !== undefined && isOffer(value.flow) && !isOfferWanted(value.flow);
+  if (page !== undefined && value?.flow !== undefined && !isPutOff) navigate(page, value.flow.id);
   else if (returnTo === "") navigate("sessions");
   else window.location.assign(returnTo);
 }

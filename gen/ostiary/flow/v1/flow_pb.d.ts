@@ -204,6 +204,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: ManageCredentialStage;
     case: "manageCredential";
+  } | {
+    /**
+     * Settings that a login named in `continue_with`: make a passkey, with the step `passkey`, or leave it.
+     *
+     * @generated from field: ostiary.flow.v1.CreatePasskeyStage create_passkey = 24;
+     */
+    value: CreatePasskeyStage;
+    case: "createPasskey";
   } | { case: undefined; value?: undefined };
 };
 
@@ -505,6 +513,28 @@ export declare type ManageCredentialStage = Message<"ostiary.flow.v1.ManageCrede
  * Use `create(ManageCredentialStageSchema)` to create a new message.
  */
 export declare const ManageCredentialStageSchema: GenMessage<ManageCredentialStage>;
+
+/**
+ * CreatePasskeyStage is the only stage of a settings flow with the purpose CREATE_PASSKEY. The step `passkey` with one
+ * registration response completes the flow; nothing else is accepted. A browser that can make passkeys by itself may do so at
+ * once, with `mediation: "conditional"`: user presence is not demanded here.
+ *
+ * @generated from message ostiary.flow.v1.CreatePasskeyStage
+ */
+export declare type CreatePasskeyStage = Message<"ostiary.flow.v1.CreatePasskeyStage"> & {
+  /**
+   * What to make it with.
+   *
+   * @generated from field: ostiary.flow.v1.PasskeyOffer passkey = 1;
+   */
+  passkey?: PasskeyOffer | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.CreatePasskeyStage.
+ * Use `create(CreatePasskeyStageSchema)` to create a new message.
+ */
+export declare const CreatePasskeyStageSchema: GenMessage<CreatePasskeyStage>;
 
 /**
  * SetNewSecretStage is the stage of a settings flow that follows a recovery.

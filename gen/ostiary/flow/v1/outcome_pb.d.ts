@@ -312,7 +312,9 @@ export declare type ContinueWith = Message<"ostiary.flow.v1.ContinueWith"> & {
     case: "verification";
   } | {
     /**
-     * A recovered account waits for its new secret: draw this settings flow.
+     * A settings flow to draw, by its stage. `set_new_secret`: a recovered account waits for its new secret.
+     * `create_passkey`: after a login by password, the account can make its first passkey, or be left as it is. That flow is
+     * good for five minutes, once, and only together with the session that the login gave.
      *
      * @generated from field: ostiary.flow.v1.ContinueWithFlow settings = 2;
      */

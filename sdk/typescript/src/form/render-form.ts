@@ -97,7 +97,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     return drawn;
   }
 
-  /** Sends the form with a passkey that was chosen in the field of the name. */
+  /** Sends the form with a passkey that was chosen in the field of the name, or that the browser has made by itself. */
   function offerPasskeys(drawn: HTMLFormElement): void {
     prepare(passkeys);
     const offered = passkeys.find(({ conditional }) => conditional);
@@ -123,8 +123,9 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
     } catch (error) {
       setBusy(sent, false, texts);
-      // What was offered in the field has ended, at the latest by the button.
-      offerPasskeys(sent);
+      // What was offered in the field has ended, at the latest by the button. A person who has just said no is not made a passkey by
+      // the browser.
+      if (asked.every(({ ceremony }) => ceremony === "get")) offerPasskeys(sent);
       const text = describeFailure(error, handlers);
       sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
       focusFirstProblem(sent);

@@ -85,7 +85,8 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   useEffect(() => {
     prepare(latest.current);
     const offered = latest.current.find(({ conditional }) => conditional);
-    if (offered === undefined) return undefined;
+    // A person who has just said no is not made a passkey by the browser.
+    if (offered === undefined || (offered.ceremony === "create" && offers > 0)) return undefined;
     let isOver = false;
     void offerPasskey(offered).then((answer) => {
       const button = form.current?.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);

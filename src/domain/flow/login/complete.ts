@@ -9,6 +9,7 @@ import type { Clock, Tokens } from "../../ports.ts";
 import { idleSince } from "../../session/lifetime.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { SettingsFlows } from "../settings/settings-flows.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
@@ -41,6 +42,8 @@ interface LoginCompletionsDependencies {
   readonly flows: FlowStore;
   readonly outbox: Outbox;
   readonly notices: LoginNotices;
+  /** What a login offers to make. */
+  readonly offers: Pick<SettingsFlows, "draftAfterLogin">;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -95,8 +98,9 @@ export class LoginCompletions {
     const about = { identityId: identity.id, sessionId: session.id };
     const isRefresh = purpose.kind === "refresh";
     const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
+    const by = (first ?? authentication).kind;
     const shown = {
-      method: (first ?? authentication).kind,
+      method: by,
       ...(first && { second_factor: authentication.kind }),
     };
     const events = [
@@ -109,6 +113,13 @@ export class LoginCompletions {
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );
     }
+    const offer =
+      purpose.kind === "sign_in"
+        ? this.#deps.offers.draftAfterLogin(caller, {
+            ...{ client: flow.client, returnTo: flow.returnTo, session: session.id, by },
+            ...{ owner: candidate, clientData: flow.data.clientData },
+          })
+        : undefined;
     const { completion: throttle, device } = this.#deps.throttle.succeeded(tenant, ticket, flow.client);
     const result = await this.#deps.flows.completeLogin(tenant, {
       held,
@@ -130,6 +141,7 @@ export class LoginCompletions {
         data: { reason: "session_limit" },
       }),
       throttle,
+      settingsFlow: offer?.record,
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
@@ -139,6 +151,7 @@ export class LoginCompletions {
       client: flow.client,
       identity: { ...identity, lastLoginAt: at },
       returnTo: flow.returnTo,
+      settings: offer?.created.flow,
       device,
     };
   }

@@ -152,7 +152,7 @@ export class ProfileSettings {
       instead: isTaken ? instead : undefined,
       isFixed: true,
     });
-    const { interrupted } = state;
+    const interrupted = "interrupted" in state ? state.interrupted : undefined;
     const change = changeBetween(identity.traits, traits);
     return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
   }

@@ -14,7 +14,14 @@ import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
-import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
+import {
+  assertWritten,
+  choiceOf,
+  isForOneChange,
+  ownOrigin,
+  type SettingsAttempt,
+  writtenOf,
+} from "./change.ts";
 import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
@@ -134,7 +141,7 @@ export class SecretSettings {
     const known = isKnown ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client)) : undefined;
     const result = await store.changeCredential(tenant, {
       ...writtenOf(engine, attempt),
-      completes: isRecovery,
+      completes: isForOneChange(flow),
       identityId: identity.id,
       credential,
       session: issued?.session,
@@ -150,7 +157,7 @@ export class SecretSettings {
     await assertWritten(engine, attempt, result);
     const { client, returnTo } = flow;
     const given = issued && { ...issued, client, device: known?.device };
-    if (isRecovery && given) return { kind: "completed", completed: { identity, session: given, returnTo } };
+    if (isForOneChange(flow)) return { kind: "completed", completed: { identity, session: given, returnTo } };
     const own = [...credentials.filter((each) => each !== former), stored(credential, former, at)];
     return { kind: "changed", identity, credentials: own, ...(given && { session: given }) };
   }

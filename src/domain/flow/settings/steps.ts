@@ -15,7 +15,12 @@ import {
   type SettingsStep,
 } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import { backupCodesMissing, manageTitle } from "../../user-message/factor-messages.ts";
+import {
+  backupCodesMissing,
+  manageTitle,
+  offerHelp,
+  offerTitle,
+} from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -42,6 +47,8 @@ import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
+/** Where the changes of a flow are on offer. */
+type Base = "change_settings" | "set_new_secret" | "create_passkey";
 type Result = Promise<StepResult<SettingsTypes>>;
 
 interface SettingsTableDependencies {
@@ -59,24 +66,24 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   const { methods, challenges, profile, secret, credentials, deletion } = deps;
 
   const secretSteps = <S extends Changing>(
-    base: "change_settings" | "set_new_secret",
+    base: Base,
     isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean = () => true,
   ): Record<string, StepRule<SettingsTypes, S>> =>
     Object.fromEntries(
       methods.flatMap((method) =>
         Object.entries(method.settingsSteps)
-          .filter(([, step]) => base === "change_settings" || step.setsNewSecret)
+          .filter(([, step]) => base !== "set_new_secret" || step.setsNewSecret)
+          .filter(() => base !== "create_passkey" || method.offerAfterLogin !== undefined)
           .map(([name, step]) => [name, secretStep(base, method, step, isUnderWay)]),
       ),
     );
   const secretStep = <S extends Changing>(
-    base: "change_settings" | "set_new_secret",
+    base: Base,
     method: SettingsMethod,
     step: SettingsStep,
     isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo:
-      base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
+    leadsTo: followingOf[base],
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
@@ -88,6 +95,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       return inSection(method.kind, [...own, ...step.nodes(stage)]);
     },
     take: async (attempt) => {
+      // The login that offered it was fresh. If the account asks for more since, the offer is worth nothing.
+      if (base === "create_passkey" && !attempt.isPrivileged) {
+        throw domainError("STEP_NOT_OFFERED", { step: attempt.step.name });
+      }
       const prepared = await secret.prepare(attempt, method, step);
       return prepared.kind === "prepared"
         ? apply(deps, attempt, prepared.change, prepared.authentication)
@@ -114,7 +125,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
-  const underWay = (context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret">>) =>
+  const underWay = (
+    context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret" | "create_passkey">>,
+  ) =>
     methods
       .filter(({ kind }) => kind === context.state.method.kind)
       .map((method) => ({ kind: method.kind, facts: method.settingsOffer?.(stageOf(context, method)) }));
@@ -245,6 +258,16 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         resume: resume({ leadsTo: ["completed", "continue_new_secret"] }),
       },
     },
+    // Security rule (SR-PASSKEY-8): what a login offers is to make a passkey, and nothing else.
+    create_passkey: {
+      stage: "create_passkey",
+      facts: (context) => ({ offer: underWay(context)[0]?.facts ?? {} }),
+      texts: () => ({ title: offerTitle(), subtitle: offerHelp() }),
+      steps: secretSteps<State<"create_passkey">>(
+        "create_passkey",
+        ({ state }, kind) => state.method.kind === kind,
+      ),
+    },
     manage_credential: {
       stage: "manage_credential",
       facts: (context) => ({ credential: managed(context) }),
@@ -309,6 +332,13 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     }).enter_code,
   };
 }
+
+/** Where a step that sets a secret leads to. */
+const followingOf = {
+  change_settings: ["change_settings", "continue_method"],
+  set_new_secret: ["set_new_secret", "completed", "continue_new_secret"],
+  create_passkey: ["completed"],
+} as const satisfies Record<Base, StepRule<SettingsTypes>["leadsTo"]>;
 
 /** What a change asks of the session in which it is made, at once or after it was interrupted. */
 const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {

@@ -69,6 +69,8 @@ export interface LoginCompletion {
   readonly evictionEvent: Event;
   /** Undefined: nothing was counted, and no device is remembered. */
   readonly throttle?: ThrottleCompletion | undefined;
+  /** The flow in which the login offers to make a passkey. */
+  readonly settingsFlow?: FlowRecord | undefined;
 }
 
 /** What a successful registration writes. */

@@ -15,6 +15,7 @@ import { PasskeyMethod } from "./passkey-method.ts";
 const passkey: PasskeySettings = {
   ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "preferred" as const },
   ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
+  offerAfterLogin: true,
 };
 const tenant: Tenant = {
   ...{ tenantId: "t" as TenantId, name: "default", settings: someSettings({ passkey }) },

@@ -16,6 +16,7 @@ import type {
   LoginRefused,
   LoginStage,
   MethodMemory,
+  OfferingLogin,
   RegistrationMethod,
   RegistrationProved,
   RegistrationStage,
@@ -183,9 +184,22 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     return { options: this.#creationOptions(tenant, { binding, credentials }, memory) };
   }
 
+  /** The first passkey of an account. It is made as an answer to one step, so the options are there from the beginning. */
+  offerAfterLogin({ tenant, by, name, credentials }: OfferingLogin): MethodMemory | undefined {
+    const isOffered = tenant.settings.passkey.offerAfterLogin && by === "password";
+    if (!isOffered || ownPasskeys(credentials).length > 0) return undefined;
+    return { user: userHandleOf([]), name, conditional: true };
+  }
+
   #settingsNodes({ tenant, credentials, binding, memory }: SettingsStage): readonly Node[] {
     if (memory === undefined) return [button("passkey", texts.addPasskey(), true)];
     const options = this.#creationOptions(tenant, { binding, credentials }, memory);
+    if (isConditional(memory)) {
+      return [
+        passkeyNode({ options, ceremony: "create", conditional: true }),
+        button("passkey", texts.makeOfferedPasskey()),
+      ];
+    }
     return [
       passkeyNode({ options, ceremony: "create", conditional: false }),
       {
@@ -236,8 +250,12 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (!isAnswered) return missing();
     const attestation = readAttestation(fields.response);
     if (attestation === undefined) return notMade();
-    const expected = this.#expected(tenant, binding, "create", false);
-    const made = await this.#deps.passkeys.verifyAttestation(attestation, expected);
+    // Security rule (SR-PASSKEY-9): a user who is not there is let pass where a browser may make passkeys by itself, and nowhere else.
+    const asked = {
+      ...this.#expected(tenant, binding, "create", false),
+      isConditional: isConditional(memory),
+    };
+    const made = await this.#deps.passkeys.verifyAttestation(attestation, asked);
     if (made === undefined) return notMade();
     // Security rule (SR-PASSKEY-7): no key takes the place of another one. That of another account, the store refuses.
     if (passkeys.some(({ lookupKey }) => lookupKey === attestation.id)) {
@@ -292,6 +310,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
 function contextOf({ flowDigest, revision }: FlowBinding, ceremony: Ceremony) {
   return ["passkey", ceremony, flowDigest, String(revision)] as const;
+}
+
+/** Whether a browser may make the passkey by itself, right after a login (WebAuthn level 3, section 5.1.3, conditional mediation). */
+function isConditional({ conditional }: MethodMemory): boolean {
+  return conditional === true;
 }
 
 function ownPasskeys(credentials: readonly Credential[]): readonly Credential[] {

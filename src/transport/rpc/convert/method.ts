@@ -1,7 +1,11 @@
 /** Conversions for each method; a new method adds its own here. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
-import type { MethodOfferSchema, SettingsOfferSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import type {
+  MethodOfferSchema,
+  PasskeyOfferSchema,
+  SettingsOfferSchema,
+} from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { CredentialSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flow.ts";
 import type { Credential } from "../../../domain/identity/identity.ts";
@@ -59,10 +63,15 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
       return { case: "backupCode", value: { codes } };
     }
     case "passkey":
-      return { case: "passkey", value: { options: isObject(facts.options) ? facts.options : undefined } };
+      return { case: "passkey", value: toPasskeyOffer(facts) };
     default:
       return kind satisfies never;
   }
+}
+
+/** The offer of a passkey. */
+export function toPasskeyOffer({ options }: JsonObject): MessageInitShape<typeof PasskeyOfferSchema> {
+  return { options: isObject(options) ? options : undefined };
 }
 
 /** What may be shown of a credential, as its method keeps it. */

@@ -61,11 +61,11 @@ export async function answerSignIn(
   profileOf: ProfileOf,
 ) {
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
-  const { returnTo = "", verification } = outcome.completed;
+  const { returnTo = "", verification, settings } = outcome.completed;
   return completed({
     signedIn: await signIn(call, outcome.completed, profileOf),
     returnTo,
-    continueWith: toContinueWith({ verification }),
+    continueWith: toContinueWith({ verification, settings }),
   });
 }
 
@@ -102,7 +102,8 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
     }
     case "completed": {
       const { identity, session, returnTo = "" } = outcome.completed;
-      return completed({ signedIn: await signIn(call, { ...session, identity }, profileOf), returnTo });
+      const signedIn = session && (await signIn(call, { ...session, identity }, profileOf));
+      return completed({ signedIn, returnTo });
     }
     default:
       return answerUnfinished(call, outcome);
