@@ -110,6 +110,52 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
     expect(await page.locator("[data-step='manageCredential']").count()).toBe(0);
   });
 
+  /** Records what the browser is told of passkeys. */
+  async function listen(page: Page): Promise<readonly (readonly [string, JsonObject])[]> {
+    const told: (readonly [string, JsonObject])[] = [];
+    await page.exposeFunction("told", (method: string, what: JsonObject) => told.push([method, what]));
+    await page.addInitScript(() => {
+      for (const method of ["UnknownCredential", "AllAcceptedCredentials", "CurrentUserDetails"]) {
+        const tell = async (what: object) => Reflect.get(window, "told")(method, what);
+        Object.defineProperty(PublicKeyCredential, `signal${method}`, { value: tell });
+      }
+    });
+    return told;
+  }
+
+  test("are told to the browser: all of an account in its settings, and one that nobody has after a login", async () => {
+    const { page, address } = await visitors.register();
+    const device = await VirtualAuthenticator.for(page);
+    const told = await listen(page);
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    await page.click(passkey);
+    await appears(page, "[data-step='back']");
+    expect(told).toEqual([]);
+    await page.click(passkey);
+    await appears(page, saved);
+    const all = (count: number) => [
+      "AllAcceptedCredentials",
+      expect.objectContaining({
+        rpId: "localhost",
+        allAcceptedCredentialIds: Array(count).fill(expect.any(String)),
+      }),
+    ];
+    const details = ["CurrentUserDetails", expect.objectContaining({ name: address, displayName: address })];
+    await expect.poll(() => told).toEqual([all(1), details]);
+    await page.click("[data-step='manageCredential']");
+    await page.click("[data-step='removeCredential']");
+    await page.click("dialog >> text=Yes, go on");
+    await appears(page, saved);
+    await expect.poll(() => told).toEqual([all(1), details, all(0), details]);
+    // Offered in the field of the name, it is of nobody now.
+    await signOut(page);
+    // The authenticator answers as often as it is asked.
+    const unknown = ["UnknownCredential", { rpId: "localhost", credentialId: expect.any(String) }];
+    await expect.poll(() => told[4]).toEqual(unknown);
+    await device.setPresence(false);
+    expect(await device.names()).toEqual([address]);
+  });
+
   describe("after a login by password", () => {
     const offer = "text=Not now";
     const made = "conditional";

@@ -102,6 +102,8 @@ export interface LoginAttempt {
   /** What the proof must have, because the session that comes of it is asked for it. */
   readonly demanded: readonly MethodProperty[];
   readonly binding: FlowBinding;
+  /** Whether nothing but the credential says who signs in, and no account has it. Default: that is not known. */
+  readonly isNobodys?: boolean;
   /** When and where it is tried, for what the owner is told. */
   readonly place: NoticePlace;
 }
@@ -273,6 +275,10 @@ export interface SettingsStage {
   readonly tenant: Tenant;
   /** The credentials of its kind that the owner has. */
   readonly credentials: readonly Credential[];
+  /** Those of its kind that the owner had before the change that the settings are drawn after; otherwise the same. */
+  readonly former: readonly Credential[];
+  /** The name that the owner knows the account by. */
+  readonly name: string;
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;

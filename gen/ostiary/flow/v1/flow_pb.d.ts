@@ -803,6 +803,14 @@ export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
    * @generated from field: google.protobuf.Struct options = 1;
    */
   options?: JsonObject | undefined;
+
+  /**
+   * Settings: what to tell authenticators of the passkeys of the account, once for each user handle. Usually one; none where
+   * the account has had no passkey.
+   *
+   * @generated from field: repeated ostiary.flow.v1.AcceptedPasskeys accepted = 2;
+   */
+  accepted: AcceptedPasskeys[];
 };
 
 /**
@@ -810,6 +818,56 @@ export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
  * Use `create(PasskeyOfferSchema)` to create a new message.
  */
 export declare const PasskeyOfferSchema: GenMessage<PasskeyOffer>;
+
+/**
+ * AcceptedPasskeys are all passkeys of an account with one user handle. Its JSON form is what
+ * `PublicKeyCredential.signalAllAcceptedCredentials` and `PublicKeyCredential.signalCurrentUserDetails` take (WebAuthn
+ * level 3, section 5.1.10).
+ *
+ * @generated from message ostiary.flow.v1.AcceptedPasskeys
+ */
+export declare type AcceptedPasskeys = Message<"ostiary.flow.v1.AcceptedPasskeys"> & {
+  /**
+   * The domain that they are made for.
+   *
+   * @generated from field: string rp_id = 1;
+   */
+  rpId: string;
+
+  /**
+   * The user handle, in base64url.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The ids of all of them, in base64url. Empty after the last one was removed.
+   *
+   * @generated from field: repeated string all_accepted_credential_ids = 3;
+   */
+  allAcceptedCredentialIds: string[];
+
+  /**
+   * The name of the account, by which its owner tells it from others.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * The name of the account to show.
+   *
+   * @generated from field: string display_name = 5;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.AcceptedPasskeys.
+ * Use `create(AcceptedPasskeysSchema)` to create a new message.
+ */
+export declare const AcceptedPasskeysSchema: GenMessage<AcceptedPasskeys>;
 
 /**
  * OidcOffer offers an account at another provider.

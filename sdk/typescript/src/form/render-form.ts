@@ -20,6 +20,7 @@ import { printText, saveText } from "./keep-text.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
+import { signalPasskeys } from "./signal-passkeys.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
 
 /** A form that was sent. */
@@ -77,6 +78,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     const view = describeForm(current, handlers);
     const drawn = drawForm(view, more, texts);
     passkeys = view.passkeys;
+    signalPasskeys(current);
     offerPasskeys(drawn);
     drawn.addEventListener("keydown", (event) => {
       const button = buttonForEnter(event);

@@ -56,6 +56,10 @@ export class LoginProofs {
     const isWorthless = ticket.silenced.size > 0;
     const memory = state.at === "continue_method" ? state.method.memory : undefined;
     const place = placeOf(caller.origin, this.#deps.clock.now());
+    // Security rule (SR-PASSKEY-10): where something else says who signs in, nobody learns whether an account has the credential.
+    const isNamed =
+      entered !== undefined || flow.identityId !== undefined || firstFactorOf(state) !== undefined;
+    const isNobodys = !isNamed && candidate === undefined;
     const prove = async (by: LoginCandidate | undefined) => {
       const compared = isWorthless ? undefined : by;
       const result = await method.proveLogin({
@@ -63,6 +67,7 @@ export class LoginProofs {
         factor: firstFactorOf(state) === undefined ? "first" : "second",
         demanded: demandedBy(flow.data.purpose),
         binding: bindingOf(flow),
+        isNobodys,
       });
       if (result.kind !== "proved") return result;
       return {

@@ -66,6 +66,8 @@ interface Owner {
   readonly identity: Identity;
   /** Oldest first. */
   readonly credentials: readonly Credential[];
+  /** Those that there were before a change that was just made. */
+  readonly former?: readonly Credential[] | undefined;
 }
 
 /** Who uses a flow. */
@@ -211,7 +213,7 @@ export class SettingsFlows {
       ...{ account, identity, credentials, session, isPrivileged },
     });
     return outcome.kind === "changed"
-      ? this.#saved(caller, flowId, flow, { credentials, ...outcome })
+      ? this.#saved(caller, flowId, flow, { credentials, ...outcome, former: credentials })
       : outcome;
   }
 
@@ -220,10 +222,11 @@ export class SettingsFlows {
     caller: FlowCaller,
     flowId: string,
     flow: SettingsFlow,
-    { identity, credentials, session }: Owner & { readonly session?: GivenSession },
+    { session, ...owner }: Owner & { readonly session?: GivenSession },
   ): SettingsOutcome {
     const { engine } = this.#deps;
-    const view = this.#viewFor(caller.tenant, { identity, credentials });
+    const { identity } = owner;
+    const view = this.#viewFor(caller.tenant, owner);
     const next = flowAfter(flow);
     const form = view.form(caller.tenant, next);
     const drawn = { ...form, messages: [texts.settingsSaved(), ...form.messages] };
@@ -255,8 +258,8 @@ export class SettingsFlows {
     );
   }
 
-  #accountOf(tenant: Tenant, { identity, credentials }: Owner) {
-    return { identity, credentials, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
+  #accountOf(tenant: Tenant, { identity, credentials, former }: Owner) {
+    return { identity, credentials, former, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
   }
 
   /**

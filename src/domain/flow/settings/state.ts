@@ -81,6 +81,8 @@ export interface SettingsTypes {
           readonly schema: CompiledSchema;
           /** Oldest first. */
           readonly credentials: readonly Credential[];
+          /** Those that the account had before the change that was just made. Undefined: none was made. */
+          readonly former?: readonly Credential[] | undefined;
         }
       | undefined;
   };

@@ -82,7 +82,12 @@ const factorNodes = [
   "backup_code/backupCodes: [Make backup codes] alone",
 ];
 const factorSections = ["totp: Authenticator app", "backup_code: Backup codes"];
-const offers = [{ kind: "profile" }, { kind: "password" }, { kind: "totp" }, { kind: "backup_code" }];
+const offers = [
+  { kind: "profile" },
+  { kind: "password" },
+  { kind: "totp", facts: {} },
+  { kind: "backup_code", facts: {} },
+];
 
 describe("settings", () => {
   test("show the account, without what is only written, and each method in its section", async () => {

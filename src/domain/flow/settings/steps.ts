@@ -121,10 +121,17 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
     },
   });
-  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean = () => true) =>
+  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean) =>
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
+  const offersIn = (context: ContextOf<SettingsTypes>) =>
+    enabledMethods(methods, context.tenant)
+      .filter(({ settingsSteps }) => Object.keys(settingsSteps).length > 0)
+      .map((method) => {
+        const facts = method.settingsOffer?.(stageOf(context, method));
+        return facts === undefined ? { kind: method.kind } : { kind: method.kind, facts };
+      });
   const underWay = (
     context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret" | "create_passkey">>,
   ) =>
@@ -170,8 +177,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   return {
     change_settings: {
       stage: "change_settings",
-      facts: ({ tenant, account }) => {
-        const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersOf(tenant)];
+      facts: (context) => {
+        const { tenant, account } = context;
+        const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersIn(context)];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
           const { purgeAt } = account.identity;
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
@@ -462,9 +470,13 @@ function stageOf(
   { tenant, flow, account, state }: ContextOf<SettingsTypes>,
   { kind }: SettingsMethod,
 ): SettingsStage {
-  const credentials = (account?.credentials ?? []).filter((own) => own.kind === kind);
+  const { credentials = [], former = credentials, identity } = account ?? {};
+  const isOwn = (own: Credential) => own.kind === kind;
   const memory = "method" in state ? state.method.memory : undefined;
-  return { tenant, credentials, binding: bindingOf(flow), memory };
+  return {
+    ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
+    ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
+  };
 }
 
 /** Whether a second factor is asked for, and nothing helps those who lose it. */

@@ -298,7 +298,7 @@ export class FlowEngine {
     view: FlowView,
     flowId: string,
     record: FlowRecord,
-    { reason, passwordRule, problems }: StepRejected,
+    { reason, passwordRule, unknownPasskey, problems }: StepRejected,
     typed: Typed = {},
     events: readonly Event[],
   ): Promise<FlowOutcome> {
@@ -311,7 +311,7 @@ export class FlowEngine {
       const { digest, revision } = record;
       await this.#deps.flows.keepOutcome(tenant, { digest, revision }, kept, events);
     }
-    return { kind: "rejected", rejection: { reason, passwordRule }, flow };
+    return { kind: "rejected", rejection: { reason, passwordRule, unknownPasskey }, flow };
   }
 
   /**

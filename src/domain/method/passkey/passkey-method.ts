@@ -27,7 +27,7 @@ import type {
   StepContinues,
 } from "../method.ts";
 import { creationOptions, type KnownPasskey, requestOptions } from "./options.ts";
-import { keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
+import { acceptedPasskeys, keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
 import { credentialIdOf, isMissing, readAssertion, readAttestation } from "./response.ts";
 
 /** Of an account. Each login reads all of them, and names them where one is wanted second. */
@@ -100,11 +100,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   /**
    * Security rule (SR-PASSKEY-3): an unknown passkey, one of somebody else, one of an inactive account and a wrong signature are answered
-   * alike, after the same work. The user handle has to be the one that the passkey was made with, and has to be there where
+   * alike, after the same work. Of one that nobody has the browser is told as well, where nothing else says who signs in. The user handle has to be the one that the passkey was made with, and has to be there where
    * nothing else says whose it is.
    */
   async proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused> {
-    const { tenant, step, candidate, factor, demanded, binding } = attempt;
+    const { tenant, step, candidate, factor, demanded, binding, isNobodys = false } = attempt;
     const assertion = readAssertion(step.fields.response);
     if (assertion === undefined) return refused();
     const stored = candidate?.identity.state === "active" ? candidate.credential : undefined;
@@ -113,6 +113,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const mustVerifyUser = demanded.includes("user_verified");
     const expected = this.#expected(tenant, binding, "get", mustVerifyUser);
     const shown = await this.#deps.passkeys.verifyAssertion(assertion, expected, key?.publicKey);
+    if (isNobodys)
+      return { ...refused(), unknownPasskey: { rpId: expected.rpId, credentialId: assertion.id } };
     if (candidate === undefined || own === undefined || key === undefined || shown === undefined) {
       return refused();
     }
@@ -179,9 +181,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     },
   };
 
-  settingsOffer({ tenant, credentials, binding, memory }: SettingsStage): JsonObject {
-    if (memory === undefined) return {};
-    return { options: this.#creationOptions(tenant, { binding, credentials }, memory) };
+  settingsOffer(stage: SettingsStage): JsonObject {
+    const { tenant, credentials, binding, memory } = stage;
+    const accepted = acceptedPasskeys(tenant.settings.passkey, stage);
+    if (memory === undefined) return { accepted };
+    return { accepted, options: this.#creationOptions(tenant, { binding, credentials }, memory) };
   }
 
   /** The first passkey of an account. It is made as an answer to one step, so the options are there from the beginning. */
@@ -273,6 +277,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
   }
 
   #requestOptions({ settings: { passkey } }: Tenant, { binding, demanded, noted }: LoginStage): JsonObject {
+    // Security rule (SR-PASSKEY-12): only a first proof has passkeys noted. Without one no list is given, whichever name was typed, so no name
+    // needs a decoy.
     const challenge = this.#deps.challenges.make(contextOf(binding, "get"));
     const isVerified = demanded.includes("user_verified");
     const userVerification = isVerified ? "required" : passkey.userVerification;

@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import type {
+  AcceptedPasskeysSchema,
   MethodOfferSchema,
   PasskeyOfferSchema,
   SettingsOfferSchema,
@@ -70,8 +71,22 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
 }
 
 /** The offer of a passkey. */
-export function toPasskeyOffer({ options }: JsonObject): MessageInitShape<typeof PasskeyOfferSchema> {
-  return { options: isObject(options) ? options : undefined };
+export function toPasskeyOffer({
+  options,
+  accepted,
+}: JsonObject): MessageInitShape<typeof PasskeyOfferSchema> {
+  return {
+    options: isObject(options) ? options : undefined,
+    accepted: Array.isArray(accepted) ? accepted.filter(isObject).map(toAcceptedPasskeys) : [],
+  };
+}
+
+function toAcceptedPasskeys(accepted: JsonObject): MessageInitShape<typeof AcceptedPasskeysSchema> {
+  const { rpId, userId, allAcceptedCredentialIds: ids, name, displayName } = accepted;
+  return {
+    ...{ rpId: textOf(rpId), userId: textOf(userId), name: textOf(name), displayName: textOf(displayName) },
+    allAcceptedCredentialIds: Array.isArray(ids) ? ids.map(textOf) : [],
+  };
 }
 
 /** What may be shown of a credential, as its method keeps it. */
