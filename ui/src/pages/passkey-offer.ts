@@ -11,13 +11,25 @@ export function isOffer({ stage }: Flow): boolean {
 /** Whether the offer is shown: not by a browser that can make no passkey, nor to a person who has put it off. */
 export function isOfferWanted(flow: Flow): boolean {
   if (window.PublicKeyCredential === undefined) return false;
-  const putOffAt = Number(window.localStorage.getItem(keyOf(flow)));
-  return Date.now() - putOffAt > putOffMs;
+  return Date.now() - putOffAt(flow) > putOffMs;
 }
 
 /** Remembers that a person wants no passkey now. */
 export function putOff(flow: Flow): void {
-  window.localStorage.setItem(keyOf(flow), String(Date.now()));
+  try {
+    window.localStorage.setItem(keyOf(flow), String(Date.now()));
+  } catch {
+    // See below.
+  }
+}
+
+// A browser that keeps nothing for this page throws; the question then comes with each login.
+function putOffAt(flow: Flow): number {
+  try {
+    return Number(window.localStorage.getItem(keyOf(flow)));
+  } catch {
+    return 0;
+  }
 }
 
 function keyOf({ account }: Flow): string {
