@@ -76,6 +76,7 @@ describe("the settings of the tenant", () => {
       // Browsers make none for an IP address.
       passkey: {
         ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },
+        offerAfterLogin: true,
         ...{ origins: ["http://127.0.0.1:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
       },
       session: {

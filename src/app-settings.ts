@@ -179,6 +179,7 @@ function passkeyOf(
     appleApps: passkey.appleApps,
     androidApps,
     userVerification: userVerificationOf(passkey.userVerification),
+    offerAfterLogin: passkey.offerAfterLogin,
   };
 }
 

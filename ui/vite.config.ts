@@ -12,6 +12,13 @@ export const sdkSources = [
   { find: /^@ostiary\/sdk\/v1\/(\w+)$/, replacement: `${sdk}/v1/$1.ts` },
 ] as const;
 
+/** The pages are written for React, and are drawn by Preact, which does the same for them in a tenth of the size. */
+const preact = [
+  { find: /^react$/, replacement: "preact/compat" },
+  { find: /^react-dom\/client$/, replacement: "preact/compat/client" },
+  { find: /^react\/jsx-runtime$/, replacement: "preact/jsx-runtime" },
+];
+
 /** The generated contract, without the options that only servers read; as in the published SDK. */
 const withoutServerOptions: Plugin = {
   name: "without-server-options",
@@ -24,7 +31,7 @@ const withoutServerOptions: Plugin = {
 export default defineConfig({
   base: "/ui/",
   plugins: [withoutServerOptions],
-  resolve: { alias: [...sdkSources] },
+  resolve: { alias: [...sdkSources, ...preact] },
   build: {
     // Nothing inline: the content security policy allows files of this server alone.
     assetsInlineLimit: 0,

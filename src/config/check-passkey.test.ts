@@ -33,6 +33,7 @@ describe("passkeys", () => {
     expect(settingsOf({ ...publicUrl, [`${prefix}BRANDING_NAME`]: "Acme" })).toEqual({
       ...{ enabled: true, rpId: "id.example.com", rpName: "Acme", userVerification: "preferred" },
       ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
+      offerAfterLogin: true,
     });
   });
 
@@ -42,7 +43,10 @@ describe("passkeys", () => {
       [`${prefix}FLOWS_LOGIN_UI_URL`]: "https://app.example.com/login",
       [`${prefix}FLOWS_SETTINGS_UI_URL`]: "https://elsewhere.example.net/settings",
     };
-    const given = keys({ RP_ID: "example.com", RP_NAME: "Example", USER_VERIFICATION: "required" });
+    const given = keys({
+      ...{ RP_ID: "example.com", RP_NAME: "Example", USER_VERIFICATION: "required" },
+      OFFER_AFTER_LOGIN: "false",
+    });
     expect(settingsOf({ ...pages, ...given })).toEqual({
       ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "required" },
       ...{
@@ -51,6 +55,7 @@ describe("passkeys", () => {
         appleApps: [],
         androidApps: [],
       },
+      offerAfterLogin: false,
     });
     expect(settingsOf({ ...publicUrl, ...keys({ USER_VERIFICATION: "discouraged" }) }).userVerification).toBe(
       "discouraged",

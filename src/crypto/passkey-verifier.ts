@@ -120,6 +120,7 @@ async function verifyAttestation(
   const { verified, registrationInfo } = await verifyRegistrationResponse({
     ...common(expected),
     supportedAlgorithmIDs: [...passkeyAlgorithms],
+    requireUserPresence: !expected.isConditional,
     response: {
       ...{ id, rawId: id, type: "public-key", clientExtensionResults: {} },
       response: {

@@ -109,6 +109,8 @@ export interface PasskeyExpectation {
   /** Compared exactly. */
   readonly origins: readonly string[];
   readonly mustVerifyUser: boolean;
+  /** Whether the browser may have made it by itself, without its user there (WebAuthn level 3, section 7.1, step 14). */
+  readonly isConditional?: boolean;
 }
 
 /** The answer of an authenticator that shows a passkey. Bytes are base64url. */

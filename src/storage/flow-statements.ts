@@ -17,10 +17,11 @@ export const flowColumns = flowRow.selected;
 /** The columns of a new flow. */
 const newFlow = flowRow.without("revision", "challenge_attempts", "kept", "answer");
 
-/** Writes a new flow. $1 tenant, `flow` its parameter, `from` a part with one row if it is to be written. */
+/** Writes a new flow if its parameter is not null. $1 tenant, `from` a part with one row if it is to be written. */
 export function insertFlow(flow: string, from: string): string {
   return `INSERT INTO ostiary.flow (tenant_id, ${newFlow.names})
-    SELECT $1, ${newFlow.given} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${newFlow.record}`;
+    SELECT $1, ${newFlow.given} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${newFlow.record}
+    WHERE ${flow}::jsonb IS NOT NULL`;
 }
 
 /** $1 tenant, $2 flow, $3 messages. */
@@ -132,7 +133,7 @@ export const advanceStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$10", from: "moved" })}
   ), begun AS (
-    ${insertFlow("$13", "moved")} WHERE $13::jsonb IS NOT NULL
+    ${insertFlow("$13", "moved")}
   )
   SELECT digest FROM moved`,
 };
@@ -207,7 +208,8 @@ export function insertSession(session: string, digest: string, from: string): st
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
  * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages, $27 what the identity is asked
  * to do from now on, $28 the ids of what is done. Where something comes before the session, $30 is the flow that goes on, with the data $29,
- * and there is no session; else both are null.
+ * and there is no session; else both are null. $31: a flow that the login
+ * begins or null.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -264,6 +266,8 @@ export const completeLoginStatement: Statement = {
       OFFSET $13::int
     )
     RETURNING id
+  ), offered AS (
+    ${insertFlow("$31", "guard")}
   ), rehashed AS (
     UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb,
       updated_at = CASE WHEN $25::boolean THEN updated_at ELSE $8 END,

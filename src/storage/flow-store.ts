@@ -228,6 +228,7 @@ export function createFlowStore(database: Database): FlowStore {
         goesOn && JSON.stringify(goesOn),
         // The flow itself is the first of those that are held, whichever holds the challenge.
         goesOn && held[0]?.digest,
+        ended?.settingsFlow && flowParameter(ended.settingsFlow),
       ]);
       return outcomeOf(row, "candidate_changed");
     },

@@ -155,6 +155,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "getFlow",
       "keepTyped",
       "renderForm",
+      "signalPasskeys",
+      "signalUnknownPasskey",
       "translator",
       "viewMessage",
     ]);

@@ -9,7 +9,7 @@ const beginnings: Readonly<Record<string, readonly string[]>> = {
   registration: ["fill_profile", "fill_form", "confirm_link"],
   verification: ["choose_method", "confirm_link"],
   recovery: ["choose_method", "confirm_link", "stop_recovery"],
-  settings: ["change_settings", "set_new_secret"],
+  settings: ["change_settings", "set_new_secret", "create_passkey"],
 };
 
 test("each kind of flow has a table", () => {

@@ -187,6 +187,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
         androidApps: [],
       },
       userVerification: "preferred",
+      offerAfterLogin: true,
     },
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },

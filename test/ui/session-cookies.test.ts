@@ -49,7 +49,12 @@ describe.skipIf(!chromiumInstalled)(
     const start = async (cookie: object, earlier?: TestApp, at = host): Promise<TestApp> => {
       const config = {
         server: { trusted_proxies: ["127.0.0.1"] },
-        tenant_defaults: { public_url: front.urlOf(at), session: { cookie } },
+        tenant_defaults: {
+          public_url: front.urlOf(at),
+          session: { cookie },
+          // A login leads to the sessions at once.
+          passkey: { offer_after_login: false },
+        },
       };
       const shared = earlier && { databaseUrl: earlier.databaseUrl, clock: earlier.clock };
       const app = await startTestApp({ config, ...shared });

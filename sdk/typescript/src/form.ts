@@ -27,6 +27,7 @@ export {
   renderForm,
   type SubmittedForm,
 } from "./form/render-form.ts";
+export { signalPasskeys, signalUnknownPasskey } from "./form/signal-passkeys.ts";
 export {
   englishFormTexts,
   type FormTexts,

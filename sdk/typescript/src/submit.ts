@@ -5,6 +5,7 @@ import type { FlowCompleted, Rejected, RejectionReason } from "../../../gen/osti
 import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Ostiary } from "./client.ts";
 import { keepTyped } from "./form/keep-typed.ts";
+import { signalUnknownPasskey } from "./form/signal-passkeys.ts";
 import { formDataToValues } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
@@ -66,6 +67,7 @@ export async function submit(
     case "redirect":
       return { kind: "redirect", url: outcome.value.url, flow: next };
     case "rejected":
+      signalUnknownPasskey(outcome.value);
       return { kind: "rejected", reason: outcome.value.reason, detail: outcome.value.detail, flow: next };
     case "expired":
       return { kind: "expired", flow: keepTyped(next, data, flow) };

@@ -99,6 +99,7 @@ export function createFlows(parts: FlowParts) {
     ...deps,
     notices,
     verifications: () => verification,
+    offers: { draftAfterLogin: (caller, start) => settings.draftAfterLogin(caller, start) },
   });
   const proofs = new LoginProofs({ ...deps, completions, notices });
   const actions = new LoginActions({ ...changes, profile, completions });
@@ -124,6 +125,7 @@ export function createFlows(parts: FlowParts) {
   const settings: SettingsFlows = new SettingsFlows({
     ...deps,
     table: settingsRules,
+    methods: methods.settings,
     recoveryView: () => recovery.view,
   });
 

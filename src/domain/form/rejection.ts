@@ -32,6 +32,14 @@ export interface Rejection {
   readonly reason: RejectionReason;
   /** For PASSWORD_REJECTED: the rule that the password breaks. */
   readonly passwordRule?: PasswordRule | undefined;
+  /** For PASSKEY_INVALID: a passkey that no account has. */
+  readonly unknownPasskey?: UnknownPasskey | undefined;
+}
+
+/** A passkey that no account has, as browsers are told of it. */
+export interface UnknownPasskey {
+  readonly rpId: string;
+  readonly credentialId: string;
 }
 
 /** A step that was not accepted. */

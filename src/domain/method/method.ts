@@ -110,6 +110,8 @@ export interface LoginAttempt {
   /** What the proof must have, because the session that comes of it is asked for it. */
   readonly demanded: readonly MethodProperty[];
   readonly binding: FlowBinding;
+  /** Whether nothing but the credential says who signs in, and no account has it. Default: that is not known. */
+  readonly isNobodys?: boolean;
   /** When and where it is tried, for what the owner is told. */
   readonly place: NoticePlace;
 }
@@ -276,6 +278,21 @@ export interface SettingsMethod extends CredentialMethod {
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
   /** What the offer says to forms that are written by hand. Default: nothing. */
   settingsOffer?(stage: SettingsStage): JsonObject;
+  /**
+   * What the method begins with where a login offers to make its first credential; undefined: the login offers none. Default: no
+   * login does.
+   */
+  offerAfterLogin?(login: OfferingLogin): MethodMemory | undefined;
+}
+
+/** A login that was completed, and may offer to make a credential. */
+export interface OfferingLogin {
+  readonly tenant: Tenant;
+  /** The first proof. */
+  readonly by: Authentication["kind"];
+  /** The name that the owner knows the account by. */
+  readonly name: string;
+  readonly credentials: readonly Credential[];
 }
 
 /** Where in the settings a method's nodes are drawn. */
@@ -283,6 +300,10 @@ export interface SettingsStage {
   readonly tenant: Tenant;
   /** The credentials of its kind that the owner has. */
   readonly credentials: readonly Credential[];
+  /** Those of its kind that the owner had before the change that the settings are drawn after; otherwise the same. */
+  readonly former: readonly Credential[];
+  /** The name that the owner knows the account by. */
+  readonly name: string;
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;

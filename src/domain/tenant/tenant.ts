@@ -144,6 +144,8 @@ export interface PasskeySettings {
   readonly appleApps: readonly string[];
   readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+  /** Whether a login by password offers an account without a passkey to make one. */
+  readonly offerAfterLogin: boolean;
 }
 
 /** A document that people can be asked to accept, as it is now. */

@@ -241,6 +241,18 @@ export const smsRecoversNothing = (): UserMessage =>
     9000414,
     "Your second factor is a code by text message, so a text message alone does not give you your account back. Use your e-mail address.",
   );
+/** The heading where a login offers to make a passkey. */
+export const offerTitle = (): UserMessage => info(9000430, "Sign in faster next time");
+
+/** Its subtitle. */
+export const offerHelp = (): UserMessage =>
+  info(
+    9000431,
+    "With a passkey you sign in by your fingerprint, your face or the PIN of your device. Your password goes on working.",
+  );
+
+/** The button that makes the passkey that a login offers. */
+export const makeOfferedPasskey = (): UserMessage => info(9000432, "Make a passkey");
 
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",

@@ -282,6 +282,10 @@ export const german: Words = {
       "Dieser Passkey hat nicht geprüft, dass Sie es sind. Melden Sie sich zuerst mit Ihrem Passwort oder einem Code an, " +
       "und verwenden Sie ihn dann.",
     9000352: "Ihr Konto hat schon {most} Passkeys. Entfernen Sie zuerst einen.",
+    9000430: "Nächstes Mal schneller anmelden",
+    9000431:
+      "Mit einem Passkey melden Sie sich mit Fingerabdruck, Gesicht oder der PIN Ihres Geräts an. Ihr Passwort gilt weiter.",
+    9000432: "Passkey erstellen",
     9000600: "Zuerst noch etwas",
     9000601: "Legen Sie ein neues Passwort fest, bevor es weitergeht.",
     9000602: "Zeigen Sie, dass diese Adresse Ihnen gehört, bevor es weitergeht.",
@@ -382,6 +386,7 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  notNow: "Jetzt nicht",
   invitationOnly: "Konten gibt es nur auf Einladung.",
   account: {
     another:

@@ -20,6 +20,8 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  /** The button that leaves the offer to make a passkey. */
+  readonly notNow: string;
   /** Shown instead of the registration link when registration is by invitation only. */
   readonly invitationOnly: string;
   readonly account: AccountWords;

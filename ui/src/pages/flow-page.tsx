@@ -29,6 +29,7 @@ import { LoginLinks } from "./login-links.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
+import { isOffer, isOfferWanted, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
 
 /** A flow of any kind: its form is drawn from what the server sends. */
@@ -126,6 +127,20 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       ) : null}
       {stage.kind === "loading" || stage.kind === "deleted" ? null : name === "login" ? (
         <LoginLinks />
+      ) : shown !== undefined && isOffer(shown) ? (
+        <p className="aside">
+          <button
+            type="button"
+            className="ostiary-button"
+            data-importance="secondary"
+            onClick={() => {
+              putOff(shown);
+              goOn(shown.returnTo, []);
+            }}
+          >
+            {words.notNow}
+          </button>
+        </p>
       ) : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
@@ -194,8 +209,10 @@ function useFlow(name: FlowName) {
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
 function goOn(returnTo: string, [next]: readonly ContinueWith[]): void {
   const { action } = next ?? {};
-  if (action?.case === "verification" || action?.case === "settings") {
-    navigate(action.case, action.value.flow?.id ?? "");
+  const flow = action?.case === "verification" || action?.case === "settings" ? action.value.flow : undefined;
+  const isPutOff = flow !== undefined && isOffer(flow) && !isOfferWanted(flow);
+  if (action?.case !== undefined && action.case !== "requiredAction" && flow !== undefined && !isPutOff) {
+    navigate(action.case, flow.id);
   } else if (returnTo !== "") window.location.assign(returnTo);
   // The settings say what the account is asked to do.
   else navigate(action?.case === "requiredAction" ? "settings" : "sessions");

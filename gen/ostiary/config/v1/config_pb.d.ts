@@ -1891,6 +1891,13 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
    * @generated from field: repeated ostiary.config.v1.AndroidApp android_apps = 8;
    */
   androidApps: AndroidApp[];
+
+  /**
+   * Whether a login by password offers an account that has no passkey to make one.
+   *
+   * @generated from field: bool offer_after_login = 9;
+   */
+  offerAfterLogin: boolean;
 };
 
 /**

@@ -220,6 +220,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: StopRecoveryStage;
     case: "stopRecovery";
+  } | {
+    /**
+     * Settings that a login named in `continue_with`: make a passkey, with the step `passkey`, or leave it.
+     *
+     * @generated from field: ostiary.flow.v1.CreatePasskeyStage create_passkey = 26;
+     */
+    value: CreatePasskeyStage;
+    case: "createPasskey";
   } | { case: undefined; value?: undefined };
 };
 
@@ -580,6 +588,28 @@ export declare type ManageCredentialStage = Message<"ostiary.flow.v1.ManageCrede
 export declare const ManageCredentialStageSchema: GenMessage<ManageCredentialStage>;
 
 /**
+ * CreatePasskeyStage is the only stage of a settings flow with the purpose CREATE_PASSKEY. The step `passkey` with one
+ * registration response completes the flow; nothing else is accepted. A browser that can make passkeys by itself may do so at
+ * once, with `mediation: "conditional"`: user presence is not demanded here.
+ *
+ * @generated from message ostiary.flow.v1.CreatePasskeyStage
+ */
+export declare type CreatePasskeyStage = Message<"ostiary.flow.v1.CreatePasskeyStage"> & {
+  /**
+   * What to make it with.
+   *
+   * @generated from field: ostiary.flow.v1.PasskeyOffer passkey = 1;
+   */
+  passkey?: PasskeyOffer | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.CreatePasskeyStage.
+ * Use `create(CreatePasskeyStageSchema)` to create a new message.
+ */
+export declare const CreatePasskeyStageSchema: GenMessage<CreatePasskeyStage>;
+
+/**
  * SetNewSecretStage is the stage of a settings flow that follows a recovery.
  *
  * @generated from message ostiary.flow.v1.SetNewSecretStage
@@ -883,6 +913,14 @@ export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
    * @generated from field: google.protobuf.Struct options = 1;
    */
   options?: JsonObject | undefined;
+
+  /**
+   * Settings: what to tell authenticators of the passkeys of the account, once for each user handle. Usually one; none where
+   * the account has had no passkey.
+   *
+   * @generated from field: repeated ostiary.flow.v1.AcceptedPasskeys accepted = 2;
+   */
+  accepted: AcceptedPasskeys[];
 };
 
 /**
@@ -890,6 +928,56 @@ export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
  * Use `create(PasskeyOfferSchema)` to create a new message.
  */
 export declare const PasskeyOfferSchema: GenMessage<PasskeyOffer>;
+
+/**
+ * AcceptedPasskeys are all passkeys of an account with one user handle. Its JSON form is what
+ * `PublicKeyCredential.signalAllAcceptedCredentials` and `PublicKeyCredential.signalCurrentUserDetails` take (WebAuthn
+ * level 3, section 5.1.10).
+ *
+ * @generated from message ostiary.flow.v1.AcceptedPasskeys
+ */
+export declare type AcceptedPasskeys = Message<"ostiary.flow.v1.AcceptedPasskeys"> & {
+  /**
+   * The domain that they are made for.
+   *
+   * @generated from field: string rp_id = 1;
+   */
+  rpId: string;
+
+  /**
+   * The user handle, in base64url.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The ids of all of them, in base64url. Empty after the last one was removed.
+   *
+   * @generated from field: repeated string all_accepted_credential_ids = 3;
+   */
+  allAcceptedCredentialIds: string[];
+
+  /**
+   * The name of the account, by which its owner tells it from others.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * The name of the account to show.
+   *
+   * @generated from field: string display_name = 5;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.AcceptedPasskeys.
+ * Use `create(AcceptedPasskeysSchema)` to create a new message.
+ */
+export declare const AcceptedPasskeysSchema: GenMessage<AcceptedPasskeys>;
 
 /**
  * SmsOffer offers a code by text message.

@@ -411,8 +411,9 @@ export declare type PasskeyNode = Message<"ostiary.flow.v1.PasskeyNode"> & {
   ceremony: PasskeyCeremony;
 
   /**
-   * Whether it can be called as soon as the form is drawn, with `mediation: "conditional"`: the browser then offers passkeys
-   * in the field whose `autocomplete` has `webauthn`, and the step is submitted with what was chosen there.
+   * Whether it can be called as soon as the form is drawn, with `mediation: "conditional"`, and the step submitted with the
+   * answer. GET: the browser then offers passkeys in the field whose `autocomplete` has `webauthn`. CREATE: a browser with the
+   * client capability `conditionalCreate` makes a passkey by itself; if it does not, nothing is said.
    *
    * @generated from field: bool conditional = 3;
    */

@@ -147,6 +147,14 @@ export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
      */
     value: PasswordRejection;
     case: "password";
+  } | {
+    /**
+     * For PASSKEY_INVALID, where there is more to say of the passkey than that.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyRejection passkey = 3;
+     */
+    value: PasskeyRejection;
+    case: "passkey";
   } | { case: undefined; value?: undefined };
 };
 
@@ -155,6 +163,55 @@ export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
  * Use `create(RejectedSchema)` to create a new message.
  */
 export declare const RejectedSchema: GenMessage<Rejected>;
+
+/**
+ * PasskeyRejection says what is known of a passkey that was not accepted.
+ *
+ * @generated from message ostiary.flow.v1.PasskeyRejection
+ */
+export declare type PasskeyRejection = Message<"ostiary.flow.v1.PasskeyRejection"> & {
+  /**
+   * Login: no account has this passkey, so its authenticator can forget it. Set only where the options listed no passkeys and
+   * nothing but the passkey said who signs in.
+   *
+   * @generated from field: ostiary.flow.v1.UnknownPasskey unknown = 1;
+   */
+  unknown?: UnknownPasskey | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasskeyRejection.
+ * Use `create(PasskeyRejectionSchema)` to create a new message.
+ */
+export declare const PasskeyRejectionSchema: GenMessage<PasskeyRejection>;
+
+/**
+ * UnknownPasskey is a passkey that no account has. Its JSON form is what `PublicKeyCredential.signalUnknownCredential` takes
+ * (WebAuthn level 3, section 5.1.10).
+ *
+ * @generated from message ostiary.flow.v1.UnknownPasskey
+ */
+export declare type UnknownPasskey = Message<"ostiary.flow.v1.UnknownPasskey"> & {
+  /**
+   * The domain that it was made for.
+   *
+   * @generated from field: string rp_id = 1;
+   */
+  rpId: string;
+
+  /**
+   * The id of the credential, in base64url.
+   *
+   * @generated from field: string credential_id = 2;
+   */
+  credentialId: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.UnknownPasskey.
+ * Use `create(UnknownPasskeySchema)` to create a new message.
+ */
+export declare const UnknownPasskeySchema: GenMessage<UnknownPasskey>;
 
 /**
  * PasswordRejection says which rule a new password breaks.
@@ -313,7 +370,9 @@ export declare type ContinueWith = Message<"ostiary.flow.v1.ContinueWith"> & {
     case: "verification";
   } | {
     /**
-     * A recovered account waits for its new secret: draw this settings flow.
+     * A settings flow to draw, by its stage. `set_new_secret`: a recovered account waits for its new secret.
+     * `create_passkey`: after a login by password, the account can make its first passkey, or be left as it is. That flow is
+     * good for five minutes, once, and only together with the session that the login gave.
      *
      * @generated from field: ostiary.flow.v1.ContinueWithFlow settings = 2;
      */

@@ -601,7 +601,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
    */
   outcome: {
     /**
-     * The new secret of a recovered account was set, and the flow is over.
+     * The new secret of a recovered account was set, or the passkey that a login offered to make, and the flow is over.
      *
      * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */

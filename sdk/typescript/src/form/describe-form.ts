@@ -192,7 +192,7 @@ function passkeyOf({ name, step, kind }: FormNode): readonly FormPasskey[] {
     case PasskeyCeremony.GET:
       return [{ step, name, options, ceremony: "get", conditional }];
     case PasskeyCeremony.CREATE:
-      return [{ step, name, options, ceremony: "create", conditional: false }];
+      return [{ step, name, options, ceremony: "create", conditional }];
     default:
       return [];
   }

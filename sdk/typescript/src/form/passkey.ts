@@ -12,7 +12,10 @@ export interface FormPasskey {
   readonly options: JsonObject;
   /** To show a passkey, or to make one. */
   readonly ceremony: "get" | "create";
-  /** Whether the browser may offer passkeys as soon as the form is drawn, in the field of the name. */
+  /**
+   * Whether the browser may be called as soon as the form is drawn: it offers passkeys in the field of the name, or makes one by
+   * itself.
+   */
   readonly conditional: boolean;
 }
 
@@ -65,14 +68,19 @@ async function ask({ options, ceremony }: FormPasskey): Promise<string> {
 }
 
 /**
- * Has the browser offer passkeys in the field of the name, and gives the answer once one was chosen there. Undefined if the browser
- * cannot, or was told to stop: by `stopOffering`, or because a button asks for a passkey.
+ * Calls the browser as soon as a form is drawn, and gives the answer. It offers passkeys in the field of the name until one is chosen
+ * there; or it makes a passkey by itself, right after a login by password. Undefined if the browser cannot, or was told to stop: by
+ * `stopOffering`, or because a button asks for a passkey.
  */
-export async function offerPasskey({ options }: FormPasskey): Promise<string | undefined> {
+export async function offerPasskey({ options, ceremony }: FormPasskey): Promise<string | undefined> {
   try {
     const webauthn = await load();
-    if (!(await webauthn.browserSupportsWebAuthnAutofill())) return undefined;
     const optionsJSON = options as never;
+    if (ceremony === "create") {
+      if (!(await canMakeByItself())) return undefined;
+      return JSON.stringify(await webauthn.startRegistration({ optionsJSON, useAutoRegister: true }));
+    }
+    if (!(await webauthn.browserSupportsWebAuthnAutofill())) return undefined;
     const answer = await webauthn.startAuthentication({
       optionsJSON,
       useBrowserAutofill: true,
@@ -83,6 +91,12 @@ export async function offerPasskey({ options }: FormPasskey): Promise<string | u
     // Nobody asked for it, so nothing is said: the button is still there.
     return undefined;
   }
+}
+
+/** Whether the browser makes passkeys without asking (conditional creation). */
+async function canMakeByItself(): Promise<boolean> {
+  const capabilities = await globalThis.PublicKeyCredential?.getClientCapabilities?.();
+  return capabilities?.conditionalCreate === true;
 }
 
 /** Ends what `offerPasskey` has begun. */

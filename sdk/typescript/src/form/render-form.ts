@@ -20,6 +20,7 @@ import { printText, saveText } from "./keep-text.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
+import { signalPasskeys } from "./signal-passkeys.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
 
 /** A form that was sent. */
@@ -77,6 +78,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     const view = describeForm(current, handlers);
     const drawn = drawForm(view, more, texts);
     passkeys = view.passkeys;
+    signalPasskeys(current);
     offerPasskeys(drawn);
     drawn.addEventListener("keydown", (event) => {
       const button = buttonForEnter(event);
@@ -97,7 +99,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     return drawn;
   }
 
-  /** Sends the form with a passkey that was chosen in the field of the name. */
+  /** Sends the form with a passkey that was chosen in the field of the name, or that the browser has made by itself. */
   function offerPasskeys(drawn: HTMLFormElement): void {
     prepare(passkeys);
     const offered = passkeys.find(({ conditional }) => conditional);
@@ -123,8 +125,9 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
     } catch (error) {
       setBusy(sent, false, texts);
-      // What was offered in the field has ended, at the latest by the button.
-      offerPasskeys(sent);
+      // What was offered in the field has ended, at the latest by the button. A person who has just said no is not made a passkey by
+      // the browser.
+      if (asked.every(({ ceremony }) => ceremony === "get")) offerPasskeys(sent);
       const text = describeFailure(error, handlers);
       sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
       focusFirstProblem(sent);

@@ -9,6 +9,7 @@ import type { FormMessageView } from "../form/message-view.ts";
 import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
 import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
+import { signalPasskeys } from "../form/signal-passkeys.ts";
 import { englishFormTexts } from "../form/texts.ts";
 import { FormElementView } from "./form-element-view.tsx";
 import { HintView } from "./said-view.tsx";
@@ -77,6 +78,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   useEffect(() => {
     pressLatest.current = press;
   });
+  useEffect(() => signalPasskeys(flow), [flow]);
   const { passkeys } = view;
   const latest = useRef(passkeys);
   latest.current = passkeys;
@@ -85,7 +87,8 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   useEffect(() => {
     prepare(latest.current);
     const offered = latest.current.find(({ conditional }) => conditional);
-    if (offered === undefined) return undefined;
+    // A person who has just said no is not made a passkey by the browser.
+    if (offered === undefined || (offered.ceremony === "create" && offers > 0)) return undefined;
     let isOver = false;
     void offerPasskey(offered).then((answer) => {
       const button = form.current?.querySelector<HTMLButtonElement>(`button[data-step="${offered.step}"]`);

@@ -144,5 +144,5 @@ function profileNodes(
 /** Where the nodes of a method are drawn. */
 function stageOf({ tenant, flow, state }: Context, { kind }: SettingsMethod) {
   const memory = state.method?.kind === kind ? state.method.memory : undefined;
-  return { tenant, credentials: [], binding: bindingOf(flow), memory };
+  return { tenant, credentials: [], former: [], name: "", binding: bindingOf(flow), memory };
 }

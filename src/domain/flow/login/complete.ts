@@ -12,6 +12,7 @@ import { idleSince } from "../../session/lifetime.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { SettingsFlows } from "../settings/settings-flows.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
@@ -55,6 +56,8 @@ interface LoginCompletionsDependencies {
   readonly notices: LoginNotices;
   readonly pending: PendingActions;
   readonly verifications: () => Pick<VerificationFlows, "afterRegistration">;
+  /** What a login offers to make. */
+  readonly offers: Pick<SettingsFlows, "draftAfterLogin">;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -156,6 +159,13 @@ export class LoginCompletions {
       ticket === undefined
         ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client))
         : throttle.succeeded(tenant, ticket, flow.client);
+    const offer =
+      purpose.kind === "sign_in" && first !== undefined
+        ? this.#deps.offers.draftAfterLogin(caller, {
+            ...{ client: flow.client, returnTo: flow.returnTo, session: session.id, by: first.kind },
+            ...{ owner: candidate, clientData: flow.data.clientData },
+          })
+        : undefined;
     const result = await this.#deps.flows.completeLogin(tenant, {
       ...common,
       ...done,
@@ -169,6 +179,7 @@ export class LoginCompletions {
         data: { reason: "session_limit" },
       }),
       throttle: completion,
+      settingsFlow: offer?.record,
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
@@ -188,6 +199,7 @@ export class LoginCompletions {
         identity: { ...identity, lastLoginAt: at, requiredActions: left },
         returnTo: flow.returnTo,
         verification,
+        settings: offer?.created.flow,
         device,
       },
     };

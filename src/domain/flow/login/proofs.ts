@@ -61,6 +61,10 @@ export class LoginProofs {
     // Security rule (SR-ENUM-9): beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
     const isWorthless = ticket.silenced.size > 0;
     const place = placeOf(caller.origin, this.#deps.clock.now());
+    // Security rule (SR-PASSKEY-10): where something else says who signs in, nobody learns whether an account has the credential.
+    const isNamed =
+      entered !== undefined || flow.identityId !== undefined || firstFactorOf(state) !== undefined;
+    const isNobodys = !isNamed && candidate === undefined;
     const prove = async (by: LoginCandidate | undefined) => {
       const compared = isWorthless ? undefined : by;
       const result = await method.proveLogin({
@@ -68,6 +72,7 @@ export class LoginProofs {
         factor: firstFactorOf(state) === undefined ? "first" : "second",
         demanded: demandedBy(flow.data.purpose),
         binding: bindingOf(flow),
+        isNobodys,
       });
       if (result.kind !== "proved") return result;
       return {

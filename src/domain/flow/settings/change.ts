@@ -14,7 +14,10 @@ export type SettingsAttempt = AttemptOf<SettingsTypes>;
 /** Where a settings flow begins, and where it stands again after a change. */
 export function firstState({
   kind,
-}: SettingsPurpose): Extract<SettingsState, { at: "change_settings" | "set_new_secret" }> {
+}: Exclude<SettingsPurpose, { kind: "create_passkey" }>): Extract<
+  SettingsState,
+  { at: "change_settings" | "set_new_secret" }
+> {
   return { at: kind === "recovery" ? "set_new_secret" : "change_settings" };
 }
 
@@ -36,13 +39,16 @@ export function writtenOf(
   { flow }: SettingsAttempt,
 ): Pick<OwnChange, "held" | "kept" | "data"> {
   const next = { ...flow, revision: flow.revision + 1, data: dataAfter(flow) };
-  // After a recovery the change completes the flow.
-  const isOver = flow.data.purpose.kind === "recovery";
   return {
     held: { digest: flow.digest, revision: flow.revision },
-    kept: isOver ? undefined : engine.keepSuccess(next, texts.settingsSaved()),
+    kept: isForOneChange(flow) ? undefined : engine.keepSuccess(next, texts.settingsSaved()),
     data: next.data,
   };
+}
+
+/** Whether a flow is over with its first change: after a recovery, and where a login offered a passkey. */
+export function isForOneChange({ data }: RecordOf<SettingsTypes>): boolean {
+  return data.purpose.kind !== "settings";
 }
 
 /** The flow after a change. */
@@ -62,5 +68,6 @@ export async function assertWritten(
 
 /** What waited, or was typed, is over. The purpose stays: if the answer gets lost, its holder has no other proof. */
 function dataAfter({ data }: RecordOf<SettingsTypes>): FlowData<SettingsState, SettingsPurpose> {
-  return { ...data, state: firstState(data.purpose) };
+  const { purpose } = data;
+  return { ...data, state: purpose.kind === "create_passkey" ? data.state : firstState(purpose) };
 }

@@ -154,7 +154,7 @@ export class ProfileSettings {
       isFixed: true,
     });
     if (sent.kind === "rejected") return filledIn(attempt, sent, traits);
-    const { interrupted } = state;
+    const interrupted = "interrupted" in state ? state.interrupted : undefined;
     const change = changeBetween(identity.traits, traits);
     return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
   }

@@ -25,7 +25,14 @@ import type { FlowEngine } from "../shared/flow-engine.ts";
 import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
-import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
+import {
+  assertWritten,
+  choiceOf,
+  isForOneChange,
+  ownOrigin,
+  type SettingsAttempt,
+  writtenOf,
+} from "./change.ts";
 import type { SettingsChange, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
@@ -170,7 +177,7 @@ export class SecretSettings {
     const known = isKnown ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client)) : undefined;
     const result = await store.changeCredential(tenant, {
       ...writtenOf(engine, attempt),
-      completes: isRecovery,
+      completes: isForOneChange(flow),
       identityId: identity.id,
       credential,
       session: issued?.session,
@@ -195,7 +202,7 @@ export class SecretSettings {
       };
     }
     const given = issued && { ...issued, client, device: known?.device };
-    if (isRecovery && given) {
+    if (isForOneChange(flow)) {
       return { kind: "completed", completed: { identity: after, session: given, returnTo } };
     }
     return { kind: "changed", identity: after, credentials: own, ...(given && { session: given }) };

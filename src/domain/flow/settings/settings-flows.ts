@@ -7,9 +7,10 @@ import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { TraitsEtags } from "../../identity/traits-etags.ts";
-import type { IdentityId } from "../../ids.ts";
+import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient } from "../../kinds.ts";
+import type { FlowClient, MethodKind } from "../../kinds.ts";
+import { enabledMethods, type SettingsMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -32,7 +33,7 @@ import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { firstState, flowAfter } from "./change.ts";
-import type { GivenSession, SettingsPurpose, SettingsTypes } from "./state.ts";
+import type { GivenSession, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 
 /** What came of a submit to a settings flow. */
 export type SettingsOutcome =
@@ -55,6 +56,9 @@ export interface SettingsSubmission extends FlowSubmission {
   readonly step: SubmittedStep;
 }
 
+/** How long a login's offer to make a passkey is good. */
+const offerLifetimeMs = 5 * 60 * 1000;
+
 type SettingsFlow = RecordOf<SettingsTypes>;
 
 /** Whose account it is, and what they sign in with. */
@@ -62,6 +66,8 @@ interface Owner {
   readonly identity: Identity;
   /** Oldest first. */
   readonly credentials: readonly Credential[];
+  /** Those that there were before a change that was just made. */
+  readonly former?: readonly Credential[] | undefined;
 }
 
 /** Who uses a flow. */
@@ -74,6 +80,7 @@ interface SettingsFlowsDependencies {
   readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<SettingsTypes>;
+  readonly methods: readonly SettingsMethod[];
   readonly identities: Pick<IdentityStore, "credentialsOf">;
   readonly secondFactors: SecondFactors;
   readonly schemas: IdentitySchemas;
@@ -130,6 +137,41 @@ export class SettingsFlows {
     return this.#deps.engine.draft(caller, view, { ...rest, purpose, state: firstState(purpose) });
   }
 
+  /**
+   * The flow in which a login offers to make a passkey, only to be stored with that login; undefined where none is offered.
+   *
+   * Security rule (SR-PASSKEY-8): it is issued by a login just completed in full, and by nothing else. It is good once, for five
+   * minutes at most, together with the session that the login gave, and for a registration response alone.
+   */
+  draftAfterLogin(
+    caller: FlowCaller,
+    start: {
+      readonly client: FlowClient;
+      readonly returnTo: string | undefined;
+      readonly owner: Owner;
+      readonly session: SessionId;
+      /** The first proof of the login. */
+      readonly by: MethodKind;
+      readonly clientData?: JsonObject | undefined;
+    },
+  ) {
+    const { owner, session, by, ...rest } = start;
+    const { tenant } = caller;
+    const { identity, credentials } = owner;
+    const login = { tenant, by, name: accountName(identity), credentials };
+    for (const method of enabledMethods(this.#deps.methods, tenant)) {
+      const memory = method.offerAfterLogin?.(login);
+      if (memory === undefined) continue;
+      const purpose: SettingsPurpose = { kind: "create_passkey", session };
+      const state: SettingsState = { at: "create_passkey", method: { kind: method.kind, memory } };
+      return this.#deps.engine.draft(caller, this.#viewFor(tenant, owner), {
+        ...{ ...rest, purpose, state, identityId: identity.id },
+        mostLifetimeMs: Math.min(offerLifetimeMs, tenant.settings.settings.privilegedMs),
+      });
+    }
+    return undefined;
+  }
+
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
   async show(caller: FlowCaller, flowId: string, { flow, ...owner }: ReadFlow): Promise<FlowFound> {
     const { access, engine } = this.#deps;
@@ -171,7 +213,7 @@ export class SettingsFlows {
       ...{ account, identity, credentials, session, isPrivileged },
     });
     return outcome.kind === "changed"
-      ? this.#saved(caller, flowId, flow, { credentials, ...outcome })
+      ? this.#saved(caller, flowId, flow, { credentials, ...outcome, former: credentials })
       : outcome;
   }
 
@@ -180,10 +222,11 @@ export class SettingsFlows {
     caller: FlowCaller,
     flowId: string,
     flow: SettingsFlow,
-    { identity, credentials, session }: Owner & { readonly session?: GivenSession },
+    { session, ...owner }: Owner & { readonly session?: GivenSession },
   ): SettingsOutcome {
     const { engine } = this.#deps;
-    const view = this.#viewFor(caller.tenant, { identity, credentials });
+    const { identity } = owner;
+    const view = this.#viewFor(caller.tenant, owner);
     const next = flowAfter(flow);
     const form = view.form(caller.tenant, next);
     const drawn = { ...form, messages: [texts.settingsSaved(), ...form.messages] };
@@ -194,7 +237,7 @@ export class SettingsFlows {
   #viewFor(tenant: Tenant, owner: Owner | undefined): FlowView {
     const account = owner && this.#accountOf(tenant, owner);
     const identity = owner?.identity;
-    const isShown = (flow: FlowRecord) => own(flow).data.purpose.kind === "settings";
+    const isShown = (flow: FlowRecord) => own(flow).data.purpose.kind !== "recovery";
     return viewOf<SettingsTypes>(
       this.#deps.table,
       (_tenant, flow) => ({ tenant, flow: own(flow), state: own(flow).data.state, account }),
@@ -215,8 +258,8 @@ export class SettingsFlows {
     );
   }
 
-  #accountOf(tenant: Tenant, { identity, credentials }: Owner) {
-    return { identity, credentials, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
+  #accountOf(tenant: Tenant, { identity, credentials, former }: Owner) {
+    return { identity, credentials, former, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
   }
 
   /**
@@ -226,7 +269,8 @@ export class SettingsFlows {
   #beginAgain(caller: FlowCaller, flowId: string, flow: SettingsFlow, owner: Owner): Promise<CreatedFlow> {
     const { engine, recoveryView } = this.#deps;
     const { tenant } = caller;
-    if (flow.data.purpose.kind === "settings") {
+    // What follows an offer of a login is ordinary settings: they ask for a fresh login again.
+    if (flow.data.purpose.kind !== "recovery") {
       return engine.replace(caller, this.#viewFor(tenant, owner), flowId, flow);
     }
     if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
@@ -259,6 +303,10 @@ export class SettingsFlows {
       return { identity, credentials, session };
     }
     const { session } = await caller.session(client);
+    // Security rule (SR-PASSKEY-8): another session of the same account does not hold what a login has offered.
+    if (purpose.kind === "create_passkey" && session.id !== purpose.session) {
+      throw domainError("FLOW_NOT_FOUND", {});
+    }
     if (identity !== undefined && session.identityId === identity.id)
       return { identity, credentials, session };
     // A browser has shown that the flow is its own: somebody else has signed in there, and their form is not to get what was

@@ -2,7 +2,7 @@ import type { MessageContent } from "../../courier/message.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { Credential, Identity, NewCredential } from "../../identity/identity.ts";
 import type { TraitsChange } from "../../identity/merge-patch.ts";
-import type { CredentialId } from "../../ids.ts";
+import type { CredentialId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import type { MethodMemory } from "../../method/method.ts";
@@ -14,7 +14,15 @@ import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts
 export type SettingsPurpose =
   | { readonly kind: "settings" }
   /** A new secret after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
-  | { readonly kind: "recovery"; readonly recovery: FirstFactor };
+  | { readonly kind: "recovery"; readonly recovery: FirstFactor }
+  /** A passkey of an account that has none, offered by the login that gave this session. */
+  | { readonly kind: "create_passkey"; readonly session: SessionId };
+
+/** A method that has more to ask, and what it remembers. */
+export interface ContinuedMethod {
+  readonly kind: MethodKind;
+  readonly memory: MethodMemory;
+}
 
 /** A change of settings that was checked, and waits. A secret is hashed or sealed by then. */
 export type SettingsChange =
@@ -27,7 +35,7 @@ export type SettingsChange =
       readonly keepOtherSessions: boolean;
     }
   /** A method that has more to ask. */
-  | { readonly kind: "method"; readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory } }
+  | { readonly kind: "method"; readonly method: ContinuedMethod }
   | { readonly kind: "second_factor"; readonly credentialId: CredentialId; readonly enabled: boolean }
   | {
       readonly kind: "removal";
@@ -46,10 +54,12 @@ export type SettingsState =
   | ({ readonly at: "change_settings" } & Interrupted)
   /** After a recovery. */
   | ({ readonly at: "set_new_secret" } & Interrupted)
+  /** A passkey is made, or the flow is left. */
+  | { readonly at: "create_passkey"; readonly method: ContinuedMethod }
   /** A method that asks more than once: it alone goes on. */
   | ({
       readonly at: "continue_method" | "continue_new_secret";
-      readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
+      readonly method: ContinuedMethod;
     } & Interrupted)
   /** One credential is renamed or removed. */
   | ({ readonly at: "manage_credential"; readonly credentialId: CredentialId } & Interrupted)
@@ -71,6 +81,8 @@ export interface SettingsTypes {
           readonly schema: CompiledSchema;
           /** Oldest first. */
           readonly credentials: readonly Credential[];
+          /** Those that the account had before the change that was just made. Undefined: none was made. */
+          readonly former?: readonly Credential[] | undefined;
         }
       | undefined;
   };
@@ -95,7 +107,8 @@ export interface SettingsTypes {
         readonly kind: "completed";
         readonly completed: {
           readonly identity: Identity;
-          readonly session: GivenSession;
+          /** After a recovery. */
+          readonly session: GivenSession | undefined;
           readonly returnTo: string | undefined;
         };
       }

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { SecretInTwoSteps } from "../../../../test/support/methods.ts";
-import { noon } from "../../../../test/support/records.ts";
+import { noon, someSettings } from "../../../../test/support/records.ts";
 import type { Identity } from "../../identity/identity.ts";
+import { newId, type SessionId } from "../../ids.ts";
 import { instantOf } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import type { SettingsMethod } from "../../method/method.ts";
 import type { Session } from "../../session/session.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
+import type { SettingsState } from "./state.ts";
 
 const email = "ada@example.com";
 const added = "new@example.com";
@@ -36,7 +38,7 @@ async function settings(
     readonly person?: Partial<Identity>;
     readonly tenant?: Partial<TenantSettings>;
     readonly methods?: readonly SettingsMethod[];
-    readonly state?: { readonly at: string };
+    readonly state?: SettingsState | { readonly at: string };
     readonly purpose?: object;
     readonly session?: Partial<Session>;
   } = {},
@@ -49,7 +51,7 @@ async function settings(
   });
   const { state = { at: "change_settings" }, purpose = own } = change;
   flows.put("settings", state, { identityId: person.id, returnTo: appUrl }, purpose);
-  const caller = purpose === own ? flows.signedIn(change.session) : flows.caller();
+  const caller = "recovery" in purpose ? flows.caller() : flows.signedIn(change.session);
   return {
     flows,
     caller,
@@ -80,7 +82,12 @@ const factorNodes = [
   "backup_code/backupCodes: [Make backup codes] alone",
 ];
 const factorSections = ["totp: Authenticator app", "backup_code: Backup codes"];
-const offers = [{ kind: "profile" }, { kind: "password" }, { kind: "totp" }, { kind: "backup_code" }];
+const offers = [
+  { kind: "profile" },
+  { kind: "password" },
+  { kind: "totp", facts: {} },
+  { kind: "backup_code", facts: {} },
+];
 
 describe("settings", () => {
   test("show the account, without what is only written, and each method in its section", async () => {
@@ -124,6 +131,38 @@ describe("settings", () => {
       offers: [{ kind: "profile" }],
     });
   });
+});
+
+describe("the passkey that a login offers", () => {
+  // Security rule (SR-PASSKEY-8): what the session does not show any more, the offer does not make up for.
+  test.each([
+    ["fresh", {}, {}, { kind: "rejected" }],
+    ["old", stale, {}, { reason: "STEP_NOT_OFFERED" }],
+    ["another", {}, { session: "another" }, { reason: "FLOW_NOT_FOUND" }],
+  ])(
+    "is made in the session that the login gave, while it is fresh: %s (SR-PASSKEY-8)",
+    async (_name, session, other, expected) => {
+      const id = newId<SessionId>(noon);
+      const passkey = { ...someSettings().passkey, enabled: true, rpId: "example.com" };
+      const { submit, form } = await settings({
+        ...{ tenant: { passkey }, session: { ...session, id } },
+        purpose: { kind: "create_passkey", session: id, ...other },
+        state: {
+          at: "create_passkey",
+          method: { kind: "passkey", memory: { user: "dQ", conditional: true } },
+        },
+      });
+      const response = {
+        type: "public-key",
+        id: "aQ",
+        response: { clientDataJSON: "e30", attestationObject: "" },
+      };
+      const outcome = await submit("passkey", { response }).catch((error: unknown) => error);
+      expect(outcome).toMatchObject(expected);
+      if (Object.keys(other).length > 0) return;
+      expect((await form()).nodes).toEqual(["passkey.response: passkey", "passkey: [Make a passkey]"]);
+    },
+  );
 });
 
 describe("a new password", () => {

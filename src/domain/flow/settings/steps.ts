@@ -18,7 +18,12 @@ import {
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { actionPending, termsTitle } from "../../user-message/action-messages.ts";
-import { backupCodesMissing, manageTitle } from "../../user-message/factor-messages.ts";
+import {
+  backupCodesMissing,
+  manageTitle,
+  offerHelp,
+  offerTitle,
+} from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -47,6 +52,8 @@ import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
+/** Where the changes of a flow are on offer. */
+type Base = "change_settings" | "set_new_secret" | "create_passkey";
 type Result = Promise<StepResult<SettingsTypes>>;
 
 interface SettingsTableDependencies {
@@ -78,24 +85,24 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     );
 
   const secretSteps = <S extends Changing>(
-    base: "change_settings" | "set_new_secret",
+    base: Base,
     isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean = () => true,
   ): Record<string, StepRule<SettingsTypes, S>> =>
     Object.fromEntries(
       methods.flatMap((method) =>
         Object.entries(method.settingsSteps)
-          .filter(([, step]) => base === "change_settings" || step.setsNewSecret)
+          .filter(([, step]) => base !== "set_new_secret" || step.setsNewSecret)
+          .filter(() => base !== "create_passkey" || method.offerAfterLogin !== undefined)
           .map(([name, step]) => [name, secretStep(base, method, step, isUnderWay)]),
       ),
     );
   const secretStep = <S extends Changing>(
-    base: "change_settings" | "set_new_secret",
+    base: Base,
     method: SettingsMethod,
     step: SettingsStep,
     isUnderWay: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo:
-      base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
+    leadsTo: followingOf[base],
     ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     needs: needsOf.credential,
     isOffered: (context) =>
@@ -108,6 +115,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       return inSection(method.kind, [...own, ...step.nodes(stage)]);
     },
     take: async (attempt) => {
+      // The login that offered it was fresh. If the account asks for more since, the offer is worth nothing.
+      if (base === "create_passkey" && !attempt.isPrivileged) {
+        throw domainError("STEP_NOT_OFFERED", { step: attempt.step.name });
+      }
       const prepared = await secret.prepare(attempt, method, step);
       return prepared.kind === "prepared"
         ? apply(deps, attempt, prepared.change, prepared.authentication)
@@ -130,11 +141,20 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
     },
   });
-  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean = () => true) =>
+  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean) =>
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
-  const underWay = (context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret">>) =>
+  const offersIn = (context: ContextOf<SettingsTypes>) =>
+    enabledMethods(methods, context.tenant)
+      .filter(({ settingsSteps }) => Object.keys(settingsSteps).length > 0)
+      .map((method) => {
+        const facts = method.settingsOffer?.(stageOf(context, method));
+        return facts === undefined ? { kind: method.kind } : { kind: method.kind, facts };
+      });
+  const underWay = (
+    context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret" | "create_passkey">>,
+  ) =>
     methods
       .filter(({ kind }) => kind === context.state.method.kind)
       .map((method) => ({ kind: method.kind, facts: method.settingsOffer?.(stageOf(context, method)) }));
@@ -177,8 +197,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   return {
     change_settings: {
       stage: "change_settings",
-      facts: ({ tenant, account }) => {
-        const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersOf(tenant)];
+      facts: (context) => {
+        const { tenant, account } = context;
+        const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersIn(context)];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
           const { purgeAt } = account.identity;
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
@@ -277,6 +298,16 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         resume: resume({ leadsTo: ["completed", "continue_new_secret"] }),
       },
     },
+    // Security rule (SR-PASSKEY-8): what a login offers is to make a passkey, and nothing else.
+    create_passkey: {
+      stage: "create_passkey",
+      facts: (context) => ({ offer: underWay(context)[0]?.facts ?? {} }),
+      texts: () => ({ title: offerTitle(), subtitle: offerHelp() }),
+      steps: secretSteps<State<"create_passkey">>(
+        "create_passkey",
+        ({ state }, kind) => state.method.kind === kind,
+      ),
+    },
     manage_credential: {
       stage: "manage_credential",
       facts: (context) => ({ credential: managed(context) }),
@@ -345,6 +376,13 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     }).enter_code,
   };
 }
+
+/** Where a step that sets a secret leads to. */
+const followingOf = {
+  change_settings: ["change_settings", "continue_method"],
+  set_new_secret: ["set_new_secret", "completed", "continue_new_secret"],
+  create_passkey: ["completed"],
+} as const satisfies Record<Base, StepRule<SettingsTypes>["leadsTo"]>;
 
 /** What a change asks of the session in which it is made, at once or after it was interrupted. */
 const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
@@ -472,9 +510,13 @@ function stageOf(
   { tenant, flow, account, state }: ContextOf<SettingsTypes>,
   { kind }: SettingsMethod,
 ): SettingsStage {
-  const credentials = (account?.credentials ?? []).filter((own) => own.kind === kind);
+  const { credentials = [], former = credentials, identity } = account ?? {};
+  const isOwn = (own: Credential) => own.kind === kind;
   const memory = "method" in state ? state.method.memory : undefined;
-  return { tenant, credentials, binding: bindingOf(flow), memory };
+  return {
+    ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
+    ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
+  };
 }
 
 /** Whether a second factor is asked for, and nothing helps those who lose it. */

@@ -50,6 +50,8 @@ export interface FlowStart {
   readonly state: AnyState;
   readonly clientData?: JsonObject | undefined;
   readonly identityId?: IdentityId | undefined;
+  /** How long it lasts at most. Undefined: as long as all of its kind. */
+  readonly mostLifetimeMs?: number;
   /** Changes the record before it is stored, for a flow that begins with something to be sent. */
   readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
 }
@@ -101,13 +103,14 @@ export class FlowEngine {
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#deps.access.browserOf(caller) : undefined;
     const createdAt = this.#deps.clock.now();
+    const lifetimeMs = Math.min(view.lifetimeMs(tenant), start.mostLifetimeMs ?? Number.POSITIVE_INFINITY);
     const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
       kind: view.kind,
       client: start.client,
       state: "active",
       createdAt,
-      expiresAt: new Date(createdAt.getTime() + view.lifetimeMs(tenant)),
+      expiresAt: new Date(createdAt.getTime() + lifetimeMs),
       returnTo,
       browserDigest: browser?.digest,
       identityId: start.identityId,
@@ -296,7 +299,7 @@ export class FlowEngine {
     view: FlowView,
     flowId: string,
     record: FlowRecord,
-    { reason, passwordRule, problems }: StepRejected,
+    { reason, passwordRule, unknownPasskey, problems }: StepRejected,
     typed: Typed = {},
     events: readonly Event[],
   ): Promise<FlowOutcome> {
@@ -309,7 +312,7 @@ export class FlowEngine {
       const { digest, revision } = record;
       await this.#deps.flows.keepOutcome(tenant, { digest, revision }, kept, events);
     }
-    return { kind: "rejected", rejection: { reason, passwordRule }, flow };
+    return { kind: "rejected", rejection: { reason, passwordRule, unknownPasskey }, flow };
   }
 
   /**

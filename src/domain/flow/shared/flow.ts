@@ -158,7 +158,9 @@ export type FlowStage =
       readonly masked?: string | undefined;
       /** The document to accept. */
       readonly terms?: TermsDocument | undefined;
-    };
+    }
+  /** `offer`: what the method says to forms that are written by hand. */
+  | { readonly kind: "create_passkey"; readonly offer: JsonObject };
 
 /** One method on offer. */
 export interface MethodOffer {
@@ -228,6 +230,8 @@ export interface FlowCompleted {
   readonly returnTo: string | undefined;
   /** A verification that waits, after a registration. */
   readonly verification?: Flow | undefined;
+  /** Settings in which a passkey can be made, after a login. */
+  readonly settings?: Flow | undefined;
   /** What the client keeps to be known by: a native client's device token, or the value of a browser's cookie. */
   readonly device: Secret | undefined;
 }

@@ -94,6 +94,8 @@ export interface LoginEnded extends LoginShown {
   readonly evictionEvent: Event;
   /** Undefined: nothing was counted, and no device is remembered. */
   readonly throttle?: ThrottleCompletion | undefined;
+  /** The flow in which the login offers to make a passkey. */
+  readonly settingsFlow?: FlowRecord | undefined;
 }
 
 /** What a login writes that has something to do before its session: the flow goes on with this data. */

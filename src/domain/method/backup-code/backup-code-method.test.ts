@@ -45,7 +45,7 @@ test("codes are kept as they were shown", async () => {
 test("codes that nothing unseals any more are made anew, and take the place of none", async () => {
   const memory = await shownBy(aServer());
   const method = aServer();
-  const stage = { tenant, credentials: [], binding, memory };
+  const stage = { tenant, credentials: [], former: [], name: "", binding, memory };
   expect(method.settingsOffer(stage)).toEqual({});
   expect(method.settingsSteps.backupCodes.nodes(stage).map(({ name }) => name)).toEqual(["backupCodes"]);
   const result = await take(method, { confirmed: true }, memory);

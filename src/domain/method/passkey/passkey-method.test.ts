@@ -15,6 +15,7 @@ import { PasskeyMethod } from "./passkey-method.ts";
 const passkey: PasskeySettings = {
   ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "preferred" as const },
   ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
+  offerAfterLogin: true,
 };
 const tenant: Tenant = {
   ...{ tenantId: "t" as TenantId, name: "default", settings: someSettings({ passkey }) },
@@ -169,6 +170,21 @@ describe("a passkey", () => {
       );
     expect((await add(49)).kind).toBe("continues");
     expect(await add(50)).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_TOO_MANY" });
+  });
+
+  // Security rule (SR-PASSKEY-11): an authenticator hides what a list leaves out.
+  test("are told of by their user handles, each with all that have it (SR-PASSKEY-11)", () => {
+    const own = (lookupKey: string, user: string) =>
+      aCredential({ kind: "passkey", lookupKey, facts: { user } });
+    const credentials = [own("a", "one"), own("b", "two"), own("c", "one")];
+    const former = [...credentials, own("d", "three")];
+    const { accepted } = method.settingsOffer({ tenant, credentials, former, name: "Ada", binding });
+    const account = { rpId: "example.com", name: "Ada", displayName: "Ada" };
+    expect(accepted).toEqual([
+      { ...account, userId: "one", allAcceptedCredentialIds: ["a", "c"] },
+      { ...account, userId: "two", allAcceptedCredentialIds: ["b"] },
+      { ...account, userId: "three", allAcceptedCredentialIds: [] },
+    ]);
   });
 
   test("says whose it is where nobody was named, and need not elsewhere", async () => {

@@ -19,6 +19,7 @@ import type {
   LoginRefused,
   LoginStage,
   MethodMemory,
+  OfferingLogin,
   RegistrationMethod,
   RegistrationProved,
   RegistrationStage,
@@ -29,7 +30,7 @@ import type {
   StepContinues,
 } from "../method.ts";
 import { creationOptions, type KnownPasskey, requestOptions } from "./options.ts";
-import { keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
+import { acceptedPasskeys, keyOf, knownPasskey, secretOf, userHandleOf } from "./passkey-credential.ts";
 import { credentialIdOf, isMissing, readAssertion, readAttestation } from "./response.ts";
 
 const responseName = "passkey.response";
@@ -104,11 +105,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   /**
    * Security rule (SR-PASSKEY-3): an unknown passkey, one of somebody else, one of an inactive account and a wrong signature are answered
-   * alike, after the same work. The user handle has to be the one that the passkey was made with, and has to be there where
+   * alike, after the same work. Of one that nobody has the browser is told as well, where nothing else says who signs in. The user handle has to be the one that the passkey was made with, and has to be there where
    * nothing else says whose it is.
    */
   async proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused> {
-    const { tenant, step, candidate, factor, demanded, binding } = attempt;
+    const { tenant, step, candidate, factor, demanded, binding, isNobodys = false } = attempt;
     const assertion = readAssertion(step.fields.response);
     if (assertion === undefined) return refused();
     const stored = candidate?.identity.state === "active" ? candidate.credential : undefined;
@@ -117,6 +118,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const mustVerifyUser = demanded.includes("user_verified");
     const expected = this.#expected(tenant, binding, "get", mustVerifyUser);
     const shown = await this.#deps.passkeys.verifyAssertion(assertion, expected, key?.publicKey);
+    if (isNobodys)
+      return { ...refused(), unknownPasskey: { rpId: expected.rpId, credentialId: assertion.id } };
     if (candidate === undefined || own === undefined || key === undefined || shown === undefined) {
       return refused();
     }
@@ -183,14 +186,29 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     },
   };
 
-  settingsOffer({ tenant, credentials, binding, memory }: SettingsStage): JsonObject {
-    if (memory === undefined) return {};
-    return { options: this.#creationOptions(tenant, { binding, credentials }, memory) };
+  settingsOffer(stage: SettingsStage): JsonObject {
+    const { tenant, credentials, binding, memory } = stage;
+    const accepted = acceptedPasskeys(tenant.settings.passkey, stage);
+    if (memory === undefined) return { accepted };
+    return { accepted, options: this.#creationOptions(tenant, { binding, credentials }, memory) };
+  }
+
+  /** The first passkey of an account. It is made as an answer to one step, so the options are there from the beginning. */
+  offerAfterLogin({ tenant, by, name, credentials }: OfferingLogin): MethodMemory | undefined {
+    const isOffered = tenant.settings.passkey.offerAfterLogin && by === "password";
+    if (!isOffered || ownPasskeys(credentials).length > 0) return undefined;
+    return { user: userHandleOf([]), name, conditional: true };
   }
 
   #settingsNodes({ tenant, credentials, binding, memory }: SettingsStage): readonly Node[] {
     if (memory === undefined) return [button("passkey", texts.addPasskey(), true)];
     const options = this.#creationOptions(tenant, { binding, credentials }, memory);
+    if (isConditional(memory)) {
+      return [
+        passkeyNode({ options, ceremony: "create", conditional: true }),
+        button("passkey", texts.makeOfferedPasskey()),
+      ];
+    }
     return [
       passkeyNode({ options, ceremony: "create", conditional: false }),
       {
@@ -241,8 +259,12 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (!isAnswered) return missing();
     const attestation = readAttestation(fields.response);
     if (attestation === undefined) return notMade();
-    const expected = this.#expected(tenant, binding, "create", false);
-    const made = await this.#deps.passkeys.verifyAttestation(attestation, expected);
+    // Security rule (SR-PASSKEY-9): a user who is not there is let pass where a browser may make passkeys by itself, and nowhere else.
+    const asked = {
+      ...this.#expected(tenant, binding, "create", false),
+      isConditional: isConditional(memory),
+    };
+    const made = await this.#deps.passkeys.verifyAttestation(attestation, asked);
     if (made === undefined) return notMade();
     // Security rule (SR-PASSKEY-7): no key takes the place of another one. That of another account, the store refuses.
     if (passkeys.some(({ lookupKey }) => lookupKey === attestation.id)) {
@@ -296,6 +318,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
   }
 
   #requestOptions({ settings: { passkey } }: Tenant, { binding, demanded, noted }: LoginStage): JsonObject {
+    // Security rule (SR-PASSKEY-12): only a first proof has passkeys noted. Without one no list is given, whichever name was typed, so no name
+    // needs a decoy.
     const challenge = this.#deps.challenges.make(contextOf(binding, "get"));
     const isVerified = demanded.includes("user_verified");
     const userVerification = isVerified ? "required" : passkey.userVerification;
@@ -337,6 +361,11 @@ function textOf(bytes: Uint8Array): string {
 
 function contextOf({ flowDigest, revision }: FlowBinding, ceremony: Ceremony) {
   return ["passkey", ceremony, flowDigest, String(revision)] as const;
+}
+
+/** Whether a browser may make the passkey by itself, right after a login (WebAuthn level 3, section 5.1.3, conditional mediation). */
+function isConditional({ conditional }: MethodMemory): boolean {
+  return conditional === true;
 }
 
 function ownPasskeys(credentials: readonly Credential[]): readonly Credential[] {

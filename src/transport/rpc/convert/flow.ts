@@ -29,7 +29,7 @@ import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
 import type { UserMessage } from "../../../domain/user-message/user-messages.ts";
 import { toTimestamp } from "./common.ts";
 import { toCredential } from "./identity.ts";
-import { toMethodOffer, toSettingsOffer } from "./method.ts";
+import { toMethodOffer, toPasskeyOffer, toSettingsOffer } from "./method.ts";
 import { toRequiredAction } from "./required-action.ts";
 import { toValue } from "./value.ts";
 
@@ -164,6 +164,11 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
       };
     case "set_new_secret":
       return { case: "setNewSecret", value: { offers: stage.offers.map(toMethodOffer) } };
+    case "create_passkey":
+      return {
+        case: "createPasskey",
+        value: { passkey: toPasskeyOffer(stage.offer) },
+      };
     default: {
       const unreachable: never = stage;
       return unreachable;

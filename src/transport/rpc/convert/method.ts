@@ -1,7 +1,12 @@
 /** Conversions for each method; a new method adds its own here. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
-import type { MethodOfferSchema, SettingsOfferSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import type {
+  AcceptedPasskeysSchema,
+  MethodOfferSchema,
+  PasskeyOfferSchema,
+  SettingsOfferSchema,
+} from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { CredentialSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flow.ts";
 import type { Credential } from "../../../domain/identity/identity.ts";
@@ -60,7 +65,7 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
       return { case: "backupCode", value: { codes } };
     }
     case "passkey":
-      return { case: "passkey", value: { options: isObject(facts.options) ? facts.options : undefined } };
+      return { case: "passkey", value: toPasskeyOffer(facts) };
     case "sms":
       return {
         case: "sms",
@@ -73,6 +78,25 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
     default:
       return kind satisfies never;
   }
+}
+
+/** The offer of a passkey. */
+export function toPasskeyOffer({
+  options,
+  accepted,
+}: JsonObject): MessageInitShape<typeof PasskeyOfferSchema> {
+  return {
+    options: isObject(options) ? options : undefined,
+    accepted: Array.isArray(accepted) ? accepted.filter(isObject).map(toAcceptedPasskeys) : [],
+  };
+}
+
+function toAcceptedPasskeys(accepted: JsonObject): MessageInitShape<typeof AcceptedPasskeysSchema> {
+  const { rpId, userId, allAcceptedCredentialIds: ids, name, displayName } = accepted;
+  return {
+    ...{ rpId: textOf(rpId), userId: textOf(userId), name: textOf(name), displayName: textOf(displayName) },
+    allAcceptedCredentialIds: Array.isArray(ids) ? ids.map(textOf) : [],
+  };
 }
 
 /** What may be shown of a credential, as its method keeps it. */

@@ -38,12 +38,15 @@ const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule
 };
 
 /** Why a submit was not accepted. */
-export function toRejected({ reason, passwordRule }: Rejection): MessageInitShape<typeof RejectedSchema> {
-  return {
-    reason: reasons[reason],
-    detail:
-      passwordRule === undefined
-        ? { case: undefined }
-        : { case: "password", value: { rule: passwordRules[passwordRule] } },
-  };
+export function toRejected(rejection: Rejection): MessageInitShape<typeof RejectedSchema> {
+  return { reason: reasons[rejection.reason], detail: toDetail(rejection) };
+}
+
+function toDetail({
+  passwordRule,
+  unknownPasskey,
+}: Rejection): MessageInitShape<typeof RejectedSchema>["detail"] {
+  if (passwordRule !== undefined) return { case: "password", value: { rule: passwordRules[passwordRule] } };
+  if (unknownPasskey !== undefined) return { case: "passkey", value: { unknown: unknownPasskey } };
+  return { case: undefined };
 }

@@ -65,11 +65,11 @@ export async function answerSignIn(
   profileOf: ProfileOf,
 ) {
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
-  const { returnTo = "", verification, identity } = outcome.completed;
+  const { returnTo = "", verification, settings, identity } = outcome.completed;
   return completed({
     signedIn: await signIn(call, outcome.completed, profileOf),
     returnTo,
-    continueWith: [...toContinueWith({ verification }), ...toActions(call, identity)],
+    continueWith: [...toContinueWith({ verification, settings }), ...toActions(call, identity)],
   });
 }
 
@@ -106,11 +106,8 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
     }
     case "completed": {
       const { identity, session, returnTo = "" } = outcome.completed;
-      return completed({
-        signedIn: await signIn(call, { ...session, identity }, profileOf),
-        returnTo,
-        continueWith: toActions(call, identity),
-      });
+      const signedIn = session && (await signIn(call, { ...session, identity }, profileOf));
+      return completed({ signedIn, returnTo, continueWith: toActions(call, identity) });
     }
     default:
       return answerUnfinished(call, outcome);
