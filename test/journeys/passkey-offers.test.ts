@@ -196,7 +196,9 @@ describe("the offer of a login", () => {
       if (message === undefined) throw new Error("a step is a message");
       const given = message.fields.find(({ localName }) => localName === "credentialId")
         ? { credentialId: "01900000-0000-7000-8000-000000000000" }
-        : {};
+        : message.fields.some(({ localName }) => localName === "actionId")
+          ? { actionId: "01900000-0000-7000-8000-000000000000" }
+          : {};
       const forged = submit(token, flow.id, { case: name, value: create(message, given as never) });
       expect(await refusal(forged)).toMatchObject({ reason: "STEP_NOT_OFFERED" });
     },

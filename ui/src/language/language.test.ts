@@ -2,6 +2,7 @@ import type { NumberedMessage } from "@ostiary/sdk";
 import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
+import * as actionMessages from "../../../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
@@ -10,9 +11,12 @@ import { german } from "./german.ts";
 
 // Each message of the server, for each kind of flow and with any other values at all: the number and the names in the
 // context count.
-const kinds = ["login", "registration", "verification", "recovery", "settings"];
+const kinds = [
+  ...["login", "registration", "verification", "recovery", "settings"],
+  ...["set_password", "verify_address", "complete_traits", "enrol_factor", "accept_terms"],
+];
 const text = { text: "a", translations: {} };
-const ofForms = Object.values({ ...messages, ...stageMessages, ...factorMessages })
+const ofForms = Object.values({ ...messages, ...stageMessages, ...factorMessages, ...actionMessages })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.UserMessage | undefined, first),
@@ -35,11 +39,13 @@ function made(
   make: (...values: unknown[]) => messages.UserMessage | undefined,
   first: unknown,
 ): readonly messages.UserMessage[] {
-  try {
-    return [make(first, 2) ?? []].flat();
-  } catch {
-    return [];
-  }
+  return [2, new Date(0)].flatMap((second) => {
+    try {
+      return make(first, second) ?? [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 describe("the messages of the server", () => {

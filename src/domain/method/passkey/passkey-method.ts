@@ -285,7 +285,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
    * The passkey that another system has seen. Nobody vouches for its facts, as for those of one that is made here; a login shows
    * by itself whether it is backed up and what its counter is.
    *
-   * Security rule (SR-PASSKEY-10): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
+   * Security rule (SR-PASSKEY-11): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
    * that is offered, in its only encoding, of a length that is not broken.
    */
   async importCredential(
