@@ -3,12 +3,14 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   AddressProof,
   LoginStyle,
+  PasskeyUse,
   RegistrationMode,
   RegistrationStyle,
   UserVerification,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
+import { canSetSecret } from "./config/check-methods.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
@@ -80,7 +82,7 @@ export function toTenantSettings(
     },
     recovery: {
       lifetimeMs: durationMs(flows.recovery.lifetime),
-      enabled: flows.recovery.enabled ?? canSend,
+      enabled: flows.recovery.enabled ?? (canSend && canSetSecret(config)),
       sessionAtOnce: flows.recovery.sessionAtOnce,
     },
     settings: {
@@ -119,6 +121,7 @@ export function toTenantSettings(
       },
     },
     password: {
+      enabled: password.enabled,
       minLength: password.minLength,
       maxLength: password.maxLength,
       argon2: {
@@ -166,12 +169,18 @@ function passkeyOf(
     appleApps: passkey.appleApps,
     androidApps,
     userVerification: userVerificationOf(passkey.userVerification),
+    useAs: passkeyUseOf(passkey.useAs),
   };
 }
 
 function userVerificationOf(verification: UserVerification): PasskeySettings["userVerification"] {
   if (verification === UserVerification.REQUIRED) return "required";
   return verification === UserVerification.DISCOURAGED ? "discouraged" : "preferred";
+}
+
+function passkeyUseOf(use: PasskeyUse): PasskeySettings["useAs"] {
+  if (use === PasskeyUse.FIRST) return "first";
+  return use === PasskeyUse.SECOND ? "second" : "either";
 }
 
 /** The branding with whole URLs; a path is below the public URL. */

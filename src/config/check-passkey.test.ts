@@ -31,7 +31,13 @@ function problemsOf(
 describe("passkeys", () => {
   test("are made for the host of the public URL, by its pages, if nothing else is said", () => {
     expect(settingsOf({ ...publicUrl, [`${prefix}BRANDING_NAME`]: "Acme" })).toEqual({
-      ...{ enabled: true, rpId: "id.example.com", rpName: "Acme", userVerification: "preferred" },
+      ...{
+        enabled: true,
+        rpId: "id.example.com",
+        rpName: "Acme",
+        userVerification: "preferred",
+        useAs: "either",
+      },
       ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
     });
   });
@@ -44,7 +50,13 @@ describe("passkeys", () => {
     };
     const given = keys({ RP_ID: "example.com", RP_NAME: "Example", USER_VERIFICATION: "required" });
     expect(settingsOf({ ...pages, ...given })).toEqual({
-      ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "required" },
+      ...{
+        enabled: true,
+        rpId: "example.com",
+        rpName: "Example",
+        userVerification: "required",
+        useAs: "either",
+      },
       ...{
         origins: ["https://id.example.com", "https://app.example.com"],
         relatedOrigins: [],

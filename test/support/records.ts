@@ -184,7 +184,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
         appleApps: [],
         androidApps: [],
       },
-      userVerification: "preferred",
+      ...{ userVerification: "preferred", useAs: "either" },
     },
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },
@@ -199,6 +199,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },
     password: {
+      enabled: true,
       minLength: 8,
       maxLength: 256,
       argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },

@@ -96,6 +96,7 @@ export interface TenantSettings {
     };
   };
   readonly password: {
+    readonly enabled: boolean;
     readonly minLength: number;
     readonly maxLength: number;
     readonly argon2: Argon2Parameters;
@@ -132,6 +133,8 @@ export interface PasskeySettings {
   readonly appleApps: readonly string[];
   readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+  /** Whether they sign in by themselves, beside another first proof, or both. */
+  readonly useAs: "first" | "second" | "either";
 }
 
 /** An Android app that may call for passkeys. */

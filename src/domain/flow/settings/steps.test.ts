@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { SecretInTwoSteps } from "../../../../test/support/methods.ts";
-import { noon } from "../../../../test/support/records.ts";
+import { noon, someSettings } from "../../../../test/support/records.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { instantOf } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
@@ -376,6 +376,18 @@ describe("after a recovery", () => {
       kind: "completed",
       completed: { identity: { id: flows.identity?.id } },
     });
+  });
+
+  test("the way on is a login where there is no secret to set", async () => {
+    const { password: usual } = someSettings();
+    const tenant = { password: { ...usual, enabled: false } };
+    const { form, submit } = await settings({ state, purpose: recovered, tenant });
+    expect(await form()).toMatchObject({
+      texts: ["Set up a new way to sign in", expect.any(String)],
+      messages: [expect.stringContaining("recovered"), expect.stringContaining("Sign in with a code")],
+      nodes: [expect.stringContaining("signIn")],
+    });
+    await expect(submit("password", { password })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
   });
 
   test("only the steps that set a new secret are on offer", async () => {

@@ -15,6 +15,7 @@ import type {
   LoginProved,
   LoginRefused,
   LoginStage,
+  MethodFactor,
   MethodMemory,
   RegistrationMethod,
   RegistrationProved,
@@ -61,6 +62,10 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   isEnabled({ settings }: Tenant): boolean {
     return settings.passkey.enabled;
+  }
+
+  useAs({ settings }: Tenant): MethodFactor {
+    return settings.passkey.useAs;
   }
 
   lookupKey(field: (name: string) => unknown): string {
@@ -173,6 +178,9 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   readonly settingsSteps = {
     passkey: {
+      // In the place of a password, where there is none.
+      setsNewSecret: ({ settings }: Tenant) =>
+        !settings.password.enabled && settings.passkey.useAs !== "second",
       nodes: (stage: SettingsStage) => this.#settingsNodes(stage),
       take: (attempt: SecretAttempt) => this.#add(attempt),
     },
@@ -204,9 +212,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
   async #add(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
     const made = await this.#make(attempt);
     if ("kind" in made) return made;
-    const { step, credentials, place } = attempt;
+    const { tenant, step, credentials, place } = attempt;
     const label = String(step.fields.label ?? "").trim();
-    const isSecondFactor = ownPasskeys(credentials).some((own) => own.isSecondFactor);
+    // What is good for nothing else is made to be asked for.
+    const isSecondFactor =
+      this.useAs(tenant) === "second" || ownPasskeys(credentials).some((own) => own.isSecondFactor);
     return {
       kind: "changed",
       credential: { ...made.credential, label, isSecondFactor },

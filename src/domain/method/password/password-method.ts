@@ -38,6 +38,10 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     this.#policy = policy;
   }
 
+  isEnabled({ settings }: Tenant): boolean {
+    return settings.password.enabled;
+  }
+
   loginNodes(tenant: Tenant): readonly Node[] {
     return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
   }
@@ -77,7 +81,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
 
   readonly settingsSteps = {
     password: {
-      setsNewSecret: true,
+      setsNewSecret: () => true,
       nodes: ({ tenant }: SettingsStage) => [
         passwordNode(tenant, "new-password"),
         button("password", texts.saveLabel()),
