@@ -75,7 +75,13 @@ describe("the settings of the tenant", () => {
       sms: { countries: undefined, dailyBudget: 1000 },
       // Browsers make none for an IP address.
       passkey: {
-        ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },
+        ...{
+          enabled: false,
+          rpId: "127.0.0.1",
+          rpName: "Ostiary",
+          userVerification: "preferred",
+          useAs: "either",
+        },
         offerAfterLogin: true,
         ...{ origins: ["http://127.0.0.1:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
       },
@@ -88,6 +94,7 @@ describe("the settings of the tenant", () => {
         cookie: { name: "ostiary_session", domain: undefined, persistent: true },
       },
       password: {
+        enabled: true,
         minLength: 8,
         maxLength: 256,
         argon2: { memoryKib: 19_456, iterations: 2, parallelism: 1 },

@@ -4,6 +4,7 @@ import {
   AddressProof,
   BreachedAtLogin,
   LoginStyle,
+  PasskeyUse,
   RegistrationMode,
   RegistrationStyle,
   SecondFactorPolicy,
@@ -11,6 +12,7 @@ import {
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
+import { canSetSecret } from "./config/check-methods.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
@@ -82,7 +84,7 @@ export function toTenantSettings(
     },
     recovery: {
       lifetimeMs: durationMs(flows.recovery.lifetime),
-      enabled: flows.recovery.enabled ?? canSend,
+      enabled: flows.recovery.enabled ?? (canSend && canSetSecret(config)),
       sessionAtOnce: flows.recovery.sessionAtOnce,
       holdMs: durationMs(flows.recovery.hold),
     },
@@ -132,6 +134,7 @@ export function toTenantSettings(
       },
     },
     password: {
+      enabled: password.enabled,
       minLength: password.minLength,
       maxLength: password.maxLength,
       argon2: {
@@ -180,6 +183,7 @@ function passkeyOf(
     androidApps,
     userVerification: userVerificationOf(passkey.userVerification),
     offerAfterLogin: passkey.offerAfterLogin,
+    useAs: passkeyUseOf(passkey.useAs),
   };
 }
 
@@ -191,6 +195,11 @@ function userVerificationOf(verification: UserVerification): PasskeySettings["us
 function policyOf(policy: SecondFactorPolicy): TenantSettings["secondFactor"]["policy"] {
   if (policy === SecondFactorPolicy.REQUIRED) return "required";
   return policy === SecondFactorPolicy.OPTIONAL ? "optional" : "required_if_enrolled";
+}
+
+function passkeyUseOf(use: PasskeyUse): PasskeySettings["useAs"] {
+  if (use === PasskeyUse.FIRST) return "first";
+  return use === PasskeyUse.SECOND ? "second" : "either";
 }
 
 /** The branding with whole URLs; a path is below the public URL. */

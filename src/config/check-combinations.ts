@@ -1,7 +1,5 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { SecondFactorPolicy } from "../../gen/ostiary/config/v1/config_pb.js";
-import { isAddress, isAddressRange, readHostAndPort } from "../domain/hosts.ts";
-import { rpIdOf } from "../domain/method/passkey/origins.ts";
+import { isAddressRange, readHostAndPort } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
 
@@ -13,7 +11,6 @@ export function checkCombinations(config: CompleteConfig): Problem[] {
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
-    ...checkSecondFactor(config),
     ...checkTerms(config),
   ];
 }
@@ -76,18 +73,6 @@ function checkPassword({ tenantDefaults: { password } }: CompleteConfig): Proble
       `must be at least 8 for each lane of ${prefix}.argon2.parallelism`,
     ),
   ];
-}
-
-/** A policy that nobody can meet would keep everybody out. */
-function checkSecondFactor({ tenantDefaults: settings }: CompleteConfig): Problem[] {
-  const { secondFactor, totp, passkey, smsFactor, publicUrl } = settings;
-  const hasPasskeys = passkey.enabled && publicUrl !== "" && !isAddress(rpIdOf(passkey.rpId, publicUrl));
-  const canBeMet = totp.enabled || smsFactor.enabled || hasPasskeys;
-  return problemIf(
-    secondFactor.policy === SecondFactorPolicy.REQUIRED && !canBeMet,
-    "tenant_defaults.second_factor.policy",
-    "cannot be met: switch on totp or sms_factor, or passkey with a public_url that has a domain",
-  );
 }
 
 function checkTerms({ tenantDefaults: { terms } }: CompleteConfig): Problem[] {

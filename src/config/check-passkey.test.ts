@@ -31,7 +31,13 @@ function problemsOf(
 describe("passkeys", () => {
   test("are made for the host of the public URL, by its pages, if nothing else is said", () => {
     expect(settingsOf({ ...publicUrl, [`${prefix}BRANDING_NAME`]: "Acme" })).toEqual({
-      ...{ enabled: true, rpId: "id.example.com", rpName: "Acme", userVerification: "preferred" },
+      ...{
+        enabled: true,
+        rpId: "id.example.com",
+        rpName: "Acme",
+        userVerification: "preferred",
+        useAs: "either",
+      },
       ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
       offerAfterLogin: true,
     });
@@ -48,7 +54,13 @@ describe("passkeys", () => {
       OFFER_AFTER_LOGIN: "false",
     });
     expect(settingsOf({ ...pages, ...given })).toEqual({
-      ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "required" },
+      ...{
+        enabled: true,
+        rpId: "example.com",
+        rpName: "Example",
+        userVerification: "required",
+        useAs: "either",
+      },
       ...{
         origins: ["https://id.example.com", "https://app.example.com"],
         relatedOrigins: [],

@@ -7,6 +7,7 @@ import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
+import { checkMethods } from "./check-methods.ts";
 import { checkNativeOrigins } from "./check-native-origins.ts";
 import { checkPasskey } from "./check-passkey.ts";
 import { checkOpenRegistration } from "./check-registration.ts";
@@ -80,6 +81,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkUrls(config),
     ...checkNativeOrigins(config),
     ...checkPasskey(config),
+    ...checkMethods(config),
     ...checkSecurity(config, secrets.resolved),
   ];
   const isRefused = (problem: Problem) => !(problem.insecure && config.dev);

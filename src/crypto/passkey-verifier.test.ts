@@ -190,7 +190,7 @@ test("the library is loaded by the first verification alone", () => {
   expect(loading).toEqual([]);
 });
 
-// Security rule (SR-PASSKEY-11): a public key is checked before it is stored.
+// Security rule (SR-PASSKEY-13): a public key is checked before it is stored.
 describe("a public key that is imported", () => {
   const jwkOf = {
     EdDSA: () => generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }),

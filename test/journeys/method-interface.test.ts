@@ -20,7 +20,7 @@ const newSecret: SettingsMethod = {
   sectionTitle: passwordTitle,
   settingsSteps: {
     password: {
-      setsNewSecret: true,
+      setsNewSecret: () => true,
       nodes: () => [],
       take: async ({ step, memory }) => {
         if (step.fields.twice === true && memory === undefined) {

@@ -165,7 +165,9 @@ describe("a recovery", () => {
       };
       const wrong = await recovery.rejection({ case: "code", value: { code: "none" } });
       const said = JSON.stringify(flow).replaceAll(address, "NAME");
-      answers.push([said.replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, "TIME"), wrong, [...app.statements]]);
+      // Of what was typed as a number the budget of its country is read, whoever has it.
+      const statements = app.statements.filter((text) => !text.startsWith("SELECT key, spent_until_us"));
+      answers.push([said.replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, "TIME"), wrong, statements]);
     }
     for (const answer of answers) expect(answer).toEqual(answers[0]);
   });

@@ -372,6 +372,23 @@ describe("the countries and budgets of text messages (SR-SMS-3)", () => {
     expect(await limited.messages(phone)).toEqual([]);
   });
 
+  test("a number is looked at after the same statements, whoever has it", async () => {
+    const phone = freshPhone();
+    await app.client(IdentityService).createIdentity({
+      traits: { phone },
+      verifiedAddresses: [{ value: phone }],
+    });
+    const statements = [];
+    for (const number of [phone, freshPhone()]) {
+      const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+      app.statements.length = 0;
+      const sent = await submit(flow, "sendCode", {}, { identifier: number });
+      expect(sent.outcome.case).toBe("nextStep");
+      statements.push([...app.statements]);
+    }
+    expect(statements[1]).toEqual(statements[0]);
+  });
+
   test("a login says so as well, and leaves the other ways to go on", async () => {
     const account = await register(limited);
     const { settings } = await setUpSms(limited, account, { number: "+41791234567" });

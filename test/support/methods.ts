@@ -117,7 +117,7 @@ export class SecretInTwoSteps implements RegistrationMethod, SettingsMethod {
 
   readonly settingsSteps = {
     password: {
-      setsNewSecret: true,
+      setsNewSecret: () => true,
       nodes: ({ memory }: SettingsStage) => nodesAfter(memory),
       take: async ({ step, memory }: SecretAttempt) => {
         if (memory === undefined) return this.#goOn(step.fields.secret);

@@ -188,6 +188,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       },
       userVerification: "preferred",
       offerAfterLogin: true,
+      useAs: "either",
     },
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },
@@ -202,6 +203,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },
     password: {
+      enabled: true,
       minLength: 8,
       maxLength: 256,
       argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },

@@ -1,7 +1,7 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentifierTrait } from "../identity/identifier-traits.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
-import { type CredentialMethod, enabledMethods, type Methods } from "../method/method.ts";
+import { type CredentialMethod, enabledMethods, type Methods, methodsPlaying } from "../method/method.ts";
 import type { TenantScope } from "../ports.ts";
 import type { Branding } from "../tenant/branding.ts";
 import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
@@ -71,7 +71,8 @@ export class TenantProfiles {
     const kindsOf = (own: readonly CredentialMethod[]) => enabledMethods(own, tenant).map(({ kind }) => kind);
     const challengesIn = (flow: FlowKind) =>
       methods.challenges.filter((method) => method.isEnabled(tenant, flow)).map(({ kind }) => kind);
-    const first = methods.login.filter(({ factor }) => factor !== "second");
+    const firstOf = (own: readonly CredentialMethod[]) =>
+      methodsPlaying("first", own, tenant).map(({ kind }) => kind);
     return {
       branding: settings.branding,
       languages,
@@ -83,12 +84,12 @@ export class TenantProfiles {
         breachCheck: password.breachCheck.enabled,
       },
       login: {
-        methods: [...kindsOf(first), ...challengesIn("login")],
+        methods: [...firstOf(methods.login), ...challengesIn("login")],
         style: settings.login.style,
       },
       registration: {
         mode: registration.mode,
-        methods: registers ? [...kindsOf(methods.registration), ...challengesIn("registration")] : [],
+        methods: registers ? [...firstOf(methods.registration), ...challengesIn("registration")] : [],
         schemaIds: registers ? [...settings.selfServiceSchemaIds] : [],
       },
       verification: {

@@ -143,6 +143,8 @@ export interface LoginStage {
 /** What all methods but codes and links have in common. */
 export interface CredentialMethod {
   readonly kind: MethodKind;
+  /** The part that a tenant has it play, among those that it can play. Default: all of them. */
+  useAs?(tenant: Tenant): MethodFactor;
   /** Whether a tenant has it switched on. Default: each has. */
   isEnabled?(tenant: Tenant): boolean;
 }
@@ -166,6 +168,22 @@ export function enabledMethods<Method extends CredentialMethod>(
   tenant: Tenant,
 ): readonly Method[] {
   return methods.filter((method) => method.isEnabled?.(tenant) ?? true);
+}
+
+/**
+ * The methods among these that play a part at a tenant.
+ *
+ * Security rule (SR-ROLE-2): what the configuration takes a part from is not offered in it, and not taken.
+ */
+export function methodsPlaying<Method extends CredentialMethod & { readonly factor?: MethodFactor }>(
+  part: "first" | "second",
+  methods: readonly Method[],
+  tenant: Tenant,
+): readonly Method[] {
+  const other = part === "first" ? "second" : "first";
+  return enabledMethods(methods, tenant).filter(
+    (method) => method.factor !== other && method.useAs?.(tenant) !== other,
+  );
 }
 
 /**
@@ -312,7 +330,7 @@ export interface SettingsStage {
 /** What an owner can do with a method in the settings. */
 export interface SettingsStep {
   /** Whether it is on offer after a recovery, where a new secret is set. Default: it is not. */
-  readonly setsNewSecret?: boolean;
+  setsNewSecret?(tenant: Tenant): boolean;
   /** The step's own nodes, its button last. */
   nodes(stage: SettingsStage): readonly Node[];
   /** As in `LoginMethod`. A step that has it counts its tries with the codes of the account. */

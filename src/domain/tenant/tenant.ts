@@ -108,6 +108,7 @@ export interface TenantSettings {
     };
   };
   readonly password: {
+    readonly enabled: boolean;
     readonly minLength: number;
     readonly maxLength: number;
     readonly argon2: Argon2Parameters;
@@ -144,6 +145,8 @@ export interface PasskeySettings {
   readonly appleApps: readonly string[];
   readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+  /** Whether they sign in by themselves, beside another first proof, or both. */
+  readonly useAs: "first" | "second" | "either";
   /** Whether a login by password offers an account without a passkey to make one. */
   readonly offerAfterLogin: boolean;
 }

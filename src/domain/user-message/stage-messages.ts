@@ -112,6 +112,16 @@ export const settingsHelp = (): UserMessage =>
 /** The heading where a new secret is set. */
 export const newSecretTitle = (): UserMessage => info(9000235, "Set a new password");
 
+/** The same, where that is no password. */
+export const newWayTitle = (): UserMessage => info(9000415, "Set up a new way to sign in");
+
+/** Where there is none to set up: people sign in by codes and links alone. */
+export const noSecret = (): UserMessage =>
+  info(9000416, "There is no password to set here. Sign in with a code or a link.");
+
+/** The link that leads there. */
+export const signInLink = (): UserMessage => info(9000417, "Sign in");
+
 /** Its subtitle. */
 export const newSecretHelp = (): UserMessage =>
   info(9000236, "It takes the place of the one that was lost, and signs you in.");

@@ -329,6 +329,9 @@ export const german: Words = {
     9000414:
       "Ihr zweiter Faktor ist ein Code per SMS, darum bekommen Sie Ihr Konto nicht durch eine SMS allein zurück. Nehmen Sie " +
       "Ihre E-Mail-Adresse.",
+    9000415: "Neue Anmeldeart einrichten",
+    9000416: "Hier gibt es kein Passwort festzulegen. Melden Sie sich mit einem Code oder Link an.",
+    9000417: "Anmelden",
     9000500:
       "Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal. Wenn es dabei bleibt, nennen Sie uns diese Nummer: {request_id}.",
     9000501:

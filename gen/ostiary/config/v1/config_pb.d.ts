@@ -1898,6 +1898,15 @@ export declare type PasskeyConfig = Message<"ostiary.config.v1.PasskeyConfig"> &
    * @generated from field: bool offer_after_login = 9;
    */
   offerAfterLogin: boolean;
+
+  /**
+   * What passkeys are used as. In YAML: `both`, `first`, `second`. As `first` they sign in by themselves and are not asked for
+   * after a password. As `second` they are asked for after another first proof, and neither sign in nor make accounts by
+   * themselves.
+   *
+   * @generated from field: ostiary.config.v1.PasskeyUse use_as = 10;
+   */
+  useAs: PasskeyUse;
 };
 
 /**
@@ -2118,6 +2127,14 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
    * @generated from field: ostiary.config.v1.BreachCheck breach_check = 4;
    */
   breachCheck?: BreachCheck | undefined;
+
+  /**
+   * Whether people sign in, register and recover by a password. Switched off, stored passwords stay, and sign in again once it
+   * is switched on.
+   *
+   * @generated from field: bool enabled = 5;
+   */
+  enabled: boolean;
 };
 
 /**
@@ -2704,6 +2721,46 @@ export enum SecondFactorPolicy {
  * Describes the enum ostiary.config.v1.SecondFactorPolicy.
  */
 export declare const SecondFactorPolicySchema: GenEnum<SecondFactorPolicy>;
+
+/**
+ * PasskeyUse says what passkeys are used as.
+ *
+ * @generated from enum ostiary.config.v1.PasskeyUse
+ */
+export enum PasskeyUse {
+  /**
+   * Taken as both.
+   *
+   * @generated from enum value: PASSKEY_USE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * They sign in by themselves, and beside another first proof.
+   *
+   * @generated from enum value: PASSKEY_USE_BOTH = 1;
+   */
+  BOTH = 1,
+
+  /**
+   * They sign in by themselves.
+   *
+   * @generated from enum value: PASSKEY_USE_FIRST = 2;
+   */
+  FIRST = 2,
+
+  /**
+   * They are shown beside another first proof.
+   *
+   * @generated from enum value: PASSKEY_USE_SECOND = 3;
+   */
+  SECOND = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.PasskeyUse.
+ */
+export declare const PasskeyUseSchema: GenEnum<PasskeyUse>;
 
 /**
  * UserVerification says whether an authenticator verifies its user.

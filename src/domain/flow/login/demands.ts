@@ -8,13 +8,14 @@ import type { LoginPurpose } from "./state.ts";
 /**
  * What a login must show to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login of this account can meet, so
  * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `credentials`: those of the
- * account.
+ * account. `canShow`: whether a login can show one of them by a method. Default: where it signs in by itself.
  */
-export function toShow(
+export function toShow<Method extends Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">>(
   demands: readonly Demand[],
   identity: Identity,
-  methods: readonly Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">[],
+  methods: readonly Method[],
   credentials: readonly Credential[],
+  canShow: (method: Method, credential: Credential) => boolean = isWayIn,
 ): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded" | "doesActions"> {
   let level: AssuranceLevel | undefined;
   let doesActions = false;
@@ -38,7 +39,7 @@ export function toShow(
         break;
       case "method_property": {
         const able = methods.filter(({ properties }) => properties?.includes(demand.property));
-        const isThere = credentials.some((credential) => able.some((method) => isWayIn(method, credential)));
+        const isThere = credentials.some((credential) => able.some((method) => canShow(method, credential)));
         if (!isThere) throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
         demanded.add(demand.property);
         break;

@@ -10,7 +10,14 @@ import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import { enabledMethods, type LoginCandidate, type LoginMethod, stepOf } from "../../method/method.ts";
+import {
+  enabledMethods,
+  isWayIn,
+  type LoginCandidate,
+  type LoginMethod,
+  methodsPlaying,
+  stepOf,
+} from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -129,14 +136,27 @@ export class LoginFlows {
     const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
       factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
     );
-    const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
+    const plays = (part: "first" | "second") => methodsPlaying(part, reachable, tenant);
+    const demands = [...(start.demands ?? [])];
+    // Nothing of the account comes second: one proof has to be worth two.
+    if (demands.some(isForAal2) && !plays("second").some(({ credential }) => has.has(credential))) {
+      demands.push({ kind: "method_property", property: "user_verified" });
+    }
+    const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
+      plays("first").includes(method) ? isWayIn(method, credential) : method.credential === credential.kind,
+    );
     const { stepsUpTo, demanded = [] } = wanted;
     const able = reachable.filter(
       ({ kind, properties = [] }) =>
         second.includes(kind) && demanded.every((property) => properties.includes(property)),
     );
-    const isEnough = stepsUpTo !== "aal2" || session.assuranceLevel === "aal2" || able.length === 0;
-    if (isEnough || first === undefined) return this.createRefresh(caller, { ...start, session, ...wanted });
+    const isTooWeak = stepsUpTo === "aal2" && session.assuranceLevel !== "aal2";
+    const isShownFirst = plays("first").some(({ properties = [] }) =>
+      demanded.every((property) => properties.includes(property)),
+    );
+    const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst);
+    if (!isSecondWanted || first === undefined)
+      return this.createRefresh(caller, { ...start, session, ...wanted });
     const { purpose, completedAt, ...proof } = first;
     const firstFactor = {
       ...secondFactors.firstFactor(
@@ -181,9 +201,7 @@ export class LoginFlows {
     identityId: IdentityId,
     credentials: LoginCandidate["credentials"],
   ): Promise<CreatedFlow | undefined> {
-    const first = enabledMethods(this.#deps.methods, caller.tenant).filter(
-      ({ factor }) => factor !== "second",
-    );
+    const first = methodsPlaying("first", this.#deps.methods, caller.tenant);
     const methods = methodsFor(first, credentials);
     if (methods.length === 0) return undefined;
     return this.#begin(caller, start, { kind: "owner", methods }, identityId);
@@ -274,6 +292,10 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
+}
+
+function isForAal2(demand: Demand): boolean {
+  return demand.kind === "assurance_level" && demand.level === "aal2";
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

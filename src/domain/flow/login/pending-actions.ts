@@ -95,12 +95,17 @@ export class PendingActions {
   /** What nobody can do here keeps nobody out. */
   #canBeDone(tenant: Tenant, { kind }: RequiredAction): boolean {
     if (kind === "enrol_factor") return this.enrolling(tenant).length > 0;
+    if (kind === "set_password") {
+      return enabledMethods(this.#deps.methods, tenant).some((method) => method.kind === "password");
+    }
     return kind !== "verify_address" || tenant.settings.verification.enabled;
   }
 
   /** The methods of which one can be set up as the second factor. */
   enrolling(tenant: Tenant): readonly SettingsMethod[] {
-    return enabledMethods(this.#deps.methods, tenant).filter(({ kind }) => this.canEnrol(kind));
+    return enabledMethods(this.#deps.methods, tenant).filter(({ kind }) =>
+      this.#deps.secondFactors.canBeSecond(kind, tenant),
+    );
   }
 
   /** Whether a method of this kind is one, where it is switched on. */

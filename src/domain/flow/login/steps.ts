@@ -7,6 +7,7 @@ import {
   isWayIn,
   type LoginMethod,
   type LoginStage,
+  methodsPlaying,
   type SettingsMethod,
   stepOf,
 } from "../../method/method.ts";
@@ -79,7 +80,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     const { purpose } = flow.data;
     const among = state.identifier?.methods ?? (purpose.kind === "owner" ? purpose.methods : undefined);
     const demanded = demandedBy(purpose);
-    const own = enabledMethods(first, tenant)
+    const own = methodsPlaying("first", methods, tenant)
       .filter(({ properties = [] }) => demanded.every((property) => properties.includes(property)))
       .map(({ kind }) => kind);
     const sent = demanded.length === 0 ? challenges.offered(tenant, "login") : [];
@@ -89,7 +90,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   /** Methods that find out by themselves who signs in. */
   const nameless = first.filter(needsNoName);
   const offeredNameless = ({ tenant }: Context<Entering>) =>
-    enabledMethods(nameless, tenant).map(({ kind }) => kind);
+    methodsPlaying("first", nameless, tenant).map(({ kind }) => kind);
   /** Whether the browser can choose a credential that says who signs in, in the place of the identifier. */
   const isFilledIn = (kinds: readonly MethodKind[]) =>
     first.some(({ kind, lookupKey }) => lookupKey !== undefined && kinds.includes(kind));
@@ -113,7 +114,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     leadsTo: ["completed", "continue_method", "choose_second_factor", "required_action"],
     limits: method.sendsTo === undefined ? ["login"] : ["code_send", "login"],
     isOffered: (context) =>
-      enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
+      methodsPlaying(partAt(context), [method], context.tenant).length > 0 &&
+      among(context).includes(method.kind),
     nodes: (context) => method.loginNodes(context.tenant, stageOf(context, method)),
     take: async (attempt) => {
       const { tenant, step, state } = attempt;
@@ -312,7 +314,7 @@ function identify(
   const methods = tenant.settings.enumerationSafe
     ? undefined
     : [
-        ...ownMethods(enabledMethods(first, tenant), candidate),
+        ...ownMethods(methodsPlaying("first", first, tenant), candidate),
         ...(candidate !== undefined && loginTarget(candidate.identity, typed.value) !== undefined
           ? challenges.offered(tenant, "login")
           : []),
@@ -362,6 +364,11 @@ function enteredAt(
 /** Whether a method finds out by itself who signs in. */
 function needsNoName({ credential, lookupKey }: LoginMethod): boolean {
   return credential === undefined || lookupKey !== undefined;
+}
+
+/** The part that a method plays where a login stands. */
+function partAt({ state }: Context<InMethod>): "first" | "second" {
+  return firstFactorOf(state) === undefined ? "first" : "second";
 }
 
 /** Where in a login the nodes of a method are drawn. */

@@ -3,7 +3,7 @@ import { traitNodes } from "../../form/trait-nodes.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import { enabledMethods, type RegistrationMethod, type RegistrationStage } from "../../method/method.ts";
+import { methodsPlaying, type RegistrationMethod, type RegistrationStage } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -62,7 +62,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           leadsTo: ["completed", "continue_method", "enter_code"],
           limits: ["registration", "registration_sending", "code_send"],
           isOffered: (context) =>
-            enabledMethods([method], context.tenant).length > 0 &&
+            methodsPlaying("first", [method], context.tenant).length > 0 &&
             (isUnderWay?.(context, method.kind) ?? true),
           nodes: (context) => method.registrationNodes(context.tenant, stageOf(context)),
           take: (attempt) => signUp.takeMethod(attempt, method),
@@ -80,7 +80,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     sendLink: sendStep("link"),
   };
   const offers = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
-    const own = enabledMethods(methods, tenant).map(({ kind }) => ({ kind }));
+    const own = methodsPlaying("first", methods, tenant).map(({ kind }) => ({ kind }));
     return { offers: [...own, ...challenges.offers(tenant, "registration")] };
   };
   const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });

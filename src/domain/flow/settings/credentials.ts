@@ -6,7 +6,7 @@ import type { StepRejected } from "../../form/rejection.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
-import { enabledMethods, type LoginMethod } from "../../method/method.ts";
+import { type LoginMethod, methodsPlaying } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/factor-messages.ts";
@@ -85,7 +85,7 @@ export class CredentialSettings {
 
   /** Whether the owner can choose if logins ask for a credential beside another proof. */
   hasChoice(tenant: Tenant, { kind }: Credential): boolean {
-    return enabledMethods(this.#deps.logins, tenant).some(
+    return methodsPlaying("second", this.#deps.logins, tenant).some(
       ({ credential, factor }) => credential === kind && factor === "either",
     );
   }

@@ -418,6 +418,18 @@ describe("after a recovery", () => {
     });
   });
 
+  test("the way on is a login where there is no secret to set", async () => {
+    const { password: usual } = someSettings();
+    const tenant = { password: { ...usual, enabled: false } };
+    const { form, submit } = await settings({ state, purpose: recovered, tenant });
+    expect(await form()).toMatchObject({
+      texts: ["Set up a new way to sign in", expect.any(String)],
+      messages: [expect.stringContaining("recovered"), expect.stringContaining("Sign in with a code")],
+      nodes: [expect.stringContaining("signIn")],
+    });
+    await expect(submit("password", { password })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+  });
+
   test("only the steps that set a new secret are on offer", async () => {
     const two = new SecretInTwoSteps();
     const none = Object.assign(new SecretInTwoSteps(), {

@@ -91,7 +91,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     Object.fromEntries(
       methods.flatMap((method) =>
         Object.entries(method.settingsSteps)
-          .filter(([, step]) => base !== "set_new_secret" || step.setsNewSecret)
+          .filter(([, step]) => base !== "set_new_secret" || step.setsNewSecret !== undefined)
           .filter(() => base !== "create_passkey" || method.offerAfterLogin !== undefined)
           .map(([name, step]) => [name, secretStep(base, method, step, isUnderWay)]),
       ),
@@ -106,7 +106,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     needs: needsOf.credential,
     isOffered: (context) =>
-      enabledMethods([method], context.tenant).length > 0 && isUnderWay(context, method.kind),
+      enabledMethods([method], context.tenant).length > 0 &&
+      (base === "change_settings" || step.setsNewSecret?.(context.tenant) === true) &&
+      isUnderWay(context, method.kind),
     nodes: (context) => {
       const stage = stageOf(context, method);
       if (context.state.at !== "change_settings") return step.nodes(stage);
@@ -145,6 +147,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
+  const newSecrets = (tenant: Tenant) => offersOf(tenant, (step) => step.setsNewSecret?.(tenant) === true);
+  const canSetSecret = (tenant: Tenant) => newSecrets(tenant).length > 0;
   const offersIn = (context: ContextOf<SettingsTypes>) =>
     enabledMethods(methods, context.tenant)
       .filter(({ settingsSteps }) => Object.keys(settingsSteps).length > 0)
@@ -287,12 +291,12 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     // Security rule (SR-FACTOR-3): what follows a recovery is a new secret, and nothing else before it.
     set_new_secret: {
       stage: "set_new_secret",
-      facts: ({ tenant }) => ({ offers: offersOf(tenant, (step) => step.setsNewSecret === true) }),
-      texts: () => ({
-        title: headings.newSecretTitle(),
-        subtitle: headings.newSecretHelp(),
-        messages: [texts.recoverySucceeded()],
+      facts: ({ tenant }) => ({ offers: newSecrets(tenant) }),
+      texts: ({ tenant }) => ({
+        ...newSecretTexts(tenant),
+        messages: [texts.recoverySucceeded(), ...(canSetSecret(tenant) ? [] : [headings.noSecret()])],
       }),
+      nodes: ({ tenant }) => (canSetSecret(tenant) ? [] : signInNodes(tenant)),
       steps: {
         ...secretSteps<State<"set_new_secret">>("set_new_secret"),
         resume: resume({ leadsTo: ["completed", "continue_new_secret"] }),
@@ -362,7 +366,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     continue_new_secret: {
       stage: "set_new_secret",
       facts: (context) => ({ offers: underWay(context) }),
-      texts: () => ({ title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }),
+      texts: ({ tenant }) => newSecretTexts(tenant),
       steps: continuedSteps<State<"continue_new_secret">>("set_new_secret"),
     },
     enter_code: challengeStates<SettingsTypes>({
@@ -503,6 +507,19 @@ function profileNodes(
   const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
   const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
   return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
+}
+
+/** The headings where a new secret is set. */
+function newSecretTexts({ settings }: Tenant) {
+  const title = settings.password.enabled ? headings.newSecretTitle() : headings.newWayTitle();
+  return { title, subtitle: headings.newSecretHelp() };
+}
+
+/** The link to the page where people sign in. */
+function signInNodes({ settings }: Tenant): readonly Node[] {
+  const { login: url } = settings.uiUrls;
+  if (url === undefined) return [];
+  return [{ name: "signIn", label: headings.signInLink(), messages: [], element: { kind: "anchor", url } }];
 }
 
 /** Where in the settings the nodes of a method are drawn. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { TestClock } from "../../../../test/support/clock.ts";
 import { KnowsSecret } from "../../../../test/support/methods.ts";
 import { aCredential, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
@@ -111,4 +111,78 @@ test("a first proof is kept with the time at which it was given", () => {
   const proof = { kind: "code", purpose: "recovery", assuranceLevel: "aal1" };
   expect(firstFactor).toEqual({ ...proof, completedAt: clock.now().toISOString(), methods: ["second"] });
   expect(shownFirst(firstFactor)).toEqual({ ...proof, completedAt: clock.now() });
+});
+
+// Security rule (SR-SMS-4): two text messages are one kind of proof, and one is worth what its method says.
+describe("a second factor by text message (SR-SMS-4)", () => {
+  const kinds = { password: "password", sms: "sms", app: "totp", spare: "backup_code" } as const;
+  const named = (kind: keyof typeof kinds, factor: LoginMethod["factor"]) =>
+    Object.assign(new KnowsSecret(kind, factor), { credential: kinds[kind] as "password" });
+  const sms = Object.assign(named("sms", "second"), {
+    sentBy: "sms" as const,
+    assuranceLevel: () => "aal1" as const,
+  });
+  const methods = [named("password", "first"), named("app", "second"), sms, named("spare", "second")];
+  const own = {
+    password: aCredential({ kind: kinds.password, isSecondFactor: false }),
+    sms: aCredential({ kind: kinds.sms }),
+    app: aCredential({ kind: kinds.app }),
+    spare: aCredential({ kind: kinds.spare, isSecondFactor: false }),
+  };
+  const factors = new SecondFactors({ methods, challenges: { offered: () => ["code" as const] }, clock });
+  const byMessage = { authentication: { ...weak.authentication, sentBy: "sms" } } as const;
+  const phone = { kind: "phone", value: "+491712345678", path: "phone", verifiedAt: noon } as const;
+  const mail = { kind: "email", value: "ada@example.com", path: "email", verifiedAt: noon } as const;
+  const reached = (...verifiableAddresses: readonly (typeof phone | typeof mail)[]) =>
+    anIdentity({ verifiableAddresses });
+
+  test("is wanted beside another kind of proof, and not beside a text message", () => {
+    expect(factors.requiredBeside(tenant, weak, [own.sms])).toEqual(["sms"]);
+    expect(factors.requiredBeside(tenant, byMessage, [own.sms])).toEqual([]);
+    expect(factors.requiredBeside(tenant, byMessage, [own.sms, own.app])).toEqual(["app"]);
+    expect(factors.requiredBeside(tenant, byMessage, [own.sms, own.spare])).toEqual(["spare"]);
+    expect(factors.requiredBeside(tenant, weak, [own.sms, own.app], "demanded")).toEqual(["app"]);
+  });
+
+  test("is the same kind as a text message where nothing else is asked for", () => {
+    expect(factors.isSameKind(tenant, byMessage, [own.sms])).toBe(true);
+    expect(factors.isSameKind(tenant, weak, [own.sms])).toBe(false);
+    expect(factors.isSameKind(tenant, byMessage, [own.sms, own.app])).toBe(false);
+    expect(factors.isSameKind(tenant, byMessage, [own.password])).toBe(false);
+  });
+
+  test("is not what an account begins with that has another way to begin", () => {
+    const comesSecond = (identity: ReturnType<typeof reached>, ...credentials: readonly Credential[]) =>
+      factors.comesSecond(tenant, byMessage, { identity, credentials });
+    expect(comesSecond(reached(phone), own.sms, own.password)).toBe(true);
+    expect(comesSecond(reached(phone, mail), own.sms)).toBe(true);
+    expect(comesSecond(reached(phone), own.sms)).toBe(false);
+    expect(comesSecond(reached(phone), own.password)).toBe(false);
+  });
+
+  // Security rule (SR-FACTOR-7): the weaker second factor does not remove the stronger one.
+  test("is enough to change what protects an account, unless a stronger one is set up (SR-FACTOR-7)", () => {
+    expect(factors.highestLevel(tenant, [own.sms, own.app])).toBe("aal2");
+    for (const credentials of [[own.sms], [own.app], [own.sms, own.spare], []]) {
+      expect(factors.highestLevel(tenant, credentials)).toBeUndefined();
+    }
+    const proof = (kind: string, sentBy?: "sms") =>
+      ({ kind, purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon, sentBy }) as never;
+    const isEnough = (
+      authenticationMethods: readonly never[],
+      credentials: readonly Credential[],
+      assuranceLevel: "aal1" | "aal2" = "aal1",
+    ) => {
+      const owner = { identity: reached(mail), credentials };
+      return factors.isEnough(tenant, { assuranceLevel, authenticationMethods }, owner);
+    };
+    expect(isEnough([proof("password")], [own.password])).toBe(true);
+    expect(isEnough([proof("password")], [own.password, own.sms])).toBe(false);
+    expect(isEnough([proof("password"), proof("sms", "sms")], [own.password, own.sms])).toBe(true);
+    expect(isEnough([proof("sms", "sms")], [own.password, own.sms])).toBe(false);
+    expect(isEnough([proof("password"), proof("sms", "sms")], [own.password, own.sms, own.app])).toBe(false);
+    expect(isEnough([proof("password")], [own.password, own.sms, own.app], "aal2")).toBe(true);
+    // The account was begun by a text message, and has another way to begin.
+    expect(isEnough([proof("code", "sms")], [own.password, own.sms])).toBe(false);
+  });
 });

@@ -3,10 +3,10 @@ import type { AddressKind, Credential, Identity } from "../../identity/identity.
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../../kinds.ts";
 import {
   type Authentication,
-  enabledMethods,
   type FlowBinding,
   isWayIn,
   type LoginMethod,
+  methodsPlaying,
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type {
@@ -149,14 +149,14 @@ export class SecondFactors {
     const { methods, challenges } = this.#deps;
     const isReached = verifiedAddresses(identity).some(({ kind }) => reaches(kind));
     const isSent = isReached && challenges.offered(tenant, "login").length > 0;
-    const first = enabledMethods(methods, tenant).filter(({ factor }) => factor !== "second");
+    const first = methodsPlaying("first", methods, tenant);
     return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
   }
 
   /** The methods that can be second and that the account has a credential of. */
   #ownSecond(tenant: Tenant, credentials: readonly Credential[]): readonly LoginMethod[] {
-    return enabledMethods(this.#deps.methods, tenant).filter(
-      ({ factor, credential }) => factor !== "first" && credentials.some(({ kind }) => kind === credential),
+    return methodsPlaying("second", this.#deps.methods, tenant).filter(({ credential }) =>
+      credentials.some(({ kind }) => kind === credential),
     );
   }
 
@@ -171,9 +171,10 @@ export class SecondFactors {
     return !isLeftOut && this.isEnrolled(tenant, credentials);
   }
 
-  /** Whether a credential of this kind can be a second factor that is asked for. */
-  canBeSecond(kind: CredentialKind): boolean {
-    return this.#deps.methods.some(
+  /** Whether a credential of this kind can be a second factor that is asked for. Without a tenant: at any. */
+  canBeSecond(kind: CredentialKind, tenant?: Tenant): boolean {
+    const { methods } = this.#deps;
+    return (tenant === undefined ? methods : methodsPlaying("second", methods, tenant)).some(
       ({ credential, factor, isSpare }) => credential === kind && factor !== "first" && isSpare !== true,
     );
   }

@@ -13,7 +13,13 @@ import type { LoginAttempt, LoginCandidate, SecretAttempt } from "../method.ts";
 import { PasskeyMethod } from "./passkey-method.ts";
 
 const passkey: PasskeySettings = {
-  ...{ enabled: true, rpId: "example.com", rpName: "Example", userVerification: "preferred" as const },
+  ...{
+    enabled: true,
+    rpId: "example.com",
+    rpName: "Example",
+    userVerification: "preferred",
+    useAs: "either" as const,
+  },
   ...{ origins: ["https://id.example.com"], relatedOrigins: [], appleApps: [], androidApps: [] },
   offerAfterLogin: true,
 };

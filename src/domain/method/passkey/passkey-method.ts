@@ -18,6 +18,7 @@ import type {
   LoginProved,
   LoginRefused,
   LoginStage,
+  MethodFactor,
   MethodMemory,
   OfferingLogin,
   RegistrationMethod,
@@ -67,6 +68,10 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   isEnabled({ settings }: Tenant): boolean {
     return settings.passkey.enabled;
+  }
+
+  useAs({ settings }: Tenant): MethodFactor {
+    return settings.passkey.useAs;
   }
 
   lookupKey(field: (name: string) => unknown): string {
@@ -181,6 +186,9 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   readonly settingsSteps = {
     passkey: {
+      // In the place of a password, where there is none.
+      setsNewSecret: ({ settings }: Tenant) =>
+        !settings.password.enabled && settings.passkey.useAs !== "second",
       nodes: (stage: SettingsStage) => this.#settingsNodes(stage),
       take: (attempt: SecretAttempt) => this.#add(attempt),
     },
@@ -227,9 +235,11 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
   async #add(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
     const made = await this.#make(attempt);
     if ("kind" in made) return made;
-    const { step, credentials, place } = attempt;
+    const { tenant, step, credentials, place } = attempt;
     const label = String(step.fields.label ?? "").trim();
-    const isSecondFactor = ownPasskeys(credentials).some((own) => own.isSecondFactor);
+    // What is good for nothing else is made to be asked for.
+    const isSecondFactor =
+      this.useAs(tenant) === "second" || ownPasskeys(credentials).some((own) => own.isSecondFactor);
     return {
       kind: "changed",
       credential: { ...made.credential, label, isSecondFactor },
@@ -285,7 +295,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
    * The passkey that another system has seen. Nobody vouches for its facts, as for those of one that is made here; a login shows
    * by itself whether it is backed up and what its counter is.
    *
-   * Security rule (SR-PASSKEY-11): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
+   * Security rule (SR-PASSKEY-13): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
    * that is offered, in its only encoding, of a length that is not broken.
    */
   async importCredential(

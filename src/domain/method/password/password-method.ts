@@ -49,6 +49,10 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     this.#breaches = breaches;
   }
 
+  isEnabled({ settings }: Tenant): boolean {
+    return settings.password.enabled;
+  }
+
   loginNodes(tenant: Tenant): readonly Node[] {
     return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
   }
@@ -97,7 +101,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
 
   readonly settingsSteps = {
     password: {
-      setsNewSecret: true,
+      setsNewSecret: () => true,
       nodes: ({ tenant }: SettingsStage) => [
         passwordNode(tenant, "new-password"),
         button("password", texts.saveLabel()),

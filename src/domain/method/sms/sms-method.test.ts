@@ -91,6 +91,20 @@ describe("a code by text message (SR-SMS-1)", () => {
   });
 });
 
+// Security rule (SR-SMS-2): what costs money waits for a fresh login, also where a code was sent before.
+test("nothing is sent for an old session, and none is remembered as sent (SR-SMS-2)", async () => {
+  const { memory } = sentBy(await setUp({ phoneNumber: numbers.own }));
+  clock.advance(60_000);
+  for (const asked of [
+    await setUp({ phoneNumber: numbers.own }, { isFresh: false }),
+    await setUp({ resend: true }, { isFresh: false, memory }),
+  ]) {
+    if (asked.kind !== "continues") throw new Error(`it was ${asked.kind}`);
+    expect(asked.sends).toBeUndefined();
+    expect(Object.keys(asked.memory)).toEqual(["number"]);
+  }
+});
+
 // Security rule (SR-SMS-4): it is worth two factors only where the configuration says so.
 test("a code by text message is worth what the configuration says (SR-SMS-4)", () => {
   const counting = {

@@ -187,7 +187,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
     if (number === undefined) return wrongNumber(step);
     const kept = { number: this.#seal(number) };
     // Security rule (SR-SMS-2): a session that somebody found open or stole sends nothing to a number.
-    if (!isFresh && sent === undefined) return { kind: "continues", memory: kept };
+    if (!isFresh && this.#sends(step, sent)) return { kind: "continues", memory: kept };
     if (step.fields.resend === true) {
       const tooEarly = this.#tooEarly(sent);
       if (tooEarly !== undefined) return tooEarly;
