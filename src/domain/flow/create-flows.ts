@@ -16,6 +16,7 @@ import { WrongCodeNotices } from "./challenge/wrong-codes.ts";
 import { AccountClaims } from "./claim/account-claims.ts";
 import { AccountDisowning } from "./claim/account-disowning.ts";
 import { LoginCompletions } from "./login/complete.ts";
+import { LoginExplanations } from "./login/explanation.ts";
 import { LoginFlows } from "./login/login-flows.ts";
 import { LoginNotices } from "./login/notices.ts";
 import { LoginProofs } from "./login/proofs.ts";
@@ -87,6 +88,7 @@ export function createFlows(parts: FlowParts) {
   const proofs = new LoginProofs({ ...deps, completions, notices });
   const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
   const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+  const explanations = new LoginExplanations({ ...deps, methods: methods.login, table: loginRules });
 
   const changes = { ...deps, store: stores.settings };
   const settingsRules = settingsTable({
@@ -127,6 +129,7 @@ export function createFlows(parts: FlowParts) {
     ...kinds,
     any: new AnyFlows({ ...deps, kinds }),
     operator: new OperatorFlows(deps),
+    explanations,
     answers,
     tables: {
       login: loginRules,

@@ -1,5 +1,6 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
+import type { MethodKind } from "../../kinds.ts";
 import { isWayIn, type LoginMethod } from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
@@ -54,4 +55,16 @@ export function toShow(
     ...(level && { stepsUpTo: level }),
     ...(demanded.size > 0 && { demanded: [...demanded] }),
   };
+}
+
+/** The methods that a login of an account with these credentials can come to. `second`: those that it may ask for second. */
+export function reachableMethods<Method extends Pick<LoginMethod, "kind" | "factor" | "credential">>(
+  methods: readonly Method[],
+  credentials: readonly Credential[],
+  second: readonly MethodKind[],
+): readonly Method[] {
+  const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
+  return methods.filter(({ kind, factor, credential }) =>
+    factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
+  );
 }

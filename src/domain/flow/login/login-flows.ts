@@ -29,7 +29,7 @@ import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
-import { toShow } from "./demands.ts";
+import { reachableMethods, toShow } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
 import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
@@ -117,10 +117,7 @@ export class LoginFlows {
     const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
     const given = { authentication, by: first?.kind };
     const second = secondFactors.requiredBeside(tenant, given, credentials, true);
-    const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
-    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
-      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
-    );
+    const reachable = reachableMethods(enabledMethods(methods, tenant), credentials, second);
     const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
     const { stepsUpTo, demanded = [] } = wanted;
     const able = reachable.filter(

@@ -11,7 +11,8 @@ import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { toTimestamp } from "./common.ts";
 import { methodKinds } from "./method.ts";
 
-const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
+/** The levels of assurance as the contract names them. */
+export const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
   aal1: ProtoAssuranceLevel.AAL1,
   aal2: ProtoAssuranceLevel.AAL2,
 };
