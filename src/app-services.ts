@@ -69,7 +69,10 @@ const bindings = [
   bind(SessionContract, (parts) => new SessionService(parts)),
   bind(SessionFeedContract, () => new SessionFeedService()),
   bind(SessionAdminContract, (parts) => new SessionAdminService(parts)),
-  bind(IdentityContract, (parts) => new IdentityService({ ...parts, operatorFlows: parts.flows.operator })),
+  bind(IdentityContract, (parts) => {
+    const { operator: operatorFlows, explanations } = parts.flows;
+    return new IdentityService({ ...parts, operatorFlows, explanations });
+  }),
   bind(InvitationContract, (parts) => new InvitationService(parts)),
   bind(IdentitySchemaContract, (parts) => new IdentitySchemaService(parts)),
   bind(CourierContract, (parts) => new CourierService(parts)),

@@ -61,7 +61,12 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
   test("is refused with a policy for second factors that nobody can meet", () => {
     const policy = { ...elsewhere, SECOND_FACTOR_POLICY: "required", TOTP_ENABLED: "false" };
     expect(refusal(policy)).toBe("");
-    for (const without of [noPasskey, { PASSKEY_USE_AS: "first" }, { PUBLIC_URL: "http://127.0.0.1:4433" }]) {
+    const lacking: readonly Record<string, string>[] = [
+      noPasskey,
+      { PASSKEY_USE_AS: "first" },
+      { PUBLIC_URL: "http://127.0.0.1:4433" },
+    ];
+    for (const without of lacking) {
       expect(refusal({ ...policy, ...without })).toMatch(/second_factor\.policy.*: cannot be met/);
     }
   });

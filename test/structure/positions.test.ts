@@ -5,7 +5,7 @@ import { services } from "../../src/app-services.ts";
 
 /** What the log of changes tells of. */
 const logged = /^ostiary\.(session\.v1\.Session|identity\.v1\.(Identity|Credential)|access\.v1\.ApiKey)$/;
-const reads = /^(Get|List|LookUp|Check|Watch)/;
+const reads = /^(Get|List|LookUp|Check|Explain|Watch)/;
 /** Methods of the same services that change nothing of these. */
 const others = /^(IssueToken|CreateRecoveryLink|(Batch)?Send(Recovery|Verification)Messages?)$/;
 

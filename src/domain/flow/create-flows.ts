@@ -18,6 +18,7 @@ import { AccountClaims } from "./claim/account-claims.ts";
 import { AccountDisowning } from "./claim/account-disowning.ts";
 import { LoginActions } from "./login/actions.ts";
 import { LoginCompletions } from "./login/complete.ts";
+import { LoginExplanations } from "./login/explanation.ts";
 import { LoginFlows } from "./login/login-flows.ts";
 import { LoginNotices } from "./login/notices.ts";
 import { PendingActions } from "./login/pending-actions.ts";
@@ -111,6 +112,7 @@ export function createFlows(parts: FlowParts) {
     actions,
   });
   const login: LoginFlows = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+  const explanations = new LoginExplanations({ ...deps, methods: methods.login, table: loginRules });
 
   const settingsRules = settingsTable({
     ...deps,
@@ -152,6 +154,7 @@ export function createFlows(parts: FlowParts) {
     ...kinds,
     any: new AnyFlows({ ...deps, kinds }),
     operator: new OperatorFlows(deps),
+    explanations,
     answers,
     tables: {
       login: loginRules,

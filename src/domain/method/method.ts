@@ -162,6 +162,17 @@ export function isWayIn(
   return method.credential === credential.kind && (method.isWayIn?.(credential) ?? true);
 }
 
+/** What the proofs of a method can be worth. */
+export function possibleProofs(
+  method: Pick<LoginMethod, "kind" | "possibleProofs">,
+  tenant: Tenant,
+  factor: "first" | "second",
+  demanded: readonly MethodProperty[],
+): readonly Authentication[] {
+  const usual = { kind: method.kind, assuranceLevel: factor === "first" ? "aal1" : "aal2" } as const;
+  return method.possibleProofs?.(tenant, factor, demanded) ?? [usual];
+}
+
 /** The methods among these that a tenant has switched on. */
 export function enabledMethods<Method extends CredentialMethod>(
   methods: readonly Method[],
@@ -202,6 +213,15 @@ export interface LoginMethod extends CredentialMethod {
   readonly isSpare?: boolean;
   /** What its proofs can have that a session can be asked for. Default: nothing. */
   readonly properties?: readonly MethodProperty[];
+  /**
+   * What its proofs can be worth. Default: one that is first is one factor, one that is second makes two. `demanded` as in
+   * `LoginAttempt`.
+   */
+  possibleProofs?(
+    tenant: Tenant,
+    factor: "first" | "second",
+    demanded: readonly MethodProperty[],
+  ): readonly Authentication[];
   /**
    * The key of the credential that a step shows, of a kind that an identity can have several of; `field` gives the step's
    * fields as they came. Whose credential it is says who signs in, where nobody has said so before. The method finds out

@@ -11,7 +11,13 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { SessionCredential } from "./credential.ts";
 import { assertMeets, type Demand } from "./demands.ts";
 import { extendedExpiry, idleSince, longestOf, type SessionEnd, sessionEnd } from "./lifetime.ts";
-import type { AuthenticatedSession, AuthenticationMethod, NewSession, Session } from "./session.ts";
+import type {
+  AssuranceLevel,
+  AuthenticatedSession,
+  AuthenticationMethod,
+  NewSession,
+  Session,
+} from "./session.ts";
 import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
 
@@ -223,6 +229,11 @@ function wrong(error: DomainError, foreign: boolean): ParsedCredential {
   return { kind: "wrong", foreign, error };
 }
 
+/** The assurance level of a session in which these proofs were given. */
+export function levelOf(proofs: readonly Pick<AuthenticationMethod, "assuranceLevel">[]): AssuranceLevel {
+  return proofs.some(({ assuranceLevel }) => assuranceLevel === "aal2") ? "aal2" : "aal1";
+}
+
 /** Makes the session of a successful login or registration, with a new secret each time (ASVS V7.2.4). */
 export function newSession(
   tokens: Tokens,
@@ -238,7 +249,7 @@ export function newSession(
 ): { readonly session: NewSession; readonly token: Secret } {
   const { at, methods, origin } = login;
   const issued = tokens.issue(login.client === "browser" ? "session_cookie" : "session", tenant.name);
-  const assuranceLevel = methods.some((method) => method.assuranceLevel === "aal2") ? "aal2" : "aal1";
+  const assuranceLevel = levelOf(methods);
   const lifetimeMs = Math.min(
     tenant.settings.session.lifetimeMs,
     longestOf(assuranceLevel, tenant.settings.session),

@@ -6,10 +6,12 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Credential, Identity, IdentityState, RequiredActionKind, RequiredActionTiming } from "./identity_pb.js";
+import type { Credential, Identity, IdentityState, RequiredAction, RequiredActionKind, RequiredActionTiming } from "./identity_pb.js";
 import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { Position } from "../../common/v1/position_pb.js";
 import type { CallError } from "../../error/v1/error_detail_pb.js";
+import type { AssuranceLevel, Demand } from "../../option/v1/demand_pb.js";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 import type { LoginRecord } from "./login_record_pb.js";
 
 /**
@@ -1681,6 +1683,186 @@ export declare type ImportCredentialsResponse = Message<"ostiary.identity.v1.Imp
 export declare const ImportCredentialsResponseSchema: GenMessage<ImportCredentialsResponse>;
 
 /**
+ * ExplainLoginPolicyRequest is the request of ExplainLoginPolicy.
+ *
+ * @generated from message ostiary.identity.v1.ExplainLoginPolicyRequest
+ */
+export declare type ExplainLoginPolicyRequest = Message<"ostiary.identity.v1.ExplainLoginPolicyRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * The kind of client that signs in.
+   *
+   * @generated from field: ostiary.identity.v1.LoginPolicyClient client = 2;
+   */
+  client: LoginPolicyClient;
+
+  /**
+   * What the session has to meet, as in CreateLoginFlow with the purpose LOGIN_PURPOSE_STEP_UP. The login is explained from its
+   * beginning; one that steps up may go on from what the session has shown. Empty: a usual login.
+   *
+   * @generated from field: repeated ostiary.option.v1.Demand demands = 3;
+   */
+  demands: Demand[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ExplainLoginPolicyRequest.
+ * Use `create(ExplainLoginPolicyRequestSchema)` to create a new message.
+ */
+export declare const ExplainLoginPolicyRequestSchema: GenMessage<ExplainLoginPolicyRequest>;
+
+/**
+ * ExplainLoginPolicyResponse is the response of ExplainLoginPolicy.
+ *
+ * @generated from message ostiary.identity.v1.ExplainLoginPolicyResponse
+ */
+export declare type ExplainLoginPolicyResponse = Message<"ostiary.identity.v1.ExplainLoginPolicyResponse"> & {
+  /**
+   * What a login can begin with, in the order in which it is on offer, and what follows. A passkey has an entry with its user
+   * verified and, where that is no duty, one without.
+   *
+   * @generated from field: repeated ostiary.identity.v1.ExplainedProof proofs = 1;
+   */
+  proofs: ExplainedProof[];
+
+  /**
+   * The demand that no login of the identity can meet, as STEP_UP_IMPOSSIBLE names it; empty if there is none.
+   *
+   * @generated from field: string unmet_demand = 2;
+   */
+  unmetDemand: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ExplainLoginPolicyResponse.
+ * Use `create(ExplainLoginPolicyResponseSchema)` to create a new message.
+ */
+export declare const ExplainLoginPolicyResponseSchema: GenMessage<ExplainLoginPolicyResponse>;
+
+/**
+ * ExplainedProof is a proof that a login can be given, and what follows from it.
+ *
+ * @generated from message ostiary.identity.v1.ExplainedProof
+ */
+export declare type ExplainedProof = Message<"ostiary.identity.v1.ExplainedProof"> & {
+  /**
+   * The method.
+   *
+   * @generated from field: ostiary.common.v1.MethodKind method = 1;
+   */
+  method: MethodKind;
+
+  /**
+   * Whether the authenticator has verified its user. Only passkeys do.
+   *
+   * @generated from field: bool user_verified = 2;
+   */
+  userVerified: boolean;
+
+  /**
+   * What follows.
+   *
+   * @generated from field: ostiary.identity.v1.LoginPolicyOutcome outcome = 3;
+   */
+  outcome: LoginPolicyOutcome;
+
+  /**
+   * The rule that says so.
+   *
+   * @generated from field: ostiary.identity.v1.LoginPolicyRule rule = 4;
+   */
+  rule: LoginPolicyRule;
+
+  /**
+   * What the session is worth that begins with it. Unspecified unless the outcome is a session.
+   *
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
+   */
+  assuranceLevel: AssuranceLevel;
+
+  /**
+   * With the outcome SECOND_FACTOR: one of these is shown next.
+   *
+   * @generated from field: repeated ostiary.identity.v1.ExplainedSecondFactor second_factors = 6;
+   */
+  secondFactors: ExplainedSecondFactor[];
+
+  /**
+   * With the outcome SESSION: what is done before that session.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 7;
+   */
+  requiredActions: RequiredAction[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ExplainedProof.
+ * Use `create(ExplainedProofSchema)` to create a new message.
+ */
+export declare const ExplainedProofSchema: GenMessage<ExplainedProof>;
+
+/**
+ * ExplainedSecondFactor is a proof that a login asks for beside the first one.
+ *
+ * @generated from message ostiary.identity.v1.ExplainedSecondFactor
+ */
+export declare type ExplainedSecondFactor = Message<"ostiary.identity.v1.ExplainedSecondFactor"> & {
+  /**
+   * The method.
+   *
+   * @generated from field: ostiary.common.v1.MethodKind method = 1;
+   */
+  method: MethodKind;
+
+  /**
+   * Whether the authenticator has verified its user. Only passkeys do.
+   *
+   * @generated from field: bool user_verified = 2;
+   */
+  userVerified: boolean;
+
+  /**
+   * What follows: a session, or a refusal where a demand is not met.
+   *
+   * @generated from field: ostiary.identity.v1.LoginPolicyOutcome outcome = 3;
+   */
+  outcome: LoginPolicyOutcome;
+
+  /**
+   * The rule that says so.
+   *
+   * @generated from field: ostiary.identity.v1.LoginPolicyRule rule = 4;
+   */
+  rule: LoginPolicyRule;
+
+  /**
+   * What the session is worth that begins with it. Unspecified unless the outcome is a session.
+   *
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
+   */
+  assuranceLevel: AssuranceLevel;
+
+  /**
+   * With the outcome SESSION: what is done before that session.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 6;
+   */
+  requiredActions: RequiredAction[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ExplainedSecondFactor.
+ * Use `create(ExplainedSecondFactorSchema)` to create a new message.
+ */
+export declare const ExplainedSecondFactorSchema: GenMessage<ExplainedSecondFactor>;
+
+/**
  * CheckPasswordRequest is the request of CheckPassword.
  *
  * @generated from message ostiary.identity.v1.CheckPasswordRequest
@@ -2212,6 +2394,168 @@ export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.List
 export declare const ListLoginHistoryResponseSchema: GenMessage<ListLoginHistoryResponse>;
 
 /**
+ * LoginPolicyClient says what kind of client signs in, as ostiary.flow.v1.ClientKind does. That package imports this one.
+ *
+ * @generated from enum ostiary.identity.v1.LoginPolicyClient
+ */
+export enum LoginPolicyClient {
+  /**
+   * Not stated; refused.
+   *
+   * @generated from enum value: LOGIN_POLICY_CLIENT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A web page.
+   *
+   * @generated from enum value: LOGIN_POLICY_CLIENT_BROWSER = 1;
+   */
+  BROWSER = 1,
+
+  /**
+   * An app, or a server on behalf of a person.
+   *
+   * @generated from enum value: LOGIN_POLICY_CLIENT_NATIVE = 2;
+   */
+  NATIVE = 2,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.LoginPolicyClient.
+ */
+export declare const LoginPolicyClientSchema: GenEnum<LoginPolicyClient>;
+
+/**
+ * LoginPolicyOutcome says what follows from a proof.
+ *
+ * @generated from enum ostiary.identity.v1.LoginPolicyOutcome
+ */
+export enum LoginPolicyOutcome {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: LOGIN_POLICY_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A session.
+   *
+   * @generated from enum value: LOGIN_POLICY_OUTCOME_SESSION = 1;
+   */
+  SESSION = 1,
+
+  /**
+   * The question for a second factor.
+   *
+   * @generated from enum value: LOGIN_POLICY_OUTCOME_SECOND_FACTOR = 2;
+   */
+  SECOND_FACTOR = 2,
+
+  /**
+   * No session: the proof is not taken.
+   *
+   * @generated from enum value: LOGIN_POLICY_OUTCOME_REFUSED = 3;
+   */
+  REFUSED = 3,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.LoginPolicyOutcome.
+ */
+export declare const LoginPolicyOutcomeSchema: GenEnum<LoginPolicyOutcome>;
+
+/**
+ * LoginPolicyRule names the rules that say what follows from a proof.
+ *
+ * @generated from enum ostiary.identity.v1.LoginPolicyRule
+ */
+export enum LoginPolicyRule {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing asks for a second factor.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_ONE_FACTOR_ENOUGH = 1;
+   */
+  ONE_FACTOR_ENOUGH = 1,
+
+  /**
+   * The proof is worth two factors: a passkey that has verified its user.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_TWO_FACTORS_IN_ONE = 2;
+   */
+  TWO_FACTORS_IN_ONE = 2,
+
+  /**
+   * The account has a second factor that logins ask for.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_SECOND_FACTOR_ENROLLED = 3;
+   */
+  SECOND_FACTOR_ENROLLED = 3,
+
+  /**
+   * A demand of the request asks for a second factor.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_DEMAND = 4;
+   */
+  DEMAND = 4,
+
+  /**
+   * The configuration asks for a second factor of everybody.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_POLICY_REQUIRED = 5;
+   */
+  POLICY_REQUIRED = 5,
+
+  /**
+   * A passkey that has not verified its user is one factor, and the account begins with another proof.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_PASSKEY_COMES_SECOND = 6;
+   */
+  PASSKEY_COMES_SECOND = 6,
+
+  /**
+   * The identity is inactive.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_ACCOUNT_INACTIVE = 7;
+   */
+  ACCOUNT_INACTIVE = 7,
+
+  /**
+   * The account has no credential of the method that signs in.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_CREDENTIAL_MISSING = 8;
+   */
+  CREDENTIAL_MISSING = 8,
+
+  /**
+   * The account has no verified address to send a code or link to.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_ADDRESS_NOT_VERIFIED = 9;
+   */
+  ADDRESS_NOT_VERIFIED = 9,
+
+  /**
+   * A demand of the request would not be met (STEP_UP_IMPOSSIBLE).
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_DEMAND_NOT_MET = 10;
+   */
+  DEMAND_NOT_MET = 10,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.LoginPolicyRule.
+ */
+export declare const LoginPolicyRuleSchema: GenEnum<LoginPolicyRule>;
+
+/**
  * TotpAlgorithm is the hash function of an authenticator app.
  *
  * @generated from enum ostiary.identity.v1.TotpAlgorithm
@@ -2554,6 +2898,20 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof ImportCredentialsRequestSchema;
     output: typeof ImportCredentialsResponseSchema;
+  },
+  /**
+   * ExplainLoginPolicy says what a login of the identity would need, from this kind of client, and which rule says so. It
+   * asks the code that decides in a login, and nothing is counted, sent or changed.
+   *
+   * Access: API key with `identity:read`.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.ExplainLoginPolicy
+   */
+  explainLoginPolicy: {
+    methodKind: "unary";
+    input: typeof ExplainLoginPolicyRequestSchema;
+    output: typeof ExplainLoginPolicyResponseSchema;
   },
   /**
    * CheckPassword says whether a password is the identity's, without signing it in. Counted like a login from an

@@ -1,8 +1,10 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
-import { isWayIn, type LoginMethod } from "../../method/method.ts";
+import type { MethodKind } from "../../kinds.ts";
+import { enabledMethods, isWayIn, type LoginMethod, methodsPlaying } from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { LoginPurpose } from "./state.ts";
 
 /**
@@ -58,4 +60,45 @@ export function toShow<Method extends Pick<LoginMethod, "factor" | "credential" 
     ...(demanded.size > 0 && { demanded: [...demanded] }),
     ...(doesActions && { doesActions }),
   };
+}
+
+/**
+ * What a login must show to meet the demands, and the methods that it can come to. `second`: those that it may ask for second. Throws
+ * as `toShow`.
+ */
+export function reach(
+  tenant: Tenant,
+  methods: readonly LoginMethod[],
+  { identity, credentials }: { readonly identity: Identity; readonly credentials: readonly Credential[] },
+  asked: readonly Demand[],
+  second: readonly MethodKind[],
+) {
+  const reachable = reachableMethods(enabledMethods(methods, tenant), credentials, second);
+  const plays = (part: "first" | "second") => methodsPlaying(part, reachable, tenant);
+  const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
+  const demands = [...asked];
+  // Nothing of the account comes second: one proof has to be worth two.
+  if (demands.some(isForAal2) && !plays("second").some(({ credential }) => has.has(credential))) {
+    demands.push({ kind: "method_property", property: "user_verified" });
+  }
+  const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
+    plays("first").includes(method) ? isWayIn(method, credential) : method.credential === credential.kind,
+  );
+  return { reachable, wanted };
+}
+
+function isForAal2(demand: Demand): boolean {
+  return demand.kind === "assurance_level" && demand.level === "aal2";
+}
+
+/** The methods that a login of an account with these credentials can come to. */
+function reachableMethods<Method extends Pick<LoginMethod, "kind" | "factor" | "credential">>(
+  methods: readonly Method[],
+  credentials: readonly Credential[],
+  second: readonly MethodKind[],
+): readonly Method[] {
+  const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
+  return methods.filter(({ kind, factor, credential }) =>
+    factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
+  );
 }

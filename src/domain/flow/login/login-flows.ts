@@ -10,14 +10,7 @@ import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import {
-  enabledMethods,
-  isWayIn,
-  type LoginCandidate,
-  type LoginMethod,
-  methodsPlaying,
-  stepOf,
-} from "../../method/method.ts";
+import { type LoginCandidate, type LoginMethod, methodsPlaying, stepOf } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -36,7 +29,7 @@ import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
-import { toShow } from "./demands.ts";
+import { reach } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
 import {
   type ActionWanted,
@@ -132,26 +125,15 @@ export class LoginFlows {
     const authentication = { ...(first ?? { kind: "code" }), assuranceLevel: "aal1" } as const;
     const given = { authentication, by: first?.kind };
     const second = secondFactors.requiredBeside(tenant, given, credentials, "demanded");
-    const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
-    const reachable = enabledMethods(methods, tenant).filter(({ kind, factor, credential }) =>
-      factor === "second" ? second.includes(kind) : factor === "first" || has.has(credential),
-    );
-    const plays = (part: "first" | "second") => methodsPlaying(part, reachable, tenant);
-    const demands = [...(start.demands ?? [])];
-    // Nothing of the account comes second: one proof has to be worth two.
-    if (demands.some(isForAal2) && !plays("second").some(({ credential }) => has.has(credential))) {
-      demands.push({ kind: "method_property", property: "user_verified" });
-    }
-    const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
-      plays("first").includes(method) ? isWayIn(method, credential) : method.credential === credential.kind,
-    );
+    const owner = { identity, credentials };
+    const { reachable, wanted } = reach(tenant, methods, owner, start.demands ?? [], second);
     const { stepsUpTo, demanded = [] } = wanted;
     const able = reachable.filter(
       ({ kind, properties = [] }) =>
         second.includes(kind) && demanded.every((property) => properties.includes(property)),
     );
     const isTooWeak = stepsUpTo === "aal2" && session.assuranceLevel !== "aal2";
-    const isShownFirst = plays("first").some(({ properties = [] }) =>
+    const isShownFirst = methodsPlaying("first", reachable, tenant).some(({ properties = [] }) =>
       demanded.every((property) => properties.includes(property)),
     );
     const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst);
@@ -292,10 +274,6 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
-}
-
-function isForAal2(demand: Demand): boolean {
-  return demand.kind === "assurance_level" && demand.level === "aal2";
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

@@ -5,7 +5,6 @@ import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
 import { placeOf } from "../../identity/notices.ts";
 import type { LoginCandidate, LoginMethod, LoginRefused } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
-import { propertiesOf } from "../../session/demands.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowCaller } from "../shared/flow.ts";
@@ -13,6 +12,7 @@ import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-fact
 import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
+import { decide, unmetDemand } from "./decision.ts";
 import { countedNames } from "./identifier.ts";
 import type { LoginNotices } from "./notices.ts";
 import { comesSecond, proofWorthless } from "./rejections.ts";
@@ -22,7 +22,6 @@ import {
   firstFactorOf,
   type LoginState,
   type LoginTypes,
-  secondFactorWantedBy,
 } from "./state.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
@@ -194,37 +193,29 @@ export class LoginProofs {
     renew: (lost: LoginProof) => Promise<LoginProof | LoginRefused>,
   ): Promise<LoginTypes["Done"] | Moved<LoginState> | (NotAccepted & LoginRefused)> {
     const { purpose } = flow.data;
-    const stepsUp = purpose.kind === "refresh" && purpose.stepsUpTo === "aal2";
     const first = firstFactorOf(state);
     if (given.kind === "proved" && first === undefined) {
       const { secondFactors } = this.#deps;
-      const { credentials } = given.candidate;
-      const wanted = secondFactorWantedBy(purpose);
-      const methods = secondFactors.requiredBeside(tenant, given, credentials, wanted);
-      if (methods.length > 0) {
-        const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods, credentials);
+      const { candidate, authentication } = given;
+      const decision = decide(secondFactors, tenant, given, candidate, purpose);
+      if (decision.kind === "second_factor") {
+        const { methods } = decision;
+        const { credentials, identity } = candidate;
+        const firstFactor = secondFactors.firstFactor(authentication, "sign_in", methods, credentials);
         return {
           kind: "moved",
           state: { at: "choose_second_factor", firstFactor, typed },
           // From here on the flow is that account's: what ends other flows of it ends this one.
-          identityId: given.candidate.identity.id,
+          identityId: identity.id,
           held: given.held,
         };
       }
-      if (secondFactors.comesSecond(tenant, given, given.candidate, wanted)) return comesSecond(given);
+      if (decision.kind === "refused") return comesSecond(given);
     }
     if (given.kind === "proved") {
-      // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor
-      // meanwhile.
       const last = { ...given.authentication, purpose: "sign_in" } as const;
-      const proofs = first === undefined ? [last] : [shownFirst(first), last];
-      if (stepsUp && proofs.every(({ assuranceLevel }) => assuranceLevel !== "aal2")) {
-        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
-      }
-      const shown = proofs.flatMap(propertiesOf);
-      if (demandedBy(purpose).some((property) => !shown.includes(property))) {
-        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
-      }
+      const demand = unmetDemand(purpose, first === undefined ? [last] : [shownFirst(first), last]);
+      if (demand !== undefined) throw domainError("STEP_UP_IMPOSSIBLE", { demand });
     }
     return this.#deps.completions.complete(caller, flow, given, renew);
   }

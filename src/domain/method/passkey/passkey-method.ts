@@ -7,10 +7,12 @@ import type { ImportedPasskey } from "../../identity/imported-credential.ts";
 import { type CredentialId, newId } from "../../ids.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, PasskeyExpectation, PasskeyVerifier } from "../../ports.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
+import type { MethodProperty } from "../../session/session.ts";
+import type { PasskeySettings, Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/factor-messages.ts";
 import type { UserMessage } from "../../user-message/user-messages.ts";
 import type {
+  Authentication,
   FlowBinding,
   ImportMethod,
   LoginAttempt,
@@ -74,6 +76,16 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     return settings.passkey.useAs;
   }
 
+  possibleProofs(
+    { settings: { passkey } }: Tenant,
+    factor: "first" | "second",
+    demanded: readonly MethodProperty[],
+  ): readonly Authentication[] {
+    const verified = worthOf(factor, true);
+    const isVerified = mustVerify(passkey, demanded);
+    return isVerified ? [verified] : [verified, worthOf(factor, false)];
+  }
+
   lookupKey(field: (name: string) => unknown): string {
     return credentialIdOf(field("response"));
   }
@@ -120,8 +132,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const stored = candidate?.identity.state === "active" ? candidate.credential : undefined;
     const own = stored?.lookupKey === assertion.id ? stored : undefined;
     const key = own && keyOf(own);
-    const mustVerifyUser = demanded.includes("user_verified");
-    const expected = this.#expected(tenant, binding, "get", mustVerifyUser);
+    const expected = this.#expected(tenant, binding, "get", mustVerify(tenant.settings.passkey, demanded));
     const shown = await this.#deps.passkeys.verifyAssertion(assertion, expected, key?.publicKey);
     if (isNobodys)
       return { ...refused(), unknownPasskey: { rpId: expected.rpId, credentialId: assertion.id } };
@@ -139,13 +150,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     return {
       kind: "proved",
       candidate,
-      authentication: {
-        kind: "passkey",
-        // Security rule (SR-PASSKEY-5): possession alone is one factor; with the user verified by this very assertion it is two.
-        assuranceLevel: userVerified || factor === "second" ? "aal2" : "aal1",
-        userVerified,
-        credentialId: own.id,
-      },
+      authentication: { ...worthOf(factor, userVerified), credentialId: own.id },
       replacement: {
         secret: secretOf({ ...key, counter }),
         facts: { ...own.facts, synced: isSynced },
@@ -271,7 +276,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (attestation === undefined) return notMade();
     // Security rule (SR-PASSKEY-9): a user who is not there is let pass where a browser may make passkeys by itself, and nowhere else.
     const asked = {
-      ...this.#expected(tenant, binding, "create", false),
+      ...this.#expected(tenant, binding, "create", mustVerify(tenant.settings.passkey, [])),
       isConditional: isConditional(memory),
     };
     const made = await this.#deps.passkeys.verifyAttestation(attestation, asked);
@@ -360,13 +365,24 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
       isChallenge: (challenge) => this.#deps.challenges.matches(challenge, context),
       rpId: passkey.rpId,
       origins: passkey.origins,
-      mustVerifyUser: mustVerifyUser || passkey.userVerification === "required",
+      mustVerifyUser,
     };
   }
 }
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64url");
+}
+
+/** Whether a passkey counts only with its user verified. */
+function mustVerify({ userVerification }: PasskeySettings, demanded: readonly MethodProperty[]): boolean {
+  return userVerification === "required" || demanded.includes("user_verified");
+}
+
+/** Security rule (SR-PASSKEY-5): possession alone is one factor; with the user verified by this very assertion it is two. */
+function worthOf(factor: "first" | "second", userVerified: boolean) {
+  const assuranceLevel = userVerified || factor === "second" ? "aal2" : "aal1";
+  return { kind: "passkey", assuranceLevel, userVerified } as const;
 }
 
 function contextOf({ flowDigest, revision }: FlowBinding, ceremony: Ceremony) {

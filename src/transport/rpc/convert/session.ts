@@ -13,7 +13,8 @@ import { toTimestamp } from "./common.ts";
 import { methodKinds } from "./method.ts";
 import { toPendingActions } from "./required-action.ts";
 
-const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
+/** The levels of assurance as the contract names them. */
+export const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
   aal1: ProtoAssuranceLevel.AAL1,
   aal2: ProtoAssuranceLevel.AAL2,
 };

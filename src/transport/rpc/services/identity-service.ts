@@ -19,6 +19,7 @@ import {
   type DeactivateIdentityRequest,
   type DeleteCredentialRequest,
   type DeleteIdentityRequest,
+  type ExplainLoginPolicyRequest,
   type GetIdentityRequest,
   type ImportCredentialsRequest,
   type ListCredentialsRequest,
@@ -37,6 +38,7 @@ import {
   type VerifyAddressRequest,
 } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
+import type { LoginExplanations } from "../../../domain/flow/login/explanation.ts";
 import type { OperatorFlows, SentLink } from "../../../domain/flow/operator/operator-flows.ts";
 import type { OperatorSends } from "../../../domain/flow/operator/operator-sends.ts";
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
@@ -52,6 +54,7 @@ import { Secret } from "../../../domain/secret.ts";
 import { type Call, callOf } from "../call.ts";
 import { toCallError } from "../convert/call-error.ts";
 import { fromExpiration, fromStruct, fromTimestamp, refuseUnserved, toTimestamp } from "../convert/common.ts";
+import { fromDemands } from "../convert/demand.ts";
 import {
   fromIdentityState,
   fromIdentityView,
@@ -60,6 +63,7 @@ import {
   toIdentity,
 } from "../convert/identity.ts";
 import { fromImported } from "../convert/imported-credential.ts";
+import { fromLoginPolicyClient, toExplanation } from "../convert/login-explanation.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { fromNewAction } from "../convert/required-action.ts";
 import { fromValue } from "../convert/value.ts";
@@ -75,6 +79,7 @@ interface Deps {
   readonly operatorActions: OperatorActions;
   readonly logins: LoginHistory;
   readonly passwordChecks: PasswordChecks;
+  readonly explanations: LoginExplanations;
   readonly idempotency: IdempotencyRunner;
 }
 
@@ -259,6 +264,16 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const change = { id: idOf(request), imported: fromImported(request, ""), keepSessions };
     const credentials = await this.#deps.credentials.import(tenant, origin, change);
     return { credentials: credentials.map(toCredential) };
+  }
+
+  async explainLoginPolicy(request: ExplainLoginPolicyRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    const login = {
+      id: idOf(request),
+      client: fromLoginPolicyClient(request.client),
+      demands: fromDemands(request.demands),
+    };
+    return toExplanation(await this.#deps.explanations.explain(tenant, login));
   }
 
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
