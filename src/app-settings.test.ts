@@ -26,8 +26,8 @@ describe("the settings of the tenant", () => {
 
   test("are those of the configuration, in milliseconds", () => {
     expect(settingsOf({})).toEqual({
-      publicUrl: "http://127.0.0.1:4433",
-      allowedOrigins: new Set(["http://127.0.0.1:4433"]),
+      publicUrl: "http://localhost:4433",
+      allowedOrigins: new Set(["http://localhost:4433"]),
       nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,
@@ -68,11 +68,10 @@ describe("the settings of the tenant", () => {
       link: { enabledFor: new Set(), lifetimeMs: 600_000 },
       totp: { enabled: true },
       backupCode: { enabled: true, count: 12 },
-      // Browsers make none for an IP address.
       passkey: {
-        ...{ enabled: false, rpId: "127.0.0.1", rpName: "Ostiary", userVerification: "preferred" },
+        ...{ enabled: true, rpId: "localhost", rpName: "Ostiary", userVerification: "preferred" },
         offerAfterLogin: true,
-        ...{ origins: ["http://127.0.0.1:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
+        ...{ origins: ["http://localhost:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
       },
       session: {
         lifetimeMs: 86_400_000,
@@ -124,19 +123,22 @@ describe("the settings of the tenant", () => {
     });
   });
 
+  const external = {
+    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary?sslmode=verify-full",
+    OSTIARY_SECRETS_SEALING: "s".repeat(32),
+  };
+
   test.each([
-    [{}, "http://127.0.0.1:5555"],
-    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://[::1]:5555"],
+    [{}, "http://localhost:5555"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://localhost:5555"],
+    [external, "http://127.0.0.1:5555"],
+    [{ ...external, OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://[::1]:5555"],
     [{ OSTIARY_SERVER_PUBLIC_HOST: "0.0.0.0", OSTIARY_DEV: "true" }, "http://127.0.0.1:5555"],
     [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com/" }, "https://auth.example.com"],
   ])("with %o the public URL is %s", (environment, expected) => {
     expect(settingsOf(environment, 5555).publicUrl).toBe(expected);
   });
 
-  const external = {
-    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary?sslmode=verify-full",
-    OSTIARY_SECRETS_SEALING: "s".repeat(32),
-  };
   const breachCheck = "OSTIARY_TENANT_DEFAULTS_PASSWORD_BREACH_CHECK";
 
   test.each<[string, Record<string, string>, boolean]>([
@@ -245,6 +247,6 @@ describe("the server's own pages", () => {
     const { config } = loadConfig({ environment, flags: {} });
     const settings = toTenantSettings(config, 4433, true);
     expect(settings.uiUrls.login).toBe("https://app.example.com/login");
-    expect(settings.uiUrls.registration).toBe("http://127.0.0.1:4433/ui/registration");
+    expect(settings.uiUrls.registration).toBe("http://localhost:4433/ui/registration");
   });
 });

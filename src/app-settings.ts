@@ -300,12 +300,18 @@ function schemaIdsOf(identity: CompleteConfig["tenantDefaults"]["identity"]) {
   };
 }
 
-/** The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". */
+/**
+ * The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". Where nothing is configured, and
+ * nobody else reaches the listener, it is `localhost`: browsers make no passkeys for an IP address. The listener need not have the IPv6
+ * address of that name: who finds nothing there takes 127.0.0.1 (RFC 8305).
+ */
 function publicUrlOf(config: CompleteConfig, publicPort: number): string {
   const { publicUrl } = config.tenantDefaults;
   if (publicUrl !== "") return new URL(publicUrl).origin;
   const { host, tls } = config.server.public;
-  const name = isWildcardAddress(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const isTrial = config.database.url === undefined && isLoopbackAddress(host);
+  const address = isWildcardAddress(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const name = isTrial ? "localhost" : address;
   return new URL(`${tls === undefined ? "http" : "https"}://${name}:${publicPort}`).origin;
 }
 

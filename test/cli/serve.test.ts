@@ -51,11 +51,22 @@ describe("serve with nothing configured", () => {
     const [, pages = ""] = /Open in a browser: (http\S+)/.exec(output) ?? [];
     expect(pages).toBe(`${urlIn(output, "Public")}/ui/`);
     expect(await (await fetch(pages)).text()).toContain("<title>Ostiary</title>");
+    // A name, because browsers make no passkeys for an address; who comes by the address is led there.
+    expect(pages).toMatch(/^http:\/\/localhost:\d+\/ui\/$/);
+    const byAddress = pages.replace("localhost", "127.0.0.1");
+    const led = await fetch(byAddress, { redirect: "manual" });
+    expect([led.status, led.headers.get("location")]).toEqual([307, pages]);
 
     const [, command = ""] = /(curl .*)$/s.exec(output) ?? [];
     const address = /http:\S+$/.exec(command.trim())?.[0] ?? "";
     expect(address).toContain(urlIn(output, "Public"));
     const headers = { "content-type": "application/json" };
+    const login = await fetch(new URL("/ostiary.flow.v1.LoginService/CreateLoginFlow", byAddress), {
+      method: "POST",
+      headers,
+      body: '{"client":"CLIENT_KIND_NATIVE"}',
+    });
+    expect(JSON.stringify(await login.json())).toContain('"rpId":"localhost"');
     const response = await fetch(address, {
       method: "POST",
       headers,
