@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pagesWanted, toTenantSettings } from "./app-settings.ts";
+import { otherLoopbackAddress, pagesWanted, toTenantSettings } from "./app-settings.ts";
 import { loadConfig } from "./config/load-config.ts";
 
 function settingsOf(environment: Record<string, string>, port = 4433) {
@@ -137,6 +137,17 @@ describe("the settings of the tenant", () => {
     [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com/" }, "https://auth.example.com"],
   ])("with %o the public URL is %s", (environment, expected) => {
     expect(settingsOf(environment, 5555).publicUrl).toBe(expected);
+  });
+
+  test.each([
+    [{}, "::1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "127.0.0.2" }, "::1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "127.0.0.1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "localhost" }, undefined],
+    [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "http://localhost:4433" }, undefined],
+    [external, undefined],
+  ])("with %o the listener has %s as well", (environment, expected) => {
+    expect(otherLoopbackAddress(loadConfig({ environment, flags: {} }).config)).toBe(expected);
   });
 
   const breachCheck = "OSTIARY_TENANT_DEFAULTS_PASSWORD_BREACH_CHECK";

@@ -300,18 +300,29 @@ function schemaIdsOf(identity: CompleteConfig["tenantDefaults"]["identity"]) {
   };
 }
 
+/** Whether nothing is configured, and nobody else reaches the public listener: it is `localhost` then. */
+function isAtLocalhost({ database, server }: CompleteConfig): boolean {
+  return database.url === undefined && isLoopbackAddress(server.public.host);
+}
+
+/** The address that `localhost` has beside that of the public listener, where it is named so. Browsers try the IPv6 address first. */
+export function otherLoopbackAddress(config: CompleteConfig): string | undefined {
+  const { publicUrl } = config.tenantDefaults;
+  const { host } = config.server.public;
+  if (publicUrl !== "" || !isAtLocalhost(config) || !isAddress(host)) return undefined;
+  return host.includes(":") ? "127.0.0.1" : "::1";
+}
+
 /**
- * The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". Where nothing is configured, and
- * nobody else reaches the listener, it is `localhost`: browsers make no passkeys for an IP address. The listener need not have the IPv6
- * address of that name: who finds nothing there takes 127.0.0.1 (RFC 8305).
+ * The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". Where nothing is configured it is
+ * `localhost`: browsers make no passkeys for an IP address.
  */
 function publicUrlOf(config: CompleteConfig, publicPort: number): string {
   const { publicUrl } = config.tenantDefaults;
   if (publicUrl !== "") return new URL(publicUrl).origin;
   const { host, tls } = config.server.public;
-  const isTrial = config.database.url === undefined && isLoopbackAddress(host);
   const address = isWildcardAddress(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
-  const name = isTrial ? "localhost" : address;
+  const name = isAtLocalhost(config) ? "localhost" : address;
   return new URL(`${tls === undefined ? "http" : "https"}://${name}:${publicPort}`).origin;
 }
 
