@@ -27,6 +27,8 @@ interface Served {
   readonly pages: ReadonlyMap<string, HttpHandler> | undefined;
   readonly tracer: CallTracer | undefined;
   readonly clock: Clock;
+  /** Another address of the public listener. */
+  readonly publicBesideHost: string | undefined;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
@@ -58,6 +60,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       ...shared,
       name: "public",
       host: server.public.host,
+      besideHost: served.publicBesideHost,
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),

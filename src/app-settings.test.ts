@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pagesWanted, toTenantSettings } from "./app-settings.ts";
+import { otherLoopbackAddress, pagesWanted, toTenantSettings } from "./app-settings.ts";
 import { loadConfig } from "./config/load-config.ts";
 
 function settingsOf(environment: Record<string, string>, port = 4433) {
@@ -26,8 +26,8 @@ describe("the settings of the tenant", () => {
 
   test("are those of the configuration, in milliseconds", () => {
     expect(settingsOf({})).toEqual({
-      publicUrl: "http://127.0.0.1:4433",
-      allowedOrigins: new Set(["http://127.0.0.1:4433"]),
+      publicUrl: "http://localhost:4433",
+      allowedOrigins: new Set(["http://localhost:4433"]),
       nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,
@@ -73,17 +73,16 @@ describe("the settings of the tenant", () => {
       smsFactor: { enabled: false, countsAsAal2: false },
       // The mailbox sends nothing, so it takes all.
       sms: { countries: undefined, dailyBudget: 1000 },
-      // Browsers make none for an IP address.
       passkey: {
         ...{
-          enabled: false,
-          rpId: "127.0.0.1",
+          enabled: true,
+          rpId: "localhost",
           rpName: "Ostiary",
           userVerification: "preferred",
           useAs: "either",
         },
         offerAfterLogin: true,
-        ...{ origins: ["http://127.0.0.1:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
+        ...{ origins: ["http://localhost:4433"], relatedOrigins: [], appleApps: [], androidApps: [] },
       },
       session: {
         lifetimeMs: 86_400_000,
@@ -136,19 +135,33 @@ describe("the settings of the tenant", () => {
     });
   });
 
+  const external = {
+    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary?sslmode=verify-full",
+    OSTIARY_SECRETS_SEALING: "s".repeat(32),
+  };
+
   test.each([
-    [{}, "http://127.0.0.1:5555"],
-    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://[::1]:5555"],
+    [{}, "http://localhost:5555"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://localhost:5555"],
+    [external, "http://127.0.0.1:5555"],
+    [{ ...external, OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "http://[::1]:5555"],
     [{ OSTIARY_SERVER_PUBLIC_HOST: "0.0.0.0", OSTIARY_DEV: "true" }, "http://127.0.0.1:5555"],
     [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com/" }, "https://auth.example.com"],
   ])("with %o the public URL is %s", (environment, expected) => {
     expect(settingsOf(environment, 5555).publicUrl).toBe(expected);
   });
 
-  const external = {
-    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary?sslmode=verify-full",
-    OSTIARY_SECRETS_SEALING: "s".repeat(32),
-  };
+  test.each([
+    [{}, "::1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "127.0.0.2" }, "::1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "::1" }, "127.0.0.1"],
+    [{ OSTIARY_SERVER_PUBLIC_HOST: "localhost" }, undefined],
+    [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "http://localhost:4433" }, undefined],
+    [external, undefined],
+  ])("with %o the listener has %s as well", (environment, expected) => {
+    expect(otherLoopbackAddress(loadConfig({ environment, flags: {} }).config)).toBe(expected);
+  });
+
   const breachCheck = "OSTIARY_TENANT_DEFAULTS_PASSWORD_BREACH_CHECK";
 
   test.each<[string, Record<string, string>, boolean]>([
@@ -257,6 +270,6 @@ describe("the server's own pages", () => {
     const { config } = loadConfig({ environment, flags: {} });
     const settings = toTenantSettings(config, 4433, true);
     expect(settings.uiUrls.login).toBe("https://app.example.com/login");
-    expect(settings.uiUrls.registration).toBe("http://127.0.0.1:4433/ui/registration");
+    expect(settings.uiUrls.registration).toBe("http://localhost:4433/ui/registration");
   });
 });

@@ -14,6 +14,7 @@ import {
 import { courierModeOf } from "./config/check-courier.ts";
 import { canSetSecret } from "./config/check-methods.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
+import { isAtLocalhost } from "./config/localhost.ts";
 import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
 import {
@@ -347,12 +348,23 @@ function schemaIdsOf(identity: CompleteConfig["tenantDefaults"]["identity"]) {
   };
 }
 
-/** The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". */
+/** The address that `localhost` has beside that of the public listener, where it is named so. Browsers try the IPv6 address first. */
+export function otherLoopbackAddress(config: CompleteConfig): string | undefined {
+  const { host } = config.server.public;
+  if (!isAtLocalhost(config) || !isAddress(host)) return undefined;
+  return host.includes(":") ? "127.0.0.1" : "::1";
+}
+
+/**
+ * The configured URL's origin, or one made from the listener: 127.0.0.1 stands in for "all addresses". Where nothing is configured it is
+ * `localhost`: browsers make no passkeys for an IP address.
+ */
 function publicUrlOf(config: CompleteConfig, publicPort: number): string {
   const { publicUrl } = config.tenantDefaults;
   if (publicUrl !== "") return new URL(publicUrl).origin;
   const { host, tls } = config.server.public;
-  const name = isWildcardAddress(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const address = isWildcardAddress(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const name = isAtLocalhost(config) ? "localhost" : address;
   return new URL(`${tls === undefined ? "http" : "https"}://${name}:${publicPort}`).origin;
 }
 

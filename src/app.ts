@@ -10,7 +10,7 @@ import { createDomain, systemClock } from "./app-domain.ts";
 import { createListeners } from "./app-listeners.ts";
 import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
-import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
+import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
@@ -122,6 +122,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     tracer,
     clock,
     publicRoutes: mailbox?.routes,
+    publicBesideHost: otherLoopbackAddress(config.config),
   });
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));

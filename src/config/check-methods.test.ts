@@ -15,6 +15,7 @@ function refusal(given: Record<string, string>): string {
 }
 
 const elsewhere = { PUBLIC_URL: "https://id.example.com" };
+const address = { PUBLIC_URL: "http://127.0.0.1:4433" };
 const noPassword = { PASSWORD_ENABLED: "false" };
 const noPasskey = { PASSKEY_ENABLED: "false" };
 const secondOnly = { PASSKEY_USE_AS: "second" };
@@ -24,7 +25,10 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
   test.each([
     ["neither passwords nor passkeys nor codes", { ...elsewhere, ...noPassword, ...noPasskey }],
     ["passkeys as second factor alone", { ...elsewhere, ...noPassword, ...secondOnly }],
-    ["passkeys at an IP address, for which browsers make none", { ...noPassword, CODE_LOGIN: "false" }],
+    [
+      "passkeys at an IP address, for which browsers make none",
+      { ...noPassword, ...address, CODE_LOGIN: "false" },
+    ],
     ["codes that do not sign in", { ...noPassword, ...noPasskey, CODE_LOGIN: "false" }],
   ])("is refused where nobody could sign in: %s", (_name, given) => {
     expect(refusal(given)).toMatch(/^ConfigError: tenant_defaults.password.enabled .*: nobody could sign in/);
@@ -34,6 +38,7 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
     ["passwords", elsewhere],
     ["passkeys", { ...elsewhere, ...noPassword }],
     ["codes, in a trial", { ...noPassword }],
+    ["passkeys, in a trial", { ...noPassword, CODE_LOGIN: "false" }],
     ["codes", { ...noPassword, ...noPasskey }],
     ["passwords and passkeys as second factor", { ...elsewhere, ...secondOnly }],
   ])("is taken with %s", (_name, given) => {
@@ -61,11 +66,7 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
   test("is refused with a policy for second factors that nobody can meet", () => {
     const policy = { ...elsewhere, SECOND_FACTOR_POLICY: "required", TOTP_ENABLED: "false" };
     expect(refusal(policy)).toBe("");
-    const lacking: readonly Record<string, string>[] = [
-      noPasskey,
-      { PASSKEY_USE_AS: "first" },
-      { PUBLIC_URL: "http://127.0.0.1:4433" },
-    ];
+    const lacking: readonly Record<string, string>[] = [noPasskey, { PASSKEY_USE_AS: "first" }, address];
     for (const without of lacking) {
       expect(refusal({ ...policy, ...without })).toMatch(/second_factor\.policy.*: cannot be met/);
     }

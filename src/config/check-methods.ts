@@ -3,6 +3,7 @@ import { isAddress } from "../domain/hosts.ts";
 import { rpIdOf } from "../domain/method/passkey/origins.ts";
 import { courierModeOf } from "./check-courier.ts";
 import type { CompleteConfig } from "./complete-config.ts";
+import { isAtLocalhost } from "./localhost.ts";
 import { type Problem, problemIf } from "./problems.ts";
 
 /**
@@ -40,23 +41,22 @@ export function checkMethods(config: CompleteConfig): Problem[] {
   ];
 }
 
-function canSetSecondFactor({ tenantDefaults }: CompleteConfig): boolean {
-  const { totp, smsFactor, passkey } = tenantDefaults;
-  return (
-    totp.enabled || smsFactor.enabled || (makesPasskeys(tenantDefaults) && passkey.useAs !== PasskeyUse.FIRST)
-  );
+function canSetSecondFactor(config: CompleteConfig): boolean {
+  const { totp, smsFactor, passkey } = config.tenantDefaults;
+  return totp.enabled || smsFactor.enabled || (makesPasskeys(config) && passkey.useAs !== PasskeyUse.FIRST);
 }
 
-function makesPasskeys({ passkey, publicUrl }: CompleteConfig["tenantDefaults"]): boolean {
-  // Without a public URL the server is at an IP address, for which browsers make no passkeys.
-  const rpId = rpIdOf(passkey.rpId, publicUrl);
+function makesPasskeys(config: CompleteConfig): boolean {
+  const { passkey, publicUrl } = config.tenantDefaults;
+  // Browsers make none for an IP address, at which a server without a public URL is reached from elsewhere.
+  const rpId = rpIdOf(passkey.rpId, isAtLocalhost(config) ? "http://localhost" : publicUrl);
   return passkey.enabled && rpId !== "" && !isAddress(rpId);
 }
 
 /** Whether there is a secret to set that signs in, as after a recovery. */
-export function canSetSecret({ tenantDefaults }: CompleteConfig): boolean {
-  const { password, passkey } = tenantDefaults;
-  return password.enabled || (makesPasskeys(tenantDefaults) && passkey.useAs !== PasskeyUse.SECOND);
+export function canSetSecret(config: CompleteConfig): boolean {
+  const { password, passkey } = config.tenantDefaults;
+  return password.enabled || (makesPasskeys(config) && passkey.useAs !== PasskeyUse.SECOND);
 }
 
 function isPossible(config: CompleteConfig, flow: "login" | "registration"): boolean {

@@ -76,8 +76,10 @@ describe("passkeys", () => {
 
   test("are off where they are switched off, and where browsers can make none", () => {
     expect(settingsOf({ ...publicUrl, ...keys({ ENABLED: "false" }) }).enabled).toBe(false);
-    expect(settingsOf({}).enabled).toBe(false);
+    expect(settingsOf({ [`${prefix}PUBLIC_URL`]: "http://127.0.0.1:4433" }).enabled).toBe(false);
     expect(settingsOf({ [`${prefix}PUBLIC_URL`]: "http://localhost:4433" }).enabled).toBe(true);
+    // Where nothing is configured.
+    expect(settingsOf({})).toMatchObject({ enabled: true, rpId: "localhost" });
   });
 
   test("are made by the pages and apps that are listed, as they are written", () => {

@@ -40,6 +40,8 @@ export interface TlsMaterial {
 export interface ListenerOptions {
   readonly name: ListenerName;
   readonly host: string;
+  /** Another address with the same port, for a name that stands for both. Left out where the machine does not have it. */
+  readonly besideHost?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
   /** Reads the certificate; called again by `reloadTls`. Unset: cleartext. */
@@ -115,18 +117,38 @@ export function createListener(options: ListenerOptions): Listener {
       else servers.acceptHttp1(socket);
     });
   };
-  const server =
+  const createOne = () =>
     options.tls === undefined
       ? createNetServer({ noDelay: true }, acceptPlain)
       : createTls(options.tls(), options.name, limits, track, servers);
+  const server = createOne();
+  const beside =
+    options.besideHost === undefined ? undefined : { server: createOne(), host: options.besideHost };
+  const both = beside === undefined ? [server] : [server, beside.server];
 
   return {
-    listen: () => listen(server, options.host, options.port),
+    async listen() {
+      const bound = await listen(server, options.host, options.port);
+      if (beside === undefined) return bound;
+      try {
+        await listen(beside.server, beside.host, bound.port);
+      } catch (error) {
+        if (!isWithoutAddress(error)) {
+          server.close();
+          throw error;
+        }
+      }
+      return bound;
+    },
     reloadTls() {
-      if (server instanceof TlsServer && options.tls !== undefined) server.setSecureContext(options.tls());
+      for (const each of both) {
+        if (each instanceof TlsServer && options.tls !== undefined) each.setSecureContext(options.tls());
+      }
     },
     async close(graceMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = Promise.all(
+        both.map((each) => new Promise<void>((resolve) => each.close(() => resolve()))),
+      );
       servers.close();
       shutdown.abort(domainError("SERVER_STOPPING", {}));
       for (const socket of undecided) socket.destroy();
@@ -224,6 +246,12 @@ function listen(server: Server, host: string, port: number): Promise<{ readonly 
       resolve({ port: typeof address === "object" && address !== null ? address.port : port });
     });
   });
+}
+
+/** Whether a machine does not have the address, or no addresses of its kind. */
+function isWithoutAddress(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === "EADDRNOTAVAIL" || cause?.code === "EAFNOSUPPORT";
 }
 
 function explain(cause: NodeJS.ErrnoException, host: string, port: number): Error {

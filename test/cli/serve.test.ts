@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Caller, resultOf } from "../support/caller.ts";
@@ -23,6 +23,9 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === "::1"),
+);
 const freePorts = ["--public-port", "0", "--admin-port", "0"];
 const sealing = { OSTIARY_SECRETS_SEALING: "s".repeat(32) };
 
@@ -37,6 +40,21 @@ function urlIn(output: string, name: string): string {
 }
 
 describe("serve with nothing configured", () => {
+  test.runIf(hasIpv6)(
+    "is not started where another program would get what browsers send to localhost",
+    async () => {
+      const other = createServer().listen(0, "::1");
+      await once(other, "listening");
+      const address = other.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      const server = serve(["--public-port", String(port), "--admin-port", "0"]);
+      const { code, stderr } = await server.finished;
+      expect(code).toBe(1);
+      expect(stderr).toContain(`port ${port} on ::1 (server.public.port, --public-port) is already in use`);
+      other.close();
+    },
+  );
+
   test("says where it is and what to try, serves, and stops cleanly on Ctrl-C", async () => {
     const server = serve();
     const output = await server.output("CreateRegistrationFlow");
@@ -51,11 +69,24 @@ describe("serve with nothing configured", () => {
     const [, pages = ""] = /Open in a browser: (http\S+)/.exec(output) ?? [];
     expect(pages).toBe(`${urlIn(output, "Public")}/ui/`);
     expect(await (await fetch(pages)).text()).toContain("<title>Ostiary</title>");
+    // A name, because browsers make no passkeys for an address; who comes by the address is led there.
+    expect(pages).toMatch(/^http:\/\/localhost:\d+\/ui\/$/);
+    const byAddress = pages.replace("localhost", "127.0.0.1");
+    // Browsers try the other address of that name first.
+    if (hasIpv6) expect((await fetch(pages.replace("localhost", "[::1]"))).status).toBe(200);
+    const led = await fetch(byAddress, { redirect: "manual" });
+    expect([led.status, led.headers.get("location")]).toEqual([307, pages]);
 
     const [, command = ""] = /(curl .*)$/s.exec(output) ?? [];
     const address = /http:\S+$/.exec(command.trim())?.[0] ?? "";
     expect(address).toContain(urlIn(output, "Public"));
     const headers = { "content-type": "application/json" };
+    const login = await fetch(new URL("/ostiary.flow.v1.LoginService/CreateLoginFlow", byAddress), {
+      method: "POST",
+      headers,
+      body: '{"client":"CLIENT_KIND_NATIVE"}',
+    });
+    expect(JSON.stringify(await login.json())).toContain('"rpId":"localhost"');
     const response = await fetch(address, {
       method: "POST",
       headers,

@@ -67,7 +67,7 @@ async function scriptOf(page: string): Promise<string> {
 
 function withOwnAddresses(code: string): string {
   return code
-    .replaceAll("127.0.0.1:4433", new URL(app.localUrl).host)
+    .replaceAll(/(127\.0\.0\.1|localhost):4433/g, new URL(app.localUrl).host)
     .replaceAll("127.0.0.1:4434", new URL(app.adminUrl).host);
 }
 

@@ -60,5 +60,7 @@ export async function startServerProcess(
 }
 
 function urlsIn(output: string): string[] {
-  return [...new Set([...output.matchAll(/http:\/\/127\.0\.0\.1:\d+/g)].map((match) => match[0]))];
+  return [
+    ...new Set([...output.matchAll(/http:\/\/(localhost|127\.0\.0\.1):\d+/g)].map((match) => match[0])),
+  ];
 }

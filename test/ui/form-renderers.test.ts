@@ -5,6 +5,7 @@ import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
 import type { Answer, Asked, DrawnPage } from "./clients/drawn-page.ts";
+import { settled } from "./visitors.ts";
 
 const identifier = {
   name: "identifier",
@@ -116,7 +117,11 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
 
   /** Draws a flow in a page of its own. */
   async function drawIn(
-    { asked = "browser", origin = "https://app.example" }: { asked?: Asked; origin?: string },
+    {
+      asked = "browser",
+      origin = "https://app.example",
+      prepare = async () => undefined,
+    }: { asked?: Asked; origin?: string; prepare?: (page: Page) => Promise<void> },
     first: JsonObject,
     ...answers: Answer[]
   ): Promise<Page> {
@@ -124,6 +129,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     await page.route(`${origin}/`, (route) => route.fulfill({ contentType: "text/html", body }));
     await page.goto(`${origin}/`);
     await page.addScriptTag({ content: script });
+    await prepare(page);
     await page.evaluate(
       ([flow, rest, how]) => {
         // Less exact than DrawnPage: the compiler gives up on JSON that goes through page.evaluate.
@@ -172,6 +178,88 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
           values: { identifier: "ada", "password.password": "secret", "traits.colour": "7" },
         },
       ]);
+  });
+
+  describe("where a passkey can be made", () => {
+    const user = { id: "AAAA", name: "ada", displayName: "Ada" };
+    const options = { challenge: "AAAA", rp: { id: "app.example", name: "A" }, user, pubKeyCredParams: [] };
+    const offer = flow([
+      {
+        ...{ name: "passkey.response", step: "passkey" },
+        passkey: { options, ceremony: "PASSKEY_CEREMONY_CREATE", conditional: true },
+      },
+      button("passkey", "Make a passkey"),
+    ]);
+    const calls = (page: Page) => page.evaluate(() => Reflect.get(window, "calls"));
+
+    /** A browser that makes passkeys, or says no, and records how it was called and what it was told. */
+    const browser = (capable: boolean, makes: boolean) => (page: Page) =>
+      page.evaluate(
+        ([conditionalCreate, isMade]) => {
+          const recorded: unknown[] = [];
+          Reflect.set(window, "calls", recorded);
+          PublicKeyCredential.getClientCapabilities = async () => ({ conditionalCreate });
+          for (const method of ["signalAllAcceptedCredentials", "signalCurrentUserDetails"]) {
+            const value = async (what: object) => recorded.push([method, what]);
+            Object.defineProperty(PublicKeyCredential, method, { value });
+          }
+          const create = async (given: CredentialCreationOptions = {}) => {
+            recorded.push(Reflect.get(given, "mediation") ?? "by hand");
+            if (!isMade) throw new DOMException("no", "NotAllowedError");
+            const [rawId, clientDataJSON, attestationObject] = [1, 2, 3].map(
+              (byte) => Uint8Array.of(byte).buffer,
+            );
+            const response = { clientDataJSON, attestationObject, getTransports: () => ["internal"] };
+            return { id: "AQ", rawId, type: "public-key", response, getClientExtensionResults: () => ({}) };
+          };
+          Object.defineProperty(navigator.credentials, "create", { value: create, configurable: true });
+        },
+        [capable, makes] as const,
+      );
+
+    test("has the browser make it by itself, and sends it with its step", async () => {
+      const page = await drawIn({ prepare: browser(true, true) }, offer, "end");
+      await expect.poll(() => sentBy(page)).toMatchObject([{ step: "passkey" }]);
+      const [{ values = {} } = {}] = await sentBy(page);
+      expect(JSON.parse(values["passkey.response"] ?? "")).toMatchObject({ id: "AQ", type: "public-key" });
+      expect(await calls(page)).toEqual(["conditional"]);
+    });
+
+    test("says nothing where it makes none, and does not have it try again after a no", async () => {
+      const page = await drawIn({ prepare: browser(true, false) }, offer);
+      await expect.poll(() => calls(page)).toEqual(["conditional"]);
+      expect(await page.locator(".ostiary-message").count()).toBe(0);
+      await page.getByRole("button", { name: "Make a passkey" }).click();
+      await appears(page, ".ostiary-message[data-kind='error']");
+      await settled(page);
+      expect(await calls(page)).toEqual(["conditional", "by hand"]);
+      expect(await sentBy(page)).toEqual([]);
+    });
+
+    test("waits for the button where the browser makes none by itself", async () => {
+      const page = await drawIn({ prepare: browser(false, true) }, offer, "end");
+      await settled(page);
+      expect(await calls(page)).toEqual([]);
+      await page.getByRole("button", { name: "Make a passkey" }).click();
+      await expect.poll(() => sentBy(page)).toMatchObject([{ step: "passkey" }]);
+      expect(await calls(page)).toEqual(["by hand"]);
+    });
+
+    test("tells the browser of those that the account has", async () => {
+      const passkeys = { rpId: "app.example", userId: "AAAA", allAcceptedCredentialIds: ["AQ"] };
+      const named = { ...passkeys, name: "ada", displayName: "Ada" };
+      const settings = { changeSettings: { offers: [{ passkey: { accepted: [named] } }] } };
+      const page = await drawIn({ prepare: browser(true, true) }, flow([], settings));
+      await expect
+        .poll(() => calls(page))
+        .toEqual([
+          ["signalAllAcceptedCredentials", passkeys],
+          [
+            "signalCurrentUserDetails",
+            { rpId: "app.example", userId: "AAAA", name: "ada", displayName: "Ada" },
+          ],
+        ]);
+    });
   });
 
   test("ties each label and error to its own field, in whatever letters its name is", async () => {

@@ -726,7 +726,8 @@ export declare const LogSchema: GenMessage<Log>;
 export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings"> & {
   /**
    * Where browsers and clients reach the public listener. Its scheme decides about secure cookies. Empty:
-   * made from `server.public`.
+   * made from `server.public`, with `localhost` where that is on loopback and there is no `database.url`: browsers
+   * make no passkeys for an IP address. The listener has both addresses of that name then, 127.0.0.1 and ::1.
    *
    * @generated from field: string public_url = 1;
    */

@@ -107,7 +107,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 &&
-      (base === "change_settings" || step.setsNewSecret?.(context.tenant) === true) &&
+      (base !== "set_new_secret" || step.setsNewSecret?.(context.tenant) === true) &&
       isUnderWay(context, method.kind),
     nodes: (context) => {
       const stage = stageOf(context, method);

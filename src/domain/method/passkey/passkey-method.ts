@@ -208,7 +208,9 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   /** The first passkey of an account. It is made as an answer to one step, so the options are there from the beginning. */
   offerAfterLogin({ tenant, by, name, credentials }: OfferingLogin): MethodMemory | undefined {
-    const isOffered = tenant.settings.passkey.offerAfterLogin && by === "password";
+    const { offerAfterLogin, useAs } = tenant.settings.passkey;
+    // One that only comes second would be asked for from then on, which its owner has not chosen.
+    const isOffered = offerAfterLogin && useAs !== "second" && by === "password";
     if (!isOffered || ownPasskeys(credentials).length > 0) return undefined;
     return { user: userHandleOf([]), name, conditional: true };
   }
