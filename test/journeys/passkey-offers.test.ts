@@ -331,6 +331,7 @@ describe("no passkey is offered", () => {
   test.each([
     ["it is switched off", { passkey: { offer_after_login: false } }],
     ["passkeys are off", { passkey: { enabled: false } }],
+    ["they only come second", { passkey: { use_as: "second" } }],
   ])("where %s", async (_name, settings) => {
     const other = await startPasskeyApp(settings);
     try {
