@@ -21,6 +21,7 @@ import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { Identities } from "./domain/identity/identities.ts";
+import { OperatorActions } from "./domain/identity/operator-actions.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
@@ -28,6 +29,7 @@ import { Invitations } from "./domain/invitation/invitations.ts";
 import { LastUseRecorder } from "./domain/last-use-recorder.ts";
 import { createMethods } from "./domain/method/create-methods.ts";
 import { CredentialImports } from "./domain/method/credential-imports.ts";
+import { BreachedAtLogin } from "./domain/method/password/breached-at-login.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
 import { createPasswordPolicy } from "./domain/method/password/policy.ts";
@@ -66,6 +68,12 @@ export function createDomain(
   const policy = createPasswordPolicy({
     commonPasswords: createCommonPasswords(),
     breachedPasswords: outbound.breachedPasswords,
+  });
+  const breaches = new BreachedAtLogin({
+    breachedPasswords: outbound.breachedPasswords,
+    identities: storage.identities,
+    logger,
+    clock,
   });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
@@ -120,7 +128,7 @@ export function createDomain(
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
   const methods = createMethods({
-    ...{ hasher, policy, codes, tokens, sealer, clock },
+    ...{ hasher, policy, breaches, codes, tokens, sealer, clock },
     passkeys: createPasskeyVerifier(),
     challenges: createBoundChallenges(() => config.secrets.sealing()),
   });
@@ -160,6 +168,7 @@ export function createDomain(
     outbox,
     clock,
   });
+  const operatorActions = new OperatorActions({ identities: storage.identities, clock });
   const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
   const passwordChecks = new PasswordChecks({
     identities: storage.identities,
@@ -171,6 +180,7 @@ export function createDomain(
   const messages = new Messages({ store: storage.messages, pageTokens, clock });
   return {
     outbound,
+    breaches,
     outbox,
     messages,
     sessions,
@@ -184,6 +194,7 @@ export function createDomain(
     logins,
     identities,
     credentials,
+    operatorActions,
     addressVerifications,
     passwordChecks,
     schemas,

@@ -66,6 +66,8 @@ describe("the settings of the tenant", () => {
         resendAfterMs: 30_000,
       },
       link: { enabledFor: new Set(), lifetimeMs: 600_000 },
+      secondFactor: { policy: "required_if_enrolled", graceMs: 0 },
+      terms: [],
       totp: { enabled: true },
       backupCode: { enabled: true, count: 12 },
       // Browsers make none for an IP address.
@@ -85,7 +87,7 @@ describe("the settings of the tenant", () => {
         minLength: 8,
         maxLength: 256,
         argon2: { memoryKib: 19_456, iterations: 2, parallelism: 1 },
-        breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
+        breachCheck: { enabled: false, minCount: 1, atLogin: "before_session", whenUnavailable: "accept" },
       },
       enumerationSafe: true,
       throttle: {

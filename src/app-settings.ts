@@ -2,9 +2,11 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   AddressProof,
+  BreachedAtLogin,
   LoginStyle,
   RegistrationMode,
   RegistrationStyle,
+  SecondFactorPolicy,
   UserVerification,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
@@ -94,6 +96,16 @@ export function toTenantSettings(
       ),
       lifetimeMs: durationMs(settings.link.lifetime),
     },
+    secondFactor: {
+      policy: policyOf(settings.secondFactor.policy),
+      graceMs: durationMs(settings.secondFactor.gracePeriod),
+    },
+    terms: settings.terms.map(({ id, version, title, url }) => ({
+      id,
+      version,
+      title,
+      url: new URL(url, publicUrl).href,
+    })),
     totp: { enabled: settings.totp.enabled },
     backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
     passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
@@ -159,6 +171,11 @@ function passkeyOf(
 function userVerificationOf(verification: UserVerification): PasskeySettings["userVerification"] {
   if (verification === UserVerification.REQUIRED) return "required";
   return verification === UserVerification.DISCOURAGED ? "discouraged" : "preferred";
+}
+
+function policyOf(policy: SecondFactorPolicy): TenantSettings["secondFactor"]["policy"] {
+  if (policy === SecondFactorPolicy.REQUIRED) return "required";
+  return policy === SecondFactorPolicy.OPTIONAL ? "optional" : "required_if_enrolled";
 }
 
 /** The branding with whole URLs; a path is below the public URL. */
@@ -238,12 +255,18 @@ export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "ne
  * should leave it.
  */
 function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
-  const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;
+  const { enabled, minCount, atLogin, whenUnavailable } = config.tenantDefaults.password.breachCheck;
   return {
     enabled: enabled ?? !isTrial(config),
     minCount,
+    atLogin: breachedAtLoginOf(atLogin),
     whenUnavailable: whenUnavailable === WhenUnavailable.REFUSE ? "refuse" : "accept",
   };
+}
+
+function breachedAtLoginOf(when: BreachedAtLogin): BreachCheckSettings["atLogin"] {
+  if (when === BreachedAtLogin.OFF) return "off";
+  return when === BreachedAtLogin.WHEN_CONVENIENT ? "when_convenient" : "before_session";
 }
 
 function isTrial({ dev, database, server, tenantDefaults }: CompleteConfig): boolean {

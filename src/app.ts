@@ -104,7 +104,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
-  cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses], logger));
+  cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
   const { sessions, apiKeys, outbox } = domain;
   const services = createServices(domain);

@@ -1,5 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { isAddressRange, readHostAndPort } from "../domain/hosts.ts";
+import { SecondFactorPolicy } from "../../gen/ostiary/config/v1/config_pb.js";
+import { isAddress, isAddressRange, readHostAndPort } from "../domain/hosts.ts";
+import { rpIdOf } from "../domain/method/passkey/origins.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
 
@@ -11,6 +13,8 @@ export function checkCombinations(config: CompleteConfig): Problem[] {
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
+    ...checkSecondFactor(config),
+    ...checkTerms(config),
   ];
 }
 
@@ -72,6 +76,26 @@ function checkPassword({ tenantDefaults: { password } }: CompleteConfig): Proble
       `must be at least 8 for each lane of ${prefix}.argon2.parallelism`,
     ),
   ];
+}
+
+/** A policy that nobody can meet would keep everybody out. */
+function checkSecondFactor({
+  tenantDefaults: { secondFactor, totp, passkey, publicUrl },
+}: CompleteConfig): Problem[] {
+  const hasPasskeys = passkey.enabled && publicUrl !== "" && !isAddress(rpIdOf(passkey.rpId, publicUrl));
+  const isOutOfReach = secondFactor.policy === SecondFactorPolicy.REQUIRED && !totp.enabled && !hasPasskeys;
+  return problemIf(
+    isOutOfReach,
+    "tenant_defaults.second_factor.policy",
+    "cannot be met: switch on totp, or passkey with a public_url that has a domain",
+  );
+}
+
+function checkTerms({ tenantDefaults: { terms } }: CompleteConfig): Problem[] {
+  const ids = terms.map(({ id }) => id);
+  return ids.flatMap((id, index) =>
+    problemIf(ids.indexOf(id) !== index, `tenant_defaults.terms[${index}].id`, "is there twice"),
+  );
 }
 
 function checkSchemas({ tenantDefaults: { identity } }: CompleteConfig): Problem[] {

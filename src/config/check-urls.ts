@@ -26,6 +26,7 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
       checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
     ),
     ...checkBranding(settings.branding),
+    ...settings.terms.flatMap(({ url }, index) => checkShown(`${prefix}terms[${index}].url`, url)),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
     ...Object.entries({ login, registration, verification, recovery, settings: change }).flatMap(
       ([flow, { uiUrl }]) => checkPage(`${prefix}flows.${flow}.ui_url`, uiUrl),

@@ -10,6 +10,7 @@ export type ApiKeyId = Branded<"ApiKeyId">;
 export type EventId = Branded<"EventId">;
 export type InvitationId = Branded<"InvitationId">;
 export type MessageId = Branded<"MessageId">;
+export type RequiredActionId = Branded<"RequiredActionId">;
 
 /**
  * Makes a UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so that ids sort by the

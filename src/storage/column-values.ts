@@ -1,5 +1,6 @@
 /** How values are read from columns and written to them where the driver's own way is not ours: entities.ts names these. */
 import type { EventActor } from "../domain/event/event.ts";
+import type { RequiredAction } from "../domain/identity/required-actions.ts";
 import { type Instant, instantOf, type Never, never } from "../domain/instant.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { AuthenticationMethod } from "../domain/session/session.ts";
@@ -35,4 +36,11 @@ export function proofsOf(
   column: readonly (Omit<AuthenticationMethod, "completedAt"> & { readonly completedAt: string })[],
 ): readonly AuthenticationMethod[] {
   return column.map((proof) => ({ ...proof, completedAt: readTime(proof.completedAt) }));
+}
+
+/** Required actions within a JSON column, likewise. */
+export function requiredActionsOf(
+  column: readonly (Omit<RequiredAction, "createdAt"> & { readonly createdAt: string })[],
+): readonly RequiredAction[] {
+  return column.map((action) => ({ ...action, createdAt: readTime(action.createdAt) }));
 }

@@ -9,7 +9,15 @@ import type { JsonObject } from "../domain/json.ts";
 import type { FlowClient, FlowKind } from "../domain/kinds.ts";
 import type { Challenge } from "../domain/method/method.ts";
 import type { AssuranceLevel } from "../domain/session/session.ts";
-import { actorColumn, callerText, endColumn, endOf, instantOf, proofsOf } from "./column-values.ts";
+import {
+  actorColumn,
+  callerText,
+  endColumn,
+  endOf,
+  instantOf,
+  proofsOf,
+  requiredActionsOf,
+} from "./column-values.ts";
 
 /**
  * The tables: the one description of a row. From it come the migrations (`make migration NAME=...` writes the next one), and
@@ -84,6 +92,7 @@ export const Identity = defineEntity({
     lastLoginAt: moment().nullable(),
     loginSequence: p.integer().hidden(),
     purgeAt: end(),
+    requiredActions: p.type(new Mapped("jsonb", requiredActionsOf)).defaultRaw("'[]'"),
   },
   indexes: indexes("identity", {
     identity_deletion: "(tenant_id, purge_at) where purge_at is not null",

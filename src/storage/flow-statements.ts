@@ -1,3 +1,4 @@
+import { actionsWithout } from "./action-sql.ts";
 import { ownCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, isHeldRecovery } from "./end-flows.ts";
@@ -204,7 +205,9 @@ export function insertSession(session: string, digest: string, from: string): st
  * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 id and $7 secret of
  * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the secret and facts that replace those that were read, or null, and $25 whether it was used, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
- * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages.
+ * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages, $27 what the identity is asked
+ * to do from now on, $28 the ids of what is done. Where something comes before the session, $30 is the flow that goes on, with the data $29,
+ * and there is no session; else both are null.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -220,8 +223,11 @@ export function insertSession(session: string, digest: string, from: string): st
 export const completeLoginStatement: Statement = {
   name: "complete_login",
   text: `WITH ${openFlowParts}, guard AS (
-    UPDATE ostiary.identity SET login_sequence = login_sequence + 1, last_login_at = $8
-    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND login_sequence = $5
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1,
+      last_login_at = CASE WHEN $29::jsonb IS NULL THEN $8 ELSE i.last_login_at END,
+      required_actions = ${actionsWithout("$28")} || $27::jsonb,
+      revision = i.revision + CASE WHEN $27::jsonb = '[]' AND $28::text[] = '{}' THEN 0 ELSE 1 END
+    WHERE i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND i.login_sequence = $5
       AND EXISTS (SELECT FROM all_open)
       AND ($6::uuid IS NULL OR EXISTS (
         SELECT FROM ostiary.identity_credential c
@@ -232,9 +238,15 @@ export const completeLoginStatement: Statement = {
         WHERE v.tenant_id = $1 AND v.identity_id = $4 AND v.kind = $17 AND v.value = $18
           AND v.verified_at IS NOT NULL
       ))
-    RETURNING id
+    RETURNING i.id
   ), completed AS (
-    ${closeFlows("$4", "guard")}
+    UPDATE ostiary.flow SET revision = revision + 1, kept = NULL, identity_id = $4,
+      state = CASE WHEN digest = $30 THEN state ELSE 'completed' END,
+      data = CASE WHEN digest = $30 THEN $29::jsonb ELSE data END,
+      challenge_kind = CASE WHEN digest = $30 THEN NULL ELSE challenge_kind END,
+      challenge_digest = CASE WHEN digest = $30 THEN NULL ELSE challenge_digest END,
+      challenge_expires_at = CASE WHEN digest = $30 THEN NULL ELSE challenge_expires_at END
+    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM guard)
   ), unheld AS (
     ${endFlows(`tenant_id = $1 AND identity_id = $4 AND ${isHeldRecovery} AND EXISTS (SELECT FROM guard)`)}
   ), created AS (
@@ -244,7 +256,7 @@ export const completeLoginStatement: Statement = {
     WHERE tenant_id = $1 AND id = $19 AND identity_id = $4 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard)
   ), evicted AS (
     UPDATE ostiary.session SET revoked_at = $8, updated_at = $8
-    WHERE tenant_id = $1 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard) AND id IN (
+    WHERE tenant_id = $1 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard) AND $29::jsonb IS NULL AND id IN (
       SELECT s.id FROM ostiary.session s
       WHERE s.tenant_id = $1 AND s.identity_id = $4 AND s.revoked_at IS NULL AND s.expires_at > $8
         AND ${usedSince("s", "$14")} AND s.id IS DISTINCT FROM $19

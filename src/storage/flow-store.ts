@@ -197,31 +197,37 @@ export function createFlowStore(database: Database): FlowStore {
     },
 
     async completeLogin(scope, completion) {
-      const { candidate, session, proof, replacement } = completion;
+      const { candidate, proof, replacement, goesOn, held } = completion;
+      const ended = completion.goesOn === undefined ? completion : undefined;
       const credential = proof.kind === "credential" ? candidate.credential : undefined;
       const target = proof.kind === "address" ? proof.target : undefined;
       const [row] = await database.query<CompletionRow>(scope, statements.completeLoginStatement, [
-        ...heldParameters(scope, completion.held),
+        ...heldParameters(scope, held),
         candidate.identity.id,
         candidate.loginSequence,
         credential?.id,
         credential?.secret,
         completion.at,
-        sessionParameter(session),
-        session.tokenDigest,
+        ended && sessionParameter(ended.session),
+        ended?.session.tokenDigest,
         replacement?.secret,
         replacement && JSON.stringify(replacement.facts),
         // The new session is one of them.
-        Math.max(0, completion.maxSessions - 1),
-        idleParameter(completion.idleSince),
+        Math.max(0, (ended?.maxSessions ?? 1) - 1),
+        idleParameter(ended?.idleSince),
         eventsParameter(completion.events),
-        eventsParameter([completion.evictionEvent]),
+        eventsParameter(ended === undefined ? [] : [ended.evictionEvent]),
         target?.kind,
         target?.value,
-        completion.replaces,
-        ...throttleParameters(completion.throttle),
+        ended?.replaces,
+        ...throttleParameters(ended?.throttle),
         replacement?.isUse ?? false,
         messagesParameter(completion.messages),
+        JSON.stringify(completion.added ?? []),
+        completion.doneActions ?? [],
+        goesOn && JSON.stringify(goesOn),
+        // The flow itself is the first of those that are held, whichever holds the challenge.
+        goesOn && held[0]?.digest,
       ]);
       return outcomeOf(row, "candidate_changed");
     },
@@ -234,8 +240,8 @@ export function createFlowStore(database: Database): FlowStore {
           ...identityParameters(identity),
           credentialsParameter(completion.credential === undefined ? [] : [completion.credential]),
           completion.at,
-          sessionParameter(session),
-          session.tokenDigest,
+          session && sessionParameter(session),
+          session?.tokenDigest,
           eventsParameter(completion.events),
           ...throttleParameters(completion.throttle),
           completion.invitationId,

@@ -1,3 +1,4 @@
+import { actionsOfServer } from "./action-sql.ts";
 import { credentialColumns, givenCredentials, insertCredentials, setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
@@ -141,6 +142,41 @@ export const setStateStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$5", from: "changed" })}
   )
   SELECT id FROM changed`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 what operators ask for from now on, $4 now, $5 events. Raises `login_sequence`, so that a login that
+ * read the identity before does not complete without it.
+ */
+export const setRequiredActionsStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity i SET required_actions = ${actionsOfServer} || $3::jsonb, updated_at = $4,
+      revision = i.revision + 1, login_sequence = i.login_sequence + 1
+    WHERE i.tenant_id = $1 AND i.id = $2
+    RETURNING i.id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "changed" })}
+  )
+  SELECT id FROM changed`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 a list with one action, $4 its kind, $5 id and $6 secret of a credential, $7 now, $8 events. Asks for the
+ * action, unless one of the kind is asked for, or the credential is another one by now.
+ */
+export const addRequiredActionStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity i SET required_actions = i.required_actions || $3::jsonb, updated_at = $7,
+      revision = i.revision + 1, login_sequence = i.login_sequence + 1
+    WHERE i.tenant_id = $1 AND i.id = $2
+      AND NOT i.required_actions @> jsonb_build_array(jsonb_build_object('kind', $4::text))
+      AND EXISTS (
+        SELECT FROM ostiary.identity_credential c
+        WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.id = $5 AND c.secret = $6
+      )
+    RETURNING i.id
+  )
+  ${insertEvents({ tenant: "$1", events: "$8", from: "changed" })}`,
 };
 
 /** Ends the sessions and closes the open flows of an identity. $1 tenant, $2 identity, $3 now. */

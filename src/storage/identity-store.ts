@@ -15,6 +15,7 @@ import { eventsParameter } from "./event-sql.ts";
 import { listIdentitiesQuery } from "./identity-list.ts";
 import { type IdentityRow, identityColumns, identityFromRow, identityParameters } from "./identity-row.ts";
 import {
+  addRequiredActionStatement,
   cancelDeletionStatement,
   createIdentityStatement,
   deleteCredentialStatement,
@@ -24,12 +25,14 @@ import {
   importCredentialsStatement,
   replaceSecretStatement,
   setCredentialStatement,
+  setRequiredActionsStatement,
   setStateStatement,
   setVerificationStatement,
   updateIdentityStatement,
 } from "./identity-statements.ts";
 import { afterPosition, byCreation, type FittingRow, positionOf, toPage } from "./keyset.ts";
 import { messagesParameter } from "./message-sql.ts";
+import { revokeAllStatement } from "./session-store.ts";
 
 /** Thrown to roll a change back, once it is known that identifiers of it are somebody else's. */
 class IdentifiersTaken extends Error {
@@ -123,6 +126,32 @@ export function createIdentityStore(database: Database): IdentityStore {
         }
         return findOne(tx, "i.id = $2", id);
       });
+    },
+
+    async setRequiredActions(scope, id, { actions, endSessions, at, events, revocationEvent }) {
+      return database.transaction(scope, async (tx) => {
+        const values = [scope.tenantId, id, JSON.stringify(actions), at, eventsParameter(events)];
+        const changed = await database.query(tx, setRequiredActionsStatement, values);
+        // A statement of its own: it sees the session of a login that the one before had to wait for.
+        if (changed.length > 0 && endSessions) {
+          const end = [scope.tenantId, id, at, undefined, eventsParameter([revocationEvent])];
+          await database.query(tx, revokeAllStatement, end);
+        }
+        return findOne(tx, "i.id = $2", id);
+      });
+    },
+
+    async addRequiredAction(scope, id, { action, credential, at, events }) {
+      await database.query(scope, addRequiredActionStatement, [
+        scope.tenantId,
+        id,
+        JSON.stringify([action]),
+        action.kind,
+        credential.id,
+        credential.secret,
+        at,
+        eventsParameter(events),
+      ]);
     },
 
     async setVerification(scope, id, { address, verifiedAt, at, messages, events, end }) {

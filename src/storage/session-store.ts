@@ -46,7 +46,7 @@ const revokeStatement: Statement = {
 };
 
 /** $1 tenant, $2 identity, $3 now, $4 the session that stays or null, $5 event. */
-const revokeAllStatement: Statement = {
+export const revokeAllStatement: Statement = {
   text: `WITH ended AS (
     UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
     WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3

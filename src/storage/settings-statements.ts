@@ -1,4 +1,5 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { actionsDone, actionsWithout } from "./action-sql.ts";
 import { setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
@@ -39,12 +40,12 @@ const followingParts = `moved AS (
 
 /**
  * The parameters of `followingParts`, then $15 credential, $16 session or null, $17 its digest,
- * $18 to $22 those of `throttleParts`, $23 the session that the new one replaces or null.
+ * $18 to $22 those of `throttleParts`, $23 the session that the new one replaces or null, $24 the ids of what is done by it.
  */
 export const changeCredentialStatement: Statement = {
   name: "change_credential",
   text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
-    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1, ${actionsDone("$24")}
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), written AS (
@@ -83,14 +84,14 @@ export const removeCredentialStatement: Statement = {
 
 /**
  * The parameters of `followingParts`, then $15 the credential, which the account must have, $16 its name, and $17 whether it and the
- * others of its kind are second factors; null: as before.
+ * others of its kind are second factors; null: as before. $18 is their kind, $19 the ids of what is done by it.
  */
 export const editCredentialStatement: Statement = {
   name: "edit_credential",
   text: `WITH ${ownFlowParts}, ${seenPart(`EXISTS (
       SELECT FROM ostiary.identity_credential c WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.id = $15
     )`)}, changed AS (
-    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1, ${actionsDone("$19")}
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), edited AS (
@@ -113,7 +114,7 @@ export const changeProfileStatement: Statement = {
   text: `WITH ${ownFlowParts}, ${seenPart("i.revision = $15")}, changed AS (
     UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
       schema_id = given.schema_id, schema_version = given.schema_version, traits = given.traits,
-      display_name = given.display_name, login_sequence = i.login_sequence + 1
+      display_name = given.display_name, required_actions = given.required_actions, login_sequence = i.login_sequence + 1
     FROM seen, jsonb_to_record($16::jsonb) ${identityRecord}
     WHERE ${isSeen}
     RETURNING i.id
@@ -135,6 +136,18 @@ export const changeProfileStatement: Statement = {
       WHERE n.tenant_id = $1 AND n.value = given.value AND n.identity_id = given.identity_id
     )
   ), ${replaceAddressParts("$18", "$19")}, ${followingParts}
+  ${changeResult}`,
+};
+
+/** The parameters of `followingParts`, then $15 the ids of what is done. */
+export const completeActionsStatement: Statement = {
+  name: "complete_actions",
+  text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
+    UPDATE ostiary.identity i SET required_actions = ${actionsWithout("$15")}, updated_at = $5,
+      revision = i.revision + 1, login_sequence = i.login_sequence + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), ${followingParts}
   ${changeResult}`,
 };
 

@@ -36,6 +36,7 @@ export function createSettingsStore(database: Database): SettingsStore {
           session?.tokenDigest,
           ...throttleParameters(change.throttle),
           replaces,
+          change.doneActions ?? [],
         ]);
       } catch (error) {
         // What else is unique here is the identity's own, or random and made for this call.
@@ -77,6 +78,7 @@ export function createSettingsStore(database: Database): SettingsStore {
         edit.label,
         edit.secondFactor?.isSecondFactor,
         edit.secondFactor?.kind,
+        edit.doneActions ?? [],
       ]);
     },
 
@@ -103,6 +105,22 @@ export function createSettingsStore(database: Database): SettingsStore {
         if (isDuplicate(error)) return "identifier_taken";
         throw error;
       }
+    },
+
+    completeActions(scope, done) {
+      return changeAccount(database, scope, statements.completeActionsStatement, [
+        ...heldParameters(scope, [done.held]),
+        done.identityId,
+        done.at,
+        ...keptParameters("all"),
+        false,
+        false,
+        messagesParameter(done.messages),
+        eventsParameter(done.events),
+        eventsParameter([]),
+        ...memoryParameters(done),
+        done.doneActions ?? [],
+      ]);
     },
 
     scheduleDeletion(scope, schedule) {

@@ -195,6 +195,13 @@ describe("the configuration on the pages is accepted", () => {
     expect(await check(apps)).toMatchObject({ stdout: "OK\n" });
   });
 
+  test("documents to accept, and a policy for second factors", async () => {
+    const [terms = ""] = await yamlOf("docs/required-actions.md");
+    const [policy = ""] = await yamlOf("docs/second-factors.md");
+    for (const yaml of [terms, policy])
+      expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test("the origins of web views and extensions", async () => {
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
@@ -350,6 +357,8 @@ const tried = {
   "docs/templates.md": 1,
   "docs/tenant-profile.md": 1,
   "docs/flows.md": 1,
+  "docs/required-actions.md": 1,
+  "docs/second-factors.md": 1,
 };
 
 async function yamlOf(page: string): Promise<string[]> {

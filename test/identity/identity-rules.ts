@@ -142,6 +142,7 @@ export function newIdentity(traits: JsonObject, change: Partial<NewIdentity> = {
     allowUnverifiedAddressAsUserName: false,
     state: "active",
     createdAt: undefined,
+    requiredActions: [],
     ...change,
   };
 }

@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -218,5 +220,85 @@ describe("the check", () => {
     } finally {
       await trial.stop();
     }
+  });
+});
+
+describe("a password that turns out to be breached once it is used", () => {
+  /** Without the look-up: passwords of before. */
+  let lax: TestApp;
+  beforeAll(async () => {
+    lax = await startTestApp({ databaseUrl: app.databaseUrl });
+  });
+  afterAll(() => lax.stop());
+
+  const actionsOf = async (identityId: string) => {
+    const { identity } = await app.client(IdentityService).getIdentity({ identityId });
+    return identity?.requiredActions ?? [];
+  };
+
+  test("is asked to be changed before the next session, and the login that found it goes on", async () => {
+    const { email, identity } = await register(lax, { password: breachedPassword });
+    const first = await logIn(app, email, breachedPassword);
+    expect(first.case).toBe("completed");
+    await expect.poll(() => actionsOf(identity?.id ?? "")).toHaveLength(1);
+    expect(await actionsOf(identity?.id ?? "")).toMatchObject([
+      {
+        kind: RequiredActionKind.SET_PASSWORD,
+        timing: RequiredActionTiming.BEFORE_SESSION,
+        setBy: { case: undefined },
+      },
+    ]);
+    const second = await logIn(app, email, breachedPassword);
+    expect(second.flow?.stage).toMatchObject({ case: "requiredAction" });
+    const submit = (password: string) =>
+      app.client(LoginService).submitLoginFlow({
+        flowId: second.flow?.id ?? "",
+        step: { case: "password", value: { password } },
+      });
+    expect((await submit(breachedPassword)).outcome.case).toBe("rejected");
+    expect((await submit(goodPassword)).outcome.case).toBe("completed");
+    expect(await actionsOf(identity?.id ?? "")).toEqual([]);
+  });
+
+  // Security rule (SR-PASSWORD-5): a guesser learns nothing from it.
+  test("is looked up only where it was right, and never twice a day (SR-PASSWORD-5)", async () => {
+    const { email } = await register(lax, { password: breachedPassword });
+    const before = ranges.prefixes().length;
+    expect((await logIn(app, email, "a wrong password")).case).toBe("rejected");
+    expect((await logIn(app, freshEmail(), breachedPassword)).case).toBe("rejected");
+    const right = await register(lax, { password: goodPassword });
+    await logIn(app, right.email, goodPassword);
+    await expect.poll(() => ranges.prefixes().length).toBeGreaterThan(before);
+    const prefix = digestOf(goodPassword).slice(0, 5);
+    expect(ranges.prefixes().slice(before)).toEqual([prefix]);
+    // The answer is forgotten by then, and the password is not looked up again.
+    app.clock.advance(7_200_000);
+    await logIn(app, right.email, goodPassword);
+    const other = await register(lax, { password: "another good password" });
+    await logIn(app, other.email, "another good password");
+    const last = digestOf("another good password").slice(0, 5);
+    await expect.poll(() => ranges.prefixes().slice(before)).toEqual([prefix, last]);
+  });
+
+  test("is left alone where it was changed by the time of the answer", async () => {
+    const { email, identity } = await register(lax, { password: breachedPassword });
+    const answered = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    ranges.answer(async (_request, response) => {
+      asked.resolve();
+      await answered.promise;
+      response.setHeader("content-type", "text/plain").end(`${digestOf(breachedPassword).slice(5)}:42`);
+    });
+    expect((await logIn(app, email, breachedPassword)).case).toBe("completed");
+    await asked.promise;
+    const client = lax.client(IdentityService, { bearer: app.apiKey });
+    await client.setPassword({ identityId: identity?.id ?? "", ...plain(goodPassword) });
+    answered.resolve();
+    // What comes after it in the queue was answered as well.
+    ranges.recover();
+    const other = await register(lax, { password: "seen three times" });
+    await logIn(app, other.email, "seen three times");
+    await expect.poll(() => actionsOf(other.identity?.id ?? "")).toHaveLength(1);
+    expect(await actionsOf(identity?.id ?? "")).toEqual([]);
   });
 });

@@ -199,8 +199,8 @@ describe.each(protocols)("the settings after a recovery over %s", (protocol) => 
     await submit({ case: "sendCode", value: {} });
     const code = (await app.messages(email)).at(-1)?.code ?? "";
     const { outcome } = await submit({ case: "code", value: { code } });
-    const settings =
-      outcome.case === "completed" ? outcome.value.continueWith[0]?.action.value?.flow : undefined;
+    const action = outcome.case === "completed" ? outcome.value.continueWith[0]?.action : undefined;
+    const settings = action?.case === "settings" ? action.value.flow : undefined;
     if (settings === undefined) throw new Error(`the recovery was ${outcome.case}`);
     return { email, flow: settings };
   }

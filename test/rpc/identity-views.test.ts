@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { type Identity, RequiredActionKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
+import type { Identity } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService, IdentityView } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -85,16 +85,5 @@ describe.each(protocols)("over %s", (protocol) => {
     ]) {
       expect(await refusal(call())).toMatchObject(off("atLeast"));
     }
-    const kind = { case: "kind", value: RequiredActionKind.SET_PASSWORD } as const;
-    const set = { identityId: nobody, requiredActions: [{ action: kind }] };
-    expect(await refusal(client().setRequiredActions(set))).toMatchObject(off("requiredActions"));
-    const unspecified = { ...kind, value: RequiredActionKind.UNSPECIFIED };
-    const invalid = { identityId: nobody, requiredActions: [{ action: unspecified }] };
-    expect((await refusal(client().setRequiredActions(invalid))).reason).toBe("REQUEST_INVALID");
-    const { secret } = await app
-      .client(ApiKeyService)
-      .createApiKey({ name: "narrow", scopes: ["identity:read"] });
-    const narrow = app.client(IdentityService, { protocol, bearer: secret });
-    expect((await refusal(narrow.setRequiredActions(set))).reason).toBe("API_KEY_SCOPE_MISSING");
   });
 });

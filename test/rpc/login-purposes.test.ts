@@ -74,9 +74,6 @@ test("what no login here can show is refused before anybody is led through one",
   }
   const verified = app.client(LoginService, { bearer: (await verifiedAccount(app)).sessionToken });
   expect((await stepUp(address, verified)).flow).toBeDefined();
-  expect(await refusal(stepUp({ case: "noPendingActions", value: {} }))).toMatchObject({
-    ...{ reason: "FEATURE_OFF", metadata: { field: "demands.0.noPendingActions" } },
-  });
 });
 
 test("demands are for a login to step up, and that needs at least one", async () => {

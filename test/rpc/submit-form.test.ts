@@ -28,6 +28,7 @@ import {
   walkProof,
   walkRecoveryChoice,
   walkRegistration,
+  walkRequiredActions,
   walkSecondFactors,
   walkSettings,
   walkStagedLogin,
@@ -76,6 +77,7 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     ["settings", () => app, walkSettings],
     ["second factors", () => app, walkSecondFactors],
     ["passkeys", () => app, walkPasskeys],
+    ["required actions", () => app, walkRequiredActions],
   ];
 
   test.each(walks)("%s", async (_name, on, walk) => {

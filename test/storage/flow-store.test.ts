@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AskedCredential, LoginCompletion } from "../../src/domain/flow/shared/store.ts";
+import type { AskedCredential, LoginEnded } from "../../src/domain/flow/shared/store.ts";
 import type { Identity, NewCredential } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import {
@@ -33,10 +33,7 @@ async function storeIdentity(change: Partial<Identity> = {}): Promise<Identity> 
   return identity;
 }
 
-async function openLogin(
-  identity: Identity,
-  change: Partial<LoginCompletion> = {},
-): Promise<LoginCompletion> {
+async function openLogin(identity: Identity, change: Partial<LoginEnded> = {}): Promise<LoginEnded> {
   const { storage, scope } = tenants;
   const flow = aFlow("login");
   await storage.flows.create(scope, flow);
@@ -509,7 +506,7 @@ describe("completeRegistration", () => {
   });
 });
 
-function digestOf({ held }: LoginCompletion): Uint8Array {
+function digestOf({ held }: LoginEnded): Uint8Array {
   return held[0]?.digest ?? new Uint8Array();
 }
 

@@ -131,6 +131,7 @@ describe("every method", () => {
       "totp.code",
       "backup_code.code",
       "passkey.response",
+      "traits",
       "client_data",
     ]);
   });

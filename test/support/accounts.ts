@@ -54,8 +54,12 @@ export async function logIn(
 }
 
 /** Logs in, and gives the token of the new session. */
-export async function sessionTokenOf(app: TestApp, identifier: string): Promise<string> {
-  const outcome = await logIn(app, identifier);
+export async function sessionTokenOf(
+  app: TestApp,
+  identifier: string,
+  password = goodPassword,
+): Promise<string> {
+  const outcome = await logIn(app, identifier, password);
   if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
   return outcome.value.signedIn?.sessionToken ?? "";
 }

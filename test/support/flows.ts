@@ -184,7 +184,7 @@ export class TestFlows {
     });
     const codes = createOneTimeCodes(sealingSecrets);
     const parts = {
-      ...{ hasher, policy, codes, tokens, sealer, clock },
+      ...{ hasher, policy, breaches: { note: () => {} }, codes, tokens, sealer, clock },
       passkeys: createPasskeyVerifier(),
       challenges: createBoundChallenges(sealingSecrets),
     };
@@ -508,6 +508,7 @@ export class TestFlows {
       removeCredential: completes("removeCredential"),
       editCredential: completes("editCredential"),
       changeProfile: completes("changeProfile"),
+      completeActions: completes("completeActions"),
       scheduleDeletion: completes("scheduleDeletion"),
       deleteAccount: completes("deleteAccount"),
       cancelDeletion: completes("cancelDeletion"),

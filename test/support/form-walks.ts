@@ -23,6 +23,8 @@ import {
   SubmitVerificationFlowRequestSchema,
   VerificationService,
 } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
+import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { splitFieldPath } from "../../src/domain/field-path.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { toValue } from "../../src/transport/rpc/convert/value.ts";
@@ -33,6 +35,7 @@ import { type FlowKindCalls, flowKinds, type Shown } from "./flow-kinds.ts";
 import { tokenOf } from "./links.ts";
 import { optionsOf } from "./passkeys.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
+import { administer } from "./postgres.ts";
 import { SoftwareAuthenticator } from "./software-authenticator.ts";
 import { TotpDevice } from "./totp-device.ts";
 
@@ -120,6 +123,7 @@ export const walkConfig = {
     passkey: { rp_id: "id.example.com", origins: ["https://id.example.com"] },
     enumeration_safe: false,
     link: { enabled: true },
+    terms: [{ id: "terms", version: "1", title: "Terms", url: "/terms" }],
     identity: { schemas: personSchemas },
     flows: {
       ...Object.fromEntries(
@@ -353,6 +357,40 @@ export async function walkSecondFactors(app: TestApp, walker: Walker): Promise<v
   });
 }
 
+/** Does what the account is asked to do, in a login and in the settings. */
+export async function walkRequiredActions(app: TestApp, walker: Walker): Promise<void> {
+  const person = await createPerson(app);
+  const ask = async (timing: RequiredActionTiming, kinds: readonly RequiredActionKind[]) => {
+    const terms = { action: { case: "acceptTerms" as const, value: { document: "terms" } }, timing };
+    const others = kinds.map((value) => ({ action: { case: "kind" as const, value }, timing }));
+    const { identity } = await app
+      .client(IdentityService)
+      .setRequiredActions({ identityId: person.id, requiredActions: [terms, ...others] });
+    return { "acceptTerms.actionId": identity?.requiredActions[0]?.id ?? "" };
+  };
+  const accept = await ask(RequiredActionTiming.BEFORE_SESSION, [
+    RequiredActionKind.COMPLETE_TRAITS,
+    RequiredActionKind.SET_PASSWORD,
+  ]);
+  // As after a change of the schema, and after a server that stopped between an action and what comes next.
+  const change = (text: string) => administer(app.databaseUrl, (query) => query(text, [person.id]));
+  await change(`UPDATE ostiary.identity SET traits = traits || '{"name": 7}' WHERE id = $1`);
+  const login = await walker.begin("login");
+  await login.press("password", { identifier: person.email, ...password(goodPassword) });
+  await change("UPDATE ostiary.flow SET data = data #- '{state,action}' WHERE identity_id = $1");
+  await login.refused("acceptTerms", accept);
+  await login.press("resume");
+  await login.press("acceptTerms", accept);
+  await login.press("profile", { "traits.name": person.name });
+  await login.press("password", password("short"));
+  await login.press("password", password(another));
+
+  const bearer = await sessionTokenOf(app, person.email, another);
+  const other = await ask(RequiredActionTiming.WHEN_CONVENIENT, []);
+  const settings = await walker.begin("settings", { bearer });
+  await settings.press("acceptTerms", other);
+}
+
 /** Makes an account with a passkey, signs in with it, and adds another one. */
 export async function walkPasskeys(_app: TestApp, walker: Walker): Promise<void> {
   const device = new SoftwareAuthenticator();
@@ -519,7 +557,7 @@ export async function walkRecoveryChoice(app: TestApp, walker: Walker): Promise<
   await recovery.press("sendCode", { "sendCode.addressId": "2" });
   const { outcome } = await recovery.press("code", { "code.code": await walker.codeFor(person.spare) });
   const action = outcome.case === "completed" ? outcome.value.continueWith[0]?.action : undefined;
-  const settings = await walker.goOn(action?.value?.flow);
+  const settings = await walker.goOn(action?.case === "settings" ? action.value.flow : undefined);
   await settings.refused("profile", {});
   await settings.press("password", password("short"));
   await settings.press("password", password(another));

@@ -173,6 +173,8 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       accountDeletion: { enabled: false, graceMs: hourMs },
     },
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
+    secondFactor: { policy: "required_if_enrolled", graceMs: 0 },
+    terms: [],
     totp: { enabled: true },
     passkey: {
       ...{
@@ -200,7 +202,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       minLength: 8,
       maxLength: 256,
       argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },
-      breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
+      breachCheck: { enabled: false, minCount: 1, atLogin: "off", whenUnavailable: "accept" },
     },
     enumerationSafe: true,
     throttle: wideThrottle,

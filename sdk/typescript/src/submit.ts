@@ -30,8 +30,9 @@ export type SubmitOutcome =
   /**
    * A login comes first: settings, before a change is carried out; verification and recovery, before an account that nobody
    * has claimed is kept. Draw `flow`, which is that login; once it is completed, submit `waitingFlow` with the step `resume`.
+   * No `waitingFlow`: what was submitted is done, and that login gives the session once the account has done what it is asked to do.
    */
-  | { readonly kind: "login_required"; readonly flow: Flow; readonly waitingFlow: Flow }
+  | { readonly kind: "login_required"; readonly flow: Flow; readonly waitingFlow: Flow | undefined }
   /**
    * It came too late: draw this fresh flow instead. It holds what was typed, except secrets. In place of the settings after a
    * recovery it is a recovery, and `flow.kind` says so.
@@ -71,7 +72,7 @@ export async function submit(
     case "saved":
       return { kind: "saved", flow: next, identity: outcome.value.identity };
     case "loginRequired":
-      return { kind: "login_required", flow: next, waitingFlow: outcome.value.waitingFlow ?? flow };
+      return { kind: "login_required", flow: next, waitingFlow: outcome.value.waitingFlow };
     default:
       return { kind: "next_step", flow: next };
   }

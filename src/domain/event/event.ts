@@ -12,6 +12,8 @@ export type EventType =
   | "identity.deletion_scheduled"
   | "identity.deletion_cancelled"
   | "identity.disowned"
+  | "identity.required_actions_set"
+  | "identity.required_action_completed"
   | "credential.set"
   | "credential.renamed"
   | "credential.second_factor_changed"

@@ -15,10 +15,12 @@ import type { NoticeQueue } from "./challenge/wrong-codes.ts";
 import { WrongCodeNotices } from "./challenge/wrong-codes.ts";
 import { AccountClaims } from "./claim/account-claims.ts";
 import { AccountDisowning } from "./claim/account-disowning.ts";
+import { LoginActions } from "./login/actions.ts";
 import { LoginCompletions } from "./login/complete.ts";
 import { LoginExplanations } from "./login/explanation.ts";
 import { LoginFlows } from "./login/login-flows.ts";
 import { LoginNotices } from "./login/notices.ts";
+import { PendingActions } from "./login/pending-actions.ts";
 import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
@@ -31,6 +33,7 @@ import { RegistrationFlows } from "./registration/registration-flows.ts";
 import { SignUp } from "./registration/sign-up.ts";
 import type { RegistrationTypes } from "./registration/state.ts";
 import { registrationTable } from "./registration/steps.ts";
+import { ActionSettings } from "./settings/actions.ts";
 import { CredentialSettings } from "./settings/credentials.ts";
 import { AccountDeletion } from "./settings/deletion.ts";
 import { ProfileSettings } from "./settings/profile.ts";
@@ -81,23 +84,39 @@ export function createFlows(parts: FlowParts) {
   const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login, challenges });
-  const deps = { ...parts, flows, identities, access, engine, challenges, secondFactors };
+  const common = { ...parts, flows, identities, access, engine, challenges, secondFactors };
+
+  const profile = new ProfileSettings({ ...common, store: stores.settings });
+  const pending = new PendingActions({ ...common, methods: methods.settings, profile });
+  const deps = { ...common, pending };
+  const changes = { ...deps, store: stores.settings };
 
   const notices = new LoginNotices({ ...parts, queue: stores.messages });
-  const completions = new LoginCompletions({ ...deps, notices });
+  const completions: LoginCompletions = new LoginCompletions({
+    ...deps,
+    notices,
+    verifications: () => verification,
+  });
   const proofs = new LoginProofs({ ...deps, completions, notices });
-  const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
-  const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+  const actions = new LoginActions({ ...changes, profile, completions });
+  const loginRules = loginTable({
+    ...deps,
+    methods: methods.login,
+    settingsMethods: methods.settings,
+    proofs,
+    actions,
+  });
+  const login: LoginFlows = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
   const explanations = new LoginExplanations({ ...deps, methods: methods.login, table: loginRules });
 
-  const changes = { ...deps, store: stores.settings };
   const settingsRules = settingsTable({
     ...deps,
     methods: methods.settings,
-    profile: new ProfileSettings(changes),
-    secret: new SecretSettings(changes),
+    profile,
+    secret: new SecretSettings({ ...changes, logins: login }),
     credentials: new CredentialSettings({ ...changes, logins: methods.login }),
     deletion: new AccountDeletion(changes),
+    actions: new ActionSettings(changes),
     logins: login,
   });
   const settings: SettingsFlows = new SettingsFlows({
@@ -110,11 +129,11 @@ export function createFlows(parts: FlowParts) {
   const claims = new AccountClaims({ ...deps, logins: login, disowning });
   const verifying = new VerificationCompletions(deps);
   const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
-  const verification = new VerificationFlows({ ...deps, table: verificationRules });
+  const verification: VerificationFlows = new VerificationFlows({ ...deps, table: verificationRules });
 
   const schemaOf = (tenant: Tenant, { data }: RecordOf<RegistrationTypes>) =>
     schemas.current(tenant, data.purpose.schemaId);
-  const accounts = new NewAccounts({ ...deps, verifications: verification });
+  const accounts = new NewAccounts({ ...deps, verifications: verification, logins: login });
   const signUp = new SignUp({ ...deps, accounts, schemaOf });
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
   const registration = new RegistrationFlows({ ...deps, schemaOf, table: registrationRules });

@@ -36,7 +36,16 @@ import {
 import type { CredentialImporter } from "./imported-credential.ts";
 import type { PasswordMaker } from "./new-password.ts";
 import { addressNotices, noticesTo } from "./notices.ts";
+import { actionsOf, sourceOf } from "./operator-actions.ts";
 import { planProfileChange } from "./profile-change.ts";
+import {
+  actionData,
+  completedEvents,
+  doneBy,
+  type NewRequiredAction,
+  newRequiredAction,
+  without,
+} from "./required-actions.ts";
 import type { IdentitySchemas } from "./schemas.ts";
 import type { IdentityStore, IdentityTake, PendingEnd } from "./store.ts";
 
@@ -46,6 +55,7 @@ export interface PreparedIdentity {
   readonly input: NewIdentity;
   readonly derived: DerivedTraits;
   readonly credentials: readonly NewCredential[];
+  readonly actions: readonly NewRequiredAction[];
 }
 
 /** What came of preparing one identity of a batch. */
@@ -92,6 +102,7 @@ export class Identities {
     const now = this.#deps.clock.now();
     vouchedAddresses(derived, input.verifiedAddresses, now);
     creationTime(input, now);
+    const actions = actionsOf(tenant, input.requiredActions);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
     const { password } = input;
@@ -100,7 +111,7 @@ export class Identities {
         ? []
         : [await this.#deps.passwords.make(tenant, password, account, "credentials.password")];
     const imported = await this.#deps.imports.read(input.imported ?? [], []);
-    return { schema, input, derived, credentials: [...passwords, ...imported] };
+    return { schema, input, derived, credentials: [...passwords, ...imported], actions };
   }
 
   /**
@@ -109,7 +120,7 @@ export class Identities {
    */
   async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#deps.clock.now();
-    const { schema, input, derived } = prepared;
+    const { schema, input, derived, actions } = prepared;
     const identity = newIdentity(schema, at, {
       ...derived,
       createdAt: creationTime(input, at),
@@ -119,9 +130,14 @@ export class Identities {
       publicMetadata: input.publicMetadata,
       adminMetadata: input.adminMetadata,
       verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
+      requiredActions: actions.map((action) => newRequiredAction(action, sourceOf(origin), at)),
     });
-    const { id: identityId } = identity;
+    const { id: identityId, requiredActions } = identity;
     const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
+    if (requiredActions.length > 0) {
+      const data = { actions: requiredActions.map(actionData) };
+      events.push(newEvent("identity.required_actions_set", at, origin, { identityId, data }));
+    }
     for (const { kind } of prepared.credentials) {
       const data = { kind, imported: kind !== "password" || input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
@@ -238,9 +254,17 @@ export class Identities {
         publicMetadata: change.publicMetadata && after.publicMetadata,
         adminMetadata: change.adminMetadata && after.adminMetadata,
       });
-      const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
+      const events = [
+        newEvent("identity.updated", at, origin, { identityId: id, data: { fields } }),
+        ...completedEvents(
+          id,
+          change.traits === undefined ? [] : doneBy(before, "complete_traits"),
+          at,
+          origin,
+        ),
+      ];
       const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
-      if (await this.#deps.store.update(tenant, after, before.revision, [event], end)) return after;
+      if (await this.#deps.store.update(tenant, after, before.revision, events, end)) return after;
     }
     throw domainError("ETAG_MISMATCH", {});
   }
@@ -336,6 +360,7 @@ export class Identities {
       schemaId: schema.id,
       schemaVersion: schema.version,
       traits,
+      requiredActions: without(before, doneBy(before, "complete_traits")),
       verifiableAddresses: carriedAddresses(derived, before.verifiableAddresses),
     };
   }

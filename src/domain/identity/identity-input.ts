@@ -13,6 +13,7 @@ import type { ImportedCredential } from "./imported-credential.ts";
 import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { NewPassword } from "./new-password.ts";
+import type { OrderedAction } from "./operator-actions.ts";
 import type { IdentityFilter } from "./store.ts";
 
 /** An identity to make. */
@@ -34,6 +35,7 @@ export interface NewIdentity {
   readonly state: IdentityState;
   /** When the identity was made elsewhere; undefined: now. */
   readonly createdAt: Date | undefined;
+  readonly requiredActions: readonly OrderedAction[];
 }
 
 /** An address that an operator vouches for. */

@@ -2,6 +2,7 @@ import { type CredentialId, type IdentityId, newId } from "../ids.ts";
 import { type Instant, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import type { CredentialKind } from "../kinds.ts";
+import type { RequiredAction } from "./required-actions.ts";
 
 /** Whether an identity can sign in. */
 export type IdentityState = "active" | "inactive";
@@ -59,6 +60,8 @@ export interface Identity {
   readonly recoveryAddresses: readonly RecoveryAddress[];
   readonly displayName: string;
   readonly lastLoginAt: Date | undefined;
+  /** What it is asked to do, oldest first. `pendingActions` says what of it counts. */
+  readonly requiredActions: readonly RequiredAction[];
   /** When it will be deleted, as its owner asked for. Only a settings flow sets it: no create or update writes it. */
   readonly purgeAt: Instant | Never;
 }
@@ -87,6 +90,7 @@ export function newIdentity(
     publicMetadata: {},
     adminMetadata: {},
     lastLoginAt: undefined,
+    requiredActions: [],
     purgeAt: never,
     ...parts,
   };
@@ -141,4 +145,14 @@ export interface NewCredential extends CredentialSecret {
   readonly isSecondFactor?: boolean;
   /** When it was made in the system that it comes from. Default: now. */
   readonly createdAt?: Date | undefined;
+}
+
+/** A credential as it is once it is stored. */
+export function storedCredential(
+  { secret: _secret, ...given }: NewCredential & { readonly id: CredentialId },
+  former: Credential | undefined,
+  at: Date,
+): Credential {
+  const usual = { lookupKey: "", label: "", isSecondFactor: false };
+  return { ...usual, ...given, createdAt: former?.createdAt ?? at, updatedAt: at, lastUsedAt: undefined };
 }

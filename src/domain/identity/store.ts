@@ -12,6 +12,7 @@ import type {
   NewCredential,
   VerifiableAddress,
 } from "./identity.ts";
+import type { RequiredAction } from "./required-actions.ts";
 
 /** Which identities to list; all that are given must hold. */
 export interface IdentityFilter {
@@ -37,6 +38,16 @@ export interface VerificationChange {
   readonly events: readonly Event[];
   /** Sessions and flows that end with the verification. */
   readonly end: PendingEnd | undefined;
+}
+
+/** What operators ask of an identity from now on. */
+export interface ActionsChange {
+  readonly actions: readonly RequiredAction[];
+  readonly endSessions: boolean;
+  readonly at: Date;
+  readonly events: readonly Event[];
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
 }
 
 /** Effects of a change of a secret or address by an operator: what ends, and the notices. */
@@ -99,6 +110,28 @@ export interface IdentityStore {
     at: Date,
     events: readonly Event[],
   ): Promise<Identity | undefined>;
+  /**
+   * Replaces what operators ask of an identity, and ends its sessions if that is asked for. Returns the identity as it is now,
+   * undefined if there is none.
+   */
+  setRequiredActions(
+    scope: TenantScope,
+    id: IdentityId,
+    change: ActionsChange,
+  ): Promise<Identity | undefined>;
+  /**
+   * Asks an identity for an action, unless one of its kind is asked for, or the credential does not have that secret any more.
+   */
+  addRequiredAction(
+    scope: TenantScope,
+    id: IdentityId,
+    addition: {
+      readonly action: RequiredAction;
+      readonly credential: { readonly id: CredentialId; readonly secret: string };
+      readonly at: Date;
+      readonly events: readonly Event[];
+    },
+  ): Promise<void>;
   /** Verifies an address, or takes that back. False if the identity has no such address, or nothing changes. */
   setVerification(scope: TenantScope, id: IdentityId, change: VerificationChange): Promise<boolean>;
   /** Takes a scheduled deletion back. False if none is scheduled, and then nothing is written. */

@@ -13,6 +13,7 @@ import { CodeMethod } from "./code/code-method.ts";
 import { LinkMethod } from "./link/link-method.ts";
 import type { Methods } from "./method.ts";
 import { PasskeyMethod } from "./passkey/passkey-method.ts";
+import type { BreachedAtLogin } from "./password/breached-at-login.ts";
 import { PasswordMethod } from "./password/password-method.ts";
 import type { PasswordPolicy } from "./password/policy.ts";
 import { TotpMethod } from "./totp/totp-method.ts";
@@ -21,6 +22,7 @@ import { TotpMethod } from "./totp/totp-method.ts";
 interface MethodParts {
   readonly hasher: PasswordHasher;
   readonly policy: PasswordPolicy;
+  readonly breaches: Pick<BreachedAtLogin, "note">;
   readonly codes: OneTimeCodes;
   readonly tokens: Tokens;
   readonly sealer: Sealer;

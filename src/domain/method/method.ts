@@ -82,6 +82,8 @@ export interface LoginProved {
   readonly replacement?: (CredentialSecret & { readonly isUse?: boolean }) | undefined;
   /** What the owner is told. Default: nothing. */
   readonly notice?: MessageContent | undefined;
+  /** Called once all that the login asks for is shown; the login does not wait for what it does. Default: nothing is. */
+  readonly whenShown?: (() => void) | undefined;
 }
 
 /** A registration step that gave a credential to store. */
@@ -183,6 +185,8 @@ export interface LoginMethod extends CredentialMethod {
    * as one does whose holder signs in elsewhere, and needs no identifier.
    */
   readonly credential: CredentialKind | undefined;
+  /** Whether it only takes the place of another second factor, and asks for nothing by itself. Default: it does not. */
+  readonly isSpare?: boolean;
   /** What its proofs can have that a session can be asked for. Default: nothing. */
   readonly properties?: readonly MethodProperty[];
   /**

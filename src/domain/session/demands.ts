@@ -1,5 +1,6 @@
 import { type DomainError, domainError } from "../errors.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
+import { pendingActions } from "../identity/required-actions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type {
   AssuranceLevel,
@@ -73,9 +74,10 @@ function refusalOf(
         ? undefined
         : domainError("SESSION_ADDRESS_UNVERIFIED", { kind: addressKind ?? "any" });
     }
-    // There are no required actions yet, so none can be pending.
     case "no_pending_actions":
-      return undefined;
+      return pendingActions(identity, tenant.settings, now).length === 0
+        ? undefined
+        : domainError("SESSION_ACTIONS_PENDING", {});
     default:
       return demand satisfies never;
   }

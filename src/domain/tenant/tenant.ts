@@ -8,6 +8,8 @@ export interface BreachCheckSettings {
   readonly enabled: boolean;
   /** Count of breaches from which a password is refused; at least 1. */
   readonly minCount: number;
+  /** When another one is asked for, where a password turns out to be known that somebody has signed in with. */
+  readonly atLogin: "off" | "when_convenient" | "before_session";
   /** Treatment of a password while the service cannot be reached. */
   readonly whenUnavailable: "accept" | "refuse";
 }
@@ -75,6 +77,14 @@ export interface TenantSettings {
     readonly resendAfterMs: number;
   };
   readonly link: { readonly enabledFor: ReadonlySet<FlowKind>; readonly lifetimeMs: number };
+  readonly secondFactor: {
+    /** Whether logins ask for a second factor: never, where one is set up, or of everybody. */
+    readonly policy: "optional" | "required_if_enrolled" | "required";
+    /** Where it is `required`: how long somebody without one can put it off, from the first login on. */
+    readonly graceMs: number;
+  };
+  /** The documents that people can be asked to accept. */
+  readonly terms: readonly TermsDocument[];
   readonly totp: { readonly enabled: boolean };
   /** `count`: how many are made at once. */
   readonly backupCode: { readonly enabled: boolean; readonly count: number };
@@ -123,6 +133,14 @@ export interface PasskeySettings {
   readonly appleApps: readonly string[];
   readonly androidApps: readonly AndroidApp[];
   readonly userVerification: "preferred" | "required" | "discouraged";
+}
+
+/** A document that people can be asked to accept, as it is now. */
+export interface TermsDocument {
+  readonly id: string;
+  readonly version: string;
+  readonly title: string;
+  readonly url: string;
 }
 
 /** An Android app that may call for passkeys. */

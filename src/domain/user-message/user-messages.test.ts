@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import * as actionMessages from "./action-messages.ts";
 import * as factorMessages from "./factor-messages.ts";
 import * as stageMessages from "./stage-messages.ts";
 import * as messages from "./user-messages.ts";
@@ -18,6 +19,33 @@ function numberOf(make: (...values: never[]) => messages.UserMessage): number {
 }
 
 describe("message numbers", () => {
+  test("of required actions never change", () => {
+    const { actionAsked, actionPending, ...others } = actionMessages;
+    const kinds = [
+      "set_password",
+      "verify_address",
+      "complete_traits",
+      "enrol_factor",
+      "accept_terms",
+    ] as const;
+    expect(kinds.map((kind) => [actionAsked(kind).id, actionPending(kind).id])).toEqual([
+      [9000601, 9000611],
+      [9000602, 9000612],
+      [9000603, 9000613],
+      [9000604, 9000614],
+      [9000605, 9000615],
+    ]);
+    const numbers = Object.entries(others).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toEqual({
+      oneThingFirst: 9000600,
+      sendCodeTo: 9000606,
+      termsLink: 9000607,
+      acceptTerms: 9000608,
+      termsTitle: 9000609,
+      allDone: 9000610,
+    });
+  });
+
   test("of factors never change", () => {
     const numbers = Object.entries(factorMessages).map(([name, make]) => [name, numberOf(make)]);
     expect(Object.fromEntries(numbers)).toMatchInlineSnapshot(`

@@ -281,6 +281,22 @@ export const german: Words = {
       "Dieser Passkey hat nicht geprüft, dass Sie es sind. Melden Sie sich zuerst mit Ihrem Passwort oder einem Code an, " +
       "und verwenden Sie ihn dann.",
     9000352: "Ihr Konto hat schon {most} Passkeys. Entfernen Sie zuerst einen.",
+    9000600: "Zuerst noch etwas",
+    9000601: "Legen Sie ein neues Passwort fest, bevor es weitergeht.",
+    9000602: "Zeigen Sie, dass diese Adresse Ihnen gehört, bevor es weitergeht.",
+    9000603: "Einige Angaben zu Ihrem Konto fehlen. Ergänzen Sie sie, um fortzufahren.",
+    9000604: "Richten Sie einen zweiten Faktor ein, bevor es weitergeht. Er schützt Ihr Konto.",
+    9000605: "Lesen Sie dies, und stimmen Sie zu, um fortzufahren.",
+    9000606: "Code an {address} senden",
+    9000607: "{title} ({version})",
+    9000608: "Zustimmen: {title}",
+    9000609: "Dokumente",
+    9000610: "Das war alles.",
+    9000611: "Bitte legen Sie ein neues Passwort fest.",
+    9000612: "Bitte bestätigen Sie Ihre Adresse.",
+    9000613: "Bitte ergänzen Sie die Angaben zu Ihrem Konto.",
+    9000614: "Bitte richten Sie einen zweiten Faktor ein.",
+    9000615: "Bitte lesen Sie das Dokument unten, und stimmen Sie ihm zu.",
     9000400: ({ typed }) =>
       typeof typed === "object"
         ? "Das wurde inzwischen an anderer Stelle geändert."

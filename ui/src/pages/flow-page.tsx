@@ -193,8 +193,10 @@ function useFlow(name: FlowName) {
 
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
 function goOn(returnTo: string, [next]: readonly ContinueWith[]): void {
-  const { case: page, value } = next?.action ?? {};
-  if (page !== undefined && value?.flow !== undefined) navigate(page, value.flow.id);
-  else if (returnTo === "") navigate("sessions");
-  else window.location.assign(returnTo);
+  const { action } = next ?? {};
+  if (action?.case === "verification" || action?.case === "settings") {
+    navigate(action.case, action.value.flow?.id ?? "");
+  } else if (returnTo !== "") window.location.assign(returnTo);
+  // The settings say what the account is asked to do.
+  else navigate(action?.case === "requiredAction" ? "settings" : "sessions");
 }

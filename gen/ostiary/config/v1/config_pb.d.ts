@@ -847,6 +847,20 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.PasskeyConfig passkey = 17;
    */
   passkey?: PasskeyConfig | undefined;
+
+  /**
+   * When logins ask for a second factor.
+   *
+   * @generated from field: ostiary.config.v1.SecondFactorConfig second_factor = 18;
+   */
+  secondFactor?: SecondFactorConfig | undefined;
+
+  /**
+   * The documents that people can be asked to accept (SetRequiredActions).
+   *
+   * @generated from field: repeated ostiary.config.v1.TermsConfig terms = 19;
+   */
+  terms: TermsConfig[];
 };
 
 /**
@@ -1636,6 +1650,75 @@ export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
 export declare const CodeConfigSchema: GenMessage<CodeConfig>;
 
 /**
+ * SecondFactorConfig says when logins ask for a second factor.
+ *
+ * @generated from message ostiary.config.v1.SecondFactorConfig
+ */
+export declare type SecondFactorConfig = Message<"ostiary.config.v1.SecondFactorConfig"> & {
+  /**
+   * Whether they do. In YAML: `optional`, `required_if_enrolled`, `required`.
+   *
+   * @generated from field: ostiary.config.v1.SecondFactorPolicy policy = 1;
+   */
+  policy: SecondFactorPolicy;
+
+  /**
+   * With the policy `required`: how long somebody without a second factor is asked to set one up and can put it off, from
+   * their first login on. After it there is no session before that is done. At most 1 year; 0: it cannot be put off.
+   *
+   * @generated from field: google.protobuf.Duration grace_period = 2;
+   */
+  gracePeriod?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SecondFactorConfig.
+ * Use `create(SecondFactorConfigSchema)` to create a new message.
+ */
+export declare const SecondFactorConfigSchema: GenMessage<SecondFactorConfig>;
+
+/**
+ * TermsConfig is a document that people can be asked to accept.
+ *
+ * @generated from message ostiary.config.v1.TermsConfig
+ */
+export declare type TermsConfig = Message<"ostiary.config.v1.TermsConfig"> & {
+  /**
+   * Its id, which never changes: `terms-of-service`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its version of now: `2026-11`.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Its title, for people.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * Where it can be read: `https://`, or a path at `public_url`.
+   *
+   * @generated from field: string url = 4;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message ostiary.config.v1.TermsConfig.
+ * Use `create(TermsConfigSchema)` to create a new message.
+ */
+export declare const TermsConfigSchema: GenMessage<TermsConfig>;
+
+/**
  * TotpConfig configures authenticator apps (RFC 6238) as a second factor.
  *
  * @generated from message ostiary.config.v1.TotpConfig
@@ -2011,6 +2094,14 @@ export declare type BreachCheck = Message<"ostiary.config.v1.BreachCheck"> & {
    * @generated from field: ostiary.config.v1.WhenUnavailable when_unavailable = 3;
    */
   whenUnavailable: WhenUnavailable;
+
+  /**
+   * What happens where a password that somebody signs in with turns out to be known. It is looked up after the login, at most
+   * once a day. In YAML: `off`, `when_convenient`, `before_session`.
+   *
+   * @generated from field: ostiary.config.v1.BreachedAtLogin at_login = 4;
+   */
+  atLogin: BreachedAtLogin;
 };
 
 /**
@@ -2514,6 +2605,46 @@ export enum AddressProof {
 export declare const AddressProofSchema: GenEnum<AddressProof>;
 
 /**
+ * SecondFactorPolicy says of whom a login asks for a second factor.
+ *
+ * @generated from enum ostiary.config.v1.SecondFactorPolicy
+ */
+export enum SecondFactorPolicy {
+  /**
+   * Taken as required_if_enrolled.
+   *
+   * @generated from enum value: SECOND_FACTOR_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Of nobody. What is set up serves where a service demands it, and for changes of what protects the account.
+   *
+   * @generated from enum value: SECOND_FACTOR_POLICY_OPTIONAL = 1;
+   */
+  OPTIONAL = 1,
+
+  /**
+   * Of those who have set one up.
+   *
+   * @generated from enum value: SECOND_FACTOR_POLICY_REQUIRED_IF_ENROLLED = 2;
+   */
+  REQUIRED_IF_ENROLLED = 2,
+
+  /**
+   * Of everybody. A passkey counts as one that is asked for, whether or not its owner has switched that on.
+   *
+   * @generated from enum value: SECOND_FACTOR_POLICY_REQUIRED = 3;
+   */
+  REQUIRED = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.SecondFactorPolicy.
+ */
+export declare const SecondFactorPolicySchema: GenEnum<SecondFactorPolicy>;
+
+/**
  * UserVerification says whether an authenticator verifies its user.
  *
  * @generated from enum ostiary.config.v1.UserVerification
@@ -2552,6 +2683,46 @@ export enum UserVerification {
  * Describes the enum ostiary.config.v1.UserVerification.
  */
 export declare const UserVerificationSchema: GenEnum<UserVerification>;
+
+/**
+ * BreachedAtLogin says by when somebody is asked for a new password whose own turned out to be known from breaches.
+ *
+ * @generated from enum ostiary.config.v1.BreachedAtLogin
+ */
+export enum BreachedAtLogin {
+  /**
+   * Taken as before_session.
+   *
+   * @generated from enum value: BREACHED_AT_LOGIN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nobody is asked, and nothing is looked up.
+   *
+   * @generated from enum value: BREACHED_AT_LOGIN_OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * At any time.
+   *
+   * @generated from enum value: BREACHED_AT_LOGIN_WHEN_CONVENIENT = 2;
+   */
+  WHEN_CONVENIENT = 2,
+
+  /**
+   * Before the next session.
+   *
+   * @generated from enum value: BREACHED_AT_LOGIN_BEFORE_SESSION = 3;
+   */
+  BEFORE_SESSION = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.BreachedAtLogin.
+ */
+export declare const BreachedAtLoginSchema: GenEnum<BreachedAtLogin>;
 
 /**
  * WhenUnavailable says what happens while a service cannot be asked. In YAML: `accept`, `refuse`.

@@ -190,7 +190,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     case: "setNewSecret";
   } | {
     /**
-     * Do the required action before the flow goes on. Not served yet.
+     * Login: do what the account is asked to do before the session.
      *
      * @generated from field: ostiary.flow.v1.RequiredActionStage required_action = 22;
      */
@@ -543,6 +543,14 @@ export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSetting
    * @generated from field: repeated ostiary.identity.v1.Credential credentials = 2;
    */
   credentials: Credential[];
+
+  /**
+   * What the owner is asked to do, oldest first. Setting a password, a second factor or the traits here does it; a document is
+   * accepted by the step `accept_terms`, and an address verified in a verification.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 3;
+   */
+  requiredActions: RequiredAction[];
 };
 
 /**
@@ -592,18 +600,47 @@ export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretSta
 export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
 
 /**
- * RequiredActionStage waits for a required action, such as setting a password, verifying an address or accepting a
- * document. The form has its fields. Not served yet.
+ * RequiredActionStage waits for a required action: all proofs of the login are given, and there is no session before it is done.
+ * SET_PASSWORD takes the step `password`; ENROL_FACTOR the step of one of `offers`; VERIFY_ADDRESS the step `send_code`;
+ * COMPLETE_TRAITS the step `profile` with `traits`; ACCEPT_TERMS the step `accept_terms`. The step `back` gives the proofs up.
  *
  * @generated from message ostiary.flow.v1.RequiredActionStage
  */
 export declare type RequiredActionStage = Message<"ostiary.flow.v1.RequiredActionStage"> & {
   /**
-   * What is asked for.
+   * What is asked for. Unset: nothing is left, and the step `resume` completes the login.
    *
    * @generated from field: ostiary.identity.v1.RequiredAction action = 1;
    */
   action?: RequiredAction | undefined;
+
+  /**
+   * SET_PASSWORD, ENROL_FACTOR: what can be set up, in the order to draw it.
+   *
+   * @generated from field: repeated ostiary.flow.v1.SettingsOffer offers = 2;
+   */
+  offers: SettingsOffer[];
+
+  /**
+   * VERIFY_ADDRESS: the address, masked.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * ACCEPT_TERMS: the title of the document.
+   *
+   * @generated from field: string terms_title = 4;
+   */
+  termsTitle: string;
+
+  /**
+   * ACCEPT_TERMS: where it can be read. Empty: it is not configured any more.
+   *
+   * @generated from field: string terms_url = 5;
+   */
+  termsUrl: string;
 };
 
 /**

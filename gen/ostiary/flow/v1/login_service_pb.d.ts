@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
+import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -224,7 +224,39 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: PasskeyStep;
     case: "passkey";
+  } | {
+    /**
+     * At `required_action`: fills in traits, which come in `traits`.
+     *
+     * @generated from field: ostiary.flow.v1.LoginProfileStep profile = 19;
+     */
+    value: LoginProfileStep;
+    case: "profile";
+  } | {
+    /**
+     * At `required_action`: accepts a document.
+     *
+     * @generated from field: ostiary.flow.v1.AcceptTermsStep accept_terms = 20;
+     */
+    value: AcceptTermsStep;
+    case: "acceptTerms";
+  } | {
+    /**
+     * At `required_action`, once nothing is left to do: completes the login.
+     *
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 21;
+     */
+    value: ResumeStep;
+    case: "resume";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * At `required_action`: a merge patch (RFC 7396) of the traits, which only the step `profile` reads. At most 64 KiB as
+   * JSON.
+   *
+   * @generated from field: google.protobuf.Struct traits = 18;
+   */
+  traits?: JsonObject | undefined;
 
   /**
    * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
@@ -266,7 +298,21 @@ export declare type LoginIdentifyStep = Message<"ostiary.flow.v1.LoginIdentifySt
 export declare const LoginIdentifyStepSchema: GenMessage<LoginIdentifyStep>;
 
 /**
- * LoginPasswordStep signs in with a password.
+ * LoginProfileStep fills in the traits that are missing.
+ *
+ * @generated from message ostiary.flow.v1.LoginProfileStep
+ */
+export declare type LoginProfileStep = Message<"ostiary.flow.v1.LoginProfileStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.LoginProfileStep.
+ * Use `create(LoginProfileStepSchema)` to create a new message.
+ */
+export declare const LoginProfileStepSchema: GenMessage<LoginProfileStep>;
+
+/**
+ * LoginPasswordStep signs in with a password. At `required_action` it sets a new one.
  *
  * @generated from message ostiary.flow.v1.LoginPasswordStep
  */

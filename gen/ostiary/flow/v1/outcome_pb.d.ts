@@ -9,7 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Position } from "../../common/v1/position_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
-import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
+import type { IdentityProfile, RequiredAction } from "../../identity/v1/identity_pb.js";
 import type { Flow } from "./flow_pb.js";
 
 /**
@@ -236,13 +236,14 @@ export declare const RedirectSchema: GenMessage<Redirect>;
 /**
  * LoginRequired asks for a login first: a fresh login before a change of the settings, the second factor after a
  * recovery, or a login to the account at `claim_account`. `flow` is that login. Once it is completed, the step `resume`
- * of the flow that waits carries out what was submitted.
+ * of the flow that waits carries out what was submitted. After a registration or a recovery whose account is asked to do
+ * something before its first session, `flow` stands at `required_action`, and nothing waits: that login gives the session.
  *
  * @generated from message ostiary.flow.v1.LoginRequired
  */
 export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
   /**
-   * The flow that waits, and remembers what was submitted for as long as it lasts.
+   * The flow that waits, and remembers what was submitted for as long as it lasts. Unset: what was submitted is done.
    *
    * @generated from field: ostiary.flow.v1.Flow waiting_flow = 1;
    */
@@ -318,6 +319,14 @@ export declare type ContinueWith = Message<"ostiary.flow.v1.ContinueWith"> & {
      */
     value: ContinueWithFlow;
     case: "settings";
+  } | {
+    /**
+     * The account is asked to do this at any time. Its settings show how.
+     *
+     * @generated from field: ostiary.identity.v1.RequiredAction required_action = 3;
+     */
+    value: RequiredAction;
+    case: "requiredAction";
   } | { case: undefined; value?: undefined };
 };
 

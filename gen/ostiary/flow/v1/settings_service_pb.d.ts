@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
+import type { AcceptTermsStep, BackStep, CodeStep, ResendStep, ResumeStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
 
 /**
@@ -223,6 +223,14 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: SecondFactorStep;
     case: "secondFactor";
+  } | {
+    /**
+     * Accepts a document that the owner is asked to accept.
+     *
+     * @generated from field: ostiary.flow.v1.AcceptTermsStep accept_terms = 22;
+     */
+    value: AcceptTermsStep;
+    case: "acceptTerms";
   } | {
     /**
      * Adds a passkey: without a response it shows the options to make one with, with the response it keeps it.
@@ -492,20 +500,6 @@ export declare type RemoveCredentialStep = Message<"ostiary.flow.v1.RemoveCreden
  * Use `create(RemoveCredentialStepSchema)` to create a new message.
  */
 export declare const RemoveCredentialStepSchema: GenMessage<RemoveCredentialStep>;
-
-/**
- * ResumeStep carries out the interrupted submit, or goes on with the account that was signed in to.
- *
- * @generated from message ostiary.flow.v1.ResumeStep
- */
-export declare type ResumeStep = Message<"ostiary.flow.v1.ResumeStep"> & {
-};
-
-/**
- * Describes the message ostiary.flow.v1.ResumeStep.
- * Use `create(ResumeStepSchema)` to create a new message.
- */
-export declare const ResumeStepSchema: GenMessage<ResumeStep>;
 
 /**
  * DeleteAccountStep has the account deleted. It ends every session of it, this one as well.

@@ -199,6 +199,41 @@ export declare type StopRecoveryStep = Message<"ostiary.flow.v1.StopRecoveryStep
 export declare const StopRecoveryStepSchema: GenMessage<StopRecoveryStep>;
 
 /**
+ * ResumeStep carries out the interrupted submit, or goes on with the account that was signed in to.
+ *
+ * @generated from message ostiary.flow.v1.ResumeStep
+ */
+export declare type ResumeStep = Message<"ostiary.flow.v1.ResumeStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ResumeStep.
+ * Use `create(ResumeStepSchema)` to create a new message.
+ */
+export declare const ResumeStepSchema: GenMessage<ResumeStep>;
+
+/**
+ * AcceptTermsStep accepts a document that was asked for.
+ *
+ * @generated from message ostiary.flow.v1.AcceptTermsStep
+ */
+export declare type AcceptTermsStep = Message<"ostiary.flow.v1.AcceptTermsStep"> & {
+  /**
+   * The id of the required action, as it was shown. Another one is refused (FLOW_CHANGED), so that nobody accepts what they have
+   * not seen.
+   *
+   * @generated from field: string action_id = 1;
+   */
+  actionId: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.AcceptTermsStep.
+ * Use `create(AcceptTermsStepSchema)` to create a new message.
+ */
+export declare const AcceptTermsStepSchema: GenMessage<AcceptTermsStep>;
+
+/**
  * BackStep goes back to the stage before. A code or link that was sent is dead then.
  *
  * @generated from message ostiary.flow.v1.BackStep

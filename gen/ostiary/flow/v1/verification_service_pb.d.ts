@@ -7,8 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
-import type { ResumeStep } from "./settings_service_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**

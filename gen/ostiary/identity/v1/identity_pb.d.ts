@@ -143,7 +143,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   purgeTime?: Timestamp | undefined;
 
   /**
-   * The required actions, oldest first. Always empty: required actions are not served yet.
+   * What it is asked to do, oldest first. What has become pointless is left out: an address to verify where one is verified.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 18;
    */
@@ -238,13 +238,6 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
    * @generated from field: google.protobuf.Timestamp purge_time = 12;
    */
   purgeTime?: Timestamp | undefined;
-
-  /**
-   * The kinds of the required actions, each once. Always empty: required actions are not served yet.
-   *
-   * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 11;
-   */
-  requiredActions: RequiredActionKind[];
 };
 
 /**
@@ -599,7 +592,7 @@ export declare type RequiredAction = Message<"ostiary.identity.v1.RequiredAction
   timing: RequiredActionTiming;
 
   /**
-   * Who asks for it. Not set: the server, by its configuration.
+   * Who asks for it. Not set: the server, by its configuration or because a password was found in a breach.
    *
    * @generated from oneof ostiary.identity.v1.RequiredAction.set_by
    */
@@ -757,7 +750,7 @@ export enum RequiredActionKind {
   UNSPECIFIED = 0,
 
   /**
-   * To set a password, or another one.
+   * To set a password, or another one than now.
    *
    * @generated from enum value: REQUIRED_ACTION_KIND_SET_PASSWORD = 1;
    */
@@ -771,14 +764,14 @@ export enum RequiredActionKind {
   VERIFY_ADDRESS = 2,
 
   /**
-   * To fill in the traits that its schema demands.
+   * To fill in the traits that its schema demands by now.
    *
    * @generated from enum value: REQUIRED_ACTION_KIND_COMPLETE_TRAITS = 3;
    */
   COMPLETE_TRAITS = 3,
 
   /**
-   * To set up a second factor.
+   * To set up a second factor that logins ask for.
    *
    * @generated from enum value: REQUIRED_ACTION_KIND_ENROL_FACTOR = 4;
    */

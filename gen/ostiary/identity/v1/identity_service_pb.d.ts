@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Credential, Identity, IdentityState, RequiredActionKind, RequiredActionTiming } from "./identity_pb.js";
+import type { Credential, Identity, IdentityState, RequiredAction, RequiredActionKind, RequiredActionTiming } from "./identity_pb.js";
 import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { Position } from "../../common/v1/position_pb.js";
 import type { CallError } from "../../error/v1/error_detail_pb.js";
@@ -109,6 +109,13 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * What it is asked to do, each once, as by SetRequiredActions.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 12;
+   */
+  requiredActions: NewRequiredAction[];
 };
 
 /**
@@ -1125,11 +1132,18 @@ export declare type SetRequiredActionsRequest = Message<"ostiary.identity.v1.Set
   identityId: string;
 
   /**
-   * The required actions from now on, in place of those that operators have set before. Empty: none.
+   * The required actions from now on, in place of those that operators have set before, each once. Empty: none.
    *
    * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 2;
    */
   requiredActions: NewRequiredAction[];
+
+  /**
+   * Whether the sessions of the identity end, so that its next login asks for them. Default: they go on.
+   *
+   * @generated from field: bool end_sessions = 3;
+   */
+  endSessions: boolean;
 };
 
 /**
@@ -1207,6 +1221,94 @@ export declare type NewTermsToAccept = Message<"ostiary.identity.v1.NewTermsToAc
  * Use `create(NewTermsToAcceptSchema)` to create a new message.
  */
 export declare const NewTermsToAcceptSchema: GenMessage<NewTermsToAccept>;
+
+/**
+ * BatchSetRequiredActionsRequest is the request of BatchSetRequiredActions.
+ *
+ * @generated from message ostiary.identity.v1.BatchSetRequiredActionsRequest
+ */
+export declare type BatchSetRequiredActionsRequest = Message<"ostiary.identity.v1.BatchSetRequiredActionsRequest"> & {
+  /**
+   * The identities' ids.
+   *
+   * @generated from field: repeated string identity_ids = 1;
+   */
+  identityIds: string[];
+
+  /**
+   * As in SetRequiredActionsRequest, for each of them.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 2;
+   */
+  requiredActions: NewRequiredAction[];
+
+  /**
+   * As in SetRequiredActionsRequest.
+   *
+   * @generated from field: bool end_sessions = 3;
+   */
+  endSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BatchSetRequiredActionsRequest.
+ * Use `create(BatchSetRequiredActionsRequestSchema)` to create a new message.
+ */
+export declare const BatchSetRequiredActionsRequestSchema: GenMessage<BatchSetRequiredActionsRequest>;
+
+/**
+ * BatchSetRequiredActionsResponse is the response of BatchSetRequiredActions.
+ *
+ * @generated from message ostiary.identity.v1.BatchSetRequiredActionsResponse
+ */
+export declare type BatchSetRequiredActionsResponse = Message<"ostiary.identity.v1.BatchSetRequiredActionsResponse"> & {
+  /**
+   * One result for each id, in their order.
+   *
+   * @generated from field: repeated ostiary.identity.v1.SetRequiredActionsResult results = 1;
+   */
+  results: SetRequiredActionsResult[];
+
+  /**
+   * The position of the log of changes that includes these changes. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BatchSetRequiredActionsResponse.
+ * Use `create(BatchSetRequiredActionsResponseSchema)` to create a new message.
+ */
+export declare const BatchSetRequiredActionsResponseSchema: GenMessage<BatchSetRequiredActionsResponse>;
+
+/**
+ * SetRequiredActionsResult is the result for one identity of a batch.
+ *
+ * @generated from message ostiary.identity.v1.SetRequiredActionsResult
+ */
+export declare type SetRequiredActionsResult = Message<"ostiary.identity.v1.SetRequiredActionsResult"> & {
+  /**
+   * The identity's id, as it was sent.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * Why nothing was set. Not set: it was.
+   *
+   * @generated from field: ostiary.error.v1.CallError error = 2;
+   */
+  error?: CallError | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SetRequiredActionsResult.
+ * Use `create(SetRequiredActionsResultSchema)` to create a new message.
+ */
+export declare const SetRequiredActionsResultSchema: GenMessage<SetRequiredActionsResult>;
 
 /**
  * SetRequiredActionsResponse is the response of SetRequiredActions.
@@ -1690,6 +1792,13 @@ export declare type ExplainedProof = Message<"ostiary.identity.v1.ExplainedProof
    * @generated from field: repeated ostiary.identity.v1.ExplainedSecondFactor second_factors = 6;
    */
   secondFactors: ExplainedSecondFactor[];
+
+  /**
+   * What is to be done before the session, in the order in which the login asks for it.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 7;
+   */
+  requiredActions: RequiredAction[];
 };
 
 /**
@@ -1738,6 +1847,13 @@ export declare type ExplainedSecondFactor = Message<"ostiary.identity.v1.Explain
    * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
    */
   assuranceLevel: AssuranceLevel;
+
+  /**
+   * What is to be done before the session, in the order in which the login asks for it.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 6;
+   */
+  requiredActions: RequiredAction[];
 };
 
 /**
@@ -2392,7 +2508,7 @@ export enum LoginPolicyRule {
   DEMAND = 4,
 
   /**
-   * The configuration asks for a second factor. Not served yet.
+   * The configuration asks everybody for a second factor, and the account has one that its owner did not choose for it.
    *
    * @generated from enum value: LOGIN_POLICY_RULE_POLICY_REQUIRED = 5;
    */
@@ -2683,11 +2799,11 @@ export declare const IdentityService: GenService<{
     output: typeof UnverifyAddressResponseSchema;
   },
   /**
-   * SetRequiredActions replaces the required actions that operators have set for an identity. Those of the
-   * configuration stay. Not served yet: every call is refused.
+   * SetRequiredActions replaces the required actions that operators have set for an identity. Those that the server has set
+   * stay. Sessions go on unless `end_sessions` is set: each carries `pending_actions`, and a demand can ask for none.
    *
    * Access: API key with `identity:update`.
-   * Errors: FEATURE_OFF.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF (VERIFY_ADDRESS where verification is switched off).
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.SetRequiredActions
    */
@@ -2695,6 +2811,21 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof SetRequiredActionsRequestSchema;
     output: typeof SetRequiredActionsResponseSchema;
+  },
+  /**
+   * BatchSetRequiredActions does for each of up to 1,000 identities what SetRequiredActions does for one. Results come in the
+   * order of the ids; an id that nobody has does not stop the others. If the call fails, or its answer is lost, repeat it: the
+   * outcome is the same.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: FEATURE_OFF; in the results: IDENTITY_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.BatchSetRequiredActions
+   */
+  batchSetRequiredActions: {
+    methodKind: "unary";
+    input: typeof BatchSetRequiredActionsRequestSchema;
+    output: typeof BatchSetRequiredActionsResponseSchema;
   },
   /**
    * BatchCreateIdentities makes up to 200 identities, each on its own: one that fails does not stop the others. Results

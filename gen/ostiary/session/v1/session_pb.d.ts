@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AssuranceLevel } from "../../option/v1/demand_pb.js";
+import type { RequiredActionKind } from "../../identity/v1/identity_pb.js";
 import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 
 /**
@@ -118,6 +119,14 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
    * @generated from field: bool current = 13;
    */
   current: boolean;
+
+  /**
+   * What its identity is asked to do, each kind once: `required_actions` of the identity. Only where a session is checked, is
+   * the caller's own, or was just given; a list of sessions does not say it.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredActionKind pending_actions = 15;
+   */
+  pendingActions: RequiredActionKind[];
 };
 
 /**

@@ -38,6 +38,8 @@ export interface ProvedAddress {
 /** Where a secret goes. */
 export interface ChallengeRequest {
   readonly kind: ChallengeKind;
+  /** The kind of flow that its message is like. Default: that of the flow. */
+  readonly as?: FlowKind | undefined;
   /** As the holder of the flow is told. */
   readonly sentTo: string;
   /** Undefined: nothing is sent, and nobody must notice. */
@@ -173,6 +175,7 @@ export class Challenges {
     state: Awaiting,
     how: {
       readonly isFixed: boolean;
+      readonly as?: FlowKind | undefined;
       readonly lookUp?: ((typed: string) => Promise<ContactAddress | undefined>) | undefined;
     },
   ): Promise<Awaited | StepRejected> {
@@ -182,11 +185,11 @@ export class Challenges {
     const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
     if (now < this.resendAt(caller.tenant, state)) return tooEarly;
     const { sentTo } = state;
-    const { isFixed, lookUp } = how;
+    const { isFixed, as, lookUp } = how;
     const target = lookUp !== undefined && !isFixed ? await lookUp(sentTo) : state.target;
     const kind = state.at === "enter_code" ? "code" : "link";
     try {
-      return await this.request(attempt, { kind, sentTo, target, isFixed });
+      return await this.request(attempt, { kind, as, sentTo, target, isFixed });
     } catch (error) {
       // Security rule (SR-LIMIT-2): others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
       // enter it in.
@@ -276,15 +279,15 @@ export class Challenges {
     how: { readonly at: Date; readonly isWithheld: boolean; readonly strength: CodeStrength },
   ) {
     const { at, isWithheld, strength } = how;
-    const { kind, sentTo, target, instead } = request;
+    const { kind, sentTo, target, instead, as = flow.kind } = request;
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target?.value ?? "" };
     const { challenge, secret } = this.method(kind).issue(tenant, binding, at, strength);
     const minutes = Math.max(1, Math.round((challenge.expiresAt.getTime() - at.getTime()) / 60_000));
     const content =
       instead ??
       (kind === "code"
-        ? contentOf(flow.kind, { code: secret.reveal(), minutes })
-        : contentOf(flow.kind, { url: linkUrl(tenant, flow.kind, secret.reveal()), minutes }));
+        ? contentOf(as, { code: secret.reveal(), minutes })
+        : contentOf(as, { url: linkUrl(tenant, flow.kind, secret.reveal()), minutes }));
     const to = instead?.recipient ?? target;
     const message = newMessage(content, at, {
       channel: channelOf(to?.kind),

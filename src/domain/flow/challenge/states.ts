@@ -44,6 +44,8 @@ interface ChallengeRules<K extends KindTypes> {
   back(context: ContextOf<K, Awaits<K>>): K["State"];
   /** Whether what is typed in the flow decides nothing about whose it is. */
   isFixed(context: ContextOf<K>): boolean;
+  /** The kind of flow that the message is like. Default: this one. */
+  as?(attempt: AttemptOf<K>): FlowKind | undefined;
   /** Where what was typed leads now. Default: where the last secret went. */
   lookUp?(attempt: AttemptOf<K>, typed: string): Promise<ContactAddress | undefined>;
   /** Why nothing is done in this attempt. Default: it is done. */
@@ -90,6 +92,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
         const { lookUp } = rules;
         const sent = await challenges.resend(attempt, state, {
           isFixed: rules.isFixed(attempt),
+          as: rules.as?.(attempt),
           lookUp: lookUp && ((typed) => lookUp(attempt, typed)),
         });
         // What the flow remembers beside the secret stays.

@@ -3,19 +3,25 @@ import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import { completedEvents, without } from "../../identity/required-actions.ts";
+import type { SessionId } from "../../ids.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, LoginProved, LoginRefused } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { idleSince } from "../../session/lifetime.ts";
+import type { AuthenticationMethod } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
-import type { RecordOf } from "../shared/table.ts";
+import type { Moved, RecordOf } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
+import type { VerificationFlows } from "../verification/verification-flows.ts";
 import type { LoginNotices } from "./notices.ts";
-import { firstFactorOf, type LoginTypes } from "./state.ts";
+import type { PendingActions } from "./pending-actions.ts";
+import { firstFactorOf, type LoginState, type LoginTypes, rememberedProof } from "./state.ts";
 
 type LoginFlow = RecordOf<LoginTypes>;
 
@@ -33,20 +39,30 @@ export interface LoginProof {
   readonly authentication: LoginProved["authentication"];
   readonly replacement?: LoginProved["replacement"];
   readonly notice?: LoginProved["notice"];
+  readonly whenShown?: LoginProved["whenShown"];
   readonly ticket: ThrottleTicket;
 }
+
+/** A login whose proofs were all given before: the flow remembers them. */
+type ProvedBefore = Pick<LoginProof, "kind" | "candidate" | "proof" | "held"> & {
+  readonly [Name in "authentication" | "replacement" | "notice" | "ticket" | "whenShown"]?: undefined;
+};
 
 interface LoginCompletionsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly outbox: Outbox;
   readonly notices: LoginNotices;
+  readonly pending: PendingActions;
+  readonly verifications: () => Pick<VerificationFlows, "afterRegistration">;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
 
-/** How a login ends: with a session, or with the record of a failure. */
+type Ended = { readonly kind: "completed"; readonly completed: FlowCompleted } | Moved<LoginState>;
+
+/** How a login ends: with a session, or first with what is to be done before it. */
 export class LoginCompletions {
   readonly #deps: LoginCompletionsDependencies;
 
@@ -58,17 +74,20 @@ export class LoginCompletions {
    * Completes a login by its proof. One round trip if nobody else logs in as the same identity; otherwise `renew` gives the
    * proof again, from what is there by then. Throws FLOW_COMPLETED, FLOW_CHANGED, SERVER_OVERLOADED.
    */
-  async complete(
+  async complete<Proof extends LoginProof | ProvedBefore>(
     caller: FlowCaller,
     flow: LoginFlow,
-    given: LoginProof | LoginRefused,
-    renew: (lost: LoginProof) => Promise<LoginProof | LoginRefused>,
-  ): Promise<{ readonly kind: "completed"; readonly completed: FlowCompleted } | LoginRefused> {
+    given: Proof | LoginRefused,
+    renew: (lost: Proof) => Promise<Proof | LoginRefused>,
+  ): Promise<Ended | LoginRefused> {
     let proof = given;
     for (let round = 0; round < mostRounds; round++) {
       if (proof.kind === "rejected") return proof;
-      const completed = await this.#tryOnce(caller, flow, proof);
-      if (completed !== "candidate_changed") return { kind: "completed", completed };
+      const ended = await this.#tryOnce(caller, flow, proof);
+      if (ended !== "candidate_changed") {
+        proof.whenShown?.();
+        return ended;
+      }
       proof = await renew(proof);
     }
     throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
@@ -77,29 +96,52 @@ export class LoginCompletions {
   async #tryOnce(
     caller: FlowCaller,
     flow: LoginFlow,
-    { candidate, proof, held, authentication, replacement, notice, ticket }: LoginProof,
-  ): Promise<FlowCompleted | "candidate_changed"> {
+    { candidate, proof, held, authentication, replacement, notice, ticket }: LoginProof | ProvedBefore,
+  ): Promise<Ended | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
     const { identity } = candidate;
     const { state, purpose } = flow.data;
-    const firstFactor = firstFactorOf(state);
-    const first = firstFactor && shownFirst(firstFactor);
-    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
-      client: flow.client,
-      methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],
-      origin,
-      at,
-    });
+    const proofs = proofsOf(state, authentication, at);
+    const actions = this.#deps.pending.find(tenant, candidate, { proofs, purpose, at });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const done = {
+      added: actions.added,
+      doneActions: actions.done.map(({ id }) => id),
+      doneEvents: completedEvents(identity.id, actions.done, at, actor),
+    };
+    // All is shown: what the owner is told of it does not wait for what is to be done.
+    const messages =
+      ticket === undefined
+        ? []
+        : [
+            ...(notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : []),
+            ...this.#deps.notices.onNewDevice(caller, flow, identity, { ticket, proof }),
+          ];
+    const common = { held, candidate, proof, replacement, at, messages };
+    if (actions.next !== undefined) {
+      const address = proof.kind === "address" ? { address: proof.target } : {};
+      const proved = { ...address, proofs: proofs.map(rememberedProof) };
+      const next = { at: "required_action", typed: typedAt(state), proved, action: actions.next } as const;
+      const result = await this.#deps.flows.completeLogin(tenant, {
+        ...common,
+        ...done,
+        goesOn: { ...flow.data, state: next },
+        events: done.doneEvents,
+      });
+      if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
+      if (result === "candidate_changed") return result;
+      return { kind: "moved", state: next, identityId: identity.id, isWritten: true };
+    }
+    const client = { client: flow.client, methods: proofs, origin, at };
+    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, client);
     const about = { identityId: identity.id, sessionId: session.id };
     const isRefresh = purpose.kind === "refresh";
     const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
-    const shown = {
-      method: (first ?? authentication).kind,
-      ...(first && { second_factor: authentication.kind }),
-    };
+    const [first, second] = proofs;
+    const shown = { method: first?.kind ?? "", ...(second && { second_factor: second.kind }) };
     const events = [
+      ...done.doneEvents,
       newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
       newEvent("session.created", at, actor, about),
     ];
@@ -109,37 +151,45 @@ export class LoginCompletions {
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );
     }
-    const { completion: throttle, device } = this.#deps.throttle.succeeded(tenant, ticket, flow.client);
+    const { throttle } = this.#deps;
+    const { completion, device } =
+      ticket === undefined
+        ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client))
+        : throttle.succeeded(tenant, ticket, flow.client);
     const result = await this.#deps.flows.completeLogin(tenant, {
-      held,
-      candidate,
-      proof,
+      ...common,
+      ...done,
       session,
-      replacement,
       replaces,
       maxSessions: tenant.settings.session.maxParallel,
       idleSince: idleSince(tenant.settings.session, at),
-      at,
-      messages: [
-        ...(notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : []),
-        ...this.#deps.notices.onNewDevice(caller, flow, identity, { ticket, proof }),
-      ],
       events,
       evictionEvent: newEvent("session.revoked", at, actor, {
         identityId: identity.id,
         data: { reason: "session_limit" },
       }),
-      throttle,
+      throttle: completion,
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
+    const isNew = "proved" in state && state.proved?.isNew === true;
+    const verification = isNew
+      ? await this.#deps
+          .verifications()
+          .afterRegistration(caller, flow, { identity, session: session.id, isWithheld: false })
+      : undefined;
+    const left = without({ requiredActions: [...identity.requiredActions, ...actions.added] }, actions.done);
     return {
-      session,
-      token,
-      client: flow.client,
-      identity: { ...identity, lastLoginAt: at },
-      returnTo: flow.returnTo,
-      device,
+      kind: "completed",
+      completed: {
+        session,
+        token,
+        client: flow.client,
+        identity: { ...identity, lastLoginAt: at, requiredActions: left },
+        returnTo: flow.returnTo,
+        verification,
+        device,
+      },
     };
   }
 
@@ -154,9 +204,24 @@ export class LoginCompletions {
     caller: FlowCaller,
     flow: LoginFlow,
     identity: Identity,
-  ): Promise<LoginCompletion["replaces"]> {
+  ): Promise<SessionId | undefined> {
     if (flow.client !== "browser") return undefined;
     const shown = await caller.browserSessions();
     return shown.find(({ identityId }) => identityId === identity.id)?.id;
   }
+}
+
+/** All that was shown, oldest first. */
+function proofsOf(
+  state: LoginState,
+  authentication: LoginProved["authentication"] | undefined,
+  at: Date,
+): readonly AuthenticationMethod[] {
+  const before = "proved" in state ? (state.proved?.proofs ?? []) : [];
+  const first = firstFactorOf(state);
+  return [
+    ...before.map((proof) => ({ ...proof, completedAt: new Date(proof.completedAt) })),
+    ...(first ? [shownFirst(first)] : []),
+    ...(authentication ? [{ ...authentication, purpose: "sign_in", completedAt: at } as const] : []),
+  ];
 }

@@ -14,7 +14,7 @@ export type FirstProofDecision =
       readonly kind: "second_factor";
       /** One of these is shown next. */
       readonly methods: readonly MethodKind[];
-      readonly because: "second_factor_enrolled" | "demand";
+      readonly because: "second_factor_enrolled" | "policy_required" | "demand";
     }
   /** It is one factor where two are asked for, and the account begins with another proof. */
   | { readonly kind: "refused"; readonly because: "passkey_comes_second" }
@@ -30,9 +30,15 @@ export function decide(
 ): FirstProofDecision {
   const { credentials } = owner;
   const enrolled = secondFactors.requiredBeside(tenant, given, credentials);
-  if (enrolled.length > 0)
-    return { kind: "second_factor", methods: enrolled, because: "second_factor_enrolled" };
-  const demanded = stepsUp(purpose) ? secondFactors.requiredBeside(tenant, given, credentials, true) : [];
+  if (enrolled.length > 0) {
+    const because = secondFactors.isChosen(tenant, credentials)
+      ? "second_factor_enrolled"
+      : "policy_required";
+    return { kind: "second_factor", methods: enrolled, because };
+  }
+  const demanded = stepsUp(purpose)
+    ? secondFactors.requiredBeside(tenant, given, credentials, "demanded")
+    : [];
   if (demanded.length > 0) return { kind: "second_factor", methods: demanded, because: "demand" };
   if (secondFactors.comesSecond(tenant, given, owner))
     return { kind: "refused", because: "passkey_comes_second" };

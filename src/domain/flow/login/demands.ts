@@ -16,10 +16,11 @@ export function toShow(
   identity: Identity,
   methods: readonly Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">[],
   credentials: readonly Credential[],
-): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded"> {
+): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded" | "doesActions"> {
   let level: AssuranceLevel | undefined;
+  let doesActions = false;
   const demanded = new Set<MethodProperty>();
-  for (const [index, demand] of demands.entries()) {
+  for (const demand of demands) {
     switch (demand.kind) {
       // Every login is fresh.
       case "freshness":
@@ -44,7 +45,8 @@ export function toShow(
         break;
       }
       case "no_pending_actions":
-        throw domainError("FEATURE_OFF", { field: `demands.${index}.noPendingActions` });
+        doesActions = true;
+        break;
       default: {
         const unreachable: never = demand;
         return unreachable;
@@ -54,6 +56,7 @@ export function toShow(
   return {
     ...(level && { stepsUpTo: level }),
     ...(demanded.size > 0 && { demanded: [...demanded] }),
+    ...(doesActions && { doesActions }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { DomainError, domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
+import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { ChallengeKind, FlowClient, MethodKind } from "../../kinds.ts";
@@ -21,6 +22,7 @@ import { type ContextOf, type FlowTable, stateRule } from "../shared/table.ts";
 import { decide, type FirstProofDecision, unmetDemand } from "./decision.ts";
 import { reachableMethods, toShow } from "./demands.ts";
 import { loginTarget } from "./identifier.ts";
+import type { PendingActions } from "./pending-actions.ts";
 import { demandedBy, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { methodsFor } from "./steps.ts";
 
@@ -43,6 +45,8 @@ export interface ExplainedProof {
   readonly assuranceLevel: AssuranceLevel | undefined;
   /** What is shown next: one of these. */
   readonly secondFactors: readonly ExplainedProof[];
+  /** What comes before the session. */
+  readonly requiredActions: readonly RequiredAction[];
 }
 
 /** What a login of an account needs. */
@@ -57,6 +61,7 @@ interface LoginExplanationsDependencies {
   readonly methods: readonly LoginMethod[];
   readonly challenges: Challenges;
   readonly secondFactors: SecondFactors;
+  readonly pending: PendingActions;
   readonly table: FlowTable<LoginTypes>;
   readonly clock: Clock;
 }
@@ -115,7 +120,7 @@ export class LoginExplanations {
     if (demands.length === 0) return { kind: "sign_in" };
     const { methods, secondFactors } = this.#deps;
     const any = { authentication: { kind: "code", assuranceLevel: "aal1" } } as const;
-    const second = secondFactors.requiredBeside(tenant, any, credentials, true);
+    const second = secondFactors.requiredBeside(tenant, any, credentials, "demanded");
     const reachable = reachableMethods(enabledMethods(methods, tenant), credentials, second);
     try {
       const wanted = toShow(demands, identity, reachable, credentials);
@@ -175,22 +180,29 @@ export class LoginExplanations {
     if (decision.kind === "second_factor") {
       const proofs = decision.methods.flatMap((second) =>
         this.#worthsOf(tenant, second, demandedBy(purpose), "second").map((each) =>
-          this.#ended(purpose, [worth, each], because),
+          this.#ended(tenant, owner, purpose, { given: [worth, each], because }),
         ),
       );
       return { ...refused(because), outcome: "second_factor", secondFactors: proofs };
     }
-    return this.#ended(purpose, [worth], because);
+    return this.#ended(tenant, owner, purpose, { given: [worth], because });
   }
 
   /** What a login gives by these proofs, of which the last one is explained. */
-  #ended(purpose: LoginPurpose, given: readonly Authentication[], because: LoginRule): ExplainedProof {
+  #ended(
+    tenant: Tenant,
+    owner: Owner,
+    purpose: LoginPurpose,
+    { given, because }: { readonly given: readonly Authentication[]; readonly because: LoginRule },
+  ): ExplainedProof {
     const proofs = given.map((each) => ({ ...each, purpose: "sign_in" }) as const);
     const last = given.at(-1);
     if (last === undefined) throw new Error("a login has a proof");
     if (unmetDemand(purpose, proofs) !== undefined) return refusedBy("demand_not_met")(last);
     const assuranceLevel = levelOf(proofs);
-    return { ...refusedBy(because)(last), outcome: "session", assuranceLevel };
+    const at = this.#deps.clock.now();
+    const { before: requiredActions } = this.#deps.pending.find(tenant, owner, { proofs, purpose, at });
+    return { ...refusedBy(because)(last), outcome: "session", assuranceLevel, requiredActions };
   }
 
   /** What the account lacks for a method. */
@@ -225,5 +237,6 @@ function refusedBy(because: LoginRule) {
     because,
     assuranceLevel: undefined,
     secondFactors: [],
+    requiredActions: [],
   });
 }

@@ -31,7 +31,13 @@ import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import { reachableMethods, toShow } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
-import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
+import {
+  type ActionWanted,
+  type EnteredIdentifier,
+  firstFactorOf,
+  type LoginPurpose,
+  type LoginTypes,
+} from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
 
 /** What came of a submit to a login. */
@@ -41,6 +47,8 @@ export type LoginOutcome = FlowOutcome | LoginTypes["Done"];
 export interface LoginSubmission extends FlowSubmission {
   readonly identifier: string;
   readonly step: SubmittedStep;
+  /** A merge patch of the traits, where what is missing of them is asked for. */
+  readonly traits?: JsonObject;
 }
 
 /** What a login flow begins with. */
@@ -116,7 +124,7 @@ export class LoginFlows {
     const [first] = session.authenticationMethods;
     const authentication = { kind: first?.kind ?? "code", assuranceLevel: "aal1" } as const;
     const given = { authentication, by: first?.kind };
-    const second = secondFactors.requiredBeside(tenant, given, credentials, true);
+    const second = secondFactors.requiredBeside(tenant, given, credentials, "demanded");
     const reachable = reachableMethods(enabledMethods(methods, tenant), credentials, second);
     const wanted = toShow(start.demands ?? [], identity, reachable, credentials);
     const { stepsUpTo, demanded = [] } = wanted;
@@ -150,10 +158,11 @@ export class LoginFlows {
       readonly session: { readonly id: SessionId; readonly identityId: IdentityId };
       readonly stepsUpTo?: AssuranceLevel | undefined;
       readonly demanded?: readonly MethodProperty[] | undefined;
+      readonly doesActions?: boolean | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo, demanded } = start;
-    const purpose = { kind: "refresh", session: session.id, stepsUpTo, demanded } as const;
+    const { session, stepsUpTo, demanded, doesActions } = start;
+    const purpose = { kind: "refresh", session: session.id, stepsUpTo, demanded, doesActions } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 
@@ -186,6 +195,17 @@ export class LoginFlows {
     return this.#flows.create(caller, start, { purpose: { kind: "sign_in" }, state, identityId });
   }
 
+  /** Begins a login of somebody whose proofs were all given elsewhere: only what comes before the session is left to do. */
+  createForActions(
+    caller: FlowCaller,
+    start: CallerStart,
+    identityId: IdentityId,
+    wanted: ActionWanted,
+  ): Promise<CreatedFlow> {
+    const state = { at: "required_action", ...wanted } as const;
+    return this.#flows.create(caller, start, { purpose: { kind: "sign_in" }, state, identityId });
+  }
+
   #begin(
     caller: FlowCaller,
     start: CallerStart,
@@ -214,6 +234,7 @@ export class LoginFlows {
     return this.#flows.submit<LoginSubmission>(caller, submitted, found, (submission, flow) => ({
       identifier: submission.identifier,
       typed: this.#typedOf(submission),
+      traits: submission.traits ?? {},
       candidate: ownCandidate(flow, candidate),
       readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
     }));
@@ -256,6 +277,6 @@ function ownCandidate(
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
   const { purpose, state } = data;
-  const isOwned = purpose.kind !== "sign_in" || firstFactorOf(state) !== undefined;
+  const isOwned = purpose.kind !== "sign_in" || firstFactorOf(state) !== undefined || "proved" in state;
   return isOwned && candidate?.identity.id !== identityId ? undefined : candidate;
 }

@@ -74,6 +74,7 @@ export class LoginProofs {
         authentication: result.authentication,
         replacement: result.replacement,
         notice: result.notice,
+        whenShown: result.whenShown,
         ticket,
       } satisfies LoginProof;
     };

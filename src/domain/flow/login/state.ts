@@ -1,7 +1,13 @@
+import type { ContactAddress } from "../../identity/addresses.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { maskAddress } from "../../identity/mask-address.ts";
+import type { TraitsChange } from "../../identity/merge-patch.ts";
+import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { SessionId } from "../../ids.ts";
+import type { JsonObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, MethodMemory } from "../../method/method.ts";
-import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
+import type { AssuranceLevel, AuthenticationMethod, MethodProperty } from "../../session/session.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
 
@@ -16,6 +22,8 @@ export type LoginPurpose =
       readonly stepsUpTo?: AssuranceLevel;
       /** What a proof of that session must have. */
       readonly demanded?: readonly MethodProperty[];
+      /** Whether all that the account is asked to do comes before that session. Default: only what comes before each. */
+      readonly doesActions?: boolean;
     }
   /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
   | { readonly kind: "owner"; readonly methods: readonly MethodKind[] };
@@ -49,6 +57,35 @@ interface SecondFactorWanted extends Typed {
   readonly firstFactor: FirstFactor;
 }
 
+/** All that a login asked for, shown. */
+export interface ProvedLogin {
+  readonly proofs: readonly (Omit<AuthenticationMethod, "completedAt"> & { readonly completedAt: string })[];
+  /** The address that one of them is of. */
+  readonly address?: Pick<ContactAddress, "kind" | "value"> | undefined;
+  /** Whether the account was just made: its address is to be verified once there is a session. */
+  readonly isNew?: boolean | undefined;
+}
+
+/** A proof as a flow remembers it. */
+export function rememberedProof(proof: AuthenticationMethod): ProvedLogin["proofs"][number] {
+  return { ...proof, completedAt: proof.completedAt.toISOString() };
+}
+
+/** Something that the account is asked to do, as a flow remembers it, with what a form of it needs. */
+export interface AwaitedAction extends Omit<RequiredAction, "createdAt"> {
+  readonly createdAt: string;
+  /** For `verify_address`. */
+  readonly address?: Pick<ContactAddress, "kind" | "value"> | undefined;
+  /** For `complete_traits`: the schema, and the traits as they are. */
+  readonly profile?: { readonly schemaId: string; readonly traits: JsonObject } | undefined;
+}
+
+/** What is done before the session; no action once nothing is left. */
+export interface ActionWanted extends Typed {
+  readonly proved: ProvedLogin;
+  readonly action?: AwaitedAction | undefined;
+}
+
 /** Where a login stands. */
 export type LoginState =
   | ({ readonly at: "enter_identifier" } & Typed)
@@ -60,12 +97,42 @@ export type LoginState =
     } & Named &
       Partial<SecondFactorWanted>)
   | ({ readonly at: "choose_second_factor" } & SecondFactorWanted)
-  | (Awaiting & Named)
+  /** Something is done before the session. `method`: one that asks more than once. */
+  | ({
+      readonly at: "required_action";
+      readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory } | undefined;
+    } & ActionWanted)
+  /** With `proved` it is for an address to verify, or for `change`, which has a new one. */
+  | (Awaiting & Named & Partial<ActionWanted> & { readonly change?: TraitsChange | undefined })
   | Confirming;
 
 /** What was shown first; undefined while the first factor is wanted. */
 export function firstFactorOf(state: LoginState): FirstFactor | undefined {
   return "firstFactor" in state ? state.firstFactor : undefined;
+}
+
+/** An action as a flow remembers it. */
+export function awaited(
+  action: RequiredAction,
+  { verifiableAddresses, schemaId, traits }: Identity,
+): AwaitedAction {
+  const remembered = { ...action, createdAt: action.createdAt.toISOString() };
+  if (action.kind === "complete_traits") return { ...remembered, profile: { schemaId, traits } };
+  const [address] = verifiableAddresses;
+  if (action.kind !== "verify_address" || address === undefined) return remembered;
+  return { ...remembered, address: { kind: address.kind, value: address.value } };
+}
+
+/** The action that a login waits for, as it was asked for; the address of one is masked. */
+export function actionOf(
+  state: LoginState,
+): { readonly action: RequiredAction; readonly masked: string | undefined } | undefined {
+  if (!("action" in state) || state.action === undefined) return undefined;
+  const { address, profile: _profile, createdAt, ...action } = state.action;
+  return {
+    action: { ...action, createdAt: new Date(createdAt) },
+    masked: address && maskAddress(address),
+  };
 }
 
 /** What a proof of the session must have that a login gives. */
@@ -87,6 +154,8 @@ export interface LoginTypes {
     readonly candidate: LoginCandidate | undefined;
     /** Who it is by now. */
     readonly readAgain: () => Promise<LoginCandidate | undefined>;
+    /** What of the traits was filled in, where that is asked for: a merge patch. */
+    readonly traits: JsonObject;
   };
   readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted };
 }

@@ -2,7 +2,14 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import { enabledMethods, isWayIn, type LoginMethod, type LoginStage, stepOf } from "../../method/method.ts";
+import {
+  enabledMethods,
+  isWayIn,
+  type LoginMethod,
+  type LoginStage,
+  type SettingsMethod,
+  stepOf,
+} from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -13,7 +20,10 @@ import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
+import { actionState } from "./action-steps.ts";
+import type { LoginActions } from "./actions.ts";
 import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
+import type { PendingActions } from "./pending-actions.ts";
 import type { LoginProofs } from "./proofs.ts";
 import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
 import {
@@ -39,7 +49,10 @@ interface LoginTableDependencies {
   readonly methods: readonly LoginMethod[];
   readonly challenges: Challenges;
   readonly proofs: LoginProofs;
-  readonly schemas: Pick<IdentitySchemas, "identifierTitles">;
+  readonly settingsMethods: readonly SettingsMethod[];
+  readonly pending: PendingActions;
+  readonly actions: LoginActions;
+  readonly schemas: Pick<IdentitySchemas, "identifierTitles" | "current">;
 }
 
 /** Where a login begins: with the question who signs in, if that comes first and is not known. */
@@ -59,7 +72,7 @@ function choiceAgain(tenant: Tenant, purpose: LoginPurpose, state: LoginState): 
 
 /** Signing in, as a table. */
 export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> {
-  const { methods, challenges, proofs } = deps;
+  const { methods, challenges, proofs, actions } = deps;
   const first = methods.filter(({ factor }) => factor !== "second");
 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
@@ -97,7 +110,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     method: LoginMethod,
     among: (context: Context<State>) => readonly MethodKind[],
   ): StepRule<LoginTypes, State> => ({
-    leadsTo: ["completed", "continue_method", "choose_second_factor"],
+    leadsTo: ["completed", "continue_method", "choose_second_factor", "required_action"],
     limits: ["login"],
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
@@ -249,21 +262,34 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         })),
       },
     },
+    required_action: actionState(deps, ({ tenant, flow, state }) => ({
+      kind: "moved",
+      state: firstState(tenant, flow.data.purpose, state.typed),
+      identityId: flow.data.purpose.kind === "sign_in" ? undefined : flow.identityId,
+    })),
     ...challengeStates<LoginTypes>({
       kind: "login",
       challenges,
-      leadsTo: ["completed", "choose_second_factor"],
-      backTo: ["choose_method", "enter_identifier"],
-      back: ({ tenant, flow, state }) => choiceAgain(tenant, flow.data.purpose, state),
-      isFixed: ({ flow }) => flow.data.purpose.kind === "refresh",
+      leadsTo: ["completed", "choose_second_factor", "required_action"],
+      backTo: ["choose_method", "enter_identifier", "required_action"],
+      back: ({ tenant, flow, state }) => {
+        const { proved, action, typed } = state;
+        if (proved !== undefined) return { at: "required_action", proved, action, typed };
+        return choiceAgain(tenant, flow.data.purpose, state);
+      },
+      // Once all is shown, the account is known.
+      isFixed: ({ flow, state }) => flow.data.purpose.kind === "refresh" || isProved(state),
+      as: ({ state }) => (isProved(state) ? "verification" : undefined),
       lookUp: async ({ tenant, flow }, typed) => {
         const { value } = enteredIdentifier(typed) ?? {};
         const { candidate } = await deps.flows.findForLogin(tenant, flow.digest, value, undefined);
         return candidate && loginTarget(candidate.identity, value);
       },
-      prove: (attempt, proved) => proofs.tryAddress(attempt, proved),
-      failure: ({ caller, candidate }, { reason }, method) =>
-        proofs.failureOf(caller, candidate, { reason, method }),
+      prove: (attempt, proved) =>
+        isProved(attempt.state) ? actions.proveAddress(attempt, proved) : proofs.tryAddress(attempt, proved),
+      failure: ({ caller, candidate, state }, { reason }, method) =>
+        // It is no failed login any more.
+        isProved(state) ? undefined : proofs.failureOf(caller, candidate, { reason, method }),
     }),
   };
 }
@@ -345,6 +371,11 @@ function stageOf({ flow, state }: Context<InMethod>, { kind }: LoginMethod): Log
     noted: firstFactor?.notes?.[kind],
     memory: state.at === "continue_method" ? state.method.memory : undefined,
   };
+}
+
+/** Whether all that was asked for is shown. */
+function isProved(state: LoginState): boolean {
+  return "proved" in state && state.proved !== undefined;
 }
 
 /** Whether nothing but what is typed says who signs in. */

@@ -2,10 +2,13 @@ import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import type { Authentication } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { PendingActions } from "../login/pending-actions.ts";
 import type { SettingsFlows } from "../settings/settings-flows.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
@@ -25,6 +28,7 @@ interface RecoveryCompletionsDependencies {
   readonly flows: Pick<FlowStore, "completeRecovery">;
   readonly settings: SettingsFlows;
   readonly secondFactors: SecondFactors;
+  readonly pending: PendingActions;
   readonly outbox: Outbox;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
@@ -47,9 +51,10 @@ export class RecoveryCompletions {
     caller: FlowCaller,
     flow: RecordOf<RecoveryTypes>,
     { held, authentication }: ProvedAddress,
-    { identity, credentials }: Owner,
+    owner: Owner,
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
+    const { identity, credentials } = owner;
     const at = this.#deps.clock.now();
     const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentials);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
@@ -60,7 +65,8 @@ export class RecoveryCompletions {
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.
-    const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
+    const { sessionAtOnce } = tenant.settings.recovery;
+    const isAtOnce = sessionAtOnce && wanted.length === 0 && !this.#waits(tenant, owner, authentication, at);
     const issued = isAtOnce
       ? newSession(this.#deps.tokens, tenant, identity.id, {
           client: flow.client,
@@ -103,5 +109,10 @@ export class RecoveryCompletions {
       device: known?.device,
     };
     return { settings: settings.created.flow, session };
+  }
+  /** Whether something comes before the session. Security rule (SR-ACTION-1): a recovery is no way around it. */
+  #waits(tenant: Tenant, owner: Owner, authentication: Authentication, at: Date): boolean {
+    const login = { proofs: [authentication], purpose: { kind: "sign_in" }, at } as const;
+    return this.#deps.pending.find(tenant, owner, login).next !== undefined;
   }
 }

@@ -1,13 +1,17 @@
 import { newEvent } from "../../event/event.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
-import { type DerivedTraits, newIdentity } from "../../identity/identity.ts";
+import { type DerivedTraits, newIdentity, storedCredential } from "../../identity/identity.ts";
+import { type CredentialId, newId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { RegistrationProved } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { LoginFlows } from "../login/login-flows.ts";
+import type { PendingActions } from "../login/pending-actions.ts";
+import { rememberedProof } from "../login/state.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
@@ -32,6 +36,8 @@ interface NewAccountsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly verifications: VerificationFlows;
+  readonly pending: PendingActions;
+  readonly logins: LoginFlows;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -64,7 +70,7 @@ export class NewAccounts {
     const at = this.#deps.clock.now();
     const { invitation } = flow.data.purpose;
     const { derived } = account;
-    const identity = newIdentity(account.schema, at, {
+    const made = newIdentity(account.schema, at, {
       ...derived,
       traits: account.traits,
       publicMetadata: invitation?.publicMetadata ?? {},
@@ -75,16 +81,30 @@ export class NewAccounts {
       })),
       lastLoginAt: at,
     });
-    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
-      client: flow.client,
-      methods: [{ ...account.proved.authentication, purpose: "registration", completedAt: at }],
-      origin,
-      at,
-    });
-    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
-    const about = { identityId: identity.id, sessionId: session.id };
     const { credential, authentication } = account.proved;
     const method = authentication.kind;
+    const proofs = [{ ...authentication, purpose: "registration", completedAt: at } as const];
+    const owner = {
+      identity: made,
+      credentials: credential
+        ? [storedCredential({ ...credential, id: newId<CredentialId>(at) }, undefined, at)]
+        : [],
+    };
+    const purpose = { kind: "sign_in" } as const;
+    // Security rule (SR-ACTION-1): what comes before each session comes before the first one as well.
+    const { next, added } = this.#deps.pending.find(tenant, owner, { proofs, purpose, at });
+    const identity = { ...made, requiredActions: added };
+    const issued =
+      next === undefined
+        ? newSession(this.#deps.tokens, tenant, identity.id, {
+            client: flow.client,
+            methods: proofs,
+            origin,
+            at,
+          })
+        : undefined;
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const about = { identityId: identity.id, sessionId: issued?.session.id };
     const { completion: throttle, device } = this.#deps.throttle.succeeded(
       tenant,
       account.ticket,
@@ -95,7 +115,7 @@ export class NewAccounts {
       identity,
       credential,
       invitationId: invitation?.id,
-      session,
+      session: issued?.session,
       at,
       events: [
         newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
@@ -109,18 +129,28 @@ export class NewAccounts {
                 data: { kind: credential.kind, imported: false },
               }),
             ]),
-        newEvent("session.created", at, actor, about),
+        ...(issued ? [newEvent("session.created", at, actor, about)] : []),
       ],
-      throttle,
+      throttle: issued && throttle,
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
+    const { client, returnTo } = flow;
+    if (next !== undefined || issued === undefined) {
+      const proved = { proofs: proofs.map(rememberedProof), isNew: true };
+      const start = { client, returnTo, clientData: flow.data.clientData };
+      const login = await this.#deps.logins.createForActions(caller, start, identity.id, {
+        proved,
+        action: next,
+      });
+      return { kind: "session_waits", login };
+    }
+    const { session, token } = issued;
     const verification = await this.#deps.verifications.afterRegistration(caller, flow, {
       identity,
       session: session.id,
-      ticket: account.ticket,
+      isWithheld: account.ticket.silenced.size > 0,
     });
-    const { client, returnTo } = flow;
     const completed = { session, token, client, identity, returnTo, verification, device };
     return { kind: "completed", completed };
   }

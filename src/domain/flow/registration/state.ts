@@ -2,7 +2,7 @@ import type { JsonObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { MethodMemory, RegistrationProved } from "../../method/method.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
-import type { FlowCompleted } from "../shared/flow.ts";
+import type { FlowCompleted, SessionWaits } from "../shared/flow.ts";
 import type { FlowInvitation } from "./invited.ts";
 
 /** What a registration was begun for. */
@@ -47,5 +47,5 @@ export interface RegistrationTypes {
     /** A merge patch of what the flow has already. */
     readonly traits: JsonObject;
   };
-  readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted };
+  readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted } | SessionWaits;
 }

@@ -5,6 +5,7 @@ import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import { enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -110,6 +111,7 @@ export class CredentialSettings {
       data: { kind, enabled, ...placeOf(origin, at) },
     } as const;
     const isChange = credentials.some((own) => own.kind === kind && own.isSecondFactor !== enabled);
+    const done = enabled ? doneBy(identity, "enrol_factor") : [];
     const result = await store.editCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
@@ -118,14 +120,19 @@ export class CredentialSettings {
       at,
       messages: isChange ? noticesTo(outbox, identity, told, noticeOf(flow, at)) : [],
       events: isChange
-        ? [newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data })]
+        ? [
+            newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data }),
+            ...completedEvents(identity.id, done, at, origin),
+          ]
         : [],
+      doneActions: done.map(({ id }) => id),
     });
     await assertWritten(engine, attempt, result);
     const edited = credentials.map((own) =>
       own.kind === kind ? { ...own, isSecondFactor: enabled, updatedAt: at } : own,
     );
-    return { kind: "changed", identity, credentials: edited };
+    const after = { ...identity, requiredActions: without(identity, done) };
+    return { kind: "changed", identity: after, credentials: edited };
   }
 
   /** The removal of a credential that a step asks for, if it may be removed. */

@@ -17,6 +17,7 @@ import {
   type ProfilePlan,
   planProfileChange,
 } from "../../identity/profile-change.ts";
+import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { TraitsEtags } from "../../identity/traits-etags.ts";
 import { type JsonObject, valueAt } from "../../json.ts";
@@ -166,7 +167,13 @@ export class ProfileSettings {
     const { engine, store, outbox, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
-    const after = changedIdentity(identity, plan, verified, at);
+    const done = doneBy(
+      identity,
+      "complete_traits",
+      ...(verified === undefined ? [] : (["verify_address"] as const)),
+    );
+    const changed = changedIdentity(identity, plan, verified, at);
+    const after = { ...changed, requiredActions: without(identity, done) };
     const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
     const result = await store.changeProfile(tenant, {
       ...writtenOf(engine, attempt),
@@ -177,7 +184,10 @@ export class ProfileSettings {
       at,
       // The owner is told at every address that was verified, because the person who changes one may not read them all (ASVS V6.3.7).
       messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
-      events: [newEvent("identity.updated", at, origin, event)],
+      events: [
+        newEvent("identity.updated", at, origin, event),
+        ...completedEvents(identity.id, done, at, origin),
+      ],
       revocationEvent: revocationOf(identity.id, origin, at),
     });
     if (result === "identifier_taken") {

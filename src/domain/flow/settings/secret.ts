@@ -2,20 +2,30 @@ import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import { accountName } from "../../identity/account-name.ts";
-import type { Credential, NewCredential } from "../../identity/identity.ts";
+import {
+  type Credential,
+  type Identity,
+  type NewCredential,
+  storedCredential,
+} from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import { type CredentialId, newId } from "../../ids.ts";
 import type { Authentication, SettingsMethod, SettingsStep } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
+import type { AuthenticationMethod, Session } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
+import type { LoginFlows } from "../login/login-flows.ts";
+import type { PendingActions } from "../login/pending-actions.ts";
+import { rememberedProof } from "../login/state.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { bindingOf, shownFirst } from "../shared/second-factors.ts";
+import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
 import { assertWritten, choiceOf, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
-import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
+import type { SettingsChange, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
 
 interface SecretSettingsDependencies {
@@ -23,6 +33,9 @@ interface SecretSettingsDependencies {
   readonly store: SettingsStore;
   readonly outbox: Outbox;
   readonly throttle: Throttle;
+  readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
+  readonly pending: PendingActions;
+  readonly logins: LoginFlows;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -119,11 +132,24 @@ export class SecretSettings {
     const former = credentials.find((each) => isSameCredential(each, change.credential));
     const credential = { ...change.credential, id: former?.id ?? newId<CredentialId>(at) };
     const isRecovery = flow.data.purpose.kind === "recovery";
-    const issued = isRecovery ? this.#issueSession(attempt, at) : this.#raised(attempt, shown, at);
+    const own = [...credentials.filter((each) => each !== former), storedCredential(credential, former, at)];
+    const done = doneBy(
+      identity,
+      ...(credential.kind === "password" ? (["set_password"] as const) : []),
+      ...(this.#deps.secondFactors.isEnrolled(tenant, own) ? (["enrol_factor"] as const) : []),
+    );
+    const after = { ...identity, requiredActions: without(identity, done) };
+    const waits = isRecovery ? this.#waiting(attempt, after, own, at) : undefined;
+    const issued = !isRecovery
+      ? this.#raised(attempt, shown, at)
+      : waits === undefined
+        ? this.#issueSession(attempt, at)
+        : undefined;
     const replaces = isRecovery || issued === undefined ? undefined : session?.id;
     const about = { identityId: identity.id, sessionId: issued?.session.id };
     const events = [
       newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: credential.kind } }),
+      ...completedEvents(identity.id, done, at, origin),
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     if (replaces !== undefined) {
@@ -139,6 +165,7 @@ export class SecretSettings {
       credential,
       session: issued?.session,
       replaces,
+      doneActions: done.map(({ id }) => id),
       throttle: known?.completion,
       keep: isRecovery ? undefined : change.keepOtherSessions ? "all" : session?.id,
       at,
@@ -149,10 +176,35 @@ export class SecretSettings {
     if (result === "credential_taken") return credentialTaken();
     await assertWritten(engine, attempt, result);
     const { client, returnTo } = flow;
+    const { clientData } = flow.data;
+    if (waits !== undefined) {
+      const start = { client, returnTo, clientData };
+      return {
+        kind: "session_waits",
+        login: await this.#deps.logins.createForActions(caller, start, identity.id, waits),
+      };
+    }
     const given = issued && { ...issued, client, device: known?.device };
-    if (isRecovery && given) return { kind: "completed", completed: { identity, session: given, returnTo } };
-    const own = [...credentials.filter((each) => each !== former), stored(credential, former, at)];
-    return { kind: "changed", identity, credentials: own, ...(given && { session: given }) };
+    if (isRecovery && given) {
+      return { kind: "completed", completed: { identity: after, session: given, returnTo } };
+    }
+    return { kind: "changed", identity: after, credentials: own, ...(given && { session: given }) };
+  }
+
+  /**
+   * What comes before the session of somebody who was recovered; undefined if nothing does. Security rule (SR-ACTION-1): a recovery is
+   * no way around it.
+   */
+  #waiting(
+    { tenant, flow, session }: SettingsAttempt,
+    identity: Identity,
+    credentials: readonly Credential[],
+    at: Date,
+  ) {
+    const proofs = proofsOf(flow.data.purpose, session);
+    const purpose = { kind: "sign_in" } as const;
+    const { next } = this.#deps.pending.find(tenant, { identity, credentials }, { proofs, purpose, at });
+    return next && { proved: { proofs: proofs.map(rememberedProof) }, action: next };
   }
 
   /**
@@ -176,12 +228,16 @@ export class SecretSettings {
 
   /** The session of somebody who was recovered, in place of the one in which a second factor was shown. */
   #issueSession({ caller, tenant, flow, identity, session }: SettingsAttempt, at: Date) {
-    const { purpose } = flow.data;
-    if (purpose.kind !== "recovery") return undefined;
-    const methods = session?.authenticationMethods ?? [shownFirst(purpose.recovery)];
+    const methods = proofsOf(flow.data.purpose, session);
     const { origin } = caller;
     return newSession(this.#deps.tokens, tenant, identity.id, { client: flow.client, methods, origin, at });
   }
+}
+
+/** What was shown by somebody who was recovered, and has a session where a second factor was wanted. */
+function proofsOf(purpose: SettingsPurpose, session: Session | undefined): readonly AuthenticationMethod[] {
+  if (session !== undefined) return session.authenticationMethods;
+  return purpose.kind === "recovery" ? [shownFirst(purpose.recovery)] : [];
 }
 
 function isSameCredential(
@@ -189,14 +245,4 @@ function isSameCredential(
   given: Pick<NewCredential, "kind" | "lookupKey">,
 ): boolean {
   return kind === given.kind && lookupKey === (given.lookupKey ?? "");
-}
-
-/** A credential as it is once it is stored. */
-function stored(
-  { secret: _secret, ...given }: NewCredential & { readonly id: CredentialId },
-  former: Credential | undefined,
-  at: Date,
-): Credential {
-  const usual = { lookupKey: "", label: "", isSecondFactor: false };
-  return { ...usual, ...given, createdAt: former?.createdAt ?? at, updatedAt: at, lastUsedAt: undefined };
 }

@@ -287,8 +287,9 @@ export class SettingsFlows {
       const by = authenticationMethods[0]?.kind;
       const given = { authentication: { kind: by ?? "password", assuranceLevel }, by } as const;
       const { secondFactors } = this.#deps;
-      if (secondFactors.requiredBeside(tenant, given, credentials).length > 0) return false;
-      if (secondFactors.comesSecond(tenant, given, { identity, credentials })) return false;
+      const wanted = "to_change_account";
+      if (secondFactors.requiredBeside(tenant, given, credentials, wanted).length > 0) return false;
+      if (secondFactors.comesSecond(tenant, given, { identity, credentials }, wanted)) return false;
     }
     const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
     return age !== undefined && age <= tenant.settings.settings.privilegedMs;

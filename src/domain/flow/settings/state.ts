@@ -8,7 +8,7 @@ import type { FlowClient, MethodKind } from "../../kinds.ts";
 import type { MethodMemory } from "../../method/method.ts";
 import type { Session } from "../../session/session.ts";
 import type { Awaiting } from "../challenge/state.ts";
-import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
+import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts";
 
 /** What a settings flow was begun for. */
 export type SettingsPurpose =
@@ -99,6 +99,7 @@ export interface SettingsTypes {
           readonly returnTo: string | undefined;
         };
       }
+    | SessionWaits
     /** The change was made; the flow goes on with what holds now. */
     | {
         readonly kind: "changed";

@@ -96,6 +96,7 @@ describe("settings", () => {
       kind: "change_settings",
       offers,
       credentials: flows.credentials,
+      requiredActions: [],
     });
     const pin = (await flows.show(caller)).form.nodes.find(({ name }) => name === "traits.pin");
     expect(pin).toMatchObject({ step: "profile", section: "profile" });

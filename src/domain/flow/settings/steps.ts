@@ -5,6 +5,7 @@ import { accountName } from "../../identity/account-name.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
+import { pendingActions, type RequiredAction } from "../../identity/required-actions.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import {
@@ -14,7 +15,9 @@ import {
   type SettingsStage,
   type SettingsStep,
 } from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { actionPending, termsTitle } from "../../user-message/action-messages.ts";
 import { backupCodesMissing, manageTitle } from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -23,8 +26,10 @@ import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
-import { bindingOf } from "../shared/second-factors.ts";
+import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
+import { documentOf, termsNodes } from "../shared/terms.ts";
+import type { ActionSettings } from "./actions.ts";
 import { choiceOf, type SettingsAttempt } from "./change.ts";
 import {
   type CredentialSettings,
@@ -51,12 +56,26 @@ interface SettingsTableDependencies {
   readonly secret: SecretSettings;
   readonly credentials: CredentialSettings;
   readonly deletion: AccountDeletion;
+  readonly actions: ActionSettings;
+  readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
   readonly logins: LoginFlows;
+  readonly clock: Clock;
 }
 
 /** Changing one's own account, as a table. After a recovery only a new secret is on offer. */
 export function settingsTable(deps: SettingsTableDependencies): FlowTable<SettingsTypes> {
-  const { methods, challenges, profile, secret, credentials, deletion } = deps;
+  const { methods, challenges, profile, secret, credentials, deletion, actions } = deps;
+  /** What the account is asked to do. */
+  const pendingIn = ({
+    tenant,
+    account,
+  }: Pick<ContextOf<SettingsTypes>, "tenant" | "account">): readonly RequiredAction[] =>
+    account === undefined ? [] : pendingActions(account.identity, tenant.settings, deps.clock.now());
+  /** The documents among it. */
+  const termsIn = (context: Pick<ContextOf<SettingsTypes>, "tenant" | "account">) =>
+    pendingIn(context).flatMap(({ id, terms }) =>
+      terms === undefined ? [] : [{ actionId: id, document: documentOf(context.tenant, terms) }],
+    );
 
   const secretSteps = <S extends Changing>(
     base: "change_settings" | "set_new_secret",
@@ -163,7 +182,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           const { purgeAt } = account.identity;
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
-        return { offers, credentials: account?.credentials ?? [] };
+        const requiredActions = pendingIn({ tenant, account });
+        return { offers, credentials: account?.credentials ?? [], requiredActions };
       },
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
@@ -177,6 +197,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         if (identity !== undefined && deletionStep(tenant, identity) === "deleteAccount") {
           sections.push({ id: "deletion", title: texts.deletionTitle() });
         }
+        const asked = pendingIn({ tenant, account });
+        if (asked.some(({ kind }) => kind === "accept_terms")) {
+          sections.unshift({ id: "terms", title: termsTitle() });
+        }
         return {
           title: headings.settingsTitle(),
           subtitle: headings.settingsHelp(),
@@ -186,6 +210,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
             ...(identity === undefined || identity.purgeAt === never
               ? []
               : [texts.deletionScheduled(identity.purgeAt)]),
+            ...[...new Set(asked.map(({ kind }) => kind))].map(actionPending),
             ...(lacksBackupCodes(tenant, methods, account?.credentials) ? [backupCodesMissing()] : []),
           ],
         };
@@ -197,6 +222,12 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           take: (attempt) => deletion.cancel(attempt),
         }),
         resume: resume({ leadsTo: ["enter_code", "continue_method", "completed"], limits: ["code_send"] }),
+        acceptTerms: {
+          leadsTo: [],
+          isOffered: (context) => termsIn(context).length > 0,
+          nodes: (context) => inSection("terms", termsIn(context).flatMap(termsNodes)),
+          take: (attempt) => actions.acceptTerms(attempt),
+        },
         profile: {
           leadsTo: ["enter_code"],
           limits: ["code_send"],
@@ -288,7 +319,11 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     },
     continue_method: {
       stage: "change_settings",
-      facts: (context) => ({ offers: underWay(context), credentials: context.account?.credentials ?? [] }),
+      facts: (context) => ({
+        offers: underWay(context),
+        credentials: context.account?.credentials ?? [],
+        requiredActions: pendingIn(context),
+      }),
       texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
       steps: continuedSteps<State<"continue_method">>("change_settings"),
     },
@@ -385,8 +420,8 @@ async function applyProfile(
 
 /** Keeps the change, and begins the login that it waits for. */
 function loginFirst(
-  { logins }: SettingsTableDependencies,
-  { caller, flow, state, identity, session }: SettingsAttempt,
+  { logins, secondFactors }: SettingsTableDependencies,
+  { caller, tenant, flow, state, identity, credentials, session }: SettingsAttempt,
   interrupted: SettingsChange,
 ): StepResult<SettingsTypes> {
   const { client, returnTo } = flow;
@@ -402,7 +437,10 @@ function loginFirst(
       );
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return logins.createRefresh(caller, { client, returnTo, clientData, session });
+    // Where logins ask for no second factor, this one does.
+    const isLeftOut = tenant.settings.secondFactor.policy === "optional";
+    const stepsUpTo = isLeftOut && secondFactors.isEnrolled(tenant, credentials) ? "aal2" : undefined;
+    return logins.createRefresh(caller, { client, returnTo, clientData, session, stepsUpTo });
   };
   const at = choiceOf(state);
   return {

@@ -1,7 +1,7 @@
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { Identity, NewCredential } from "../../identity/identity.ts";
-import type { CredentialId, IdentityId, SessionId } from "../../ids.ts";
+import type { CredentialId, IdentityId, RequiredActionId, SessionId } from "../../ids.ts";
 import type { CredentialKind } from "../../kinds.ts";
 import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
@@ -19,6 +19,8 @@ export interface OwnChange {
   readonly kept?: string | undefined;
   /** The flow's data after the change. */
   readonly data: FlowData;
+  /** What the account was asked to do, and has done by the change. Default: nothing. */
+  readonly doneActions?: readonly RequiredActionId[];
 }
 
 /** A new credential. */
@@ -71,6 +73,9 @@ export interface ProfileChange extends OwnChange {
   readonly revocationEvent: Event;
 }
 
+/** What the account was asked to do, done by saying so. */
+export type ActionsDone = OwnChange & { readonly identityId: IdentityId };
+
 /** The end of an account, in a while. */
 export interface DeletionSchedule extends OwnChange {
   readonly identityId: IdentityId;
@@ -107,6 +112,8 @@ export interface SettingsStore {
   editCredential(scope: TenantScope, edit: CredentialEdit): Promise<OwnChangeResult>;
   /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
   changeProfile(scope: TenantScope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
+  /** Takes what is done from what the account is asked to do. */
+  completeActions(scope: TenantScope, done: ActionsDone): Promise<OwnChangeResult>;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */
   scheduleDeletion(scope: TenantScope, schedule: DeletionSchedule): Promise<OwnChangeResult>;
   /** Removes the account and everything of it but its events. */

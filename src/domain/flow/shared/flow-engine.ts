@@ -275,6 +275,7 @@ export class FlowEngine {
     const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
     const data = { ...flow.data, state };
+    if (moved.isWritten) return { ...flow, revision: revision + 1, data, challenge: undefined, identityId };
     const advanced = await this.#deps.flows.advance(
       tenant,
       { digest: flow.digest, revision },

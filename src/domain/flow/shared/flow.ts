@@ -2,6 +2,7 @@ import type { CallOrigin } from "../../event/event.ts";
 import type { Form } from "../../form/form.ts";
 import type { Rejection } from "../../form/rejection.ts";
 import type { AddressKind, Credential, Identity } from "../../identity/identity.ts";
+import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
@@ -14,7 +15,7 @@ import type {
   NewSession,
   Session,
 } from "../../session/session.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
+import type { Tenant, TermsDocument } from "../../tenant/tenant.ts";
 import type { LimitedClientIp } from "../../throttle/subjects.ts";
 import type { KeptAnswer } from "./flow-answers.ts";
 
@@ -141,10 +142,23 @@ export type FlowStage =
       readonly offers: readonly SettingsOffer[];
       /** What the owner signs in with, oldest first. */
       readonly credentials: readonly Credential[];
+      /** What the owner is asked to do, oldest first. */
+      readonly requiredActions: readonly RequiredAction[];
     }
   /** Undefined: it was removed meanwhile. */
   | { readonly kind: "manage_credential"; readonly credential: Credential | undefined }
-  | { readonly kind: "set_new_secret"; readonly offers: readonly MethodOffer[] };
+  | { readonly kind: "set_new_secret"; readonly offers: readonly MethodOffer[] }
+  /** `action`: undefined once all is done. */
+  | {
+      readonly kind: "required_action";
+      readonly action?: RequiredAction;
+      /** What can be set up, where that is asked for. */
+      readonly offers: readonly SettingsOffer[];
+      /** The address to verify, masked. */
+      readonly masked?: string | undefined;
+      /** The document to accept. */
+      readonly terms?: TermsDocument | undefined;
+    };
 
 /** One method on offer. */
 export interface MethodOffer {
@@ -216,6 +230,12 @@ export interface FlowCompleted {
   readonly verification?: Flow | undefined;
   /** What the client keeps to be known by: a native client's device token, or the value of a browser's cookie. */
   readonly device: Secret | undefined;
+}
+
+/** The flow is over, and something comes before its session: `login` goes on with it. */
+export interface SessionWaits {
+  readonly kind: "session_waits";
+  readonly login: CreatedFlow;
 }
 
 /** The call that a flow is used in. */

@@ -91,11 +91,13 @@ test("a demand asks for what can sign in by itself too, and not for a spare", ()
     aCredential({ isSecondFactor: false }),
     aCredential({ kind: "other" as "password", isSecondFactor: false }),
   ];
-  const demanded = (credentials: readonly Credential[], isDemanded = true) =>
-    methods.requiredBeside(tenant, weak, credentials, isDemanded);
+  const demanded = (
+    credentials: readonly Credential[],
+    why: Parameters<SecondFactors["requiredBeside"]>[3] = "demanded",
+  ) => methods.requiredBeside(tenant, weak, credentials, why);
   expect(demanded([spare, passive])).toEqual(["second", "either"]);
   expect(demanded([spare])).toEqual([]);
-  expect(demanded([spare, passive], false)).toEqual([]);
+  expect(demanded([spare, passive], "by_policy")).toEqual([]);
 });
 
 test("a proof that is worth two factors needs none beside it", () => {

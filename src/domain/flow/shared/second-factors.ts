@@ -1,6 +1,6 @@
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
-import type { ChallengeKind, FlowKind, MethodKind } from "../../kinds.ts";
+import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../../kinds.ts";
 import {
   type Authentication,
   enabledMethods,
@@ -18,6 +18,13 @@ interface GivenProof {
   readonly authentication: Authentication;
   readonly by?: MethodKind | undefined;
 }
+
+/**
+ * Why a second factor is wanted: because the tenant's policy asks for it, because something of what protects the account is to
+ * change, for which its owner shows all that it has, whatever the policy says of logins, or because the session is to be worth
+ * `aal2`. Then what was not set up to be asked for serves as well.
+ */
+type SecondFactorWanted = "by_policy" | "to_change_account" | "demanded";
 
 /** Whose account it is, and what they sign in with. */
 interface AccountOwner {
@@ -43,21 +50,21 @@ export class SecondFactors {
    * The methods of which one is wanted beside a proof; none if the proof is enough.
    *
    * Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof, whichever it was, so
-   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none. `isDemanded`: one is wanted
-   * also of an account that has set none up to be asked for, because the session is to be worth `aal2`.
+   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none.
    */
   requiredBeside(
     tenant: Tenant,
     given: GivenProof,
     credentials: readonly Credential[],
-    isDemanded = false,
+    wanted: SecondFactorWanted = "by_policy",
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
     const own = this.#ownSecond(tenant, credentials).filter(({ kind }) => kind !== given.by);
     // Once one is asked for, each of the others serves as well. A method that can only be second and was not set up to be asked for is
     // a spare: it asks for nothing.
     const isAsked =
-      this.#isAskedFor(tenant, credentials) || (isDemanded && own.some(({ factor }) => factor === "either"));
+      this.#isAskedFor(tenant, credentials, wanted) ||
+      (wanted === "demanded" && own.some(({ factor }) => factor === "either"));
     return isAsked ? own.map(({ kind }) => kind) : [];
   }
 
@@ -67,10 +74,15 @@ export class SecondFactors {
    * Security rule (SR-FACTOR-1): a security key that has not verified its user is one factor, also where it is the one that is asked for
    * second. An account that has no other way to begin is not locked out.
    */
-  comesSecond(tenant: Tenant, given: GivenProof, { identity, credentials }: AccountOwner): boolean {
-    if (given.authentication.assuranceLevel === "aal2" || !this.#isAskedFor(tenant, credentials))
+  comesSecond(
+    tenant: Tenant,
+    given: GivenProof,
+    { identity, credentials }: AccountOwner,
+    wanted: SecondFactorWanted = "by_policy",
+  ): boolean {
+    if (given.authentication.assuranceLevel === "aal2" || !this.#isAskedFor(tenant, credentials, wanted))
       return false;
-    if (this.requiredBeside(tenant, given, credentials).length > 0) return false;
+    if (this.requiredBeside(tenant, given, credentials, wanted).length > 0) return false;
     const used = this.#deps.methods.find(({ kind }) => kind === given.by)?.credential;
     return this.canSignIn(tenant, {
       identity,
@@ -93,10 +105,31 @@ export class SecondFactors {
     );
   }
 
-  /** Whether the account has set up a second factor to be asked for. */
-  #isAskedFor(tenant: Tenant, credentials: readonly Credential[]): boolean {
+  /** Whether the account has a second factor that is asked for, once it is there or by the owner's choice. */
+  isEnrolled(tenant: Tenant, credentials: readonly Credential[]): boolean {
+    if (this.isChosen(tenant, credentials)) return true;
+    // Where everybody needs one, what can be either is asked for without its owner's choice.
+    const isForAll = tenant.settings.secondFactor.policy === "required";
+    return isForAll && this.#ownSecond(tenant, credentials).some(({ factor }) => factor === "either");
+  }
+
+  /** Whether the account has a second factor that was set up to be asked for. */
+  isChosen(tenant: Tenant, credentials: readonly Credential[]): boolean {
     const asking = credentials.filter(({ isSecondFactor }) => isSecondFactor);
     return this.#ownSecond(tenant, asking).length > 0;
+  }
+
+  /** Whether a login asks for the second factor of an account. */
+  #isAskedFor(tenant: Tenant, credentials: readonly Credential[], wanted: SecondFactorWanted): boolean {
+    const isLeftOut = wanted === "by_policy" && tenant.settings.secondFactor.policy === "optional";
+    return !isLeftOut && this.isEnrolled(tenant, credentials);
+  }
+
+  /** Whether a credential of this kind can be a second factor that is asked for. */
+  canBeSecond(kind: CredentialKind): boolean {
+    return this.#deps.methods.some(
+      ({ credential, factor, isSpare }) => credential === kind && factor !== "first" && isSpare !== true,
+    );
   }
 
   /** A first proof as a flow remembers it. */

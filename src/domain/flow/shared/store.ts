@@ -4,7 +4,8 @@ import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { AddressKind, Credential, Identity, NewCredential } from "../../identity/identity.ts";
 import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
-import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
+import type { RequiredAction } from "../../identity/required-actions.ts";
+import type { IdentityId, InvitationId, RequiredActionId, SessionId } from "../../ids.ts";
 import type { CredentialKind, FlowKind } from "../../kinds.ts";
 import type { Challenge, LoginCandidate, LoginProved } from "../../method/method.ts";
 import type { TenantScope } from "../../ports.ts";
@@ -59,8 +60,8 @@ export interface RecoveryStop {
   readonly events: readonly Event[];
 }
 
-/** What a successful login writes. */
-export interface LoginCompletion {
+/** What a login writes whose proofs were all right. */
+interface LoginShown {
   /** The flow, and the one that holds the challenge where that is another one. */
   readonly held: readonly HeldRevision[];
   readonly candidate: LoginCandidate;
@@ -68,23 +69,40 @@ export interface LoginCompletion {
   readonly proof:
     | { readonly kind: "credential" }
     | { readonly kind: "address"; readonly target: ContactAddress };
-  readonly session: NewSession;
   /** Replaces the credential's secret. */
   readonly replacement: LoginProved["replacement"];
   readonly messages: readonly SealedMessage[];
+  readonly at: Date;
+  readonly events: readonly Event[];
+  /** What the identity is asked to do from now on. Default: nothing more. */
+  readonly added?: readonly RequiredAction[];
+  /** What it was asked to do, and has done. Default: nothing. */
+  readonly doneActions?: readonly RequiredActionId[];
+}
+
+/** What a login writes that ends with a session. */
+export interface LoginEnded extends LoginShown {
+  readonly goesOn?: undefined;
+  readonly session: NewSession;
   /** The session that ends because this one takes its place. */
   readonly replaces: SessionId | undefined;
   /** How many sessions may be active afterwards; the least recently used ones are ended. */
   readonly maxSessions: number;
   /** Sessions not used since then do not count as active. */
   readonly idleSince: IdleSince | undefined;
-  readonly at: Date;
-  readonly events: readonly Event[];
   /** Written once for each session that was ended to make room, with that session's id. */
   readonly evictionEvent: Event;
   /** Undefined: nothing was counted, and no device is remembered. */
   readonly throttle?: ThrottleCompletion | undefined;
 }
+
+/** What a login writes that has something to do before its session: the flow goes on with this data. */
+interface LoginGoesOn extends LoginShown {
+  readonly goesOn: FlowData;
+}
+
+/** What a successful login writes. */
+export type LoginCompletion = LoginEnded | LoginGoesOn;
 
 /** What a successful registration writes. */
 export interface RegistrationCompletion {
@@ -93,7 +111,8 @@ export interface RegistrationCompletion {
   readonly credential: NewCredential | undefined;
   /** Used by this registration; undefined: it needs none. */
   readonly invitationId?: InvitationId | undefined;
-  readonly session: NewSession;
+  /** Undefined: something comes before it. */
+  readonly session: NewSession | undefined;
   readonly at: Date;
   readonly events: readonly Event[];
   /** Undefined: nothing was counted, and no device is remembered. */
@@ -244,7 +263,7 @@ export interface FlowStore {
     limit: number,
   ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined>;
   /**
-   * Completes a login, or changes nothing: `flow_taken` if the flow is no longer active, `candidate_changed` if
+   * Completes a login, or moves it on to what is to be done before the session, or changes nothing: `flow_taken` if the flow is no longer active, `candidate_changed` if
    * the identity was deactivated or changed, its credential replaced, or another login completed since the
    * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
    * log in at once.

@@ -64,6 +64,8 @@ export interface Moved<State> {
   readonly begins?: FlowRecord | undefined;
   /** Where the browser goes on. */
   readonly url?: string | undefined;
+  /** Whether the state is written already, together with what it rests on. */
+  readonly isWritten?: boolean;
 }
 
 /** A step that was not accepted, with the events to record. */

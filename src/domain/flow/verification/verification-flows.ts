@@ -3,7 +3,6 @@ import type { FilledForm } from "../../form/form-submission.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { SessionId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type {
   CreatedFlow,
@@ -85,16 +84,16 @@ export class VerificationFlows {
     registered: {
       readonly identity: Identity;
       readonly session: SessionId;
-      readonly ticket: ThrottleTicket;
+      /** Whether its mailbox was sent too many. */
+      readonly isWithheld: boolean;
     },
   ): Promise<Flow | undefined> {
     const { engine, challenges } = this.#deps;
-    const { identity, session, ticket } = registered;
+    const { identity, session, isWithheld } = registered;
     const [kind] = challenges.offered(caller.tenant, "verification");
     const address = identity.verifiableAddresses.find(({ verifiedAt }) => verifiedAt === undefined);
     const wanted = this.isSentAfterRegistration(caller.tenant);
     if (!wanted || kind === undefined || address === undefined) return undefined;
-    const isWithheld = ticket.silenced.size > 0;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
     const created = await engine.create(caller, this.#flows.view, {
       ...{ client, returnTo, clientData },

@@ -36,6 +36,7 @@ export class BackupCodeMethod implements LoginMethod, SettingsMethod {
   readonly kind = "backup_code";
   readonly factor = "second";
   readonly credential = "backup_code";
+  readonly isSpare = true;
   readonly #deps: { readonly codes: OneTimeCodes; readonly sealer: Sealer };
 
   constructor(deps: { readonly codes: OneTimeCodes; readonly sealer: Sealer }) {

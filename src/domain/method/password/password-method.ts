@@ -17,6 +17,7 @@ import type {
   SettingsMethod,
   SettingsStage,
 } from "../method.ts";
+import type { BreachedAtLogin } from "./breached-at-login.ts";
 import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 
@@ -32,10 +33,20 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   readonly credential = "password";
   readonly #hasher: PasswordHasher;
   readonly #policy: PasswordPolicy;
+  readonly #breaches: Pick<BreachedAtLogin, "note">;
 
-  constructor({ hasher, policy }: { hasher: PasswordHasher; policy: PasswordPolicy }) {
+  constructor({
+    hasher,
+    policy,
+    breaches,
+  }: {
+    readonly hasher: PasswordHasher;
+    readonly policy: PasswordPolicy;
+    readonly breaches: Pick<BreachedAtLogin, "note">;
+  }) {
     this.#hasher = hasher;
     this.#policy = policy;
+    this.#breaches = breaches;
   }
 
   loginNodes(tenant: Tenant): readonly Node[] {
@@ -53,8 +64,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     // What is longer than any password can be is not hashed, for any account.
     if (passwordLength(password) > longestPassword) return credentialsInvalid();
     const secret = new Secret(password);
-    const hash = candidate?.identity.state === "active" ? candidate.credential?.secret : undefined;
-    if (candidate === undefined || hash === undefined) {
+    const credential = candidate?.identity.state === "active" ? candidate.credential : undefined;
+    const hash = credential?.secret;
+    if (candidate === undefined || credential === undefined || hash === undefined) {
       // Unknown, inactive or without a password: the same work and the same answer as for a wrong password
       // (ASVS V6.3.8), so that neither the answer nor its time tells which.
       await this.#hasher.verifyDecoy(secret, argon2);
@@ -63,7 +75,15 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2);
     if (!matches) return credentialsInvalid();
     const replacement = needsRehash ? await this.#hash(tenant, secret) : undefined;
-    return { kind: "proved", candidate, authentication, replacement };
+    const { identity } = candidate;
+    const whenShown = () =>
+      this.#breaches.note(tenant, {
+        identity,
+        credentialId: credential.id,
+        hash: replacement?.secret ?? hash,
+        password: secret,
+      });
+    return { kind: "proved", candidate, authentication, replacement, whenShown };
   }
 
   async proveRegistration(attempt: SecretAttempt): Promise<RegistrationProved | StepRejected> {

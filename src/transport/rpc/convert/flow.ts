@@ -30,6 +30,7 @@ import type { UserMessage } from "../../../domain/user-message/user-messages.ts"
 import { toTimestamp } from "./common.ts";
 import { toCredential } from "./identity.ts";
 import { toMethodOffer, toSettingsOffer } from "./method.ts";
+import { toRequiredAction } from "./required-action.ts";
 import { toValue } from "./value.ts";
 
 const clients: Record<FlowClient, ClientKind> = { browser: ClientKind.BROWSER, native: ClientKind.NATIVE };
@@ -142,12 +143,24 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
         value: {
           offers: stage.offers.map(toSettingsOffer),
           credentials: stage.credentials.map(toCredential),
+          requiredActions: stage.requiredActions.map(toRequiredAction),
         },
       };
     case "manage_credential":
       return {
         case: "manageCredential",
         value: { credential: stage.credential && toCredential(stage.credential) },
+      };
+    case "required_action":
+      return {
+        case: "requiredAction",
+        value: {
+          action: stage.action && toRequiredAction(stage.action),
+          offers: stage.offers.map(toSettingsOffer),
+          address: stage.masked ?? "",
+          termsTitle: stage.terms?.title ?? "",
+          termsUrl: stage.terms?.url ?? "",
+        },
       };
     case "set_new_secret":
       return { case: "setNewSecret", value: { offers: stage.offers.map(toMethodOffer) } };

@@ -18,6 +18,7 @@ import type {
 } from "../../../domain/identity/identity.ts";
 import { addressKinds, toStruct, toTimestamp } from "./common.ts";
 import { methodKinds, toCredentialDetails } from "./method.ts";
+import { type ActionContext, toRequiredActions } from "./required-action.ts";
 
 const states: Record<IdentityState, ProtoIdentityState> = {
   active: ProtoIdentityState.ACTIVE,
@@ -37,6 +38,7 @@ export type IdentityView = "id" | "basic" | "full";
 /** An identity as the admin API shows it. */
 export function toIdentity(
   identity: Identity,
+  context: ActionContext,
   view: IdentityView = "full",
 ): MessageInitShape<typeof IdentitySchema> {
   if (view === "id") return { id: identity.id };
@@ -68,6 +70,7 @@ export function toIdentity(
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
     purgeTime: toTimestamp(identity.purgeAt),
+    requiredActions: toRequiredActions(identity, context),
   };
 }
 

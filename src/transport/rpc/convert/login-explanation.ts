@@ -9,6 +9,7 @@ import {
 import type { ExplainedProof, LoginExplanation, LoginRule } from "../../../domain/flow/login/explanation.ts";
 import type { FlowClient } from "../../../domain/kinds.ts";
 import { methodKinds } from "./method.ts";
+import { toRequiredAction } from "./required-action.ts";
 import { assuranceLevels } from "./session.ts";
 
 const outcomes: Readonly<Record<ExplainedProof["outcome"], LoginPolicyOutcome>> = {
@@ -21,6 +22,7 @@ const rules: Readonly<Record<LoginRule, LoginPolicyRule>> = {
   one_factor_enough: LoginPolicyRule.ONE_FACTOR_ENOUGH,
   two_factors_in_one: LoginPolicyRule.TWO_FACTORS_IN_ONE,
   second_factor_enrolled: LoginPolicyRule.SECOND_FACTOR_ENROLLED,
+  policy_required: LoginPolicyRule.POLICY_REQUIRED,
   demand: LoginPolicyRule.DEMAND,
   passkey_comes_second: LoginPolicyRule.PASSKEY_COMES_SECOND,
   account_inactive: LoginPolicyRule.ACCOUNT_INACTIVE,
@@ -46,12 +48,13 @@ function toProof(proof: ExplainedProof): MessageInitShape<typeof ExplainedProofS
   return { ...common(proof), secondFactors: proof.secondFactors.map(common) };
 }
 
-function common({ method, userVerified, outcome, because, assuranceLevel }: ExplainedProof) {
+function common({ method, userVerified, outcome, because, assuranceLevel, requiredActions }: ExplainedProof) {
   return {
     method: methodKinds[method],
     userVerified: userVerified ?? false,
     outcome: outcomes[outcome],
     rule: rules[because],
+    requiredActions: requiredActions.map(toRequiredAction),
     ...(assuranceLevel && { assuranceLevel: assuranceLevels[assuranceLevel] }),
   };
 }

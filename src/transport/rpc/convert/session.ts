@@ -5,11 +5,13 @@ import {
   SessionState as ProtoSessionState,
   type SessionSchema,
 } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import type { Identity } from "../../../domain/identity/identity.ts";
 import { idleExpiry, type SessionState, sessionState } from "../../../domain/session/lifetime.ts";
 import type { AssuranceLevel, AuthenticationPurpose, Session } from "../../../domain/session/session.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { toTimestamp } from "./common.ts";
 import { methodKinds } from "./method.ts";
+import { toPendingActions } from "./required-action.ts";
 
 /** The levels of assurance as the contract names them. */
 export const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
@@ -27,11 +29,11 @@ const states: Record<SessionState, ProtoSessionState> = {
   revoked: ProtoSessionState.REVOKED,
 };
 
-/** A session as the contract shows it to a call. */
+/** A session as the contract shows it to a call; with the identity also what that is asked to do. */
 export function toSession(
   session: Session,
   { tenant, now }: { readonly tenant: Tenant; readonly now: Date },
-  currentId?: Session["id"],
+  { currentId, identity }: { readonly currentId?: Session["id"]; readonly identity?: Identity } = {},
 ): MessageInitShape<typeof SessionSchema> {
   const settings = tenant.settings.session;
   return {
@@ -56,5 +58,6 @@ export function toSession(
     revokeTime: toTimestamp(session.revokedAt),
     device: { ipAddress: session.device.ipAddress ?? "", userAgent: session.device.userAgent ?? "" },
     current: session.id === currentId,
+    pendingActions: identity && toPendingActions(identity, { tenant, now }),
   };
 }

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type { RequiredActionSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { FormOutcome } from "../../../domain/flow/any-flows.ts";
 import type { LoginOutcome } from "../../../domain/flow/login/login-flows.ts";
 import type { RecoveryOutcome } from "../../../domain/flow/recovery/recovery-flows.ts";
@@ -11,13 +12,16 @@ import type {
   Flow,
   FlowCompleted,
   FlowOutcome,
+  SessionWaits,
 } from "../../../domain/flow/shared/flow.ts";
 import type { VerificationOutcome } from "../../../domain/flow/verification/verification-flows.ts";
+import type { Identity } from "../../../domain/identity/identity.ts";
 import { browserCookie, deviceCookie, sessionCookie } from "../../net/cookies.ts";
 import type { Call } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 import { toFlow } from "../convert/flow.ts";
 import { toRejected } from "../convert/rejection.ts";
+import { toRequiredActions } from "../convert/required-action.ts";
 import { toSession } from "../convert/session.ts";
 import type { ProfileOf } from "./identity-profiles.ts";
 
@@ -61,11 +65,11 @@ export async function answerSignIn(
   profileOf: ProfileOf,
 ) {
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
-  const { returnTo = "", verification } = outcome.completed;
+  const { returnTo = "", verification, identity } = outcome.completed;
   return completed({
     signedIn: await signIn(call, outcome.completed, profileOf),
     returnTo,
-    continueWith: toContinueWith({ verification }),
+    continueWith: [...toContinueWith({ verification }), ...toActions(call, identity)],
   });
 }
 
@@ -102,7 +106,11 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
     }
     case "completed": {
       const { identity, session, returnTo = "" } = outcome.completed;
-      return completed({ signedIn: await signIn(call, { ...session, identity }, profileOf), returnTo });
+      return completed({
+        signedIn: await signIn(call, { ...session, identity }, profileOf),
+        returnTo,
+        continueWith: toActions(call, identity),
+      });
     }
     default:
       return answerUnfinished(call, outcome);
@@ -113,8 +121,10 @@ function completed(value: Completed) {
   return { outcome: { case: "completed" as const, value } };
 }
 
-function answerUnfinished(call: Call, outcome: Fresh<FlowOutcome>) {
+function answerUnfinished(call: Call, outcome: Fresh<FlowOutcome> | SessionWaits) {
   switch (outcome.kind) {
+    case "session_waits":
+      return answer(acceptCreated(call, outcome.login), "loginRequired", {});
     case "next_step":
       return answer(outcome.flow, "nextStep", {});
     case "rejected":
@@ -160,7 +170,7 @@ async function signIn(
   }
   const isNative = client === "native";
   return {
-    session: toSession(session, call, session.id),
+    session: toSession(session, call, { currentId: session.id, identity }),
     sessionToken: isNative ? token.reveal() : "",
     identity: await profileOf(identity),
     deviceToken: (isNative && device?.reveal()) || "",
@@ -180,6 +190,14 @@ function toContinueWith(flows: {
       ? []
       : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
   ];
+}
+
+/** What the account is asked to do at any time. */
+function toActions(call: Call, identity: Identity) {
+  const value = (action: MessageInitShape<typeof RequiredActionSchema>) => ({
+    action: { case: "requiredAction" as const, value: action },
+  });
+  return toRequiredActions(identity, call).map(value);
 }
 
 /** Sets the browser cookie where one was made for the flow, and gives the flow. */

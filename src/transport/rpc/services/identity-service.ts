@@ -7,6 +7,7 @@ import {
   type BatchCreateIdentitiesResultSchema,
   type BatchSendRecoveryMessagesRequest,
   type BatchSendVerificationMessagesRequest,
+  type BatchSetRequiredActionsRequest,
   type CancelIdentityDeletionRequest,
   type CancelRecoveriesRequest,
   type CheckPasswordRequest,
@@ -31,11 +32,11 @@ import {
   type SendVerificationMessageRequest,
   SendVerificationMessageResponseSchema,
   type SetPasswordRequest,
+  type SetRequiredActionsRequest,
   type UnverifyAddressRequest,
   type UpdateIdentityRequest,
   type VerifyAddressRequest,
 } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { domainError } from "../../../domain/errors.ts";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { LoginExplanations } from "../../../domain/flow/login/explanation.ts";
 import type { OperatorFlows, SentLink } from "../../../domain/flow/operator/operator-flows.ts";
@@ -46,10 +47,11 @@ import type { Credentials } from "../../../domain/identity/credentials.ts";
 import type { BatchItem, Identities } from "../../../domain/identity/identities.ts";
 import type { DocumentChange, NewIdentity } from "../../../domain/identity/identity-input.ts";
 import type { NewPassword } from "../../../domain/identity/new-password.ts";
+import type { ActionOrder, OperatorActions } from "../../../domain/identity/operator-actions.ts";
 import type { CredentialId, IdentityId } from "../../../domain/ids.ts";
 import type { PasswordChecks } from "../../../domain/method/password/password-checks.ts";
 import { Secret } from "../../../domain/secret.ts";
-import { callOf } from "../call.ts";
+import { type Call, callOf } from "../call.ts";
 import { toCallError } from "../convert/call-error.ts";
 import { fromExpiration, fromStruct, fromTimestamp, refuseUnserved, toTimestamp } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
@@ -63,6 +65,7 @@ import {
 import { fromImported } from "../convert/imported-credential.ts";
 import { fromLoginPolicyClient, toExplanation } from "../convert/login-explanation.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
+import { fromNewAction } from "../convert/required-action.ts";
 import { fromValue } from "../convert/value.ts";
 import { runOnce } from "./idempotent.ts";
 import { sendToEach } from "./operator-sends.ts";
@@ -73,6 +76,7 @@ interface Deps {
   readonly addressVerifications: AddressVerifications;
   readonly operatorFlows: OperatorFlows;
   readonly operatorSends: OperatorSends;
+  readonly operatorActions: OperatorActions;
   readonly logins: LoginHistory;
   readonly passwordChecks: PasswordChecks;
   readonly explanations: LoginExplanations;
@@ -96,7 +100,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       response: CreateIdentityResponseSchema,
     };
     return runOnce(this.#deps.idempotency, call, once, async (scope) => ({
-      identity: toIdentity(await this.#deps.identities.create(scope, call.origin, prepared)),
+      identity: toIdentity(await this.#deps.identities.create(scope, call.origin, prepared), call),
     }));
   }
 
@@ -114,30 +118,30 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const view = fromIdentityView(request.view, "id");
     return runOnce(this.#deps.idempotency, call, once, async (scope) => {
       const items = await this.#deps.identities.createBatch(scope, call.origin, prepared);
-      return { results: items.map((item) => toBatchResult(item, view, call.id)) };
+      return { results: items.map((item) => toBatchResult(item, view, call)) };
     });
   }
 
   async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
-    const { tenant } = callOf(context);
-    return { identity: toIdentity(await this.#deps.identities.get(tenant, idOf(request))) };
+    const call = callOf(context);
+    return { identity: toIdentity(await this.#deps.identities.get(call.tenant, idOf(request)), call) };
   }
 
   async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
-    const { tenant } = callOf(context);
+    const call = callOf(context);
     const { by } = request;
     const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
-    return { identity: toIdentity(await this.#deps.identities.lookUp(tenant, key)) };
+    return { identity: toIdentity(await this.#deps.identities.lookUp(call.tenant, key), call) };
   }
 
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
-    const { tenant } = callOf(context);
+    const call = callOf(context);
     const view = fromIdentityView(request.view, "basic");
     const { items, nextToken } = await this.#deps.identities.list(
-      tenant,
+      call.tenant,
       {
         identifierPrefix: request.identifierPrefix,
         state: fromIdentityState(request.state),
@@ -149,12 +153,15 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       { size: request.pageSize, token: request.pageToken },
       { documents: view === "full" },
     );
-    return { identities: items.map((identity) => toIdentity(identity, view)), nextPageToken: nextToken };
+    return {
+      identities: items.map((identity) => toIdentity(identity, call, view)),
+      nextPageToken: nextToken,
+    };
   }
 
   async updateIdentity(request: UpdateIdentityRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    const identity = await this.#deps.identities.update(tenant, origin, {
+    const call = callOf(context);
+    const identity = await this.#deps.identities.update(call.tenant, call.origin, {
       id: idOf(request),
       etag: request.etag,
       schemaId: request.schemaId,
@@ -165,41 +172,59 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       keepSessions: request.keepSessions,
       allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
     });
-    return { identity: toIdentity(identity) };
+    return { identity: toIdentity(identity, call) };
   }
 
   async activateIdentity(request: ActivateIdentityRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    return { identity: toIdentity(await this.#deps.identities.activate(tenant, origin, idOf(request))) };
+    const call = callOf(context);
+    const identity = await this.#deps.identities.activate(call.tenant, call.origin, idOf(request));
+    return { identity: toIdentity(identity, call) };
   }
 
   async deactivateIdentity(request: DeactivateIdentityRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    return { identity: toIdentity(await this.#deps.identities.deactivate(tenant, origin, idOf(request))) };
+    const call = callOf(context);
+    const identity = await this.#deps.identities.deactivate(call.tenant, call.origin, idOf(request));
+    return { identity: toIdentity(identity, call) };
   }
 
   async cancelIdentityDeletion(request: CancelIdentityDeletionRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    return {
-      identity: toIdentity(await this.#deps.identities.cancelDeletion(tenant, origin, idOf(request))),
-    };
+    const call = callOf(context);
+    const identity = await this.#deps.identities.cancelDeletion(call.tenant, call.origin, idOf(request));
+    return { identity: toIdentity(identity, call) };
   }
 
   async verifyAddress(request: VerifyAddressRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
+    const call = callOf(context);
     const wanted = { id: idOf(request), address: request.address };
-    return { identity: toIdentity(await this.#deps.addressVerifications.verify(tenant, origin, wanted)) };
+    const identity = await this.#deps.addressVerifications.verify(call.tenant, call.origin, wanted);
+    return { identity: toIdentity(identity, call) };
   }
 
   async unverifyAddress(request: UnverifyAddressRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
+    const call = callOf(context);
     const { address, keepSessions } = request;
     const wanted = { id: idOf(request), address, keepSessions };
-    return { identity: toIdentity(await this.#deps.addressVerifications.unverify(tenant, origin, wanted)) };
+    const identity = await this.#deps.addressVerifications.unverify(call.tenant, call.origin, wanted);
+    return { identity: toIdentity(identity, call) };
   }
 
-  setRequiredActions(): never {
-    throw domainError("FEATURE_OFF", { field: "requiredActions" });
+  async setRequiredActions(request: SetRequiredActionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const order = { ...toOrder(request), id: idOf(request) };
+    const identity = await this.#deps.operatorActions.set(call.tenant, call.origin, order);
+    return { identity: toIdentity(identity, call) };
+  }
+
+  async batchSetRequiredActions(request: BatchSetRequiredActionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const order = { ...toOrder(request), ids: request.identityIds as IdentityId[] };
+    const results = await this.#deps.operatorActions.setEach(call.tenant, call.origin, order, context.signal);
+    return {
+      results: results.map((result) => ({
+        identityId: result.identityId,
+        ...(result.kind === "failed" && { error: toCallError(result.error, call.id) }),
+      })),
+    };
   }
 
   async deleteIdentity(request: DeleteIdentityRequest, context: HandlerContext) {
@@ -341,7 +366,15 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
     allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
     state: fromIdentityState(request.state) ?? "active",
     createdAt: fromTimestamp(request.createTime),
+    requiredActions: request.requiredActions.map(fromNewAction),
   };
+}
+
+function toOrder({
+  requiredActions,
+  endSessions,
+}: SetRequiredActionsRequest | BatchSetRequiredActionsRequest): ActionOrder {
+  return { actions: requiredActions.map(fromNewAction), endSessions };
 }
 
 /** A change of traits or metadata: a patch if the name of the case ends in `Patch`, else the whole. */
@@ -367,9 +400,9 @@ function toNewPassword(password: ProtoNewPassword | undefined): NewPassword {
 function toBatchResult(
   item: BatchItem,
   view: IdentityView,
-  requestId: string,
+  call: Call,
 ): MessageInitShape<typeof BatchCreateIdentitiesResultSchema> {
   return item.kind === "created"
-    ? { result: { case: "identity", value: toIdentity(item.identity, view) } }
-    : { result: { case: "error", value: toCallError(item.error, requestId) } };
+    ? { result: { case: "identity", value: toIdentity(item.identity, call, view) } }
+    : { result: { case: "error", value: toCallError(item.error, call.id) } };
 }

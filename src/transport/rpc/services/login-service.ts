@@ -47,6 +47,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
         this.#deps.flows.submit(call, {
           ...submission,
           identifier: request.identifier,
+          traits: fromStruct(request.traits) ?? {},
           step: stepOf(request.step),
         }),
       (outcome, profileOf) => answerSignIn(call, outcome, profileOf),

@@ -54,7 +54,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     if (cookie !== undefined && !otherIdentityShown)
       call.browser.tidy(sessionCookieOf(call, cookie.value, session));
     return {
-      session: toSession(session, call, session.id),
+      session: toSession(session, call, { currentId: session.id, identity }),
       identity: await this.#profileOf(call, identity, request.view),
       otherIdentityShown,
     };
@@ -67,7 +67,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const demands = fromDemands(request.demands);
     const { session, identity } = await this.#deps.sessions.check(call.tenant, credential, demands);
     const profile = await this.#profileOf(call, identity, request.view);
-    return { session: toSession(session, call), identity: profile };
+    return { session: toSession(session, call, { identity }), identity: profile };
   }
 
   async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
@@ -77,7 +77,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#deps.sessions.listOwn(call.tenant, current.identityId, page);
     return {
-      sessions: items.map((session) => toSession(session, call, current.id)),
+      sessions: items.map((session) => toSession(session, call, { currentId: current.id })),
       nextPageToken: nextToken,
     };
   }
@@ -88,7 +88,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const id = request.sessionId as SessionId;
     const revoked = await this.#deps.sessions.revoke(call.tenant, call.origin, id, session.identityId);
     if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
-    return { session: toSession(revoked, call, session.id) };
+    return { session: toSession(revoked, call, { currentId: session.id }) };
   }
 
   async revokeOtherSessions(_request: RevokeOtherSessionsRequest, context: HandlerContext) {
@@ -136,7 +136,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const extended = await this.#deps.sessions.extend(call.tenant, call.origin, session);
     const cookie = cookieOf(call);
     if (cookie !== undefined) call.setCookie(sessionCookieOf(call, cookie.value, extended));
-    return { session: toSession(extended, call, extended.id) };
+    return { session: toSession(extended, call, { currentId: extended.id }) };
   }
 
   async listOwnLoginHistory(request: ListOwnLoginHistoryRequest, context: HandlerContext) {

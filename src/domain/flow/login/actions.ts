@@ -1,0 +1,408 @@
+import type { Outbox } from "../../courier/outbox.ts";
+import { domainError } from "../../errors.ts";
+import type { CallOrigin } from "../../event/event.ts";
+import { newEvent } from "../../event/event.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import { accountName } from "../../identity/account-name.ts";
+import { type ContactAddress, isSameAddress } from "../../identity/addresses.ts";
+import { type Credential, type Identity, storedCredential } from "../../identity/identity.ts";
+import { changeableNow, changeBetween, type TraitsChange } from "../../identity/merge-patch.ts";
+import { addressNotices, noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { changedIdentity, type ProfilePlan } from "../../identity/profile-change.ts";
+import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
+import { type CredentialId, newId } from "../../ids.ts";
+import type { JsonObject } from "../../json.ts";
+import type {
+  Authentication,
+  LoginCandidate,
+  SecretChanged,
+  SettingsMethod,
+  SettingsStep,
+} from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
+import { LocalBuckets } from "../../throttle/local-buckets.ts";
+import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
+import { withState } from "../challenge/states.ts";
+import type { OwnChange, OwnChangeResult, SettingsStore } from "../settings/store.ts";
+import { revocationOf } from "../settings/store.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
+import { bindingOf } from "../shared/second-factors.ts";
+import type { FlowStore, HeldRevision } from "../shared/store.ts";
+import type { AttemptOf, Moved, NotAccepted, RecordOf, StepResult } from "../shared/table.ts";
+import { credentialTaken, identifiersTaken } from "../shared/traits.ts";
+import type { LoginCompletions } from "./complete.ts";
+import type { PendingActions, ProfilePlanner } from "./pending-actions.ts";
+import { actionOf, type LoginState, type LoginTypes, type ProvedLogin } from "./state.ts";
+
+type ActionState = Extract<LoginState, { at: "required_action" }>;
+export type ActionAttempt = AttemptOf<LoginTypes, ActionState>;
+
+interface LoginActionsDependencies {
+  readonly engine: FlowEngine;
+  readonly flows: FlowStore;
+  readonly store: SettingsStore;
+  readonly pending: PendingActions;
+  readonly profile: ProfilePlanner;
+  readonly challenges: Challenges;
+  readonly completions: LoginCompletions;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** The account as an action leaves it. */
+interface Changed {
+  readonly identity: Identity;
+  readonly credentials: readonly Credential[];
+  /** What was shown by the action. */
+  readonly shown?: Authentication | undefined;
+}
+
+/**
+ * What is done before the session of a login: each action is written together with the step of the flow, and the last one is
+ * followed by the session. Everything that ends the account's flows ends this one as well.
+ */
+export class LoginActions {
+  readonly #deps: LoginActionsDependencies;
+  readonly #hashings = new LocalBuckets();
+
+  constructor(deps: LoginActionsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Sets a password, or sets a second factor up. Throws RATE_LIMITED, FLOW_CHANGED. */
+  async setSecret(
+    attempt: ActionAttempt,
+    method: SettingsMethod,
+    step: SettingsStep,
+  ): Promise<StepResult<LoginTypes>> {
+    const { caller, tenant, flow, state } = attempt;
+    const { identity, credentials } = ownerOf(attempt);
+    // Security rule (SR-LIMIT-10): what is hashed has a budget for each account.
+    const { enabled, limits } = tenant.settings.throttle;
+    const at = this.#deps.clock.now();
+    const subject = `${tenant.tenantId} ${identity.id}`;
+    const waitMs = enabled ? this.#hashings.take(subject, limits.account, at.getTime()) : 0;
+    if (waitMs > 0) {
+      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
+    }
+    const identifiers = identity.identifiers.map(({ value }) => value);
+    const account = { traits: identity.traits, identifiers, name: accountName(identity) };
+    const memory = state.method?.kind === method.kind ? state.method.memory : undefined;
+    const place = placeOf(caller.origin, at);
+    const binding = bindingOf(flow);
+    const common = { tenant, step: attempt.step, account, credentials, binding, memory, place };
+    const result = await step.take(common);
+    if (result.kind === "rejected") return result;
+    if (result.kind === "changed") return this.#storeSecret(attempt, result, at);
+    const url = result.kind === "redirects" ? result.url : undefined;
+    const next = { ...state, method: { kind: method.kind, memory: result.memory } };
+    return { kind: "moved", state: next, identityId: identity.id, url };
+  }
+
+  async #storeSecret(
+    attempt: ActionAttempt,
+    { credential: made, notice, authentication, endsOtherSessions }: SecretChanged,
+    at: Date,
+  ): Promise<StepResult<LoginTypes>> {
+    const { tenant, flow, state } = attempt;
+    const { identity, credentials } = ownerOf(attempt);
+    const origin = originOf(attempt, identity);
+    const kind = state.action?.kind === "set_password" ? "set_password" : "enrol_factor";
+    const former = credentials.find(
+      (own) => own.kind === made.kind && own.lookupKey === (made.lookupKey ?? ""),
+    );
+    const isSecondFactor = kind === "enrol_factor" || (made.isSecondFactor ?? false);
+    const id = former?.id ?? newId<CredentialId>(at);
+    const credential = { ...made, isSecondFactor, id };
+    const own = storedCredential(credential, former, at);
+    const done = doneBy(identity, kind);
+    const change = {
+      identity: { ...identity, requiredActions: without(identity, done) },
+      credentials: [...credentials.filter((each) => each !== former), own],
+      shown: authentication,
+    };
+    const next = this.#after(attempt, change, at);
+    const result = await this.#deps.store.changeCredential(tenant, {
+      ...this.#written(flow, next, at),
+      completes: false,
+      identityId: identity.id,
+      credential,
+      session: undefined,
+      keep: endsOtherSessions ? undefined : "all",
+      doneActions: done.map(({ id: action }) => action),
+      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)),
+      events: [
+        newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: made.kind } }),
+        ...completedEvents(identity.id, done, at, origin),
+      ],
+      revocationEvent: revocationOf(identity.id, origin, at),
+    });
+    if (result === "credential_taken") return credentialTaken();
+    return this.#goOn(attempt, result, next);
+  }
+
+  /** Accepts a document, as it was shown. */
+  async acceptTerms(attempt: ActionAttempt): Promise<StepResult<LoginTypes>> {
+    const { tenant, flow, step, state } = attempt;
+    const { identity, credentials } = ownerOf(attempt);
+    // What is accepted is what was read: another version is shown first.
+    if (step.fields.actionId !== state.action?.id) throw domainError("FLOW_CHANGED", {});
+    const done = identity.requiredActions.filter(({ id }) => id === state.action?.id);
+    // Nobody asks for it any more.
+    if (done.length === 0) return this.#complete(attempt, flow);
+    const at = this.#deps.clock.now();
+    const origin = originOf(attempt, identity);
+    const left = { ...identity, requiredActions: without(identity, done) };
+    const next = this.#after(attempt, { identity: left, credentials }, at);
+    const result = await this.#deps.store.completeActions(tenant, {
+      ...this.#written(flow, next, at),
+      identityId: identity.id,
+      doneActions: done.map(({ id }) => id),
+      messages: [],
+      events: completedEvents(identity.id, done, at, origin),
+    });
+    return this.#goOn(attempt, result, next);
+  }
+
+  /** Sends a code to the address that is to be verified. */
+  async sendCode(attempt: ActionAttempt): Promise<StepResult<LoginTypes>> {
+    const { state } = attempt;
+    const { identity } = ownerOf(attempt);
+    const address = state.action?.address;
+    if (address === undefined) throw domainError("FLOW_CHANGED", {});
+    return this.#send(attempt, { ...address, identityId: identity.id });
+  }
+
+  /** Fills in what is missing. A new address is proven first where codes are on offer; its owner is told where it is taken. */
+  async completeTraits(attempt: ActionAttempt): Promise<StepResult<LoginTypes>> {
+    const { tenant, traits } = attempt;
+    const { identity } = ownerOf(attempt);
+    const { plan, merged } = this.#deps.profile.plan(tenant, identity, traits);
+    if (plan.kind === "rejected") return filledIn(plan, identity, merged);
+    const [added, ...others] = plan.added;
+    const isProven = this.#deps.challenges.offered(tenant, "settings").includes("code");
+    // Several new addresses, or no way to prove one: they are saved as a registration saves them.
+    if (added === undefined || others.length > 0 || !isProven) return this.#saveTraits(attempt, plan);
+    const isTaken = (await this.#deps.flows.takenIdentifiers(tenant, [added.value])).length > 0;
+    if (isTaken && !tenant.settings.enumerationSafe) {
+      return filledIn(identifiersTaken(plan.derived, new Set([added.value])), identity, merged);
+    }
+    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
+    const sent = isTaken ? undefined : { ...added, identityId: identity.id };
+    const change = changeBetween(identity.traits, plan.traits);
+    return this.#send(attempt, sent, { sentTo: added.value, change, ...(isTaken && { instead }) });
+  }
+
+  /** What follows from the code of an address. */
+  async proveAddress(
+    attempt: AttemptOf<LoginTypes>,
+    { target, held }: ProvedAddress,
+  ): Promise<StepResult<LoginTypes>> {
+    const { tenant, flow, state } = attempt;
+    if (state.at !== "enter_code" || state.proved === undefined) throw domainError("FLOW_CHANGED", {});
+    const { proved, action, change, typed } = state;
+    const revision = held[0]?.revision ?? flow.revision;
+    const before: ActionState = { at: "required_action", proved, action, typed };
+    const own: ActionAttempt = { ...attempt, state: before, flow: { ...flow, revision } };
+    const { identity } = ownerOf(attempt);
+    const patch = change === undefined ? {} : changeableNow(change, identity.traits);
+    const { plan, merged } = this.#deps.profile.plan(tenant, identity, patch, target);
+    if (change !== undefined) {
+      if (plan.kind === "rejected") return filledIn(plan, identity, merged);
+      return this.#saveTraits(own, plan, target);
+    }
+    // The address is verified, whatever else of the traits is missing.
+    if (!identity.verifiableAddresses.some((address) => isSameAddress(address, target))) {
+      throw domainError("FLOW_CHANGED", {});
+    }
+    const at = this.#deps.clock.now();
+    const verified: Identity = {
+      ...identity,
+      updatedAt: at,
+      revision: identity.revision + 1,
+      verifiableAddresses: identity.verifiableAddresses.map((address) =>
+        isSameAddress(address, target) ? { ...address, verifiedAt: at } : address,
+      ),
+    };
+    const events = [
+      newEvent("address.verified", at, originOf(attempt, identity), {
+        identityId: identity.id,
+        data: { kind: target.kind },
+      }),
+    ];
+    return this.#writeIdentity(own, verified, { kinds: ["verify_address"], events, isSensitive: false }, at);
+  }
+
+  /** Gives the session, once nothing is left to do. */
+  finish(attempt: AttemptOf<LoginTypes>): Promise<StepResult<LoginTypes>> {
+    return this.#complete(attempt, attempt.flow);
+  }
+
+  async #saveTraits(
+    attempt: ActionAttempt,
+    plan: ProfilePlan,
+    verified?: ContactAddress,
+  ): Promise<StepResult<LoginTypes>> {
+    const { flow } = attempt;
+    const { identity } = ownerOf(attempt);
+    const at = this.#deps.clock.now();
+    const after = changedIdentity(identity, plan, verified, at);
+    const origin = originOf(attempt, identity);
+    const data = { fields: ["traits"], by: "owner" };
+    const result = await this.#writeIdentity(
+      attempt,
+      after,
+      {
+        kinds: verified === undefined ? ["complete_traits"] : ["complete_traits", "verify_address"],
+        events: [newEvent("identity.updated", at, origin, { identityId: identity.id, data })],
+        messages: addressNotices(this.#deps.outbox, identity, plan, noticeOf(flow, at)),
+        isSensitive: plan.isSensitive,
+        taken: () =>
+          filledIn(identifiersTaken(plan.derived, othersOf(identity, plan)), identity, plan.traits),
+      },
+      at,
+    );
+    return result;
+  }
+
+  async #writeIdentity(
+    attempt: ActionAttempt,
+    after: Identity,
+    change: Pick<OwnChange, "events"> & {
+      readonly kinds: readonly ("verify_address" | "complete_traits")[];
+      readonly isSensitive: boolean;
+      readonly messages?: OwnChange["messages"];
+      readonly taken?: () => NotAccepted;
+    },
+    at: Date,
+  ): Promise<StepResult<LoginTypes>> {
+    const { tenant, flow } = attempt;
+    const { identity, credentials } = ownerOf(attempt);
+    const origin = originOf(attempt, identity);
+    const done = doneBy(identity, ...change.kinds);
+    const left = { ...after, requiredActions: without(identity, done) };
+    const next = this.#after(attempt, { identity: left, credentials }, at);
+    const result = await this.#deps.store.changeProfile(tenant, {
+      ...this.#written(flow, next, at),
+      identity: left,
+      expectedRevision: identity.revision,
+      endsOthers: change.isSensitive,
+      keep: undefined,
+      messages: change.messages ?? [],
+      events: [...change.events, ...completedEvents(identity.id, done, at, origin)],
+      revocationEvent: revocationOf(identity.id, origin, at),
+    });
+    if (result === "identifier_taken") {
+      if (change.taken !== undefined) return change.taken();
+      throw domainError("FLOW_CHANGED", {});
+    }
+    return this.#goOn(attempt, result, next);
+  }
+
+  /** The state after an action: the next one, or that nothing is left. */
+  #after(attempt: ActionAttempt, { identity, credentials, shown }: Changed, at: Date): ActionState {
+    const { tenant, flow, state } = attempt;
+    const given = { ...shown, purpose: "sign_in", completedAt: at.toISOString() };
+    const proved: ProvedLogin =
+      shown === undefined
+        ? state.proved
+        : { ...state.proved, proofs: [...state.proved.proofs, given as ProvedLogin["proofs"][number]] };
+    const { purpose } = flow.data;
+    const { next } = this.#deps.pending.find(
+      tenant,
+      { identity, credentials },
+      { proofs: proved.proofs, purpose, at },
+    );
+    return { at: "required_action", typed: state.typed, proved, action: next };
+  }
+
+  #written(
+    { digest, revision, data }: RecordOf<LoginTypes>,
+    state: ActionState,
+    at: Date,
+  ): Pick<OwnChange, "held" | "kept" | "data" | "at"> {
+    return { held: { digest, revision }, kept: undefined, data: { ...data, state }, at };
+  }
+
+  /** Goes on after an action that was written: to the next one, or to the session. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async #goOn(
+    attempt: AttemptOf<LoginTypes>,
+    result: OwnChangeResult,
+    state: ActionState,
+  ): Promise<StepResult<LoginTypes>> {
+    const { tenant, flow } = attempt;
+    if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
+    if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
+    const identityId = flow.identityId;
+    if (state.action !== undefined) return { kind: "moved", state, identityId, isWritten: true };
+    const data = { ...flow.data, state };
+    const after = { ...flow, data, revision: flow.revision + 1, challenge: undefined };
+    return this.#complete(attempt, after);
+  }
+
+  async #complete(
+    { caller, readAgain }: AttemptOf<LoginTypes>,
+    flow: RecordOf<LoginTypes>,
+  ): Promise<StepResult<LoginTypes>> {
+    const { state } = flow.data;
+    const address = "proved" in state ? state.proved?.address : undefined;
+    const held: readonly HeldRevision[] = [{ digest: flow.digest, revision: flow.revision }];
+    const prove = async () => {
+      const candidate = await readAgain();
+      if (candidate?.identity.state !== "active" || candidate.identity.id !== flow.identityId) {
+        throw domainError("FLOW_CHANGED", {});
+      }
+      const proof =
+        address === undefined
+          ? ({ kind: "credential" } as const)
+          : ({ kind: "address", target: { ...address, identityId: candidate.identity.id } } as const);
+      // Nothing is compared any more: what was proven is with the flow, which ends with whatever it rests on.
+      return { kind: "proved", candidate: { ...candidate, credential: undefined }, proof, held } as const;
+    };
+    return this.#deps.completions.complete(caller, flow, await prove(), prove);
+  }
+
+  async #send(
+    attempt: ActionAttempt,
+    target: ContactAddress | undefined,
+    more: {
+      readonly sentTo?: string;
+      readonly change?: TraitsChange;
+      readonly instead?: Parameters<Challenges["request"]>[1]["instead"];
+    } = {},
+  ): Promise<Moved<LoginState>> {
+    const { proved, action, typed } = attempt.state;
+    const { change, instead } = more;
+    const sentTo = more.sentTo ?? actionOf(attempt.state)?.masked ?? "";
+    const sent = await this.#deps.challenges.request(attempt, {
+      kind: "code",
+      as: "verification",
+      sentTo,
+      target,
+      instead,
+      isFixed: true,
+    });
+    return withState<LoginTypes>(sent, { ...sent.state, proved, action, typed, change });
+  }
+}
+
+/** Whose login it is; all that was asked for is shown by then. */
+function ownerOf({ candidate, flow }: AttemptOf<LoginTypes>): LoginCandidate {
+  if (candidate === undefined || candidate.identity.id !== flow.identityId) {
+    throw domainError("FLOW_CHANGED", {});
+  }
+  return candidate;
+}
+
+function originOf({ caller }: AttemptOf<LoginTypes>, { id }: Identity): CallOrigin {
+  return { ...caller.origin, actor: { kind: "identity", identityId: id } };
+}
+
+function filledIn(rejected: StepRejected, identity: Identity, traits: JsonObject): NotAccepted {
+  return { ...rejected, typed: { traits: changeBetween(identity.traits, traits).patch } };
+}
+
+function othersOf(identity: Identity, { derived }: ProfilePlan): ReadonlySet<string> {
+  const own = new Set(identity.identifiers.map(({ value }) => value));
+  return new Set(derived.identifiers.map(({ value }) => value).filter((value) => !own.has(value)));
+}

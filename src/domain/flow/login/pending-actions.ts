@@ -1,0 +1,115 @@
+import type { StepRejected } from "../../form/rejection.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { ProfilePlan } from "../../identity/profile-change.ts";
+import {
+  isOfPolicy,
+  newRequiredAction,
+  pendingActions,
+  type RequiredAction,
+} from "../../identity/required-actions.ts";
+import type { JsonObject } from "../../json.ts";
+import type { CredentialKind } from "../../kinds.ts";
+import { enabledMethods, type LoginCandidate, type SettingsMethod } from "../../method/method.ts";
+import type { AuthenticationMethod } from "../../session/session.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
+import { type AwaitedAction, awaited, type LoginPurpose } from "./state.ts";
+
+/** What traits may become, as the settings plan it. */
+export interface ProfilePlanner {
+  plan(
+    tenant: Tenant,
+    identity: Identity,
+    patch: JsonObject,
+    proven?: ContactAddress,
+  ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject };
+}
+
+interface PendingDependencies {
+  readonly secondFactors: SecondFactors;
+  readonly profile: ProfilePlanner;
+  readonly methods: readonly SettingsMethod[];
+}
+
+/** What a login finds that its account is asked to do. */
+interface FoundActions {
+  /** The one that comes before the session; undefined if there is none. */
+  readonly next: AwaitedAction | undefined;
+  /** All that come before the session. */
+  readonly before: readonly RequiredAction[];
+  /** What the policy asks for from this login on. */
+  readonly added: readonly RequiredAction[];
+  /** What turns out to be done already. */
+  readonly done: readonly RequiredAction[];
+}
+
+/** What comes before a session, and in which order. */
+export class PendingActions {
+  readonly #deps: PendingDependencies;
+
+  constructor(deps: PendingDependencies) {
+    this.#deps = deps;
+  }
+
+  /**
+   * What an account is asked to do before the session of a login that gave these proofs.
+   *
+   * Security rule (SR-ACTION-1): until what comes before a session is done there is none, whichever flow would give it. What is asked
+   * for is read together with the account, at the moment at which the session is written.
+   */
+  find(
+    tenant: Tenant,
+    { identity, credentials }: Pick<LoginCandidate, "identity" | "credentials">,
+    login: {
+      readonly proofs: readonly Pick<AuthenticationMethod, "assuranceLevel">[];
+      readonly purpose: LoginPurpose;
+      readonly at: Date;
+    },
+  ): FoundActions {
+    const { policy } = tenant.settings.secondFactor;
+    const hasTwo =
+      login.proofs.length > 1 || login.proofs.some(({ assuranceLevel }) => assuranceLevel === "aal2");
+    const isEnrolled = hasTwo || this.#deps.secondFactors.isEnrolled(tenant, credentials);
+    const isMissing = policy === "required" && !isEnrolled && !identity.requiredActions.some(isOfPolicy);
+    const added = isMissing
+      ? [newRequiredAction(enrolment, { kind: "server", because: "second_factor_policy" }, login.at)]
+      : [];
+    if (identity.requiredActions.length === 0 && added.length === 0) return nothingToDo;
+    const requiredActions = [...identity.requiredActions, ...added];
+    const pending = pendingActions({ ...identity, requiredActions }, tenant.settings, login.at);
+    const isDone = ({ kind }: RequiredAction) =>
+      kind === "enrol_factor"
+        ? isEnrolled
+        : kind === "complete_traits" && this.#deps.profile.plan(tenant, identity, {}).plan.kind === "planned";
+    const done = pending.filter(isDone);
+    const isForAll = login.purpose.kind === "refresh" && login.purpose.doesActions === true;
+    const wanted = pending.filter(
+      (action) =>
+        !done.includes(action) &&
+        (isForAll || action.timing === "before_session") &&
+        this.#canBeDone(tenant, action),
+    );
+    const [first] = wanted;
+    return { next: first && awaited(first, identity), before: wanted, added, done };
+  }
+
+  /** What nobody can do here keeps nobody out. */
+  #canBeDone(tenant: Tenant, { kind }: RequiredAction): boolean {
+    if (kind === "enrol_factor") return this.enrolling(tenant).length > 0;
+    return kind !== "verify_address" || tenant.settings.verification.enabled;
+  }
+
+  /** The methods of which one can be set up as the second factor. */
+  enrolling(tenant: Tenant): readonly SettingsMethod[] {
+    return enabledMethods(this.#deps.methods, tenant).filter(({ kind }) => this.canEnrol(kind));
+  }
+
+  /** Whether a method of this kind is one, where it is switched on. */
+  canEnrol(kind: CredentialKind): boolean {
+    return this.#deps.secondFactors.canBeSecond(kind);
+  }
+}
+
+const enrolment = { kind: "enrol_factor", timing: "when_convenient" } as const;
+const nothingToDo: FoundActions = { next: undefined, before: [], added: [], done: [] };
