@@ -2904,7 +2904,7 @@ export declare const IdentityService: GenService<{
    * asks the code that decides in a login, and nothing is counted, sent or changed.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
+   * Errors: IDENTITY_NOT_FOUND.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ExplainLoginPolicy
    */

@@ -80,8 +80,7 @@ export class LoginExplanations {
   }
 
   /**
-   * What a login of the identity needs; with demands, one that steps up to them and begins anew. Throws IDENTITY_NOT_FOUND,
-   * FEATURE_OFF.
+   * What a login of the identity needs; with demands, one that steps up to them and begins anew. Throws IDENTITY_NOT_FOUND.
    */
   async explain(
     tenant: Tenant,
