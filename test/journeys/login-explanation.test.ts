@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RequiredActionKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import {
   LoginPolicyClient as Client,
   type ExplainedProof,
@@ -372,4 +373,57 @@ test.each(protocols)("is answered over %s, writes nothing, and needs an identity
   expect(sent.filter((text) => /INSERT|UPDATE|DELETE/.test(text))).toEqual([]);
   const nobody = explain({ id: "01890000-0000-7000-8000-000000000000" }, [], protocol);
   expect((await refusal(nobody)).reason).toBe("IDENTITY_NOT_FOUND");
+});
+
+describe("what is to be done before the session", () => {
+  test("is explained of each proof that leads to one, and asked for by the login", async () => {
+    const person = await make({ password: true, totp: true });
+    await admin().setRequiredActions({
+      identityId: person.id,
+      requiredActions: [{ action: { case: "kind", value: RequiredActionKind.SET_PASSWORD } }],
+    });
+    const { proofs } = await explain(person);
+    const password = proofs.find(({ method }) => method === MethodKind.PASSWORD);
+    expect(password?.requiredActions).toEqual([]);
+    const kinds = password?.secondFactors.map(({ requiredActions }) =>
+      requiredActions.map(({ kind }) => kind),
+    );
+    expect(kinds).toEqual([[RequiredActionKind.SET_PASSWORD]]);
+    const { flow } = await logIn(app, person.email);
+    const done = await showSecond(person, flow, MethodKind.TOTP, false);
+    expect(done.outcome.case).toBe("nextStep");
+    expect(done.flow?.stage).toMatchObject({
+      case: "requiredAction",
+      value: { action: { kind: RequiredActionKind.SET_PASSWORD } },
+    });
+  });
+});
+
+describe.each([
+  ["required", "SECOND_FACTOR POLICY_REQUIRED, PASSKEY verified AAL2, PASSKEY AAL2", asksTotp],
+  ["optional", oneFactor, oneFactor],
+] as const)("where second factors are %s", (policy, ofPasskey, ofApp) => {
+  let usual: TestApp;
+  beforeAll(async () => {
+    usual = app;
+    app = await startPasskeyApp({ second_factor: { policy } });
+  });
+  afterAll(async () => {
+    await app.stop();
+    app = usual;
+  });
+
+  test.each<[string, Made, string]>([
+    ["a spare passkey", { password: true, passkey: "spare" }, ofPasskey],
+    ["an app", { password: true, totp: true }, ofApp],
+  ])("%s is asked for as explained", async (_name, what, expected) => {
+    const person = await make(what);
+    const { proofs } = await explain(person);
+    expect(inShort(proofs).PASSWORD).toBe(expected);
+    const answer = await really(person, { method: MethodKind.PASSWORD, userVerified: false });
+    const password = proofs.find(({ method }) => method === MethodKind.PASSWORD);
+    const second = password?.secondFactors.map(({ method }) => method) ?? [];
+    expect(offeredSecond(answer.flow)).toEqual([...new Set(second)]);
+    expect(answer.case).toBe(second.length > 0 ? "nextStep" : "completed");
+  });
 });

@@ -1794,7 +1794,7 @@ export declare type ExplainedProof = Message<"ostiary.identity.v1.ExplainedProof
   secondFactors: ExplainedSecondFactor[];
 
   /**
-   * With the outcome SESSION: what is done before that session.
+   * What is to be done before the session, in the order in which the login asks for it.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 7;
    */
@@ -1849,7 +1849,7 @@ export declare type ExplainedSecondFactor = Message<"ostiary.identity.v1.Explain
   assuranceLevel: AssuranceLevel;
 
   /**
-   * With the outcome SESSION: what is done before that session.
+   * What is to be done before the session, in the order in which the login asks for it.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 6;
    */
@@ -2508,7 +2508,7 @@ export enum LoginPolicyRule {
   DEMAND = 4,
 
   /**
-   * The configuration asks for a second factor of everybody.
+   * The configuration asks everybody for a second factor, and the account has one that its owner did not choose for it.
    *
    * @generated from enum value: LOGIN_POLICY_RULE_POLICY_REQUIRED = 5;
    */
@@ -2904,7 +2904,7 @@ export declare const IdentityService: GenService<{
    * asks the code that decides in a login, and nothing is counted, sent or changed.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
+   * Errors: IDENTITY_NOT_FOUND.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ExplainLoginPolicy
    */

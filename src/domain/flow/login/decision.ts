@@ -33,7 +33,11 @@ export function decide(
   const methods = secondFactors.requiredBeside(tenant, given, credentials, why);
   if (methods.length > 0) {
     const isUsual = secondFactors.requiredBeside(tenant, given, credentials).length > 0;
-    return { kind: "second_factor", methods, because: isUsual ? usualRule(tenant) : "demand" };
+    return {
+      kind: "second_factor",
+      methods,
+      because: isUsual ? usualRule(secondFactors, tenant, credentials) : "demand",
+    };
   }
   if (secondFactors.comesSecond(tenant, given, owner, why))
     return { kind: "refused", because: "passkey_comes_second" };
@@ -58,8 +62,12 @@ export function unmetDemand(
 }
 
 /** The rule by which logins ask for a second factor that is there. */
-function usualRule({ settings }: Tenant): "second_factor_enrolled" | "policy_required" {
-  return settings.secondFactor.policy === "required" ? "policy_required" : "second_factor_enrolled";
+function usualRule(
+  secondFactors: SecondFactors,
+  tenant: Tenant,
+  credentials: readonly Credential[],
+): "second_factor_enrolled" | "policy_required" {
+  return secondFactors.isChosen(tenant, credentials) ? "second_factor_enrolled" : "policy_required";
 }
 
 function stepsUp(purpose: LoginPurpose): boolean {

@@ -39,8 +39,8 @@ export interface ExplainedProof {
   readonly assuranceLevel: AssuranceLevel | undefined;
   /** What is shown next: one of these. */
   readonly secondFactors: readonly ExplainedProof[];
-  /** What is done before the session that it gives. */
-  readonly actions: readonly RequiredAction[];
+  /** What comes before the session. */
+  readonly requiredActions: readonly RequiredAction[];
 }
 
 /** What a login of an account needs. */
@@ -74,8 +74,7 @@ export class LoginExplanations {
   }
 
   /**
-   * What a login of the identity needs; with demands, one that steps up to them and begins anew. Throws IDENTITY_NOT_FOUND,
-   * FEATURE_OFF.
+   * What a login of the identity needs; with demands, one that steps up to them and begins anew. Throws IDENTITY_NOT_FOUND.
    */
   async explain(
     tenant: Tenant,
@@ -173,12 +172,12 @@ export class LoginExplanations {
     if (decision.kind === "second_factor") {
       const proofs = decision.methods.flatMap((second) =>
         this.#worthsOf(tenant, second, demandedBy(purpose), "second").map((each) =>
-          this.#ended(tenant, owner, purpose, [worth, each], because),
+          this.#ended(tenant, owner, purpose, { given: [worth, each], because }),
         ),
       );
       return { ...refused(because), outcome: "second_factor", secondFactors: proofs };
     }
-    return this.#ended(tenant, owner, purpose, [worth], because);
+    return this.#ended(tenant, owner, purpose, { given: [worth], because });
   }
 
   /** What a login gives by these proofs, of which the last one is explained. */
@@ -186,8 +185,7 @@ export class LoginExplanations {
     tenant: Tenant,
     owner: Owner,
     purpose: LoginPurpose,
-    given: readonly Authentication[],
-    because: LoginRule,
+    { given, because }: { readonly given: readonly Authentication[]; readonly because: LoginRule },
   ): ExplainedProof {
     const proofs = given.map((each) => ({ ...each, purpose: "sign_in" }) as const);
     const last = given.at(-1);
@@ -195,8 +193,8 @@ export class LoginExplanations {
     if (unmetDemand(purpose, proofs) !== undefined) return refusedBy("demand_not_met")(last);
     const assuranceLevel = levelOf(proofs);
     const at = this.#deps.clock.now();
-    const { wanted: actions } = this.#deps.pending.find(tenant, owner, { proofs, purpose, at });
-    return { ...refusedBy(because)(last), outcome: "session", assuranceLevel, actions };
+    const { before: requiredActions } = this.#deps.pending.find(tenant, owner, { proofs, purpose, at });
+    return { ...refusedBy(because)(last), outcome: "session", assuranceLevel, requiredActions };
   }
 
   /** What the account lacks for a method. */
@@ -231,6 +229,6 @@ function refusedBy(because: LoginRule) {
     because,
     assuranceLevel: undefined,
     secondFactors: [],
-    actions: [],
+    requiredActions: [],
   });
 }

@@ -36,8 +36,8 @@ interface PendingDependencies {
 interface FoundActions {
   /** The one that comes before the session; undefined if there is none. */
   readonly next: AwaitedAction | undefined;
-  /** All that comes before the session. */
-  readonly wanted: readonly RequiredAction[];
+  /** All that come before the session. */
+  readonly before: readonly RequiredAction[];
   /** What the policy asks for from this login on. */
   readonly added: readonly RequiredAction[];
   /** What turns out to be done already. */
@@ -91,7 +91,7 @@ export class PendingActions {
         this.#canBeDone(tenant, action),
     );
     const [first] = wanted;
-    return { next: first && awaited(first, identity), wanted, added, done };
+    return { next: first && awaited(first, identity), before: wanted, added, done };
   }
 
   /** What nobody can do here keeps nobody out. */
@@ -117,4 +117,4 @@ export class PendingActions {
 }
 
 const enrolment = { kind: "enrol_factor", timing: "when_convenient" } as const;
-const nothingToDo: FoundActions = { next: undefined, wanted: [], added: [], done: [] };
+const nothingToDo: FoundActions = { next: undefined, before: [], added: [], done: [] };

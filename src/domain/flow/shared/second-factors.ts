@@ -165,6 +165,12 @@ export class SecondFactors {
     return this.#asking(tenant, credentials).length > 0;
   }
 
+  /** Whether the account has a second factor that was set up to be asked for. */
+  isChosen(tenant: Tenant, credentials: readonly Credential[]): boolean {
+    const asking = credentials.filter(({ isSecondFactor }) => isSecondFactor);
+    return this.#ownSecond(tenant, asking).length > 0;
+  }
+
   /** Whether a login asks for the second factor of an account. */
   #isAskedFor(tenant: Tenant, credentials: readonly Credential[], wanted: SecondFactorReason): boolean {
     const isLeftOut = wanted === "by_policy" && tenant.settings.secondFactor.policy === "optional";

@@ -48,13 +48,13 @@ function toProof(proof: ExplainedProof): MessageInitShape<typeof ExplainedProofS
   return { ...common(proof), secondFactors: proof.secondFactors.map(common) };
 }
 
-function common({ method, userVerified, outcome, because, assuranceLevel, actions }: ExplainedProof) {
+function common({ method, userVerified, outcome, because, assuranceLevel, requiredActions }: ExplainedProof) {
   return {
     method: methodKinds[method],
     userVerified: userVerified ?? false,
     outcome: outcomes[outcome],
     rule: rules[because],
-    requiredActions: actions.map(toRequiredAction),
+    requiredActions: requiredActions.map(toRequiredAction),
     ...(assuranceLevel && { assuranceLevel: assuranceLevels[assuranceLevel] }),
   };
 }
