@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { aFlow, noon, someSettings } from "../../../../test/support/records.ts";
 import type { Identity, VerifiableAddress } from "../../identity/identity.ts";
+import { instantOf } from "../../instant.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
+import type { FlowRecord } from "../shared/flow.ts";
 import type { OnHold } from "./state.ts";
 
 const email = "ada@example.com";
@@ -404,5 +406,41 @@ describe("a recovery that waits", () => {
     };
     expect(await rejected(flows.submit("confirmLink"))).toMatchObject({ reason: "CODE_INVALID" });
     expect(flows.last("completeRecovery")).toBeUndefined();
+  });
+
+  // What ends a recovery leaves a flow whose link has another digest.
+  test.each<[string, (parent: FlowRecord) => FlowRecord | undefined]>([
+    ["is gone", () => undefined],
+    ["was completed", (parent) => ({ ...parent, state: "completed" })],
+    [
+      "is nobody's by now",
+      (parent) => ({
+        ...parent,
+        challenge: parent.challenge && { ...parent.challenge, digest: Buffer.alloc(32, 9) },
+      }),
+    ],
+    [
+      "has expired",
+      (parent) => ({
+        ...parent,
+        challenge: parent.challenge && { ...parent.challenge, expiresAt: instantOf(noon) },
+      }),
+    ],
+  ])("is not stopped once it %s", async (_, changed) => {
+    const flows = await waiting(held(72 * hourMs));
+    await flows.submit("code", flows.sent());
+    const parent: FlowRecord = { ...flows.last("advance").begins, identityId: flows.identity?.id };
+    flows.put("recovery", parent.data.state as never);
+    flows.flow = parent;
+    await flows.openLink();
+    flows.answers = { find: async () => changed(parent) };
+    expect(await rejected(flows.submit("stopRecovery"))).toMatchObject({ reason: "LINK_INVALID" });
+    expect(flows.last("stopRecoveries")).toBeUndefined();
+    flows.answers = {};
+    expect(await flows.submit("stopRecovery")).toMatchObject({ kind: "completed" });
+    expect(flows.last("stopRecoveries")).toMatchObject({
+      endsOperators: false,
+      events: [{ type: "recovery.stopped" }],
+    });
   });
 });
