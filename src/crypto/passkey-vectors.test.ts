@@ -79,8 +79,10 @@ describe("the test vectors of WebAuthn level 3", () => {
     expect(made?.aaguid.replaceAll("-", "")).toBe(aaguid);
     const shown = await authenticate(vector, made?.publicKey ?? "");
     const { authenticatorData } = vector.authentication;
+    expect(made?.isSyncable).toBe(flag(authenticatorData, 0x08));
     expect(shown).toEqual({
-      ...{ userVerified: flag(authenticatorData, 0x04), isSynced: flag(authenticatorData, 0x10), counter: 0 },
+      ...{ userVerified: flag(authenticatorData, 0x04), counter: 0 },
+      ...{ isSyncable: flag(authenticatorData, 0x08), isSynced: flag(authenticatorData, 0x10) },
     });
     const mustVerifyUser = { mustVerifyUser: true };
     expect((await authenticate(vector, made?.publicKey ?? "", mustVerifyUser)) !== undefined).toBe(

@@ -54,10 +54,10 @@ describe("a new passkey", () => {
       const { passkey } = await made({ algorithm, backupEligible: true, backedUp: true });
       expect(passkey).toMatchObject({
         ...{ aaguid: "07070707-0707-0707-0707-070707070707", counter: 0 },
-        ...{ userVerified: true, isSynced: true },
+        ...{ userVerified: true, isSyncable: true, isSynced: true },
       });
       expect((await made({ algorithm, userVerified: false })).passkey).toMatchObject({
-        ...{ userVerified: false, isSynced: false },
+        ...{ userVerified: false, isSyncable: false, isSynced: false },
       });
     },
   );
@@ -98,9 +98,9 @@ describe("an assertion", () => {
     const { device, passkey } = await made({ algorithm, counts: true });
     const verify = () =>
       verifier.verifyAssertion(assertionOf(device.get(request)), expected, passkey.publicKey);
-    expect(await verify()).toEqual({ userVerified: true, isSynced: false, counter: 1 });
+    expect(await verify()).toEqual({ userVerified: true, isSyncable: false, isSynced: false, counter: 1 });
     device.with({ userVerified: false });
-    expect(await verify()).toEqual({ userVerified: false, isSynced: false, counter: 2 });
+    expect(await verify()).toEqual({ userVerified: false, isSyncable: false, isSynced: false, counter: 2 });
     // It is compared by the caller, who knows the last one.
     device.with({ counts: false });
     expect(await verify()).toMatchObject({ counter: 2 });

@@ -53,7 +53,8 @@ function keyProblem(members: ReadonlyMap<unknown, unknown>): string | undefined 
   const [type, algorithm, curve] = [1, 3, -1].map((label) => members.get(label));
   const text = (label: number, length?: number): string | undefined => {
     const value = members.get(label);
-    const isRight = value instanceof Uint8Array && (length === undefined || value.length === length);
+    const isRight =
+      value instanceof Uint8Array && (length === undefined ? value.length > 0 : value.length === length);
     return isRight ? Buffer.from(value).toString("base64url") : undefined;
   };
   if (algorithm === -8) {
@@ -108,7 +109,7 @@ async function verifyAssertion(
   });
   if (!verified) return undefined;
   const { userVerified, credentialBackedUp: isSynced, newCounter: counter } = authenticationInfo;
-  return { userVerified, isSynced, counter };
+  return { userVerified, isSyncable: isSyncable(authenticationInfo), isSynced, counter };
 }
 
 async function verifyAttestation(
@@ -134,7 +135,14 @@ async function verifyAttestation(
   // The library does not compare them.
   if (credential.id !== id || credential.publicKey.length > longestPublicKey) return undefined;
   const publicKey = Buffer.from(credential.publicKey).toString("base64url");
-  return { publicKey, aaguid, userVerified, isSynced, counter: credential.counter };
+  const { counter } = credential;
+  return {
+    ...{ publicKey, aaguid, userVerified, isSyncable: isSyncable(registrationInfo), isSynced, counter },
+  };
+}
+
+function isSyncable({ credentialDeviceType: type }: { readonly credentialDeviceType: string }): boolean {
+  return type === "multiDevice";
 }
 
 function common({ isChallenge, origins, rpId, mustVerifyUser }: PasskeyExpectation) {

@@ -131,6 +131,8 @@ export interface PasskeyAttestation {
 /** What an assertion shows. */
 export interface ShownPasskey {
   readonly userVerified: boolean;
+  /** Whether it can be backed up, which never changes. */
+  readonly isSyncable: boolean;
   /** Whether it is backed up, on other devices or elsewhere. */
   readonly isSynced: boolean;
   readonly counter: number;

@@ -7,7 +7,7 @@ import {
   LoginService,
   type SubmitLoginFlowRequest,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
-import type { SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { PasswordRule, RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
@@ -245,7 +245,16 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
     expect(stepsOf(flow)).toEqual(["password", "back"]);
     const short = await take(flow, "password", { password: "short" }, { protocol });
     expect(short.outcome.case).toBe("rejected");
-    const { session } = signedIn(await take(short.flow, "password", { password: another }, { protocol }));
+    // Security rule (SR-ACTION-2): the password that it has is no new one.
+    const same = await take(short.flow, "password", { password: goodPassword }, { protocol });
+    expect(same.outcome).toMatchObject({
+      case: "rejected",
+      value: {
+        reason: RejectionReason.PASSWORD_REJECTED,
+        detail: { case: "passwordRule", value: PasswordRule.UNCHANGED },
+      },
+    });
+    const { session } = signedIn(await take(same.flow, "password", { password: another }, { protocol }));
     expect(session?.pendingActions).toEqual([]);
     expect(await actionsOf(id)).toEqual([]);
     expect(await eventsOf(id)).toMatchObject([
@@ -414,7 +423,7 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
 });
 
 describe("what can be done at any time", () => {
-  test("is done in the settings", async () => {
+  test("is done in the settings, where the password of before is no new one (SR-ACTION-2)", async () => {
     const { id, sessionToken } = await person();
     const asked = [SET_PASSWORD, ENROL_FACTOR, ACCEPT_TERMS].map((kind) => ({
       kind,
@@ -436,8 +445,13 @@ describe("what can be done at any time", () => {
     ]);
     expect((await settings.submit("acceptTerms", { actionId: document?.id })).outcome.case).toBe("saved");
     expect(await actionsOf(id)).toEqual([SET_PASSWORD, ENROL_FACTOR]);
+    const { outcome } = await settings.submit("password", { password: goodPassword });
+    expect(outcome).toMatchObject({ case: "rejected", value: { detail: { value: PasswordRule.UNCHANGED } } });
     await settings.submit("password", { password: another, keepOtherSessions: true });
     expect(await actionsOf(id)).toEqual([ENROL_FACTOR]);
+    // Where no new one is asked for, nobody is told which it is.
+    const again = await settings.submit("password", { password: another, keepOtherSessions: true });
+    expect(again.outcome.case).toBe("saved");
     await setUpTotp(app, { sessionToken });
     expect(await actionsOf(id)).toEqual([]);
     expect((await eventsOf(id)).slice(1).map(({ kind }) => kind)).toEqual([

@@ -25,7 +25,7 @@ export type RejectionReason =
   | "SECOND_FACTOR_SAME_KIND";
 
 /** The rule that a new password breaks. */
-export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";
+export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached" | "unchanged";
 
 /** The reason of a rejection, with details for programs. */
 export interface Rejection {

@@ -35,7 +35,8 @@ export interface ImportedPasskey extends ImportedFacts {
   readonly transports: readonly string[];
   /** Empty: not known. */
   readonly aaguid: string;
-  readonly isBackupEligible: boolean;
+  /** Undefined: not known. */
+  readonly isBackupEligible: boolean | undefined;
   readonly isBackedUp: boolean;
   readonly isDiscoverable: boolean;
   /** Empty: it shows none. */

@@ -278,6 +278,8 @@ export interface SecretAttempt {
   readonly memory?: MethodMemory | undefined;
   /** Whether the owner has shown lately who they are. What costs money waits for it. */
   readonly isFresh: boolean;
+  /** The secret that the account has, where another one is asked for. */
+  readonly outdatedSecret?: string | undefined;
   /** When and where it is made, for what the owner is told. */
   readonly place: NoticePlace;
 }

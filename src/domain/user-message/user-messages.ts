@@ -131,6 +131,10 @@ export function passwordBreached(count: number): UserMessage {
   return error(4000034, text, { breaches: count });
 }
 
+/** The password is the one that the account has, and another one is asked for. */
+export const passwordUnchanged = (): UserMessage =>
+  error(9000616, "This is the password that you have. Choose another one.");
+
 /** Not an e-mail address. */
 export const invalidEmail = (): UserMessage => error(4000040, "Enter a valid email address.");
 

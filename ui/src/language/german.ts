@@ -301,6 +301,7 @@ export const german: Words = {
     9000612: "Bitte bestätigen Sie Ihre Adresse.",
     9000613: "Bitte ergänzen Sie die Angaben zu Ihrem Konto.",
     9000614: "Bitte richten Sie einen zweiten Faktor ein.",
+    9000616: "Dieses Passwort haben Sie schon. Wählen Sie ein anderes.",
     9000615: "Bitte lesen Sie das Dokument unten, und stimmen Sie ihm zu.",
     9000400: ({ typed }) =>
       typeof typed === "object"

@@ -633,6 +633,13 @@ export enum PasswordRule {
    * @generated from enum value: PASSWORD_RULE_BREACHED = 5;
    */
   BREACHED = 5,
+
+  /**
+   * It is the one that the account has, and another one is asked for.
+   *
+   * @generated from enum value: PASSWORD_RULE_UNCHANGED = 6;
+   */
+  UNCHANGED = 6,
 }
 
 /**

@@ -341,14 +341,15 @@ export declare type NewPasskey = Message<"ostiary.identity.v1.NewPasskey"> & {
   aaguid: string;
 
   /**
-   * Whether it may be on several devices of its owner.
+   * Whether it may be on several devices of its owner. That never changes: a login that shows otherwise is refused. Without it
+   * the first login decides.
    *
-   * @generated from field: bool backup_eligible = 6;
+   * @generated from field: optional bool backup_eligible = 6;
    */
-  backupEligible: boolean;
+  backupEligible?: boolean | undefined;
 
   /**
-   * Whether it is on several devices of its owner, or backed up elsewhere. Only together with `backup_eligible`.
+   * Whether it is on several devices of its owner, or backed up elsewhere. Not where `backup_eligible` is false.
    *
    * @generated from field: bool backup_state = 7;
    */

@@ -101,6 +101,7 @@ export class LoginActions {
     if (counted?.kind === "rejected") return counted;
     const result = await step.take({
       ...{ tenant, step: attempt.step, account, credentials, binding, memory, isFresh, place },
+      outdatedSecret: await this.#deps.pending.outdatedSecret(tenant, identity, method),
     });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {

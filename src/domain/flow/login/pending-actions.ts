@@ -8,6 +8,7 @@ import {
   pendingActions,
   type RequiredAction,
 } from "../../identity/required-actions.ts";
+import type { IdentityStore } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
 import type { CredentialKind } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type SettingsMethod } from "../../method/method.ts";
@@ -30,6 +31,7 @@ interface PendingDependencies {
   readonly secondFactors: SecondFactors;
   readonly profile: ProfilePlanner;
   readonly methods: readonly SettingsMethod[];
+  readonly identities: Pick<IdentityStore, "findSecret">;
 }
 
 /** What a login finds that its account is asked to do. */
@@ -92,6 +94,16 @@ export class PendingActions {
     );
     const [first] = wanted;
     return { next: first && awaited(first, identity), before: wanted, added, done };
+  }
+
+  /** The secret that an account is asked to replace by another one; undefined if it is not, or has none. */
+  async outdatedSecret(
+    tenant: Tenant,
+    { id, requiredActions }: Identity,
+    { kind }: SettingsMethod,
+  ): Promise<string | undefined> {
+    const isAsked = kind === "password" && requiredActions.some((action) => action.kind === "set_password");
+    return isAsked ? this.#deps.identities.findSecret(tenant, id, "password") : undefined;
   }
 
   /** What nobody can do here keeps nobody out. */

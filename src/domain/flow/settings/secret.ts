@@ -99,6 +99,7 @@ export class SecretSettings {
     if (counted?.kind === "rejected") return counted;
     const result = await rule.take({
       ...{ tenant, step, account, credentials, binding, memory, isFresh, place },
+      outdatedSecret: await this.#deps.pending.outdatedSecret(tenant, identity, method),
     });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {

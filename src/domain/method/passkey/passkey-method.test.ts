@@ -54,8 +54,7 @@ function attempt(response: unknown, change: Partial<SecretAttempt> = {}): Secret
 }
 
 /** An account with a passkey of a new device. */
-async function account() {
-  const device = new SoftwareAuthenticator();
+async function account(device = new SoftwareAuthenticator()) {
   const asked = await method.proveRegistration(attempt(undefined));
   const { memory } = asked.kind === "continues" ? asked : {};
   const { options } = method.registrationOffer(tenant, { binding, memory }) as { options: JsonObject };
@@ -81,8 +80,10 @@ const optionsOf = (change: object = {}) =>
 
 describe("a passkey", () => {
   test("is shown in a login, and its count and state are stored", async () => {
-    const { device, candidate, credential } = await account();
-    device.with({ counts: true, backupEligible: true, backedUp: true });
+    const { device, candidate, credential } = await account(
+      new SoftwareAuthenticator({ backupEligible: true }),
+    );
+    device.with({ counts: true, backedUp: true });
     const given = candidate();
     const result = await login(device.get(optionsOf()), given);
     expect(result).toEqual({
@@ -95,6 +96,19 @@ describe("a passkey", () => {
         ...{ facts: { ...credential.facts, synced: true }, isUse: true },
       },
     });
+  });
+
+  // Security rule (SR-PASSKEY-14).
+  test("is refused once it says otherwise whether it can be backed up (SR-PASSKEY-14)", async () => {
+    for (const backupEligible of [true, false]) {
+      const device = new SoftwareAuthenticator({ backupEligible });
+      const { candidate } = await account(device);
+      expect(await login(device.get(optionsOf()), candidate())).toMatchObject({ kind: "proved" });
+      device.with({ backupEligible: !backupEligible });
+      expect(await login(device.get(optionsOf()), candidate())).toMatchObject({
+        ...{ kind: "rejected", reason: "PASSKEY_INVALID" },
+      });
+    }
   });
 
   test.each([

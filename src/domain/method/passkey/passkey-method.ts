@@ -142,7 +142,9 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const { userHandle } = assertion;
     const isHandleRight = userHandle === undefined ? factor === "second" : userHandle === own.facts.user;
     if (!isHandleRight) return refused();
-    const { userVerified, isSynced, counter } = shown;
+    const { userVerified, isSyncable, isSynced, counter } = shown;
+    // Security rule (SR-PASSKEY-14): whether it can be backed up never changes (WebAuthn level 3, section 6.1.3).
+    if ((own.facts.syncable ?? isSyncable) !== isSyncable) return refused();
     // Security rule (SR-PASSKEY-4): a counter that does not go on is the sign of a copy (WebAuthn level 3, section 6.1.1).
     if (counter <= key.counter && (counter !== 0 || key.counter !== 0)) {
       return { ...refused(), sign: { event: "credential.counter_regressed", credentialId: own.id } };
@@ -153,7 +155,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
       authentication: { ...worthOf(factor, userVerified), credentialId: own.id },
       replacement: {
         secret: secretOf({ ...key, counter }),
-        facts: { ...own.facts, synced: isSynced },
+        facts: { ...own.facts, syncable: isSyncable, synced: isSynced },
         isUse: true,
       },
     };
@@ -291,7 +293,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     const facts = {
       aaguid: made.aaguid,
       transports: [...transports],
-      synced: made.isSynced,
+      ...{ syncable: made.isSyncable, synced: made.isSynced },
       discoverable: isDiscoverable,
       user: String(memory.user),
     };
@@ -318,14 +320,16 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
     if (isDiscoverable && user === "") {
       refuse("userHandle", "is needed of a discoverable passkey: a login by it shows it", "REQUIRED");
     }
-    if (imported.isBackedUp && !imported.isBackupEligible) {
-      refuse("backupState", "needs backupEligible", "CONFLICT");
+    const { isBackedUp, isBackupEligible = isBackedUp ? true : undefined } = imported;
+    if (isBackedUp && isBackupEligible === false) {
+      refuse("backupState", "does not go with backupEligible: false", "CONFLICT");
     }
     if (violations.length > 0) return { violations };
     const facts = {
       aaguid: aaguid === "" ? noAaguid : aaguid.toLowerCase(),
       transports: [...transports].sort(),
-      synced: imported.isBackedUp,
+      ...(isBackupEligible !== undefined && { syncable: isBackupEligible }),
+      synced: isBackedUp,
       discoverable: isDiscoverable,
       ...(user !== "" && { user }),
     };

@@ -1,5 +1,5 @@
 import { button, type Node } from "../../form/form.ts";
-import type { StepRejected } from "../../form/rejection.ts";
+import type { PasswordRule, StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { NewCredential } from "../../identity/identity.ts";
 import type { PasswordHasher } from "../../ports.ts";
@@ -111,20 +111,25 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   };
 
   /** Checks a new password against the policy, and hashes it. */
-  async #makePassword({ tenant, step, account }: SecretAttempt): Promise<SecretChanged | StepRejected> {
+  async #makePassword(attempt: SecretAttempt): Promise<SecretChanged | StepRejected> {
+    const { tenant, step, account } = attempt;
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const violation = await this.#policy.check(password, account, tenant);
-    if (violation !== undefined) {
-      return {
-        kind: "rejected",
-        reason: "PASSWORD_REJECTED",
-        passwordRule: violation.rule,
-        problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
-      } as const;
-    }
+    if (violation !== undefined) return notTaken(violation.rule, violationMessage(violation));
+    if (await this.#isUnchanged(password, attempt)) return notTaken("unchanged", texts.passwordUnchanged());
     const credential = await this.#hash(tenant, new Secret(password));
     return { kind: "changed", credential, notice, endsOtherSessions: step.fields.keepOtherSessions !== true };
+  }
+
+  /**
+   * Security rule (SR-ACTION-2): the password that an account has is no new one, where a new one is asked for. Elsewhere nobody is told
+   * which password that is.
+   */
+  async #isUnchanged(password: string, { tenant, outdatedSecret }: SecretAttempt): Promise<boolean> {
+    if (outdatedSecret === undefined) return false;
+    const { argon2 } = tenant.settings.password;
+    return (await this.#hasher.compare(new Secret(password), outdatedSecret, argon2)).matches;
   }
 
   async #hash(tenant: Tenant, password: Secret): Promise<NewCredential> {
@@ -161,6 +166,15 @@ function incomplete(): StepRejected {
   return {
     kind: "rejected",
     reason: "FORM_INCOMPLETE",
+    problems: { fields: [{ name: fieldName, message }], form: [] },
+  };
+}
+
+function notTaken(passwordRule: PasswordRule, message: texts.UserMessage): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "PASSWORD_REJECTED",
+    passwordRule,
     problems: { fields: [{ name: fieldName, message }], form: [] },
   };
 }

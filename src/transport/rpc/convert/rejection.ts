@@ -35,6 +35,7 @@ const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule
   common: PasswordRule.COMMON,
   too_similar: PasswordRule.TOO_SIMILAR,
   breached: PasswordRule.BREACHED,
+  unchanged: PasswordRule.UNCHANGED,
 };
 
 /** Why a submit was not accepted. */
