@@ -326,7 +326,11 @@ describe("a passkey of another system", () => {
   test.each<[string, Passkey, object]>([
     ["without a key", { publicKey: randomBytes(40) }, { field: "publicKey", reason: "FORMAT" }],
     ["without its user handle", { userHandle: Buffer.alloc(0) }, { field: "userHandle", reason: "REQUIRED" }],
-    ["that is backed up and cannot be", { backupState: true }, { field: "backupState", reason: "CONFLICT" }],
+    [
+      "that is backed up and cannot be",
+      { backupEligible: false, backupState: true },
+      { field: "backupState", reason: "CONFLICT" },
+    ],
     ["of tomorrow", { createTime: { seconds: 4_000_000_000n } }, { field: "createTime", reason: "RANGE" }],
     ["of an unknown transport", { transports: ["pigeon"] }, { field: "transports.0", reason: "VALUE" }],
     ["of a kind that is no UUID", { aaguid: "apple" }, { field: "aaguid", reason: "FORMAT" }],

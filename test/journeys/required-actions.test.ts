@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import {
@@ -11,7 +12,11 @@ import { PasswordRule, RejectionReason, type SignedIn } from "../../gen/ostiary/
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
-import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import {
+  IdentityService,
+  LoginPolicyClient,
+  LoginPolicyRule,
+} from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { toValue } from "../../src/transport/rpc/convert/value.ts";
@@ -20,7 +25,9 @@ import { type Protocol, protocols, startTestApp, type TestApp } from "../support
 import { stepsOf, verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
 import { Settings, setUpTotp } from "../support/factors.ts";
+import { addPasskey, startPasskeyApp } from "../support/passkeys.ts";
 import { administer } from "../support/postgres.ts";
+import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 import { TotpDevice } from "../support/totp-device.ts";
 
 type Step = SubmitLoginFlowRequest["step"];
@@ -251,7 +258,7 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
       case: "rejected",
       value: {
         reason: RejectionReason.PASSWORD_REJECTED,
-        detail: { case: "passwordRule", value: PasswordRule.UNCHANGED },
+        detail: { case: "password", value: { rule: PasswordRule.UNCHANGED } },
       },
     });
     const { session } = signedIn(await take(same.flow, "password", { password: another }, { protocol }));
@@ -347,18 +354,21 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
 
   test("does one after the other, and gives the proofs up by going back", async () => {
     const { email, id } = await person();
-    await ask(id, SET_PASSWORD, ENROL_FACTOR, ACCEPT_TERMS);
+    // A factor comes last: it would have to be shown before what follows.
+    const [, , document] = await ask(id, ENROL_FACTOR, SET_PASSWORD, ACCEPT_TERMS);
     const first = await logIn(app, email);
     const second = await take(first.flow, "password", { password: another });
-    expect(waiting(second.flow).action?.kind).toBe(ENROL_FACTOR);
-    const shown = await take(second.flow, "totp");
+    expect(waiting(second.flow).action?.kind).toBe(ACCEPT_TERMS);
+    const third = await take(second.flow, "acceptTerms", { actionId: document?.id });
+    expect(waiting(third.flow).action?.kind).toBe(ENROL_FACTOR);
+    const shown = await take(third.flow, "totp");
     const chosen = await take(shown.flow, "back");
     expect(waiting(chosen.flow).action?.kind).toBe(ENROL_FACTOR);
     const back = await take(chosen.flow, "back");
     expect(back.flow?.stage.case).toBe("chooseMethod");
     expect((await refusal(take(back.flow, "totp", { code: "123456" }))).reason).toBe("STEP_NOT_OFFERED");
     // What is done is done.
-    expect(await actionsOf(id)).toEqual([ENROL_FACTOR, ACCEPT_TERMS]);
+    expect(await actionsOf(id)).toEqual([ENROL_FACTOR]);
   });
 
   test("shows a second factor before it comes to that, and the same code again serves nobody", async () => {
@@ -422,6 +432,82 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
   });
 });
 
+// Security rule (SR-ACTION-3): an action changes the account with no less proof than the settings ask for.
+describe("a second factor and what changes the account before the session (SR-ACTION-3)", () => {
+  let lax: TestApp;
+  let usual: TestApp;
+  beforeAll(async () => {
+    lax = await startPasskeyApp({ second_factor: { policy: "optional" } });
+    usual = await startPasskeyApp();
+  });
+  afterAll(async () => {
+    await lax.stop();
+    await usual.stop();
+  });
+
+  async function account(on = lax) {
+    const { email, identity, sessionToken } = await register(on);
+    const asks = (...asked: readonly Asked[]) =>
+      on
+        .client(IdentityService)
+        .setRequiredActions({ identityId: identity?.id ?? "", requiredActions: asked.map(toNew) });
+    return { email, settings: new Settings(on, sessionToken), sessionToken, asks };
+  }
+
+  test("is asked for, also where the policy leaves it out of logins", async () => {
+    const { email, sessionToken, asks } = await account();
+    const { device } = await setUpTotp(lax, { sessionToken });
+    expect((await logIn(lax, email)).case).toBe("completed");
+    await asks(SET_PASSWORD);
+    lax.clock.advance(60_000);
+    const { flow } = await logIn(lax, email);
+    expect(flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
+    const shown = await take(flow, "totp", { code: device.code() }, {}, lax);
+    expect(waiting(shown.flow).action?.kind).toBe(SET_PASSWORD);
+    const done = signedIn(await take(shown.flow, "password", { password: another }, {}, lax));
+    expect(done.session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
+    // What changes nothing asks for no more than other logins.
+    await asks(VERIFY_ADDRESS);
+    expect(waiting((await logIn(lax, email, another)).flow).action?.kind).toBe(VERIFY_ADDRESS);
+  });
+
+  test("is explained by the action", async () => {
+    const { sessionToken, asks } = await account();
+    await setUpTotp(lax, { sessionToken });
+    const { identity } = await asks(SET_PASSWORD);
+    const { proofs } = await lax.client(IdentityService).explainLoginPolicy({
+      identityId: identity?.id ?? "",
+      client: LoginPolicyClient.NATIVE,
+    });
+    expect(proofs.find(({ method }) => method === MethodKind.PASSWORD)).toMatchObject({
+      rule: LoginPolicyRule.REQUIRED_ACTION,
+      secondFactors: [{ method: MethodKind.TOTP }],
+    });
+  });
+
+  test.each<
+    ["optional" | "required_if_enrolled", RequiredActionKind, NonNullable<Step["case"]>, object, string]
+  >([
+    ["optional", SET_PASSWORD, "password", { password: another }, "chooseMethod"],
+    ["required_if_enrolled", SET_PASSWORD, "password", { password: another }, "chooseMethod"],
+    ["required_if_enrolled", ENROL_FACTOR, "totp", {}, "chooseMethod"],
+    // It is done by then, and other logins ask for no second factor either.
+    ["optional", ENROL_FACTOR, "totp", {}, "completed"],
+  ])("begins a login again that waited, policy %s, action %s", async (policy, kind, step, value, end) => {
+    const on = policy === "optional" ? lax : usual;
+    const { email, settings, asks } = await account(on);
+    const { id: credentialId } = await addPasskey(settings, new SoftwareAuthenticator());
+    await asks(kind);
+    const { flow } = await logIn(on, email);
+    expect(waiting(flow).action?.kind).toBe(kind);
+    const switched = await settings.submit("secondFactor", { credentialId, enabled: true });
+    expect(switched.outcome.case).toBe("saved");
+    const { outcome, flow: after } = await take(flow, step, value, {}, on);
+    expect(outcome.case === "completed" ? "completed" : after?.stage.case).toBe(end);
+    expect((await logIn(on, email)).case).toBe(end === "completed" ? "completed" : "nextStep");
+  });
+});
+
 describe("what can be done at any time", () => {
   test("is done in the settings, where the password of before is no new one (SR-ACTION-2)", async () => {
     const { id, sessionToken } = await person();
@@ -446,7 +532,10 @@ describe("what can be done at any time", () => {
     expect((await settings.submit("acceptTerms", { actionId: document?.id })).outcome.case).toBe("saved");
     expect(await actionsOf(id)).toEqual([SET_PASSWORD, ENROL_FACTOR]);
     const { outcome } = await settings.submit("password", { password: goodPassword });
-    expect(outcome).toMatchObject({ case: "rejected", value: { detail: { value: PasswordRule.UNCHANGED } } });
+    expect(outcome).toMatchObject({
+      case: "rejected",
+      value: { detail: { value: { rule: PasswordRule.UNCHANGED } } },
+    });
     await settings.submit("password", { password: another, keepOtherSessions: true });
     expect(await actionsOf(id)).toEqual([ENROL_FACTOR]);
     // Where no new one is asked for, nobody is told which it is.
@@ -474,6 +563,7 @@ describe("traits that are missing", () => {
         title: "E-mail",
         ostiary: { identifier: "email", verifiable: "email", recovery: "email" },
       },
+      second: { type: "string", format: "email", title: "Second e-mail", ostiary: { verifiable: "email" } },
     },
     required,
   });
@@ -510,7 +600,7 @@ describe("traits that are missing", () => {
       const { flow } = await logIn(after, nick, goodPassword, protocol);
       expect(waiting(flow).action?.kind).toBe(COMPLETE_TRAITS);
       expect(flow?.form?.nodes.map(({ name }) => name)).toEqual([
-        ...["traits.nick", "traits.name", "traits.email", "profile", "back"],
+        ...["traits.nick", "traits.name", "traits.email", "traits.second", "profile", "back"],
       ]);
       const email = freshEmail();
       const lacks = await take(flow, "profile", {}, { protocol, traits: { name: "Ada" } }, after);
@@ -525,6 +615,16 @@ describe("traits that are missing", () => {
       expect((await eventsOf(id, before)).at(-1)).toMatchObject({ kind: "complete_traits" });
     },
   );
+
+  // Security rule (SR-OWNER-7): no address is taken that is not proven.
+  test("take one new address at a time, as the settings do (SR-OWNER-7)", async () => {
+    const { nick } = await old();
+    const { flow } = await logIn(after, nick);
+    const traits = { name: "Ada", email: freshEmail(), second: freshEmail() };
+    const { outcome, flow: same } = await take(flow, "profile", {}, { traits }, after);
+    expect(outcome).toMatchObject({ case: "rejected", value: { reason: RejectionReason.TRAITS_INVALID } });
+    expect(same?.form?.messages.map(({ id }) => id)).toEqual([4050002]);
+  });
 
   // Security rule (SR-ENUM-1): an address that somebody has is answered like a free one.
   test("take no address of somebody else, and do not tell (SR-ENUM-1)", async () => {

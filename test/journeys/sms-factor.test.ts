@@ -12,6 +12,7 @@ import {
 import { RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
+import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -514,6 +515,23 @@ describe("what a code by text message is worth (SR-SMS-4)", () => {
     const { session } = await on().client(SessionService, { bearer: settings.token }).getCurrentSession({});
     expect(session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
     const done = sessionOf(await signInByCode(on(), only));
+    expect(shownBy(done)).toEqual([AssuranceLevel.AAL1, [MethodKind.CODE]]);
+  });
+
+  test("nothing beside a first code by text message, where it is set up before the session", async () => {
+    const phone = freshPhone();
+    const action = { case: "kind", value: RequiredActionKind.ENROL_FACTOR } as const;
+    await counting.client(IdentityService).createIdentity({
+      traits: { phone },
+      verifiedAddresses: [{ value: phone }],
+      requiredActions: [{ action, timing: RequiredActionTiming.BEFORE_SESSION }],
+    });
+    const { flow } = await signInByCode(counting, phone);
+    expect(flow?.stage.case).toBe("requiredAction");
+    counting.clock.advance(60_000);
+    const asked = await submit(flow, "sms", { phoneNumber: phone }, { on: counting });
+    expect(asked.outcome.case).toBe("nextStep");
+    const done = sessionOf(await showCode(flow, await codeSentTo(counting, phone), counting));
     expect(shownBy(done)).toEqual([AssuranceLevel.AAL1, [MethodKind.CODE]]);
   });
 

@@ -132,6 +132,7 @@ describe("every method", () => {
       "backup_code.code",
       "passkey.response",
       "sms.code",
+      "sms.phone_number",
       "traits",
       "client_data",
     ]);

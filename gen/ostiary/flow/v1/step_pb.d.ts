@@ -136,6 +136,14 @@ export declare type SmsStep = Message<"ostiary.flow.v1.SmsStep"> & {
    * @generated from field: bool resend = 2;
    */
   resend: boolean;
+
+  /**
+   * The telephone number, with its country code, where the login waits for a second factor to be set up (`required_action`). Not
+   * read anywhere else.
+   *
+   * @generated from field: string phone_number = 3;
+   */
+  phoneNumber: string;
 };
 
 /**

@@ -2549,6 +2549,13 @@ export enum LoginPolicyRule {
    * @generated from enum value: LOGIN_POLICY_RULE_DEMAND_NOT_MET = 10;
    */
   DEMAND_NOT_MET = 10,
+
+  /**
+   * What is to be set before the session changes the account, for which its owner shows the second factor whatever the policy.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_REQUIRED_ACTION = 11;
+   */
+  REQUIRED_ACTION = 11,
 }
 
 /**

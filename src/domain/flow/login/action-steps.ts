@@ -25,6 +25,9 @@ interface ActionStepsDependencies {
   readonly schemas: Pick<IdentitySchemas, "current">;
 }
 
+/** Where a login begins. */
+const again = ["enter_identifier", "choose_method"] as const;
+
 /** What is done before the session, as a state of the login. `giveUp`: where the login begins again. */
 export function actionState(
   deps: ActionStepsDependencies,
@@ -37,8 +40,14 @@ export function actionState(
     if (action?.kind !== "enrol_factor") return [];
     return deps.pending.enrolling(tenant).filter(({ kind }) => method === undefined || kind === method.kind);
   };
+  /** The login begins again where a second factor has come that is shown first, and ends where nobody is asked any more. */
+  const guarded =
+    (take: (attempt: ActionAttempt) => Promise<StepResult<LoginTypes>>) => async (attempt: ActionAttempt) => {
+      if (!deps.actions.isEnough(attempt)) return giveUp(attempt);
+      return deps.actions.isAsked(attempt) ? take(attempt) : deps.actions.finish(attempt);
+    };
   const secretStep = (method: SettingsMethod, step: SettingsStep): Rule => ({
-    leadsTo: ["completed"],
+    leadsTo: ["completed", ...again],
     ...(step.sendsTo && { limits: ["code_send", "code_check"] as const }),
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && settable(context).includes(method),
@@ -46,7 +55,7 @@ export function actionState(
       const nodes = step.nodes(stageOf(context, method));
       return settable(context).length > 1 ? nodes.map((node) => ({ ...node, section: method.kind })) : nodes;
     },
-    take: (attempt) => deps.actions.setSecret(attempt, method, step),
+    take: guarded((attempt) => deps.actions.setSecret(attempt, method, step)),
   });
   const secretSteps = Object.fromEntries(
     deps.settingsMethods
@@ -83,38 +92,38 @@ export function actionState(
     steps: {
       ...secretSteps,
       profile: {
-        leadsTo: ["completed", "enter_code"],
+        leadsTo: ["completed", "enter_code", ...again],
         limits: ["code_send"],
         isOffered: whereKind("complete_traits"),
         nodes: (context, typed) => profileNodes(deps, context, typed),
-        take: (attempt) => deps.actions.completeTraits(attempt),
+        take: guarded((attempt) => deps.actions.completeTraits(attempt)),
       },
       sendCode: {
-        leadsTo: ["enter_code"],
+        leadsTo: ["enter_code", "completed", ...again],
         limits: ["code_send"],
         isOffered: whereKind("verify_address"),
         nodes: ({ state: { action } }) => [
           button("sendCode", actions.sendCodeTo(action?.address ? maskAddress(action.address) : "")),
         ],
-        take: (attempt) => deps.actions.sendCode(attempt),
+        take: guarded((attempt) => deps.actions.sendCode(attempt)),
       },
       acceptTerms: {
-        leadsTo: ["completed"],
+        leadsTo: ["completed", ...again],
         isOffered: whereKind("accept_terms"),
         nodes: ({ tenant, state: { action } }) =>
           action?.terms === undefined
             ? []
             : termsNodes({ actionId: action.id, document: documentOf(tenant, action.terms) }),
-        take: (attempt) => deps.actions.acceptTerms(attempt),
+        take: guarded((attempt) => deps.actions.acceptTerms(attempt)),
       },
       resume: {
-        leadsTo: ["completed"],
+        leadsTo: ["completed", ...again],
         isOffered: ({ state }) => state.action === undefined,
         nodes: () => [button("resume", texts.continueLabel())],
-        take: (attempt) => deps.actions.finish(attempt),
+        take: guarded((attempt) => deps.actions.finish(attempt)),
       },
       back: {
-        leadsTo: ["enter_identifier", "choose_method"],
+        leadsTo: again,
         nodes: () => [button("back", texts.backLabel("login"), true)],
         take: async (attempt) => {
           const { flow, state } = attempt;

@@ -20,6 +20,7 @@ import type {
   SettingsStep,
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
+import { levelOf } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
@@ -28,13 +29,19 @@ import type { OwnChange, OwnChangeResult, SettingsStore } from "../settings/stor
 import { revocationOf } from "../settings/store.ts";
 import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { bindingOf } from "../shared/second-factors.ts";
+import { addsNothing, bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { AttemptOf, Moved, NotAccepted, RecordOf, StepResult } from "../shared/table.ts";
-import { credentialTaken, identifiersTaken } from "../shared/traits.ts";
+import { credentialTaken, identifiersTaken, oneAddressAtATime } from "../shared/traits.ts";
 import type { LoginCompletions } from "./complete.ts";
-import type { PendingActions, ProfilePlanner } from "./pending-actions.ts";
-import { actionOf, type LoginState, type LoginTypes, type ProvedLogin } from "./state.ts";
+import { changesAccount, type PendingActions, type ProfilePlanner } from "./pending-actions.ts";
+import {
+  actionOf,
+  type LoginState,
+  type LoginTypes,
+  type ProvedLogin,
+  secondFactorWantedBy,
+} from "./state.ts";
 
 type ActionState = Extract<LoginState, { at: "required_action" }>;
 export type ActionAttempt = AttemptOf<LoginTypes, ActionState>;
@@ -44,6 +51,7 @@ interface LoginActionsDependencies {
   readonly flows: FlowStore;
   readonly store: SettingsStore;
   readonly pending: PendingActions;
+  readonly secondFactors: Pick<SecondFactors, "isEnough">;
   readonly profile: ProfilePlanner;
   readonly challenges: Challenges;
   readonly completions: LoginCompletions;
@@ -73,6 +81,27 @@ export class LoginActions {
     this.#deps = deps;
   }
 
+  /** Whether what the flow waits for is still to be done. */
+  isAsked(attempt: ActionAttempt): boolean {
+    const { tenant, flow, state } = attempt;
+    const login = { proofs: state.proved.proofs, purpose: flow.data.purpose, at: this.#deps.clock.now() };
+    const { before } = this.#deps.pending.find(tenant, ownerOf(attempt), login);
+    return before.some(({ kind }) => kind === state.action?.kind);
+  }
+
+  /**
+   * Whether all was shown that the login asks for. Security rule (SR-ACTION-3): a second factor that was set up while the flow waited is
+   * shown first.
+   */
+  isEnough(attempt: ActionAttempt): boolean {
+    const { tenant, flow, state } = attempt;
+    const { proofs } = state.proved;
+    const shown = { assuranceLevel: levelOf(proofs), authenticationMethods: proofs };
+    const changes = this.isAsked(attempt) && changesAccount(state.action);
+    const why = changes ? undefined : secondFactorWantedBy(flow.data.purpose);
+    return this.#deps.secondFactors.isEnough(tenant, shown, ownerOf(attempt), why);
+  }
+
   /** Sets a password, or sets a second factor up. Throws RATE_LIMITED, FLOW_CHANGED. */
   async setSecret(
     attempt: ActionAttempt,
@@ -94,7 +123,7 @@ export class LoginActions {
     const memory = state.method?.kind === method.kind ? state.method.memory : undefined;
     const place = placeOf(caller.origin, at);
     const binding = bindingOf(flow);
-    // All that the login asks for was just shown.
+    // All that changes of the account ask for was just shown.
     const isFresh = true;
     const { codeMessages, throttle } = this.#deps;
     const counted = await codeMessages.countSetUp(attempt, step, { memory, isFresh, identity });
@@ -195,9 +224,10 @@ export class LoginActions {
     const { plan, merged } = this.#deps.profile.plan(tenant, identity, traits);
     if (plan.kind === "rejected") return filledIn(plan, identity, merged);
     const [added, ...others] = plan.added;
+    // Security rule (SR-OWNER-7): no address is taken that is not proven, as in the settings.
+    if (others.length > 0) return filledIn(oneAddressAtATime(), identity, merged);
     const isProven = this.#deps.challenges.offered(tenant, "settings").includes("code");
-    // Several new addresses, or no way to prove one: they are saved as a registration saves them.
-    if (added === undefined || others.length > 0 || !isProven) return this.#saveTraits(attempt, plan);
+    if (added === undefined || !isProven) return this.#saveTraits(attempt, plan);
     const isTaken = (await this.#deps.flows.takenIdentifiers(tenant, [added.value])).length > 0;
     if (isTaken && !tenant.settings.enumerationSafe) {
       return filledIn(identifiersTaken(plan.derived, new Set([added.value])), identity, merged);
@@ -220,10 +250,13 @@ export class LoginActions {
     const before: ActionState = { at: "required_action", proved, action, typed };
     const own: ActionAttempt = { ...attempt, state: before, flow: { ...flow, revision } };
     const { identity } = ownerOf(attempt);
+    if (!this.isEnough(own)) throw domainError("FLOW_CHANGED", {});
     const patch = change === undefined ? {} : changeableNow(change, identity.traits);
     const { plan, merged } = this.#deps.profile.plan(tenant, identity, patch, target);
     if (change !== undefined) {
       if (plan.kind === "rejected") return filledIn(plan, identity, merged);
+      const isThere = plan.derived.verifiableAddresses.some((address) => isSameAddress(address, target));
+      if (!isThere) throw domainError("FLOW_CHANGED", {});
       return this.#saveTraits(own, plan, target);
     }
     // The address is verified, whatever else of the traits is missing.
@@ -319,7 +352,7 @@ export class LoginActions {
     const { tenant, flow, state } = attempt;
     const given = { ...shown, purpose: "sign_in", completedAt: at.toISOString() };
     const proved: ProvedLogin =
-      shown === undefined
+      shown === undefined || addsNothing(state.proved.proofs, shown)
         ? state.proved
         : { ...state.proved, proofs: [...state.proved.proofs, given as ProvedLogin["proofs"][number]] };
     const { purpose } = flow.data;

@@ -6,6 +6,7 @@ import { propertiesOf } from "../../session/demands.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
+import type { PendingActions } from "./pending-actions.ts";
 import { demandedBy, type LoginPurpose, secondFactorWantedBy } from "./state.ts";
 
 /** What follows from a first proof, and the rule that says so. */
@@ -14,29 +15,38 @@ export type FirstProofDecision =
       readonly kind: "second_factor";
       /** One of these is shown next. */
       readonly methods: readonly MethodKind[];
-      readonly because: "second_factor_enrolled" | "policy_required" | "demand";
+      readonly because: "second_factor_enrolled" | "policy_required" | "demand" | "required_action";
     }
   /** It is one factor where two are asked for, and the account begins with another proof. */
   | { readonly kind: "refused"; readonly because: "passkey_comes_second" }
   | { readonly kind: "enough"; readonly because: "two_factors_in_one" | "one_factor_enough" };
 
+interface DecisionDependencies {
+  readonly secondFactors: SecondFactors;
+  readonly pending: PendingActions;
+}
+
 /** Decides what follows from a first proof. */
 export function decide(
-  secondFactors: SecondFactors,
+  { secondFactors, pending }: DecisionDependencies,
   tenant: Tenant,
   given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
   owner: { readonly identity: Identity; readonly credentials: readonly Credential[] },
-  purpose: LoginPurpose,
+  login: { readonly purpose: LoginPurpose; readonly at: Date },
 ): FirstProofDecision {
   const { credentials } = owner;
-  const why = secondFactorWantedBy(purpose);
+  const asked = secondFactorWantedBy(login.purpose);
+  // Security rule (SR-ACTION-3): what changes the account before the session asks for all that the settings ask for.
+  const changes = pending.changesAccount(tenant, owner, { ...login, proofs: [given.authentication] });
+  const why = changes && asked !== "demanded" ? secondFactors.reasonToChange(tenant, credentials) : asked;
   const methods = secondFactors.requiredBeside(tenant, given, credentials, why);
   if (methods.length > 0) {
     const isUsual = secondFactors.requiredBeside(tenant, given, credentials).length > 0;
+    const unusual = why === asked ? "demand" : "required_action";
     return {
       kind: "second_factor",
       methods,
-      because: isUsual ? usualRule(secondFactors, tenant, credentials) : "demand",
+      because: isUsual ? usualRule(secondFactors, tenant, credentials) : unusual,
     };
   }
   if (secondFactors.comesSecond(tenant, given, owner, why))

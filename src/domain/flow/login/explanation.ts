@@ -164,9 +164,9 @@ export class LoginExplanations {
     if (owner.identity.state !== "active") return refused("account_inactive");
     const missing = this.#missing(owner, kind);
     if (missing !== undefined) return refused(missing);
-    const { secondFactors } = this.#deps;
+    const at = this.#deps.clock.now();
     const by = kind === "code" || kind === "link" ? undefined : kind;
-    const decision = decide(secondFactors, tenant, { authentication: worth, by }, owner, purpose);
+    const decision = decide(this.#deps, tenant, { authentication: worth, by }, owner, { purpose, at });
     const { because } = decision;
     if (decision.kind === "refused") return refused(because);
     if (decision.kind === "second_factor") {

@@ -7,6 +7,7 @@ import {
   newRequiredAction,
   pendingActions,
   type RequiredAction,
+  type RequiredActionKind,
 } from "../../identity/required-actions.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
@@ -86,12 +87,15 @@ export class PendingActions {
         : kind === "complete_traits" && this.#deps.profile.plan(tenant, identity, {}).plan.kind === "planned";
     const done = pending.filter(isDone);
     const isForAll = login.purpose.kind === "refresh" && login.purpose.doesActions === true;
-    const wanted = pending.filter(
+    const before = pending.filter(
       (action) =>
         !done.includes(action) &&
         (isForAll || action.timing === "before_session") &&
         this.#canBeDone(tenant, action),
     );
+    const isLast = ({ kind }: RequiredAction) => kind === "enrol_factor";
+    // What is set up would have to be shown before the others.
+    const wanted = [...before.filter((action) => !isLast(action)), ...before.filter(isLast)];
     const [first] = wanted;
     return { next: first && awaited(first, identity), before: wanted, added, done };
   }
@@ -104,6 +108,11 @@ export class PendingActions {
   ): Promise<string | undefined> {
     const isAsked = kind === "password" && requiredActions.some((action) => action.kind === "set_password");
     return isAsked ? this.#deps.identities.findSecret(tenant, id, "password") : undefined;
+  }
+
+  /** Whether something of what protects the account is to be set before the session. */
+  changesAccount(...[tenant, owner, login]: Parameters<PendingActions["find"]>): boolean {
+    return this.find(tenant, owner, login).before.some(changesAccount);
   }
 
   /** What nobody can do here keeps nobody out. */
@@ -128,5 +137,15 @@ export class PendingActions {
   }
 }
 
+/** Whether an action is what the settings ask a fresh login for. */
+export function changesAccount(action: Pick<RequiredAction, "kind"> | undefined): boolean {
+  return action !== undefined && changing.has(action.kind);
+}
+
+const changing: ReadonlySet<RequiredActionKind> = new Set([
+  "set_password",
+  "complete_traits",
+  "enrol_factor",
+]);
 const enrolment = { kind: "enrol_factor", timing: "when_convenient" } as const;
 const nothingToDo: FoundActions = { next: undefined, before: [], added: [], done: [] };

@@ -15,6 +15,7 @@ import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { decide, unmetDemand } from "./decision.ts";
 import { countedNames } from "./identifier.ts";
 import type { LoginNotices } from "./notices.ts";
+import type { PendingActions } from "./pending-actions.ts";
 import { comesSecond, proofWorthless } from "./rejections.ts";
 import {
   demandedBy,
@@ -29,6 +30,7 @@ type Attempt = AttemptOf<LoginTypes>;
 interface LoginProofsDependencies {
   readonly completions: LoginCompletions;
   readonly secondFactors: SecondFactors;
+  readonly pending: PendingActions;
   readonly notices: LoginNotices;
   readonly codeMessages: CodeMessages;
   readonly clock: Clock;
@@ -195,9 +197,9 @@ export class LoginProofs {
     const { purpose } = flow.data;
     const first = firstFactorOf(state);
     if (given.kind === "proved" && first === undefined) {
-      const { secondFactors } = this.#deps;
+      const { secondFactors, clock } = this.#deps;
       const { candidate, authentication } = given;
-      const decision = decide(secondFactors, tenant, given, candidate, purpose);
+      const decision = decide(this.#deps, tenant, given, candidate, { purpose, at: clock.now() });
       if (decision.kind === "second_factor") {
         const { methods } = decision;
         const { credentials, identity } = candidate;

@@ -29,7 +29,7 @@ import { withState } from "../challenge/states.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { NotAccepted, StepResult } from "../shared/table.ts";
-import { identifiersTaken, traitsInvalid } from "../shared/traits.ts";
+import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "../shared/traits.ts";
 import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
 import type { SettingsTypes } from "./state.ts";
 import { revocationOf, type SettingsStore } from "./store.ts";
@@ -224,10 +224,4 @@ function traitsChangedElsewhere(
     message: texts.traitChangedElsewhere(valueAt(shown, path) ?? null),
   }));
   return { kind: "rejected", reason: "TRAITS_CHANGED", problems: { fields, form: [] } };
-}
-
-/** Several new addresses at once: each needs a proof of its own. */
-function oneAddressAtATime(): StepRejected {
-  const problems = { fields: [], form: [texts.oneAddressAtATime()] };
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
 }

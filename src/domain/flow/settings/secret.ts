@@ -22,7 +22,7 @@ import type { PendingActions } from "../login/pending-actions.ts";
 import { rememberedProof } from "../login/state.ts";
 import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
+import { addsNothing, bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
 import {
@@ -238,10 +238,7 @@ export class SecretSettings {
   ) {
     if (shown === undefined || session === undefined || session.assuranceLevel === "aal2") return undefined;
     const { authenticationMethods } = session;
-    // Security rule (SR-SMS-4): two text messages are one kind of proof.
-    const isSame = (before: AuthenticationMethod) =>
-      before.kind === shown.kind || (shown.sentBy !== undefined && before.sentBy === shown.sentBy);
-    if (authenticationMethods.some(isSame)) return undefined;
+    if (addsNothing(authenticationMethods, shown)) return undefined;
     const proof = { ...shown, purpose: "sign_in", completedAt: at } as const;
     const methods = [...authenticationMethods, proof];
     const { origin } = caller;

@@ -31,6 +31,11 @@ interface GivenProof {
  */
 export type SecondFactorReason = "by_policy" | "to_change_account" | "demanded";
 
+/** What was shown, in a session or before one. */
+interface ShownProofs extends Pick<Session, "assuranceLevel"> {
+  readonly authenticationMethods: readonly Omit<AuthenticationMethod, "completedAt">[];
+}
+
 /** Whose account it is, and what they sign in with. */
 interface AccountOwner {
   readonly identity: Identity;
@@ -124,17 +129,22 @@ export class SecondFactors {
     return levels.includes("aal2") && levels.includes("aal1") ? "aal2" : undefined;
   }
 
-  /** Whether the proofs of a session are all that a login asks for to change what protects the account. */
+  /** Why a second factor is wanted of somebody who changes what protects the account. */
+  reasonToChange(tenant: Tenant, credentials: readonly Credential[]): SecondFactorReason {
+    return this.highestLevel(tenant, credentials) === "aal2" ? "demanded" : "to_change_account";
+  }
+
+  /** Whether these proofs are all that a login asks for. Default: of somebody who changes what protects the account. */
   isEnough(
     tenant: Tenant,
-    { assuranceLevel, authenticationMethods }: Pick<Session, "assuranceLevel" | "authenticationMethods">,
+    { assuranceLevel, authenticationMethods }: ShownProofs,
     { identity, credentials }: AccountOwner,
+    why: SecondFactorReason = this.reasonToChange(tenant, credentials),
   ): boolean {
     if (assuranceLevel === "aal2") return true;
     const [first, ...more] = authenticationMethods;
     const authentication = { ...(first ?? { kind: "password" }), assuranceLevel } as const;
     const given = { authentication, by: first?.kind };
-    const why = this.highestLevel(tenant, credentials) === "aal2" ? "demanded" : "to_change_account";
     const wanted = this.requiredBeside(tenant, given, credentials, why);
     if (wanted.length > 0) return more.some(({ kind }) => wanted.includes(kind));
     return !this.comesSecond(tenant, given, { identity, credentials }, why);
@@ -217,6 +227,20 @@ export class SecondFactors {
 /** What the proof of a method is worth beside one of another kind. */
 function levelOf(tenant: Tenant, method: LoginMethod): AssuranceLevel {
   return method.assuranceLevel?.(tenant) ?? "aal2";
+}
+
+/**
+ * Whether a proof adds nothing to those that were given: two of one kind are one.
+ *
+ * Security rule (SR-SMS-4): so are two text messages.
+ */
+export function addsNothing(
+  given: readonly Pick<AuthenticationMethod, "kind" | "sentBy">[],
+  shown: Pick<AuthenticationMethod, "kind" | "sentBy">,
+): boolean {
+  return given.some(
+    ({ kind, sentBy }) => kind === shown.kind || (shown.sentBy !== undefined && sentBy === shown.sentBy),
+  );
 }
 
 /** A first proof as a session keeps it. */

@@ -24,6 +24,12 @@ export function identifiersTaken(derived: DerivedTraits, taken: ReadonlySet<stri
   return { kind: "rejected", reason: "IDENTIFIER_TAKEN", problems: { fields, form } };
 }
 
+/** Several new addresses at once: each needs a proof of its own. */
+export function oneAddressAtATime(): StepRejected {
+  const problems = { fields: [], form: [texts.oneAddressAtATime()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
 /** The rejection of a credential that another account has. */
 export function credentialTaken(): StepRejected {
   return {

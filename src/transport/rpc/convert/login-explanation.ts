@@ -23,6 +23,7 @@ const rules: Readonly<Record<LoginRule, LoginPolicyRule>> = {
   two_factors_in_one: LoginPolicyRule.TWO_FACTORS_IN_ONE,
   second_factor_enrolled: LoginPolicyRule.SECOND_FACTOR_ENROLLED,
   policy_required: LoginPolicyRule.POLICY_REQUIRED,
+  required_action: LoginPolicyRule.REQUIRED_ACTION,
   demand: LoginPolicyRule.DEMAND,
   passkey_comes_second: LoginPolicyRule.PASSKEY_COMES_SECOND,
   account_inactive: LoginPolicyRule.ACCOUNT_INACTIVE,
