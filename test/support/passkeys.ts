@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import type { PasskeyNode } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { LoginService, type SubmitLoginFlowResponse } from "../../gen/ostiary/flow/v1/login_service_pb.js";
@@ -13,6 +14,21 @@ import { SoftwareAuthenticator } from "./software-authenticator.ts";
 /** Starts a server where passkeys are on: browsers make none for the IP address that tests have otherwise. */
 export function startPasskeyApp(settings: object = {}): Promise<TestApp> {
   return startTestApp({ config: { tenant_defaults: { public_url: "https://id.example.com", ...settings } } });
+}
+
+/** A server for browsers, which make no passkeys for an IP address: its URL is told in advance, with a port that is free now. */
+export async function startLocalhostApp(settings: object = {}): Promise<TestApp> {
+  const port = await freePort();
+  const tenant_defaults = { public_url: `http://localhost:${port}`, ...settings };
+  return startTestApp({ config: { server: { public: { port } }, tenant_defaults } });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 /** The node that a passkey fills in. */

@@ -6,6 +6,15 @@ export interface AuthenticatorOptions {
   readonly hasResidentKey?: boolean;
   readonly hasUserVerification?: boolean;
   readonly isUserVerified?: boolean;
+  readonly defaultBackupEligibility?: boolean;
+  readonly defaultBackupState?: boolean;
+}
+
+/** What a passkey on it says from now on. */
+interface PasskeyProperties {
+  readonly backupEligibility?: boolean;
+  readonly backupState?: boolean;
+  readonly signCount?: number;
 }
 
 /** An authenticator of Chromium's own for a page, by the DevTools protocol. It answers at once. */
@@ -48,12 +57,42 @@ export class VirtualAuthenticator {
     });
   }
 
+  /** What it says wrongly, from now on, whatever it finds. */
+  async lie(about: {
+    readonly isBogusSignature?: boolean;
+    readonly isBadUV?: boolean;
+    readonly isBadUP?: boolean;
+  }): Promise<void> {
+    const truth = { isBogusSignature: false, isBadUV: false, isBadUP: false };
+    await this.#session.send("WebAuthn.setResponseOverrideBits", {
+      ...{ authenticatorId: this.#id, ...truth, ...about },
+    });
+  }
+
+  /** Changes what all passkeys on it say. */
+  async setProperties(properties: PasskeyProperties): Promise<void> {
+    for (const { credentialId } of await this.#credentials()) {
+      await this.#session.send("WebAuthn.setCredentialProperties", {
+        ...{ authenticatorId: this.#id, credentialId, ...properties },
+      });
+    }
+  }
+
   /** The names of the passkeys on it. */
   async names(): Promise<readonly string[]> {
+    return (await this.#credentials()).map(({ userName = "" }) => userName);
+  }
+
+  /** Takes it out of the browser. */
+  async remove(): Promise<void> {
+    await this.#session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: this.#id });
+  }
+
+  async #credentials() {
     const { credentials } = await this.#session.send("WebAuthn.getCredentials", {
       authenticatorId: this.#id,
     });
-    return credentials.map(({ userName = "" }) => userName);
+    return credentials;
   }
 
   /** Forgets all passkeys. */

@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { RequiredActionKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import type { TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
+import { startLocalhostApp } from "../support/passkeys.ts";
 import { TotpDevice } from "../support/totp-device.ts";
 import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
 import { overflowOf, violationsOf } from "./scan.ts";
@@ -22,31 +22,16 @@ const looks = [
 ] as const;
 const terms = { id: "terms", version: "2026-11", title: "Terms of service", url: "/healthz" };
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 describe.skipIf(!chromiumInstalled)("the pages of second factors, passkeys and required actions", () => {
   let app: TestApp;
   let visitors: Visitors;
   const shown: { readonly what: string; readonly look: string; readonly picture: string }[] = [];
   beforeAll(async () => {
     await mkdir(folder, { recursive: true });
-    const port = await freePort();
-    app = await startTestApp({
-      config: {
-        server: { public: { port } },
-        tenant_defaults: {
-          public_url: `http://localhost:${port}`,
-          terms: [terms],
-          sms_factor: { enabled: true },
-          flows: { recovery: { hold: "72h" } },
-        },
-      },
+    app = await startLocalhostApp({
+      terms: [terms],
+      sms_factor: { enabled: true },
+      flows: { recovery: { hold: "72h" } },
     });
     visitors = await Visitors.of(app.publicUrl);
   });

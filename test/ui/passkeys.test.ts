@@ -1,10 +1,10 @@
-import { createServer } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import type { TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
+import { startLocalhostApp } from "../support/passkeys.ts";
 import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 import { VirtualAuthenticator } from "../support/virtual-authenticator.ts";
 import { email, identifier, password, settled, Visitors } from "./visitors.ts";
@@ -13,26 +13,11 @@ const passkey = "[data-step='passkey']";
 const saved = "[data-kind='success']";
 const failed = "[role='alert'] [data-kind='error']";
 
-/** A port that is free now: browsers make no passkeys for an IP address, so the public URL is told in advance. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chromium", () => {
   let app: TestApp;
   let visitors: Visitors;
   beforeAll(async () => {
-    const port = await freePort();
-    app = await startTestApp({
-      config: {
-        server: { public: { port } },
-        tenant_defaults: { public_url: `http://localhost:${port}` },
-      },
-    });
+    app = await startLocalhostApp();
     visitors = await Visitors.of(app.publicUrl);
   });
   afterEach(() => visitors.leave());
