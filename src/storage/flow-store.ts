@@ -284,9 +284,9 @@ export function createFlowStore(database: Database): FlowStore {
       ]);
     },
 
-    async completeRecovery(scope, completion) {
+    completeRecovery(scope, completion) {
       const { session } = completion;
-      const result = await changeAccount(database, scope, completeRecoveryStatement, [
+      return changeAccount(database, scope, completeRecoveryStatement, [
         ...heldParameters(scope, completion.held),
         completion.identityId,
         flowParameter(completion.settingsFlow),
@@ -296,8 +296,8 @@ export function createFlowStore(database: Database): FlowStore {
         messagesParameter(completion.messages),
         eventsParameter(completion.events),
         ...throttleParameters(completion.throttle),
+        completion.expectedRevision,
       ]);
-      return result === "identity_changed" ? "identity_gone" : result;
     },
 
     async takenIdentifiers(scope, identifiers) {

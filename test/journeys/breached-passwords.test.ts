@@ -4,12 +4,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import {
+  RecoveryService,
+  type SubmitRecoveryFlowRequest,
+} from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { Settings } from "../support/factors.ts";
 import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
 
 const breachedPassword = "hunter2 is everywhere";
@@ -221,6 +227,54 @@ describe("the check", () => {
       await trial.stop();
     }
   });
+});
+
+/** A recovery of somebody, up to the settings in which they set a new password. */
+async function recover(email: string): Promise<Settings> {
+  const client = app.client(RecoveryService);
+  const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
+  const submit = (step: SubmitRecoveryFlowRequest["step"]) =>
+    client.submitRecoveryFlow({ flowId: flow?.id ?? "", address: email, step });
+  await submit({ case: "sendCode", value: {} as never });
+  const { code = "" } = (await app.messages(email)).at(-1) ?? {};
+  const { outcome } = await submit({ case: "code", value: { code } as never });
+  const action = outcome.case === "completed" ? outcome.value.continueWith[0]?.action : undefined;
+  if (action?.case !== "settings") throw new Error(`the recovery was ${outcome.case}`);
+  const settings = new Settings(app, "");
+  settings.flowId = action.value.flow?.id ?? "";
+  return settings;
+}
+
+// Security rule (SR-ACTION-1): what was looked for before the check is out of date after it.
+test("a recovery gives no session past what is asked for while its password is checked (SR-ACTION-1)", async () => {
+  const email = freshEmail();
+  const identities = app.client(IdentityService);
+  const { identity } = await identities.createIdentity({
+    traits: { email },
+    verifiedAddresses: [{ value: email }],
+  });
+  const identityId = identity?.id ?? "";
+  const settings = await recover(email);
+  const answered = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  ranges.answer(async (_request, response) => {
+    asked.resolve();
+    await answered.promise;
+    response.setHeader("content-type", "text/plain").end(`${"0".repeat(35)}:1`);
+  });
+  const late = refusal(settings.submit("password", { password: "looked up for a while" }));
+  await asked.promise;
+  const action = { case: "kind", value: RequiredActionKind.ENROL_FACTOR } as const;
+  const requiredActions = [{ action, timing: RequiredActionTiming.BEFORE_SESSION }];
+  await identities.setRequiredActions({ identityId, requiredActions, endSessions: true });
+  answered.resolve();
+  expect((await late).reason).toBe("FLOW_CHANGED");
+  const { sessions } = await app.client(SessionAdminService).listSessions({ identityId });
+  expect(sessions).toEqual([]);
+  // Its owner is at no dead end: sent again, it leads to what is asked for.
+  const again = await settings.submit("password", { password: "looked up for a while" });
+  expect(again.outcome.case).toBe("loginRequired");
+  expect(again.flow?.stage.case).toBe("requiredAction");
 });
 
 describe("a password that turns out to be breached once it is used", () => {
