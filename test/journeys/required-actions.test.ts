@@ -396,6 +396,19 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
     expect((await refusal(gone)).reason).toBe("FLOW_COMPLETED");
   });
 
+  test("ends with a new password also while it waits for the code of an address", async () => {
+    const { email, identity } = await register(app);
+    const id = identity?.id ?? "";
+    await ask(id, VERIFY_ADDRESS);
+    const { flow } = await logIn(app, email);
+    const sent = await take(flow, "sendCode");
+    const { code = "" } = (await app.messages(email)).at(-1) ?? {};
+    const password = { value: { case: "password" as const, value: another } };
+    await app.client(IdentityService).setPassword({ identityId: id, password });
+    expect((await refusal(take(sent.flow, "code", { code }))).reason).toBe("FLOW_COMPLETED");
+    expect((await refusal(take(sent.flow, "resend"))).reason).toBe("FLOW_COMPLETED");
+  });
+
   test("is not kept waiting for what nobody asks for any more", async () => {
     const { email, id } = await person();
     await ask(id, ACCEPT_TERMS);
