@@ -264,6 +264,7 @@ export function createFlowStore(database: Database): FlowStore {
         eventsParameter(completion.events),
         completion.within,
         completion.onlyWithin,
+        completion.doneActions ?? [],
       ]);
       if (result === "refused") return "unclaimed";
       return result === "identity_changed" ? "address_gone" : result;

@@ -1,4 +1,4 @@
-import { actionsOfServer } from "./action-sql.ts";
+import { actionsOfServer, actionsWithout } from "./action-sql.ts";
 import { credentialColumns, givenCredentials, insertCredentials, setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
@@ -213,7 +213,7 @@ export const endPendingStatement: Statement = {
 
 /**
  * $1 tenant, $2 identity, $3 kind and $4 value of the address, $5 since when it is verified or null, $6 now, $7 messages, $8
- * events. A row if that changed. Raises the revision, so that a concurrent change does not restore the former state of the
+ * events, $9 the ids of what is done by it. A row if that changed. Raises the revision, so that a concurrent change does not restore the former state of the
  * address, and `login_sequence`, so that no login under way completes by an address that is no longer verified.
  */
 export const setVerificationStatement: Statement = {
@@ -226,7 +226,8 @@ export const setVerificationStatement: Statement = {
       AND (v.verified_at IS NULL) <> ($5::timestamptz IS NULL)
     RETURNING v.identity_id
   ), changed AS (
-    UPDATE ostiary.identity i SET updated_at = $6, revision = i.revision + 1, login_sequence = i.login_sequence + 1
+    UPDATE ostiary.identity i SET updated_at = $6, revision = i.revision + 1, login_sequence = i.login_sequence + 1,
+      required_actions = ${actionsWithout("$9")}
     FROM address WHERE i.tenant_id = $1 AND i.id = address.identity_id
     RETURNING i.id
   ), sent AS (

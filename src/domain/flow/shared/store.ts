@@ -129,6 +129,8 @@ export interface VerificationCompletion {
   readonly within: SessionId | undefined;
   /** Whether it counts in no other way, not even in a claimed account. */
   readonly onlyWithin: boolean;
+  /** What the account was asked to do, and is done by it. Default: nothing. */
+  readonly doneActions?: readonly RequiredActionId[];
   readonly at: Date;
   readonly events: readonly Event[];
 }
