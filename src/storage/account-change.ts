@@ -37,6 +37,15 @@ export function seenPart(condition: string): string {
   )`;
 }
 
+/**
+ * A condition of `seenPart`: whether the identity still has the revision that was read, a parameter that may be null.
+ *
+ * Security rule (SR-ACTION-1): where a session is written, what comes before it was looked for in that revision.
+ */
+export function isOfRevision(revision: string): string {
+  return `(${revision}::int IS NULL OR i.revision = ${revision})`;
+}
+
 /** The condition of the part that changes the identity, whose row is `i`. */
 export const isSeen = `i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND i.login_sequence = seen.login_sequence
       AND i.revision = seen.revision`;

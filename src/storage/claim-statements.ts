@@ -1,4 +1,5 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { actionsWithout } from "./action-sql.ts";
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
 import { closeFlows, insertFlow } from "./flow-statements.ts";
@@ -15,8 +16,8 @@ const hasAddress = `EXISTS (
 
 /**
  * Completes a verification. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 kind and $6 value of the address,
- * $7 now, $8 events, $9 the session that the proof is given in or null, $10 whether it must be given in one. The identity's revision is raised, so that a change
- * which read the address unverified does not put that back.
+ * $7 now, $8 events, $9 the session that the proof is given in or null, $10 whether it must be given in one, $11 the ids of what is done
+ * by it. The identity's revision is raised, so that a change which read the address unverified does not put that back.
  *
  * Security rule (SR-OWNER-2): in an unclaimed account nothing is written unless the proof is given in an active session of it. `refused` says
  * so. That the account is still as it was seen, `isSeen`, makes it right also where another address of it is verified, or a
@@ -31,7 +32,8 @@ export const completeVerificationStatement: Statement = {
       WHERE s.tenant_id = $1 AND s.id = $9 AND s.identity_id = $4 AND s.revoked_at IS NULL AND s.expires_at > $7
     )
   ), changed AS (
-    UPDATE ostiary.identity i SET updated_at = $7, revision = i.revision + 1
+    UPDATE ostiary.identity i SET updated_at = $7, revision = i.revision + 1,
+      required_actions = ${actionsWithout("$11")}
     FROM seen WHERE ${isSeen} AND NOT EXISTS (SELECT FROM refused)
     RETURNING i.id
   ), verified AS (
@@ -56,7 +58,7 @@ export const completeDisowningStatement: Statement = {
   name: "complete_disowning",
   text: `WITH ${ownFlowParts}, ${seenPart(`i.revision = $9 AND ${hasAddress} AND ${unclaimed("i.id")}`)}, changed AS (
     UPDATE ostiary.identity i SET updated_at = $7, revision = given.revision, traits = given.traits,
-      login_sequence = i.login_sequence + 1, purge_at = NULL
+      required_actions = given.required_actions, login_sequence = i.login_sequence + 1, purge_at = NULL
     FROM seen, jsonb_to_record($10::jsonb) ${identityRecord}
     WHERE ${isSeen}
     RETURNING i.id

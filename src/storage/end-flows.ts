@@ -3,7 +3,7 @@
  * yet. Every other flow of an identity is its owner's, or of somebody who has shown something.
  */
 const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_digest IS NOT NULL OR data #>> '{state,at}' = 'choose_address')
-    AND NOT data -> 'state' ? 'firstFactor' AND NOT data -> 'purpose' ? 'operator'
+    AND NOT data -> 'state' ?| '{firstFactor,proved}' AND NOT data -> 'purpose' ? 'operator'
     AND data #>> '{purpose,kind}' IS DISTINCT FROM 'refresh')`;
 
 /** Whether a flow is the recovery of an account that waits (`flows.recovery.hold`): one that nobody is shown. */

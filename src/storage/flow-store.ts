@@ -264,6 +264,7 @@ export function createFlowStore(database: Database): FlowStore {
         eventsParameter(completion.events),
         completion.within,
         completion.onlyWithin,
+        completion.doneActions ?? [],
       ]);
       if (result === "refused") return "unclaimed";
       return result === "identity_changed" ? "address_gone" : result;
@@ -284,9 +285,9 @@ export function createFlowStore(database: Database): FlowStore {
       ]);
     },
 
-    async completeRecovery(scope, completion) {
+    completeRecovery(scope, completion) {
       const { session } = completion;
-      const result = await changeAccount(database, scope, completeRecoveryStatement, [
+      return changeAccount(database, scope, completeRecoveryStatement, [
         ...heldParameters(scope, completion.held),
         completion.identityId,
         flowParameter(completion.settingsFlow),
@@ -296,8 +297,8 @@ export function createFlowStore(database: Database): FlowStore {
         messagesParameter(completion.messages),
         eventsParameter(completion.events),
         ...throttleParameters(completion.throttle),
+        completion.expectedRevision,
       ]);
-      return result === "identity_changed" ? "identity_gone" : result;
     },
 
     async takenIdentifiers(scope, identifiers) {

@@ -148,16 +148,17 @@ export function createIdentityStore(database: Database): IdentityStore {
         JSON.stringify([action]),
         action.kind,
         credential.id,
-        credential.secret,
+        credential.secrets,
         at,
         eventsParameter(events),
+        action.timing,
       ]);
     },
 
-    async setVerification(scope, id, { address, verifiedAt, at, messages, events, end }) {
+    async setVerification(scope, id, { address, verifiedAt, doneActions, at, messages, events, end }) {
       return database.transaction(scope, async (tx) => {
         const change = [scope.tenantId, id, address.kind, address.value, verifiedAt, at];
-        const values = [...change, messagesParameter(messages), eventsParameter(events)];
+        const values = [...change, messagesParameter(messages), eventsParameter(events), doneActions ?? []];
         const changed = await database.query(tx, setVerificationStatement, values);
         if (changed.length === 0) return false;
         if (end !== undefined) await endPending(tx, id, end);

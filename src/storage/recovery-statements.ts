@@ -1,4 +1,11 @@
-import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import {
+  changeResult,
+  endOtherFlows,
+  isOfRevision,
+  isSeen,
+  ownFlowParts,
+  seenPart,
+} from "./account-change.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, isHeldRecovery } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -8,12 +15,12 @@ import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * Completes a recovery. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 settings flow, $6 session or null, $7 its
- * digest, $8 now, $9 messages, $10 events, $11 to $15 those of `throttleParts`. Raises `login_sequence`, as every change of a
- * credential does.
+ * digest, $8 now, $9 messages, $10 events, $11 to $15 those of `throttleParts`, $16 the revision that the identity must have or null.
+ * Raises `login_sequence`, as every change of a credential does.
  */
 export const completeRecoveryStatement: Statement = {
   name: "complete_recovery",
-  text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart(isOfRevision("$16"))}, changed AS (
     UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id

@@ -1,10 +1,17 @@
-import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import {
+  changeResult,
+  endOtherFlows,
+  isOfRevision,
+  isSeen,
+  ownFlowParts,
+  seenPart,
+} from "./account-change.ts";
 import { actionsDone, actionsWithout } from "./action-sql.ts";
 import { setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
-import { insertSession } from "./flow-statements.ts";
+import { insertFlow, insertSession } from "./flow-statements.ts";
 import { identifierRecord, identityRecord } from "./identity-row.ts";
 import { replaceAddressParts } from "./identity-statements.ts";
 import { insertMessages } from "./message-sql.ts";
@@ -40,11 +47,12 @@ const followingParts = `moved AS (
 
 /**
  * The parameters of `followingParts`, then $15 credential, $16 session or null, $17 its digest,
- * $18 to $22 those of `throttleParts`, $23 the session that the new one replaces or null, $24 the ids of what is done by it.
+ * $18 to $22 those of `throttleParts`, $23 the session that the new one replaces or null, $24 the ids of what is done by it, $25 the
+ * revision that the identity must have or null, $26 the login that begins or null.
  */
 export const changeCredentialStatement: Statement = {
   name: "change_credential",
-  text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart(isOfRevision("$25"))}, changed AS (
     UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1, ${actionsDone("$24")}
     FROM seen WHERE ${isSeen}
     RETURNING i.id
@@ -57,6 +65,8 @@ export const changeCredentialStatement: Statement = {
   ), replaced AS (
     UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
     WHERE tenant_id = $1 AND id = $23 AND identity_id = $4 AND revoked_at IS NULL AND EXISTS (SELECT FROM changed)
+  ), begun AS (
+    ${insertFlow("$26", "changed")}
   ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 18 })}, ${followingParts}
   ${changeResult}`,
 };

@@ -5,6 +5,7 @@ import { credentialsParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
+import { flowParameter } from "./flow-row.ts";
 import { heldParameters } from "./flow-store.ts";
 import { identityParameters } from "./identity-row.ts";
 import { messagesParameter } from "./message-sql.ts";
@@ -37,6 +38,8 @@ export function createSettingsStore(database: Database): SettingsStore {
           ...throttleParameters(change.throttle),
           replaces,
           change.doneActions ?? [],
+          change.expectedRevision,
+          change.begins && flowParameter(change.begins),
         ]);
       } catch (error) {
         // What else is unique here is the identity's own, or random and made for this call.

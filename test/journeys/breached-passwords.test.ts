@@ -4,15 +4,25 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import {
+  RecoveryService,
+  type SubmitRecoveryFlowRequest,
+} from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { Settings } from "../support/factors.ts";
 import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
+import { TotpDevice } from "../support/totp-device.ts";
 
 const breachedPassword = "hunter2 is everywhere";
+const totpKey = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+/** The same as another system has kept it. */
+const cheapHash = "$2b$04$qvoifTTO8vXfPeNwPBe9Sey298AwA0FsvSPsOXMqe6j919kxcezhi";
 
 let ranges: RangeServer;
 let app: TestApp;
@@ -223,6 +233,54 @@ describe("the check", () => {
   });
 });
 
+/** A recovery of somebody, up to the settings in which they set a new password. */
+async function recover(email: string): Promise<Settings> {
+  const client = app.client(RecoveryService);
+  const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
+  const submit = (step: SubmitRecoveryFlowRequest["step"]) =>
+    client.submitRecoveryFlow({ flowId: flow?.id ?? "", address: email, step });
+  await submit({ case: "sendCode", value: {} as never });
+  const { code = "" } = (await app.messages(email)).at(-1) ?? {};
+  const { outcome } = await submit({ case: "code", value: { code } as never });
+  const action = outcome.case === "completed" ? outcome.value.continueWith[0]?.action : undefined;
+  if (action?.case !== "settings") throw new Error(`the recovery was ${outcome.case}`);
+  const settings = new Settings(app, "");
+  settings.flowId = action.value.flow?.id ?? "";
+  return settings;
+}
+
+// Security rule (SR-ACTION-1): what was looked for before the check is out of date after it.
+test("a recovery gives no session past what is asked for while its password is checked (SR-ACTION-1)", async () => {
+  const email = freshEmail();
+  const identities = app.client(IdentityService);
+  const { identity } = await identities.createIdentity({
+    traits: { email },
+    verifiedAddresses: [{ value: email }],
+  });
+  const identityId = identity?.id ?? "";
+  const settings = await recover(email);
+  const answered = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  ranges.answer(async (_request, response) => {
+    asked.resolve();
+    await answered.promise;
+    response.setHeader("content-type", "text/plain").end(`${"0".repeat(35)}:1`);
+  });
+  const late = refusal(settings.submit("password", { password: "looked up for a while" }));
+  await asked.promise;
+  const action = { case: "kind", value: RequiredActionKind.ENROL_FACTOR } as const;
+  const requiredActions = [{ action, timing: RequiredActionTiming.BEFORE_SESSION }];
+  await identities.setRequiredActions({ identityId, requiredActions, endSessions: true });
+  answered.resolve();
+  expect((await late).reason).toBe("FLOW_CHANGED");
+  const { sessions } = await app.client(SessionAdminService).listSessions({ identityId });
+  expect(sessions).toEqual([]);
+  // Its owner is at no dead end: sent again, it leads to what is asked for.
+  const again = await settings.submit("password", { password: "looked up for a while" });
+  expect(again.outcome.case).toBe("loginRequired");
+  expect(again.flow?.stage.case).toBe("requiredAction");
+});
+
 describe("a password that turns out to be breached once it is used", () => {
   /** Without the look-up: passwords of before. */
   let lax: TestApp;
@@ -278,6 +336,57 @@ describe("a password that turns out to be breached once it is used", () => {
     await logIn(app, other.email, "another good password");
     const last = digestOf("another good password").slice(0, 5);
     await expect.poll(() => ranges.prefixes().slice(before)).toEqual([prefix, last]);
+  });
+
+  // The second one as another system has kept it: a login by it alone would write another hash.
+  test.each([
+    ["", "password", breachedPassword] as const,
+    [" of another system", "hash", cheapHash] as const,
+  ])(
+    "a password%s is asked to be changed where a second factor follows, whose holder is asked at once (SR-PASSWORD-5)",
+    async (_, form, value) => {
+      const email = freshEmail();
+      const { identity } = await app.client(IdentityService).createIdentity({
+        traits: { email },
+        verifiedAddresses: [{ value: email }],
+        credentials: { totp: { key: { case: "base32", value: totpKey } } },
+      });
+      const identityId = identity?.id ?? "";
+      const password = { value: { case: form, value } };
+      await lax.client(IdentityService, { bearer: app.apiKey }).setPassword({ identityId, password });
+      // Nothing of the answer to the password depends on it.
+      const first = await logIn(app, email, breachedPassword);
+      expect(first.flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
+      await expect.poll(() => actionsOf(identityId)).toHaveLength(1);
+      const code = TotpDevice.from(totpKey, () => app.clock.now()).code();
+      const second = await app.client(LoginService).submitLoginFlow({
+        flowId: first.flow?.id ?? "",
+        step: { case: "totp", value: { code } },
+      });
+      expect(second.flow?.stage).toMatchObject({
+        case: "requiredAction",
+        value: { action: { kind: RequiredActionKind.SET_PASSWORD } },
+      });
+    },
+  );
+
+  test("is asked to be changed before the next session, though an operator asks for it some time", async () => {
+    const { email, identity } = await register(lax, { password: breachedPassword });
+    const identityId = identity?.id ?? "";
+    const action = { case: "kind", value: RequiredActionKind.SET_PASSWORD } as const;
+    const requiredActions = [{ action, timing: RequiredActionTiming.WHEN_CONVENIENT }];
+    await app.client(IdentityService).setRequiredActions({ identityId, requiredActions });
+    expect((await logIn(app, email, breachedPassword)).case).toBe("completed");
+    await expect.poll(() => actionsOf(identityId)).toHaveLength(2);
+    const second = await logIn(app, email, breachedPassword);
+    expect(second.flow?.stage).toMatchObject({ case: "requiredAction" });
+    const done = await app.client(LoginService).submitLoginFlow({
+      flowId: second.flow?.id ?? "",
+      step: { case: "password", value: { password: goodPassword } },
+    });
+    expect(done.outcome.case).toBe("completed");
+    // A new password is all that both asked for.
+    expect(await actionsOf(identityId)).toEqual([]);
   });
 
   test("is left alone where it was changed by the time of the answer", async () => {

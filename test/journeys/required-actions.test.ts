@@ -11,6 +11,10 @@ import {
 import { PasswordRule, RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import {
+  type SubmitVerificationFlowRequest,
+  VerificationService,
+} from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import {
   IdentityService,
@@ -102,7 +106,7 @@ function eventsOf(identityId: string, on = app) {
     on.databaseUrl,
     (query) =>
       query(
-        `SELECT type, data ->> 'kind' AS kind, data ->> 'version' AS version, actor ->> 'kind' AS actor FROM ostiary.event
+        `SELECT type, data ->> 'kind' AS kind, data ->> 'version' AS version, data ->> 'action_id' AS action, actor ->> 'kind' AS actor FROM ostiary.event
           WHERE identity_id = $1 AND type LIKE 'identity.required%' ORDER BY created_at, id`,
         [identityId],
       ) as Promise<readonly { readonly type: string; readonly kind: string | null }[]>,
@@ -406,6 +410,19 @@ describe("a login of somebody who has something to do first (SR-ACTION-1)", () =
     expect((await refusal(gone)).reason).toBe("FLOW_COMPLETED");
   });
 
+  test("ends with a new password also while it waits for the code of an address", async () => {
+    const { email, identity } = await register(app);
+    const id = identity?.id ?? "";
+    await ask(id, VERIFY_ADDRESS);
+    const { flow } = await logIn(app, email);
+    const sent = await take(flow, "sendCode");
+    const { code = "" } = (await app.messages(email)).at(-1) ?? {};
+    const password = { value: { case: "password" as const, value: another } };
+    await app.client(IdentityService).setPassword({ identityId: id, password });
+    expect((await refusal(take(sent.flow, "code", { code }))).reason).toBe("FLOW_COMPLETED");
+    expect((await refusal(take(sent.flow, "resend"))).reason).toBe("FLOW_COMPLETED");
+  });
+
   test("is not kept waiting for what nobody asks for any more", async () => {
     const { email, id } = await person();
     await ask(id, ACCEPT_TERMS);
@@ -506,6 +523,68 @@ describe("a second factor and what changes the account before the session (SR-AC
     expect(outcome.case === "completed" ? "completed" : after?.stage.case).toBe(end);
     expect((await logIn(on, email)).case).toBe(end === "completed" ? "completed" : "nextStep");
   });
+});
+
+describe("an address that is to be verified", () => {
+  type Step = SubmitVerificationFlowRequest["step"];
+
+  /** A verification by somebody who shows a session or not, up to the answer to the code. */
+  async function prove(email: string, bearer = "") {
+    app.clock.advance(1);
+    const client = app.client(VerificationService, bearer === "" ? {} : { bearer });
+    const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
+    const submit = (name: NonNullable<Step["case"]>, value: object = {}) =>
+      client.submitVerificationFlow({
+        flowId: flow?.id ?? "",
+        address: email,
+        step: { case: name, value } as Step,
+      });
+    await submit("sendCode");
+    const { code } = (await app.messages(email)).at(-1) ?? {};
+    return { submit, proved: await submit("code", { code }) };
+  }
+
+  const ways: Readonly<Record<string, (account: SignedIn & { readonly email: string }) => Promise<unknown>>> =
+    {
+      "a verification in a session": async ({ email, sessionToken }) => {
+        const { proved } = await prove(email, sessionToken);
+        expect(proved.outcome.case).toBe("completed");
+      },
+      "an operator": ({ email, identity }) =>
+        app.client(IdentityService).verifyAddress({ identityId: identity?.id ?? "", address: email }),
+      "a claim": async ({ email, sessionToken }) => {
+        const { proved, submit } = await prove(email);
+        expect(proved.flow?.stage.case).toBe("claimAccount");
+        const client = app.client(VerificationService, { bearer: sessionToken });
+        const step = { case: "resume", value: {} } as const;
+        const kept = await client.submitVerificationFlow({ flowId: proved.flow?.id ?? "", step });
+        expect(kept.outcome.case).toBe("completed");
+        expect((await refusal(submit("resume"))).reason).toBe("FLOW_COMPLETED");
+      },
+      "somebody who disowns what was set up": async ({ email }) => {
+        const { submit } = await prove(email);
+        expect((await submit("disown")).outcome.case).toBe("completed");
+      },
+    };
+
+  test.each(Object.entries(ways))(
+    "by %s is, and does not come back where that is taken back",
+    async (_, by) => {
+      const registered = await register(app);
+      const { email } = registered;
+      const identityId = registered.identity?.id ?? "";
+      const [action] = await ask(identityId, VERIFY_ADDRESS, ACCEPT_TERMS);
+      app.clock.advance(1);
+      await by(registered);
+      expect(await actionsOf(identityId)).toEqual([ACCEPT_TERMS]);
+      await app.client(IdentityService).unverifyAddress({ identityId, address: email });
+      expect(await actionsOf(identityId)).toEqual([ACCEPT_TERMS]);
+      expect(await eventsOf(identityId)).toMatchObject([
+        { type: "identity.required_actions_set" },
+        { type: "identity.required_action_completed", kind: "verify_address", action: action?.id },
+      ]);
+    },
+  );
 });
 
 describe("what can be done at any time", () => {

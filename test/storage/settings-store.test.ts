@@ -273,6 +273,23 @@ describe("deletion", () => {
   });
 });
 
+test("a login for what comes before the session begins with the new secret, or not at all", async () => {
+  const { storage, scope } = tenants;
+  const identity = await storeIdentity(anIdentity());
+  const { flow } = await openFlows(identity);
+  const begins = aFlow("login", { identityId: identity.id });
+  const change = { ...password(identity, flow), completes: true, begins };
+  const found = () => storage.flows.find(scope, "login", begins.digest);
+  const expectedRevision = identity.revision + 1;
+  expect(await storage.settings.changeCredential(scope, { ...change, expectedRevision })).toBe(
+    "identity_changed",
+  );
+  expect(await found()).toBeUndefined();
+  expect(await storage.settings.changeCredential(scope, change)).toBe("completed");
+  // It is none of those that end with the change.
+  expect(await found()).toMatchObject({ state: "active", identityId: identity.id });
+});
+
 /** A recovery whose session comes at once, which ends the others. */
 function recovery(identity: Identity, flow: ReturnType<typeof aFlow>): RecoveryCompletion {
   return {
@@ -305,6 +322,38 @@ async function during<T>(text: string, values: readonly unknown[], work: () => P
 }
 
 describe("at the same moment", () => {
+  // Security rule (SR-ACTION-1): what comes before the session was looked for in an account that did not have it yet.
+  test.each(["changeCredential", "completeRecovery"] as const)(
+    "what an operator asks for keeps the session of a %s from being written (SR-ACTION-1)",
+    async (kind) => {
+      const { storage, scope } = tenants;
+      const identity = await storeIdentity(anIdentity());
+      const { flow, other } = await openFlows(identity);
+      const session = aSession(identity.id);
+      const write = (given: { readonly expectedRevision?: number; readonly session?: typeof session }) =>
+        kind === "completeRecovery"
+          ? storage.flows.completeRecovery(scope, {
+              ...recovery(identity, flow),
+              session: undefined,
+              ...given,
+            })
+          : storage.settings.changeCredential(scope, {
+              ...password(identity, flow),
+              completes: true,
+              ...given,
+            });
+      const ask = `UPDATE ostiary.identity SET revision = revision + 1, required_actions = '[{"id": "an-action"}]'
+        WHERE tenant_id = $1 AND id = $2`;
+      const given = { session, expectedRevision: identity.revision };
+      expect(await during(ask, [scope.tenantId, identity.id], () => write(given))).toBe("identity_changed");
+      expect(await storage.sessions.find(scope, session.id)).toBeUndefined();
+      expect(await storage.flows.find(scope, "settings", flow.digest)).toMatchObject({ state: "active" });
+      expect(await storage.flows.find(scope, "login", other.digest)).toMatchObject({ state: "active" });
+      // Without a session it is written.
+      expect(await write({})).toBe("completed");
+    },
+  );
+
   // Security rule (SR-OWNER-10): a login with the former secret just as it is replaced is signed out like all others.
   test.each(["changePassword", "changeProfile", "scheduleDeletion", "completeRecovery"] as const)(
     "a login is ended by the %s that it got ahead of",

@@ -7,6 +7,7 @@ import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Identity, VerifiableAddress } from "./identity.ts";
 import { addressNotices } from "./notices.ts";
+import { completedEvents, doneBy } from "./required-actions.ts";
 import type { IdentityStore } from "./store.ts";
 
 /** An address of an identity. */
@@ -40,12 +41,17 @@ export class AddressVerifications {
     const at = this.#deps.clock.now();
     const changes = { added: [address], removed: [], demoted: [] };
     const data = { kind: address.kind };
+    const done = doneBy(identity, "verify_address");
     await this.#deps.store.setVerification(tenant, identity.id, {
       address,
       verifiedAt: at,
+      doneActions: done.map(({ id }) => id),
       at,
       messages: addressNotices(this.#deps.outbox, identity, changes, { at, language: "" }),
-      events: [newEvent("address.verified", at, origin, { identityId: identity.id, data })],
+      events: [
+        newEvent("address.verified", at, origin, { identityId: identity.id, data }),
+        ...completedEvents(identity.id, done, at, origin),
+      ],
       end: undefined,
     });
     return (await this.#find(tenant, wanted)).identity;

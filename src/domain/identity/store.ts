@@ -1,6 +1,6 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
-import type { CredentialId, IdentityId } from "../ids.ts";
+import type { CredentialId, IdentityId, RequiredActionId } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
 import type { CredentialKind } from "../kinds.ts";
 import type { Page, PageRequest, TenantScope } from "../ports.ts";
@@ -33,6 +33,8 @@ export interface VerificationChange {
   readonly address: Pick<VerifiableAddress, "kind" | "value">;
   /** Undefined: the address is no longer verified. */
   readonly verifiedAt: Date | undefined;
+  /** What the account was asked to do, and is done by it. Default: nothing. */
+  readonly doneActions?: readonly RequiredActionId[];
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
@@ -120,14 +122,15 @@ export interface IdentityStore {
     change: ActionsChange,
   ): Promise<Identity | undefined>;
   /**
-   * Asks an identity for an action, unless one of its kind is asked for, or the credential does not have that secret any more.
+   * Asks an identity for an action, unless one of its kind is asked for as soon, or the credential has none of these secrets any
+   * more.
    */
   addRequiredAction(
     scope: TenantScope,
     id: IdentityId,
     addition: {
       readonly action: RequiredAction;
-      readonly credential: { readonly id: CredentialId; readonly secret: string };
+      readonly credential: { readonly id: CredentialId; readonly secrets: readonly string[] };
       readonly at: Date;
       readonly events: readonly Event[];
     },

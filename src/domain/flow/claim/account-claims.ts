@@ -1,5 +1,6 @@
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
+import { completedEvents, doneBy } from "../../identity/required-actions.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock } from "../../ports.ts";
@@ -31,7 +32,7 @@ type ClaimAttempt = Pick<AttemptOf<KindTypes, Claiming>, "caller" | "flow" | "st
 interface AccountClaimsDependencies {
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
-  readonly identities: Pick<IdentityStore, "credentialsOf">;
+  readonly identities: Pick<IdentityStore, "credentialsOf" | "find">;
   readonly logins: LoginFlows;
   readonly disowning: AccountDisowning;
   readonly clock: Clock;
@@ -70,6 +71,8 @@ export class AccountClaims {
     if (identityId === undefined) return claimEnded();
     const session = await ownSession(caller, flow.client, identityId);
     if (session === undefined) return this.#loginFirst(caller, flow, identityId);
+    const identity = await this.#deps.identities.find(caller.tenant, identityId);
+    const done = identity === undefined ? [] : doneBy(identity, "verify_address");
     const at = this.#deps.clock.now();
     const actor = { ...caller.origin, actor: { kind: "identity", identityId } } as const;
     const about = { identityId, sessionId: session.id, data: { kind: target.kind } };
@@ -78,8 +81,12 @@ export class AccountClaims {
       target: { ...target, identityId },
       within: session.id,
       onlyWithin: true,
+      doneActions: done.map(({ id }) => id),
       at,
-      events: [newEvent("address.verified", at, actor, about)],
+      events: [
+        newEvent("address.verified", at, actor, about),
+        ...completedEvents(identityId, done, at, actor),
+      ],
     });
     switch (result) {
       case "completed":

@@ -5,6 +5,7 @@ import { isSameAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { withOneAddress } from "../../identity/one-address.ts";
+import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import { never } from "../../instant.ts";
@@ -65,7 +66,11 @@ export class AccountDisowning {
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };
       const data = { method: proof.kind, started_by: "owner" };
-      const cleared = this.#cleared(tenant, identity, target, at);
+      const done = doneBy(identity, "verify_address");
+      const cleared = {
+        ...this.#cleared(tenant, identity, target, at),
+        requiredActions: without(identity, done),
+      };
       const result = await this.#deps.flows.completeDisowning(tenant, {
         held: [{ digest: record.digest, revision: record.revision }],
         identity: cleared,
@@ -83,6 +88,7 @@ export class AccountDisowning {
           newEvent("identity.disowned", at, actor, about),
           newEvent("address.verified", at, actor, { ...about, data: { kind: target.kind } }),
           newEvent("recovery.succeeded", at, actor, { ...about, data }),
+          ...completedEvents(identity.id, done, at, actor),
         ],
         revocationEvent: revocationOf(identity.id, actor, at, "disowned"),
       });

@@ -36,6 +36,7 @@ import {
   type EnteredIdentifier,
   firstFactorOf,
   type LoginPurpose,
+  type LoginState,
   type LoginTypes,
 } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
@@ -207,8 +208,15 @@ export class LoginFlows {
     identityId: IdentityId,
     wanted: ActionWanted,
   ): Promise<CreatedFlow> {
-    const state = { at: "required_action", ...wanted } as const;
-    return this.#flows.create(caller, start, { purpose: { kind: "sign_in" }, state, identityId });
+    return this.#flows.create(caller, start, forActions(identityId, wanted));
+  }
+
+  /** The same login, only to be stored with what it follows. */
+  draftForActions(caller: FlowCaller, start: CallerStart, identityId: IdentityId, wanted: ActionWanted) {
+    return this.#deps.engine.draft(caller, this.#flows.view, {
+      ...start,
+      ...forActions(identityId, wanted),
+    });
   }
 
   #begin(
@@ -274,6 +282,13 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
+}
+
+/** A login in which only what comes before the session is left to do. */
+function forActions(identityId: IdentityId, wanted: ActionWanted) {
+  const state: LoginState = { at: "required_action", ...wanted };
+  const purpose: LoginPurpose = { kind: "sign_in" };
+  return { purpose, state, identityId };
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

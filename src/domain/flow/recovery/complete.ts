@@ -50,10 +50,12 @@ export class RecoveryCompletions {
   async complete(
     caller: FlowCaller,
     flow: RecordOf<RecoveryTypes>,
-    { held, authentication }: ProvedAddress,
+    proved: ProvedAddress,
     owner: Owner,
+    sessionAtOnce = caller.tenant.settings.recovery.sessionAtOnce,
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
+    const { held, authentication } = proved;
     const { identity, credentials } = owner;
     const at = this.#deps.clock.now();
     const { secondFactors } = this.#deps;
@@ -69,7 +71,6 @@ export class RecoveryCompletions {
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.
-    const { sessionAtOnce } = tenant.settings.recovery;
     const isAtOnce = sessionAtOnce && wanted.length === 0 && !this.#waits(tenant, owner, authentication, at);
     const issued = isAtOnce
       ? newSession(this.#deps.tokens, tenant, identity.id, {
@@ -93,6 +94,7 @@ export class RecoveryCompletions {
       identityId: identity.id,
       settingsFlow: settings.record,
       session: issued?.session,
+      expectedRevision: issued && identity.revision,
       throttle: known?.completion,
       at,
       messages: noticesTo(
@@ -104,7 +106,10 @@ export class RecoveryCompletions {
       events,
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
-    if (result === "identity_gone") return undefined;
+    if (result === "identity_changed") {
+      // Security rule (SR-ACTION-1): something may come before the session by now. It waits for the new secret then, as by default.
+      return issued && this.complete(caller, flow, proved, owner, false);
+    }
     const session = issued && {
       session: issued.session,
       token: issued.token,
@@ -114,6 +119,7 @@ export class RecoveryCompletions {
     };
     return { settings: settings.created.flow, session };
   }
+
   /** Whether something comes before the session. Security rule (SR-ACTION-1): a recovery is no way around it. */
   #waits(tenant: Tenant, owner: Owner, authentication: Authentication, at: Date): boolean {
     const login = { proofs: [authentication], purpose: { kind: "sign_in" }, at } as const;

@@ -5,6 +5,7 @@ import type { Identity, VerifiableAddress } from "../../identity/identity.ts";
 import { instantOf } from "../../instant.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
 import type { FlowRecord } from "../shared/flow.ts";
+import type { RecoveryCompletion } from "../shared/store.ts";
 import type { OnHold } from "./state.ts";
 
 const email = "ada@example.com";
@@ -287,8 +288,26 @@ describe("the proof of an address", () => {
 
   test("is worth nothing if the account goes at the same moment", async () => {
     const flows = await proving();
-    flows.answers = { completeRecovery: async () => "identity_gone" };
+    flows.answers = { completeRecovery: async () => "identity_changed" };
     expect(await rejected(flows.submit("code", flows.sent()))).toMatchObject({ reason: "CODE_INVALID" });
+  });
+
+  // Security rule (SR-ACTION-1): what is asked for since the account was read comes before the session as well.
+  test("gives no session at once where the account changes at the same moment (SR-ACTION-1)", async () => {
+    const recoverySettings = { lifetimeMs: 3_600_000, enabled: true, sessionAtOnce: true, holdMs: 0 };
+    const flows = await recovery({}, { recovery: recoverySettings });
+    await flows.submit("sendCode", {}, typed);
+    const given: RecoveryCompletion[] = [];
+    flows.answers = {
+      completeRecovery: async (_scope, completion) => {
+        given.push(completion);
+        return completion.session === undefined ? "completed" : "identity_changed";
+      },
+    };
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
+    expect(given.map(({ session }) => session !== undefined)).toEqual([true, false]);
+    expect(given[0]?.expectedRevision).toBe(flows.identity?.revision);
+    expect(given[1]?.events.map(({ type }) => type)).toEqual(["recovery.succeeded"]);
   });
 
   // Security rule (SR-OWNER-1): of an account that nobody has claimed it recovers nothing, but asks whose it is.

@@ -176,12 +176,20 @@ export class SecretSettings {
     }
     const isKnown = isRecovery && issued !== undefined;
     const known = isKnown ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client)) : undefined;
+    const { client, returnTo } = flow;
+    const { clientData } = flow.data;
+    const login =
+      waits &&
+      this.#deps.logins.draftForActions(caller, { client, returnTo, clientData }, identity.id, waits);
     const result = await store.changeCredential(tenant, {
       ...writtenOf(engine, attempt),
       completes: isForOneChange(flow),
       identityId: identity.id,
       credential,
       session: issued?.session,
+      // Security rule (SR-ACTION-1): what is asked for since the account was read comes before the session as well.
+      expectedRevision: issued && identity.revision,
+      begins: login?.record,
       replaces,
       doneActions: done.map(({ id }) => id),
       throttle: known?.completion,
@@ -193,15 +201,7 @@ export class SecretSettings {
     });
     if (result === "credential_taken") return credentialTaken();
     await assertWritten(engine, attempt, result);
-    const { client, returnTo } = flow;
-    const { clientData } = flow.data;
-    if (waits !== undefined) {
-      const start = { client, returnTo, clientData };
-      return {
-        kind: "session_waits",
-        login: await this.#deps.logins.createForActions(caller, start, identity.id, waits),
-      };
-    }
+    if (login !== undefined) return { kind: "session_waits", login: login.created };
     const given = issued && { ...issued, client, device: known?.device };
     if (isForOneChange(flow)) {
       return { kind: "completed", completed: { identity: after, session: given, returnTo } };

@@ -6,7 +6,7 @@ import type { CredentialKind } from "../../kinds.ts";
 import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
-import type { FlowData } from "../shared/flow.ts";
+import type { FlowData, FlowRecord } from "../shared/flow.ts";
 import type { Completion, HeldRevision } from "../shared/store.ts";
 
 /** What every change from a settings flow writes. */
@@ -31,6 +31,10 @@ export interface CredentialChange extends OwnChange {
   readonly credential: NewCredential;
   /** A new session: after a recovery, or because more was shown than before. */
   readonly session: NewSession | undefined;
+  /** The revision in which nothing was found that comes before the session. Undefined: any. */
+  readonly expectedRevision?: number | undefined;
+  /** The login that is begun with it, of somebody who has something to do before the session. */
+  readonly begins?: FlowRecord | undefined;
   /** The session that ends because the new one takes its place. */
   readonly replaces?: SessionId | undefined;
   /** The device that becomes known with that session. */

@@ -129,6 +129,8 @@ export interface VerificationCompletion {
   readonly within: SessionId | undefined;
   /** Whether it counts in no other way, not even in a claimed account. */
   readonly onlyWithin: boolean;
+  /** What the account was asked to do, and is done by it. Default: nothing. */
+  readonly doneActions?: readonly RequiredActionId[];
   readonly at: Date;
   readonly events: readonly Event[];
 }
@@ -157,6 +159,8 @@ export interface RecoveryCompletion {
   readonly settingsFlow: FlowRecord;
   /** Only where the session comes at once. */
   readonly session: NewSession | undefined;
+  /** The revision in which nothing was found that comes before the session. Undefined: any. */
+  readonly expectedRevision?: number | undefined;
   /** The device that becomes known with that session. */
   readonly throttle?: ThrottleCompletion | undefined;
   readonly at: Date;
@@ -296,8 +300,14 @@ export interface FlowStore {
     scope: TenantScope,
     completion: DisowningCompletion,
   ): Promise<Completion | "identity_changed">;
-  /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
-  completeRecovery(scope: TenantScope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
+  /**
+   * Completes a recovery: begins the settings flow. Or changes nothing. `identity_changed` if the identity cannot sign in, or has
+   * another revision than the expected one.
+   */
+  completeRecovery(
+    scope: TenantScope,
+    completion: RecoveryCompletion,
+  ): Promise<Completion | "identity_changed">;
   /** The recovery by an address that waits, or has waited, the one that was begun first; undefined if there is none. */
   findHeldRecovery(scope: TenantScope, target: ContactAddress, now: Date): Promise<FlowRecord | undefined>;
   /**

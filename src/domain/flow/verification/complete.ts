@@ -1,4 +1,6 @@
 import { newEvent } from "../../event/event.ts";
+import { completedEvents, doneBy } from "../../identity/required-actions.ts";
+import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
@@ -12,6 +14,7 @@ import type { VerificationTypes } from "./state.ts";
 interface VerificationCompletionsDependencies {
   readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "completeVerification">;
+  readonly identities: Pick<IdentityStore, "find">;
   readonly clock: Clock;
 }
 
@@ -23,15 +26,17 @@ export class VerificationCompletions {
     this.#deps = deps;
   }
 
-  /** Verifies the address. One round trip, and one for the session that is shown. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  /** Verifies the address. Two round trips, and one for the session that is shown. Throws FLOW_CHANGED, FLOW_COMPLETED. */
   async complete(
     caller: FlowCaller,
     flow: RecordOf<VerificationTypes>,
     { target, held }: ProvedAddress,
     identityId: IdentityId,
   ): Promise<"completed" | "address_gone" | "unclaimed"> {
-    const { engine, flows, clock } = this.#deps;
+    const { engine, flows, identities, clock } = this.#deps;
     const session = await ownSession(caller, flow.client, identityId);
+    const identity = await identities.find(caller.tenant, identityId);
+    const done = identity === undefined ? [] : doneBy(identity, "verify_address");
     const at = clock.now();
     const data = { kind: target.kind };
     const result = await flows.completeVerification(caller.tenant, {
@@ -39,8 +44,12 @@ export class VerificationCompletions {
       target: { ...target, identityId },
       within: session?.id ?? flow.data.purpose.session,
       onlyWithin: false,
+      doneActions: done.map(({ id }) => id),
       at,
-      events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
+      events: [
+        newEvent("address.verified", at, caller.origin, { identityId, data }),
+        ...completedEvents(identityId, done, at, caller.origin),
+      ],
     });
     if (result === "flow_taken") throw await engine.taken(caller.tenant, flow);
     return result;
