@@ -337,11 +337,13 @@ describe("a registration that waits for something to be done before the session"
       flows.identity = { ...identity, requiredActions: [] };
       flows.credentials = [aCredential({ kind: "totp", isSecondFactor: true })];
       const identityId = identity.id;
+      const shown = { kind: "totp", assuranceLevel: "aal2", purpose: "sign_in", completedAt: noon };
+      const all = { ...(proved as { readonly proofs: readonly object[] }) };
       // What nobody asks for any more, to come to the session.
       const action = { id: "an-action", kind: "accept_terms", timing: "before_session", createdAt: noon };
       flows.put(
         "login",
-        { at: "required_action", proved, action } as never,
+        { at: "required_action", proved: { ...all, proofs: [...all.proofs, shown] }, action } as never,
         { identityId },
         { kind: "sign_in" },
       );
