@@ -161,18 +161,21 @@ export const setRequiredActionsStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 identity, $3 a list with one action, $4 its kind, $5 id and $6 secret of a credential, $7 now, $8 events. Asks for the
- * action, unless one of the kind is asked for, or the credential is another one by now.
+ * $1 tenant, $2 identity, $3 a list with one action, $4 its kind, $5 id and $6 secrets of a credential, $7 now, $8 events, $9 its timing.
+ * Asks for the action, unless one of the kind is asked for as soon, or the credential has none of the secrets by now.
  */
 export const addRequiredActionStatement: Statement = {
   text: `WITH changed AS (
     UPDATE ostiary.identity i SET required_actions = i.required_actions || $3::jsonb, updated_at = $7,
       revision = i.revision + 1, login_sequence = i.login_sequence + 1
     WHERE i.tenant_id = $1 AND i.id = $2
-      AND NOT i.required_actions @> jsonb_build_array(jsonb_build_object('kind', $4::text))
+      AND NOT EXISTS (
+        SELECT FROM jsonb_array_elements(i.required_actions) each
+        WHERE each ->> 'kind' = $4::text AND each ->> 'timing' IN ('before_session', $9::text)
+      )
       AND EXISTS (
         SELECT FROM ostiary.identity_credential c
-        WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.id = $5 AND c.secret = $6
+        WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.id = $5 AND c.secret = ANY ($6::text[])
       )
     RETURNING i.id
   )

@@ -148,9 +148,10 @@ export function createIdentityStore(database: Database): IdentityStore {
         JSON.stringify([action]),
         action.kind,
         credential.id,
-        credential.secret,
+        credential.secrets,
         at,
         eventsParameter(events),
+        action.timing,
       ]);
     },
 

@@ -17,8 +17,12 @@ import { type Protocol, protocols, startTestApp, type TestApp } from "../support
 import { refusal } from "../support/errors.ts";
 import { Settings } from "../support/factors.ts";
 import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
+import { TotpDevice } from "../support/totp-device.ts";
 
 const breachedPassword = "hunter2 is everywhere";
+const totpKey = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+/** The same as another system has kept it. */
+const cheapHash = "$2b$04$qvoifTTO8vXfPeNwPBe9Sey298AwA0FsvSPsOXMqe6j919kxcezhi";
 
 let ranges: RangeServer;
 let app: TestApp;
@@ -332,6 +336,57 @@ describe("a password that turns out to be breached once it is used", () => {
     await logIn(app, other.email, "another good password");
     const last = digestOf("another good password").slice(0, 5);
     await expect.poll(() => ranges.prefixes().slice(before)).toEqual([prefix, last]);
+  });
+
+  // The second one as another system has kept it: a login by it alone would write another hash.
+  test.each([
+    ["", "password", breachedPassword] as const,
+    [" of another system", "hash", cheapHash] as const,
+  ])(
+    "a password%s is asked to be changed where a second factor follows, whose holder is asked at once (SR-PASSWORD-5)",
+    async (_, form, value) => {
+      const email = freshEmail();
+      const { identity } = await app.client(IdentityService).createIdentity({
+        traits: { email },
+        verifiedAddresses: [{ value: email }],
+        credentials: { totp: { key: { case: "base32", value: totpKey } } },
+      });
+      const identityId = identity?.id ?? "";
+      const password = { value: { case: form, value } };
+      await lax.client(IdentityService, { bearer: app.apiKey }).setPassword({ identityId, password });
+      // Nothing of the answer to the password depends on it.
+      const first = await logIn(app, email, breachedPassword);
+      expect(first.flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
+      await expect.poll(() => actionsOf(identityId)).toHaveLength(1);
+      const code = TotpDevice.from(totpKey, () => app.clock.now()).code();
+      const second = await app.client(LoginService).submitLoginFlow({
+        flowId: first.flow?.id ?? "",
+        step: { case: "totp", value: { code } },
+      });
+      expect(second.flow?.stage).toMatchObject({
+        case: "requiredAction",
+        value: { action: { kind: RequiredActionKind.SET_PASSWORD } },
+      });
+    },
+  );
+
+  test("is asked to be changed before the next session, though an operator asks for it some time", async () => {
+    const { email, identity } = await register(lax, { password: breachedPassword });
+    const identityId = identity?.id ?? "";
+    const action = { case: "kind", value: RequiredActionKind.SET_PASSWORD } as const;
+    const requiredActions = [{ action, timing: RequiredActionTiming.WHEN_CONVENIENT }];
+    await app.client(IdentityService).setRequiredActions({ identityId, requiredActions });
+    expect((await logIn(app, email, breachedPassword)).case).toBe("completed");
+    await expect.poll(() => actionsOf(identityId)).toHaveLength(2);
+    const second = await logIn(app, email, breachedPassword);
+    expect(second.flow?.stage).toMatchObject({ case: "requiredAction" });
+    const done = await app.client(LoginService).submitLoginFlow({
+      flowId: second.flow?.id ?? "",
+      step: { case: "password", value: { password: goodPassword } },
+    });
+    expect(done.outcome.case).toBe("completed");
+    // A new password is all that both asked for.
+    expect(await actionsOf(identityId)).toEqual([]);
   });
 
   test("is left alone where it was changed by the time of the answer", async () => {

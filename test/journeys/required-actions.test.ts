@@ -488,7 +488,7 @@ describe("an address that is to be verified", () => {
       const { email } = registered;
       const identityId = registered.identity?.id ?? "";
       const [action] = await ask(identityId, VERIFY_ADDRESS, ACCEPT_TERMS);
-    app.clock.advance(1);
+      app.clock.advance(1);
       await by(registered);
       expect(await actionsOf(identityId)).toEqual([ACCEPT_TERMS]);
       await app.client(IdentityService).unverifyAddress({ identityId, address: email });

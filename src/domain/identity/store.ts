@@ -122,14 +122,15 @@ export interface IdentityStore {
     change: ActionsChange,
   ): Promise<Identity | undefined>;
   /**
-   * Asks an identity for an action, unless one of its kind is asked for, or the credential does not have that secret any more.
+   * Asks an identity for an action, unless one of its kind is asked for as soon, or the credential has none of these secrets any
+   * more.
    */
   addRequiredAction(
     scope: TenantScope,
     id: IdentityId,
     addition: {
       readonly action: RequiredAction;
-      readonly credential: { readonly id: CredentialId; readonly secret: string };
+      readonly credential: { readonly id: CredentialId; readonly secrets: readonly string[] };
       readonly at: Date;
       readonly events: readonly Event[];
     },

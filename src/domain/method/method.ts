@@ -86,7 +86,7 @@ export interface LoginProved {
   readonly replacement?: (CredentialSecret & { readonly isUse?: boolean }) | undefined;
   /** What the owner is told. Default: nothing. */
   readonly notice?: MessageContent | undefined;
-  /** Called once all that the login asks for is shown; the login does not wait for what it does. Default: nothing is. */
+  /** Called once the proof counts, also where another one follows; the login does not wait for what it does. Default: nothing is. */
   readonly whenShown?: (() => void) | undefined;
 }
 

@@ -2175,8 +2175,8 @@ export declare type BreachCheck = Message<"ostiary.config.v1.BreachCheck"> & {
   whenUnavailable: WhenUnavailable;
 
   /**
-   * What happens where a password that somebody signs in with turns out to be known. It is looked up after the login, at most
-   * once a day. In YAML: `off`, `when_convenient`, `before_session`.
+   * What happens where a password that somebody signs in with turns out to be known. It is looked up once it was right,
+   * also where a second factor follows, at most once a day. In YAML: `off`, `when_convenient`, `before_session`.
    *
    * @generated from field: ostiary.config.v1.BreachedAtLogin at_login = 4;
    */

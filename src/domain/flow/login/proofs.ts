@@ -202,6 +202,7 @@ export class LoginProofs {
         const { methods } = decision;
         const { credentials, identity } = candidate;
         const firstFactor = secondFactors.firstFactor(authentication, "sign_in", methods, credentials);
+        given.whenShown?.();
         return {
           kind: "moved",
           state: { at: "choose_second_factor", firstFactor, typed },

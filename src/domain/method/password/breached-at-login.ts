@@ -10,12 +10,12 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { BreachedPasswords } from "./policy.ts";
 
-/** A password that its owner has just signed in with. */
+/** A password that was right at a login. */
 export interface UsedPassword {
   readonly identity: Pick<Identity, "id">;
   readonly credentialId: CredentialId;
-  /** The stored hash. Where it is another one by the time of the answer, nothing is asked for. */
-  readonly hash: string;
+  /** The stored hash, and the one in its place if there is one. Where it is none of them by the time of the answer, nothing is asked for. */
+  readonly hashes: readonly string[];
   readonly password: Secret;
 }
 
@@ -31,11 +31,12 @@ const oncePerDay = { count: 1, periodMs: 86_400_000 };
 const mostUnderWay = 64;
 
 /**
- * Looks passwords up that became public in breaches after they were set, once their owners have signed in with them, and asks for
- * another one.
+ * Looks passwords up that became public in breaches after they were set, once they were right at a login, and asks for another
+ * one.
  *
- * Security rule (SR-PASSWORD-5): the login does not wait for it, and its answer does not depend on it, so a guesser learns nothing from
- * either. Only a password that was right, in a login whose every proof was, is looked up.
+ * Security rule (SR-PASSWORD-5): the answer to a password does not wait for it, nor depend on it, so a guesser learns nothing from either.
+ * Only a password that was right is looked up: by the last proof of a login, or before a second factor, which keeps nobody else out
+ * of whatever has the same password.
  */
 export class BreachedAtLogin {
   readonly #deps: BreachedAtLoginDependencies;
@@ -67,7 +68,7 @@ export class BreachedAtLogin {
 
   async #lookUp(
     tenant: Tenant,
-    { identity, credentialId, hash, password }: UsedPassword,
+    { identity, credentialId, hashes, password }: UsedPassword,
     timing: RequiredAction["timing"],
   ): Promise<void> {
     const count = await this.#deps.breachedPasswords.countOf(passwordForm(password.reveal()));
@@ -78,7 +79,7 @@ export class BreachedAtLogin {
     const data = { actions: [actionData(action)], because: source.because };
     await this.#deps.identities.addRequiredAction(tenant, identity.id, {
       action,
-      credential: { id: credentialId, secret: hash },
+      credential: { id: credentialId, secrets: hashes },
       at,
       events: [
         newEvent("identity.required_actions_set", at, serverOrigin, { identityId: identity.id, data }),

@@ -84,7 +84,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       this.#breaches.note(tenant, {
         identity,
         credentialId: credential.id,
-        hash: replacement?.secret ?? hash,
+        hashes: replacement === undefined ? [hash] : [hash, replacement.secret],
         password: secret,
       });
     return { kind: "proved", candidate, authentication, replacement, whenShown };
