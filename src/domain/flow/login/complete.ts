@@ -22,7 +22,13 @@ import { typedAt } from "../shared/typed-address.ts";
 import type { VerificationFlows } from "../verification/verification-flows.ts";
 import type { LoginNotices } from "./notices.ts";
 import type { PendingActions } from "./pending-actions.ts";
-import { firstFactorOf, type LoginState, type LoginTypes, rememberedProof } from "./state.ts";
+import {
+  firstFactorOf,
+  type LoginState,
+  type LoginTypes,
+  type ProvedLogin,
+  rememberedProof,
+} from "./state.ts";
 
 type LoginFlow = RecordOf<LoginTypes>;
 
@@ -124,7 +130,7 @@ export class LoginCompletions {
     const common = { held, candidate, proof, replacement, at, messages };
     if (actions.next !== undefined) {
       const address = proof.kind === "address" ? { address: proof.target } : {};
-      const proved = { ...address, proofs: proofs.map(rememberedProof) };
+      const proved = { ...provedBefore(state), ...address, proofs: proofs.map(rememberedProof) };
       const next = { at: "required_action", typed: typedAt(state), proved, action: actions.next } as const;
       const result = await this.#deps.flows.completeLogin(tenant, {
         ...common,
@@ -183,11 +189,11 @@ export class LoginCompletions {
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
-    const isNew = "proved" in state && state.proved?.isNew === true;
+    const { isNew = false, isWithheld = false } = provedBefore(state) ?? {};
     const verification = isNew
       ? await this.#deps
           .verifications()
-          .afterRegistration(caller, flow, { identity, session: session.id, isWithheld: false })
+          .afterRegistration(caller, flow, { identity, session: session.id, isWithheld })
       : undefined;
     const left = without({ requiredActions: [...identity.requiredActions, ...actions.added] }, actions.done);
     return {
@@ -223,13 +229,18 @@ export class LoginCompletions {
   }
 }
 
+/** What was shown before, where something is done before the session. */
+function provedBefore(state: LoginState): ProvedLogin | undefined {
+  return "proved" in state ? state.proved : undefined;
+}
+
 /** All that was shown, oldest first. */
 function proofsOf(
   state: LoginState,
   authentication: LoginProved["authentication"] | undefined,
   at: Date,
 ): readonly AuthenticationMethod[] {
-  const before = "proved" in state ? (state.proved?.proofs ?? []) : [];
+  const before = provedBefore(state)?.proofs ?? [];
   const first = firstFactorOf(state);
   return [
     ...before.map((proof) => ({ ...proof, completedAt: new Date(proof.completedAt) })),

@@ -67,6 +67,8 @@ export interface ProvedLogin {
   readonly address?: Pick<ContactAddress, "kind" | "value"> | undefined;
   /** Whether the account was just made: its address is to be verified once there is a session. */
   readonly isNew?: boolean | undefined;
+  /** Whether the mailbox of a new account was sent too many. */
+  readonly isWithheld?: boolean | undefined;
 }
 
 /** A proof as a flow remembers it. */

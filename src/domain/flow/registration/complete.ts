@@ -136,8 +136,10 @@ export class NewAccounts {
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
     const { client, returnTo } = flow;
+    // Security rule (SR-ENUM-9): what a mailbox was sent too much of is withheld, whatever comes before the session.
+    const isWithheld = account.ticket.silenced.size > 0;
     if (next !== undefined || issued === undefined) {
-      const proved = { proofs: proofs.map(rememberedProof), isNew: true };
+      const proved = { proofs: proofs.map(rememberedProof), isNew: true, isWithheld };
       const start = { client, returnTo, clientData: flow.data.clientData };
       const login = await this.#deps.logins.createForActions(caller, start, identity.id, {
         proved,
@@ -149,7 +151,7 @@ export class NewAccounts {
     const verification = await this.#deps.verifications.afterRegistration(caller, flow, {
       identity,
       session: session.id,
-      isWithheld: account.ticket.silenced.size > 0,
+      isWithheld,
     });
     const completed = { session, token, client, identity, returnTo, verification, device };
     return { kind: "completed", completed };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { SecretInTwoSteps } from "../../../../test/support/methods.ts";
+import { aCredential, noon } from "../../../../test/support/records.ts";
 import type { RegistrationMethod } from "../../method/method.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
 
@@ -307,6 +308,52 @@ describe("a proof of the address", () => {
     expect(flows.sent()).toMatchObject({ recipient: email, suppressed: false });
     expect(flows.flow?.data.state).toMatchObject(state);
   });
+});
+
+describe("a registration that waits for something to be done before the session", () => {
+  const policy = { policy: "required", graceMs: 0 } as const;
+  const verification = { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true };
+
+  // One of many addresses of a mailbox.
+  const tagged = "ada+shop@example.com";
+
+  // Security rule (SR-ENUM-9): as where nothing comes before the session.
+  test.each([false, true])(
+    "sends the code of its address then, but to no mailbox that has enough (SR-ENUM-9): %s",
+    async (isFull) => {
+      const flows = await registration({ secondFactor: policy, verification });
+      flows.counts = ({ attempts }) => ({
+        own: undefined,
+        watched: [],
+        refused: attempts.flatMap((each, place) =>
+          isFull && "limit" in each && each.limit === "registration_mailbox" ? [{ place, waitUs: 1 }] : [],
+        ),
+      });
+      expect(await flows.submit("password", { password }, { traits: { email: tagged } })).toMatchObject({
+        kind: "session_waits",
+      });
+      const { identity } = flows.last("completeRegistration");
+      const { proved } = flows.last("create").flow.data.state;
+      flows.identity = { ...identity, requiredActions: [] };
+      flows.credentials = [aCredential({ kind: "totp", isSecondFactor: true })];
+      const identityId = identity.id;
+      // What nobody asks for any more, to come to the session.
+      const action = { id: "an-action", kind: "accept_terms", timing: "before_session", createdAt: noon };
+      flows.put(
+        "login",
+        { at: "required_action", proved, action } as never,
+        { identityId },
+        { kind: "sign_in" },
+      );
+      const { completed } = (await flows.submit("acceptTerms", { actionId: "an-action" })) as never;
+      expect(completed).toMatchObject({ verification: { stage: { kind: "enter_code" } } });
+      expect(flows.sent()).toMatchObject({
+        template: "verification_code",
+        recipient: tagged,
+        suppressed: isFull,
+      });
+    },
+  );
 });
 
 describe("a method of several steps", () => {
