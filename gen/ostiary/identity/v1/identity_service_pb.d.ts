@@ -2549,6 +2549,13 @@ export enum LoginPolicyRule {
    * @generated from enum value: LOGIN_POLICY_RULE_DEMAND_NOT_MET = 10;
    */
   DEMAND_NOT_MET = 10,
+
+  /**
+   * A code by text message is the same kind of proof as the second factor, and the account begins with another one.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_SMS_COMES_SECOND = 11;
+   */
+  SMS_COMES_SECOND = 11,
 }
 
 /**

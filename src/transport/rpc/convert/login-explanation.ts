@@ -25,6 +25,7 @@ const rules: Readonly<Record<LoginRule, LoginPolicyRule>> = {
   policy_required: LoginPolicyRule.POLICY_REQUIRED,
   demand: LoginPolicyRule.DEMAND,
   passkey_comes_second: LoginPolicyRule.PASSKEY_COMES_SECOND,
+  sms_comes_second: LoginPolicyRule.SMS_COMES_SECOND,
   account_inactive: LoginPolicyRule.ACCOUNT_INACTIVE,
   credential_missing: LoginPolicyRule.CREDENTIAL_MISSING,
   address_not_verified: LoginPolicyRule.ADDRESS_NOT_VERIFIED,
