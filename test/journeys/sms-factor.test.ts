@@ -13,7 +13,12 @@ import { RejectionReason, type SignedIn } from "../../gen/ostiary/flow/v1/outcom
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
-import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import {
+  IdentityService,
+  LoginPolicyClient,
+  LoginPolicyOutcome,
+  LoginPolicyRule,
+} from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
@@ -533,6 +538,26 @@ describe("what a code by text message is worth (SR-SMS-4)", () => {
     expect(asked.outcome.case).toBe("nextStep");
     const done = sessionOf(await showCode(flow, await codeSentTo(counting, phone), counting));
     expect(shownBy(done)).toEqual([AssuranceLevel.AAL1, [MethodKind.CODE]]);
+  });
+
+  test("nothing beside a first code, which is explained so", async () => {
+    const phone = freshPhone();
+    await reached(app, { phone });
+    const client = app.client(IdentityService);
+    const { identity: found } = await client.lookUpIdentity({ by: { case: "identifier", value: phone } });
+    const { proofs } = await client.explainLoginPolicy({
+      identityId: found?.id ?? "",
+      client: LoginPolicyClient.NATIVE,
+    });
+    expect(proofs.find(({ method }) => method === MethodKind.CODE)).toMatchObject({
+      outcome: LoginPolicyOutcome.REFUSED,
+      rule: LoginPolicyRule.SMS_COMES_SECOND,
+    });
+    expect(proofs.find(({ method }) => method === MethodKind.PASSWORD)).toMatchObject({
+      outcome: LoginPolicyOutcome.SECOND_FACTOR,
+      secondFactors: [{ method: MethodKind.SMS }],
+    });
+    expect(await signInByCode(app, phone)).toMatchObject(rejectedAs(RejectionReason.SECOND_FACTOR_SAME_KIND));
   });
 
   /** The recovery by an address, up to its code. */

@@ -2556,6 +2556,13 @@ export enum LoginPolicyRule {
    * @generated from enum value: LOGIN_POLICY_RULE_REQUIRED_ACTION = 11;
    */
   REQUIRED_ACTION = 11,
+
+  /**
+   * A code by text message is the same kind of proof as the second factor, and the account begins with another one.
+   *
+   * @generated from enum value: LOGIN_POLICY_RULE_SMS_COMES_SECOND = 12;
+   */
+  SMS_COMES_SECOND = 12,
 }
 
 /**

@@ -103,6 +103,12 @@ export class Challenges {
     return method;
   }
 
+  /** What a code or link is worth that was sent to an address. */
+  authentication(kind: ChallengeKind, { kind: sentTo }: Pick<ContactAddress, "kind">): Authentication {
+    const { authentication } = this.method(kind);
+    return sentTo === "phone" ? { ...authentication, sentBy: "sms" } : authentication;
+  }
+
   /** From when on another secret can be asked for. */
   resendAt(tenant: Tenant, { sentAt }: Pick<Awaiting, "sentAt">): Date {
     return new Date(new Date(sentAt).getTime() + tenant.settings.code.resendAfterMs);
@@ -275,10 +281,7 @@ export class Challenges {
     const all = holder === flow ? [held] : [own, held];
     // A link that an operator handed over came by no message.
     const isSent = !("operator" in holder.data.purpose && holder.data.purpose.operator === "vouches");
-    const authentication: Authentication = {
-      ...method.authentication,
-      ...(target.kind === "phone" && isSent && { sentBy: "sms" }),
-    };
+    const authentication = isSent ? this.authentication(method.kind, target) : method.authentication;
     return { kind: "proved", authentication, target, holder, held: all, ticket };
   }
 

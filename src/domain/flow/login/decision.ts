@@ -18,7 +18,7 @@ export type FirstProofDecision =
       readonly because: "second_factor_enrolled" | "policy_required" | "demand" | "required_action";
     }
   /** It is one factor where two are asked for, and the account begins with another proof. */
-  | { readonly kind: "refused"; readonly because: "passkey_comes_second" }
+  | { readonly kind: "refused"; readonly because: "passkey_comes_second" | "sms_comes_second" }
   | { readonly kind: "enough"; readonly because: "two_factors_in_one" | "one_factor_enough" };
 
 interface DecisionDependencies {
@@ -49,8 +49,10 @@ export function decide(
       because: isUsual ? usualRule(secondFactors, tenant, credentials) : unusual,
     };
   }
-  if (secondFactors.comesSecond(tenant, given, owner, why))
-    return { kind: "refused", because: "passkey_comes_second" };
+  if (secondFactors.comesSecond(tenant, given, owner, why)) {
+    const isBySms = given.authentication.sentBy === "sms";
+    return { kind: "refused", because: isBySms ? "sms_comes_second" : "passkey_comes_second" };
+  }
   const isTwo = given.authentication.assuranceLevel === "aal2";
   return { kind: "enough", because: isTwo ? "two_factors_in_one" : "one_factor_enough" };
 }

@@ -92,12 +92,12 @@ export class LoginExplanations {
     if (typeof purpose === "string") {
       const offered = this.#offered(tenant, client, { kind: "sign_in" });
       const proofs = offered.flatMap((kind) =>
-        this.#worthsOf(tenant, kind, []).map(refusedBy("demand_not_met")),
+        this.#worthsOf(tenant, owner, kind, []).map(refusedBy("demand_not_met")),
       );
       return { proofs, unmetDemand: purpose };
     }
     const proofs = this.#offered(tenant, client, purpose).flatMap((kind) =>
-      this.#worthsOf(tenant, kind, demandedBy(purpose)).map((worth) =>
+      this.#worthsOf(tenant, owner, kind, demandedBy(purpose)).map((worth) =>
         this.#explain(tenant, owner, purpose, { kind, worth }),
       ),
     );
@@ -171,7 +171,7 @@ export class LoginExplanations {
     if (decision.kind === "refused") return refused(because);
     if (decision.kind === "second_factor") {
       const proofs = decision.methods.flatMap((second) =>
-        this.#worthsOf(tenant, second, demandedBy(purpose), "second").map((each) =>
+        this.#worthsOf(tenant, owner, second, demandedBy(purpose), "second").map((each) =>
           this.#ended(tenant, owner, purpose, { given: [worth, each], because }),
         ),
       );
@@ -208,13 +208,22 @@ export class LoginExplanations {
 
   #worthsOf(
     tenant: Tenant,
+    { identity }: Owner,
     kind: MethodKind,
     demanded: ReturnType<typeof demandedBy>,
     factor: "first" | "second" = "first",
   ): readonly Authentication[] {
     const method = this.#deps.methods.find((each) => each.kind === kind);
     if (method !== undefined) return possibleProofs(method, tenant, factor, demanded);
-    return [this.#deps.challenges.method(kind as ChallengeKind).authentication];
+    const { challenges } = this.#deps;
+    const target = loginTarget(identity, undefined);
+    const challenge = kind as ChallengeKind;
+    // Where nothing can be sent it is refused, whatever it would be worth.
+    return [
+      target === undefined
+        ? challenges.method(challenge).authentication
+        : challenges.authentication(challenge, target),
+    ];
   }
 }
 

@@ -26,6 +26,7 @@ const rules: Readonly<Record<LoginRule, LoginPolicyRule>> = {
   required_action: LoginPolicyRule.REQUIRED_ACTION,
   demand: LoginPolicyRule.DEMAND,
   passkey_comes_second: LoginPolicyRule.PASSKEY_COMES_SECOND,
+  sms_comes_second: LoginPolicyRule.SMS_COMES_SECOND,
   account_inactive: LoginPolicyRule.ACCOUNT_INACTIVE,
   credential_missing: LoginPolicyRule.CREDENTIAL_MISSING,
   address_not_verified: LoginPolicyRule.ADDRESS_NOT_VERIFIED,
