@@ -252,6 +252,9 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
       own_recipient: limit(config.recipient),
       own_recipient_daily: limit(config.recipientDaily),
       own_recipient_total: limit(config.recipientTotal),
+      // Of one account to all addresses as much as to one.
+      holder_messages: limit(config.recipientDaily),
+      own_messages: limit(config.recipientDaily),
       // To one mailbox as much as for one name.
       mailbox: limit(config.recipientTotal),
       registration_mailbox: limit(config.recipientDaily),
