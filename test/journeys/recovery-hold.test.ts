@@ -258,6 +258,26 @@ describe("a recovery does not wait", () => {
     expect(await told(email, "recovery_held")).toEqual([]);
   });
 
+  test("where it asks for a second factor that logins do not ask for", async () => {
+    const lenient = await startPasskeyApp({
+      flows: { recovery },
+      ...{ code: { login: false }, second_factor: { policy: "optional" } },
+    });
+    try {
+      const email = freshEmail();
+      await lenient.client(IdentityService).createIdentity({
+        traits: { email },
+        verifiedAddresses: [{ value: email }],
+        credentials: { password },
+      });
+      const sessionToken = await sessionTokenOf(lenient, email);
+      await setUpTotp(lenient, { sessionToken });
+      expect((await prove(email, "Connect JSON", lenient)).outcome.case).toBe("completed");
+    } finally {
+      await lenient.stop();
+    }
+  });
+
   test("where the account has no credential", async () => {
     const email = freshEmail();
     await admin().createIdentity({ traits: { email }, verifiedAddresses: [{ value: email }] });
