@@ -100,7 +100,9 @@ export function toTenantSettings(
     code: codeSettings(settings, canSend),
     link: {
       enabledFor: new Set<FlowKind>(
-        settings.link.enabled ? ["login", "registration", "verification", "recovery"] : [],
+        settings.link.enabled
+          ? [...(settings.link.login ? (["login"] as const) : []), "registration", "verification", "recovery"]
+          : [],
       ),
       lifetimeMs: durationMs(settings.link.lifetime),
     },

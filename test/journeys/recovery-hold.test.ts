@@ -25,7 +25,8 @@ let app: TestApp;
 beforeAll(async () => {
   app = await startPasskeyApp({
     flows: { recovery },
-    link: { enabled: true },
+    code: { login: false },
+    link: { enabled: true, login: false },
     identity: { schemas: personSchemas },
   });
 });

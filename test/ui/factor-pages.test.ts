@@ -44,6 +44,7 @@ describe.skipIf(!chromiumInstalled)("the pages of second factors, passkeys and r
           public_url: `http://localhost:${port}`,
           terms: [terms],
           sms_factor: { enabled: true },
+          code: { login: false },
           flows: { recovery: { hold: "72h" } },
         },
       },
