@@ -9,6 +9,7 @@ import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
+import { isProof } from "./domain/courier/message.ts";
 import { MessageSender } from "./domain/courier/message-sender.ts";
 import type { Outbox } from "./domain/courier/outbox.ts";
 import type { CourierStore } from "./domain/courier/store.ts";
@@ -94,8 +95,11 @@ export async function startCourier(
   const sender = new MessageSender({
     ...courier,
     transports,
-    takeTextMessage: ({ tenantId, recipient }) =>
-      courier.smsLimits.take({ tenantId }, courier.tenants.byHost(undefined).settings.sms, recipient),
+    takeTextMessage: (message) =>
+      courier.smsLimits.take(message, courier.tenants.byHost(undefined).settings.sms, {
+        ...message,
+        isNotice: !isProof(message.template),
+      }),
     logger,
     retry: {
       maxAttempts: retry.maxAttempts,

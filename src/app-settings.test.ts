@@ -119,6 +119,8 @@ describe("the settings of the tenant", () => {
           own_recipient: { count: 5, periodMs: 600_000 },
           own_recipient_daily: { count: 30, periodMs: 86_400_000 },
           own_recipient_total: { count: 100, periodMs: 86_400_000 },
+          holder_messages: { count: 30, periodMs: 86_400_000 },
+          own_messages: { count: 30, periodMs: 86_400_000 },
           mailbox: { count: 100, periodMs: 86_400_000 },
           registration_mailbox: { count: 30, periodMs: 86_400_000 },
           sending: { count: 60, periodMs: 3_600_000 },

@@ -100,7 +100,9 @@ export function toTenantSettings(
     code: codeSettings(settings, canSend),
     link: {
       enabledFor: new Set<FlowKind>(
-        settings.link.enabled ? ["login", "registration", "verification", "recovery"] : [],
+        settings.link.enabled
+          ? [...(settings.link.login ? (["login"] as const) : []), "registration", "verification", "recovery"]
+          : [],
       ),
       lifetimeMs: durationMs(settings.link.lifetime),
     },
@@ -252,6 +254,9 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
       own_recipient: limit(config.recipient),
       own_recipient_daily: limit(config.recipientDaily),
       own_recipient_total: limit(config.recipientTotal),
+      // Of one account to all addresses as much as to one.
+      holder_messages: limit(config.recipientDaily),
+      own_messages: limit(config.recipientDaily),
       // To one mailbox as much as for one name.
       mailbox: limit(config.recipientTotal),
       registration_mailbox: limit(config.recipientDaily),

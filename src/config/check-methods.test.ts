@@ -72,6 +72,40 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
     }
   });
 
+  // Security rule (SR-HOLD-5): a recovery that waits protects nothing where its reader signs in by the same mailbox.
+  test("is refused with recoveries that wait where a code or link signs in, and says what to set (SR-HOLD-5)", () => {
+    const hold = { FLOWS_RECOVERY_HOLD: "72h" };
+    const noCode = { ...hold, CODE_LOGIN: "false" };
+    const courier = {
+      COURIER_EMAIL_SMTP_URL: "smtp://localhost:1025",
+      COURIER_FROM_ADDRESS: "id@example.com",
+    };
+    for (const sends of [{}, { ...elsewhere, CODE_LOGIN: "true", ...courier }]) {
+      expect(refusal({ ...hold, ...sends })).toMatch(
+        /^ConfigError: tenant_defaults\.flows\.recovery\.hold .*a code.* signs in as well: set tenant_defaults\.code\.login: false, or hold: 0s/,
+      );
+    }
+    expect(refusal(hold)).toContain("by default");
+    expect(refusal(noCode)).toBe("");
+    expect(refusal({ ...noCode, LINK_ENABLED: "true" })).toMatch(
+      /recovery\.hold .*link\.login: false, or hold: 0s/,
+    );
+    expect(refusal({ ...noCode, LINK_ENABLED: "true", LINK_LOGIN: "false" })).toBe("");
+    // Where nothing waits, nothing is asked of them.
+    expect(refusal({ FLOWS_RECOVERY_HOLD: "0s", LINK_ENABLED: "true" })).toBe("");
+    expect(refusal({ ...hold, FLOWS_RECOVERY_ENABLED: "false" })).toBe("");
+  });
+
+  test("signs nobody in by a link where those only recover and verify", () => {
+    const alone = { ...elsewhere, ...noPassword, ...noPasskey, CODE_LOGIN: "false", LINK_ENABLED: "true" };
+    expect(refusal({ ...alone, LINK_LOGIN: "false" })).toContain("nobody could sign in");
+    const environment = { [`${prefix}LINK_ENABLED`]: "true", [`${prefix}LINK_LOGIN`]: "false" };
+    const { config } = loadConfig({ environment, flags: {} });
+    expect([...toTenantSettings(config, 4433).link.enabledFor]).toEqual([
+      ...["registration", "verification", "recovery"],
+    ]);
+  });
+
   test("has roles by their names", () => {
     expect(refusal({ PASSKEY_USE_AS: "third" })).toContain("tenant_defaults.passkey.use_as");
   });

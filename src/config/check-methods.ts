@@ -1,3 +1,4 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { PasskeyUse, RegistrationMode, SecondFactorPolicy } from "../../gen/ostiary/config/v1/config_pb.js";
 import { isAddress } from "../domain/hosts.ts";
 import { rpIdOf } from "../domain/method/passkey/origins.ts";
@@ -31,6 +32,7 @@ export function checkMethods(config: CompleteConfig): Problem[] {
       "tenant_defaults.flows.recovery.enabled",
       "ends with a new password or passkey: switch one of them on as first factor",
     ),
+    ...checkHold(config),
     // A policy that nobody can meet would keep everybody out.
     ...problemIf(
       config.tenantDefaults.secondFactor.policy === SecondFactorPolicy.REQUIRED &&
@@ -38,6 +40,26 @@ export function checkMethods(config: CompleteConfig): Problem[] {
       "tenant_defaults.second_factor.policy",
       "cannot be met: switch on totp or sms_factor, or passkey (as second factor) with a public_url that has a domain",
     ),
+  ];
+}
+
+/**
+ * Recoveries that wait. Security rule (SR-HOLD-5): they protect nothing where the reader of the mailbox signs in by a code or link, so that
+ * is refused rather than believed.
+ */
+function checkHold(config: CompleteConfig): Problem[] {
+  const { flows, code, link } = config.tenantDefaults;
+  if (durationMs(flows.recovery.hold) === 0 || flows.recovery.enabled === false) return [];
+  const says = (what: string, key: string) =>
+    `protects nothing where ${what} signs in as well: set tenant_defaults.${key}: false, or hold: 0s`;
+  const byCode =
+    code.login === undefined
+      ? "a code to the address (by default, where messages can be sent)"
+      : "a code to the address";
+  const key = "tenant_defaults.flows.recovery.hold";
+  return [
+    ...problemIf(code.login ?? courierModeOf(config) !== "none", key, says(byCode, "code.login")),
+    ...problemIf(link.enabled && link.login, key, says("a link to the address", "link.login")),
   ];
 }
 
@@ -62,5 +84,7 @@ export function canSetSecret(config: CompleteConfig): boolean {
 function isPossible(config: CompleteConfig, flow: "login" | "registration"): boolean {
   const { code, link } = config.tenantDefaults;
   const canSend = courierModeOf(config) !== "none";
-  return canSetSecret(config) || (code[flow] ?? canSend) || link.enabled;
+  return (
+    canSetSecret(config) || (code[flow] ?? canSend) || (link.enabled && (flow !== "login" || link.login))
+  );
 }

@@ -54,7 +54,14 @@ export const findHeldRecoveryStatement: Statement = {
 };
 
 /**
- * Ends the recoveries of an identity. $1 tenant, $2 flows with $3 their revisions, which may be none, $4 identity, $5 messages, $6
+ * Whether a flow goes on from a recovery that was proved: the settings in which the new secret is set, and a login that shows the second
+ * factor, or does what comes before the session.
+ */
+const goesOn = `((kind = 'settings' AND data #>> '{purpose,kind}' = 'recovery') OR (kind = 'login'
+      AND (data #>> '{state,firstFactor,purpose}' = 'recovery' OR data #> '{state,proved,proofs}' @> '[{"purpose": "recovery"}]')))`;
+
+/**
+ * Ends the recoveries of an identity, also those that were proved and are not completed. $1 tenant, $2 flows with $3 their revisions, which may be none, $4 identity, $5 messages, $6
  * events, $7 whether those end as well that operators began.
  */
 export const stopRecoveriesStatement: Statement = {
@@ -65,9 +72,10 @@ export const stopRecoveriesStatement: Statement = {
     ${closeFlows("$4", "changed")}
   ), ended AS (
     ${endFlows(
-      "tenant_id = $1 AND identity_id = $4 AND kind = 'recovery' AND digest <> ALL ($2::bytea[]) AND ($7 OR NOT data -> 'purpose' ? 'operator') AND EXISTS (SELECT FROM changed)",
+      `tenant_id = $1 AND identity_id = $4 AND digest <> ALL ($2::bytea[]) AND EXISTS (SELECT FROM changed)
+        AND ((kind = 'recovery' AND ($7 OR NOT data -> 'purpose' ? 'operator')) OR ${goesOn})`,
     )}
-    RETURNING data #>> '{state,at}' = 'on_hold' AS held
+    RETURNING data #>> '{state,at}' = 'on_hold' OR kind <> 'recovery' AS held
   ), told AS (
     SELECT FROM changed WHERE cardinality($2::bytea[]) > 0 OR EXISTS (SELECT FROM ended WHERE held)
   ), sent AS (

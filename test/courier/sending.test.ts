@@ -31,7 +31,7 @@ const temporary: DeliveryResult = { kind: "failed", permanent: false, error: "45
 /** A courier on the real queue, with the provider's answers given. */
 function aCourier(
   answers: readonly DeliveryResult[] = [{ kind: "sent" }],
-  change: { outbox?: Outbox; refusal?: TextMessageRefusal } = {},
+  change: { outbox?: Outbox; refusal?: TextMessageRefusal | "notices" } = {},
 ) {
   const clock = new TestClock();
   const deliveries: Delivery[] = [];
@@ -138,6 +138,15 @@ describe("a message", () => {
     expect(await elsewhere.find(never)).toMatchObject({
       state: "failed",
       lastError: expect.stringContaining("courier.sms.countries"),
+    });
+    // Security rule (SR-SMS-5): too many notices of one account.
+    const told = aCourier([{ kind: "sent" }], { refusal: "notices" });
+    const dropped = await told.enqueue(fresh(told, toPhone));
+    await told.work();
+    expect(told.deliveries).toEqual([]);
+    expect(await told.find(dropped)).toMatchObject({
+      state: "failed",
+      lastError: expect.stringContaining("notices"),
     });
     const usedUp = aCourier([{ kind: "sent" }], { refusal: "budget" });
     const waiting = await usedUp.enqueue(fresh(usedUp, toPhone));

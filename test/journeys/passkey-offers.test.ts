@@ -16,7 +16,7 @@ import { type Protocol, protocols, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
-import { Settings, setUpTotp } from "../support/factors.ts";
+import { codeSentTo, Settings, setUpSms, setUpTotp } from "../support/factors.ts";
 import {
   addPasskey,
   credentialsOf,
@@ -326,6 +326,37 @@ describe("no passkey is offered", () => {
     });
     expect(signedInBy({ outcome }).sessionToken).not.toBe("");
     expect(offeredBy(outcome)).toBeUndefined();
+  });
+
+  test("by a login that showed less than a change of the account asks for", async () => {
+    const lenient = await startPasskeyApp({ second_factor: { policy: "optional" } });
+    try {
+      const { email, sessionToken } = await register(lenient);
+      expect((await offerTo(email, { on: lenient })).flow).toBeDefined();
+      await setUpTotp(lenient, { sessionToken });
+      expect((await offerTo(email, { on: lenient })).flow).toBeUndefined();
+    } finally {
+      await lenient.stop();
+    }
+  });
+
+  test("by a login whose second factor is weaker than another one of the account", async () => {
+    const both = await startPasskeyApp({ sms_factor: { enabled: true } });
+    try {
+      const account = await register(both);
+      const { settings } = await setUpTotp(both, account);
+      const { number } = await setUpSms(both, { sessionToken: settings.token });
+      const { flow } = await logIn(both, account.email);
+      const client = both.client(LoginService);
+      const show = (value: object) =>
+        client.submitLoginFlow({ flowId: flow?.id ?? "", step: { case: "sms", value } as never });
+      await show({});
+      const { outcome } = await show({ code: await codeSentTo(both, number) });
+      expect(signedInBy({ outcome }).sessionToken).not.toBe("");
+      expect(offeredBy(outcome)).toBeUndefined();
+    } finally {
+      await both.stop();
+    }
   });
 
   test.each([

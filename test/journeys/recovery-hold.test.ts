@@ -2,6 +2,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -24,7 +25,8 @@ let app: TestApp;
 beforeAll(async () => {
   app = await startPasskeyApp({
     flows: { recovery },
-    link: { enabled: true },
+    code: { login: false },
+    link: { enabled: true, login: false },
     identity: { schemas: personSchemas },
   });
 });
@@ -257,6 +259,26 @@ describe("a recovery does not wait", () => {
     expect(await told(email, "recovery_held")).toEqual([]);
   });
 
+  test("where it asks for a second factor that logins do not ask for", async () => {
+    const lenient = await startPasskeyApp({
+      flows: { recovery },
+      ...{ code: { login: false }, second_factor: { policy: "optional" } },
+    });
+    try {
+      const email = freshEmail();
+      await lenient.client(IdentityService).createIdentity({
+        traits: { email },
+        verifiedAddresses: [{ value: email }],
+        credentials: { password },
+      });
+      const sessionToken = await sessionTokenOf(lenient, email);
+      await setUpTotp(lenient, { sessionToken });
+      expect((await prove(email, "Connect JSON", lenient)).outcome.case).toBe("completed");
+    } finally {
+      await lenient.stop();
+    }
+  });
+
   test("where the account has no credential", async () => {
     const email = freshEmail();
     await admin().createIdentity({ traits: { email }, verifiedAddresses: [{ value: email }] });
@@ -435,6 +457,66 @@ describe("a recovery that waits", () => {
     expect((await eventsOf(identityId)).at(-1)).toEqual(["recovery.stopped", { by: "operator" }]);
     const unknown = admin().cancelRecoveries({ identityId: "01890000-0000-7000-8000-000000000000" });
     expect((await refusal(unknown)).reason).toBe("IDENTITY_NOT_FOUND");
+  });
+
+  /** The settings that a proved recovery goes on with. */
+  const settingsOf = ({ outcome }: Awaited<ReturnType<typeof prove>>) => {
+    const [next] = outcome.case === "completed" ? outcome.value.continueWith : [];
+    return (next?.action.case === "settings" && next.action.value.flow?.id) || "";
+  };
+  const setPassword = (flowId: string, bearer?: string) =>
+    app.client(SettingsService, bearer === undefined ? {} : { bearer }).submitSettingsFlow({
+      flowId,
+      step: { case: "password", value: { password: "another horse battery" } },
+    });
+
+  // Security rule (SR-HOLD-3): a recovery that was proved is one as well, until its new secret is set.
+  test.each<[string, (person: { email: string; id: string }) => Promise<unknown>]>([
+    ["an operator", ({ id: identityId }) => admin().cancelRecoveries({ identityId })],
+    [
+      "the link of another one",
+      async ({ email }) => {
+        expect((await prove(email)).flow?.stage.case).toBe("onHold");
+        return (await openStop(await stopLink(email))).stop();
+      },
+    ],
+  ])("is stopped after it was proved, by %s", async (_name, stop) => {
+    const person = await account();
+    await prove(person.email);
+    app.clock.advance(holdMs);
+    const flowId = settingsOf(await prove(person.email));
+    expect(flowId).not.toBe("");
+    await stop(person);
+    expect((await refusal(setPassword(flowId))).reason).toBe("FLOW_COMPLETED");
+    expect((await logIn(app, person.email)).case).toBe("completed");
+    expect(await told(person.email, "recovery_stopped")).toHaveLength(1);
+  });
+
+  test("is stopped where its second factor is still to be shown", async () => {
+    const { email, id: identityId } = await account();
+    const { device } = await setUpTotp(app, { sessionToken: await sessionTokenOf(app, email) });
+    const flowId = settingsOf(await prove(email));
+    const asked = await setPassword(flowId);
+    expect(asked.outcome.case).toBe("loginRequired");
+    const login = asked.flow;
+    expect(login?.stage.case).toBe("chooseMethod");
+    expect((await admin().cancelRecoveries({ identityId })).stopped).toBe(true);
+    const shown = app.client(LoginService).submitLoginFlow({
+      flowId: login?.id ?? "",
+      step: { case: "totp", value: { code: device.code() } },
+    });
+    expect((await refusal(shown)).reason).toBe("FLOW_COMPLETED");
+    // A login of the owner's own goes on.
+    const own = await logIn(app, email);
+    expect(own.case).toBe("nextStep");
+    expect((await admin().cancelRecoveries({ identityId })).stopped).toBe(false);
+    // A code is good once, also the one that set the app up.
+    app.clock.advance(60_000);
+    const done = await app.client(LoginService).submitLoginFlow({
+      flowId: own.flow?.id ?? "",
+      step: { case: "totp", value: { code: device.code() } },
+    });
+    expect(done.outcome.case).toBe("completed");
   });
 
   test("goes with its account", async () => {

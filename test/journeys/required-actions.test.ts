@@ -28,8 +28,8 @@ import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../su
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { stepsOf, verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
-import { Settings, setUpTotp } from "../support/factors.ts";
-import { addPasskey, startPasskeyApp } from "../support/passkeys.ts";
+import { Settings, setUpSms, setUpTotp } from "../support/factors.ts";
+import { addPasskey, registerPasskey, signInWith, startPasskeyApp } from "../support/passkeys.ts";
 import { administer } from "../support/postgres.ts";
 import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
 import { TotpDevice } from "../support/totp-device.ts";
@@ -808,12 +808,41 @@ describe("a policy that demands a second factor of everybody", () => {
     expect(saved.outcome).toMatchObject({ case: "loginRequired", value: {} });
     expect(signedIn(await enrol(saved.flow)).session?.assuranceLevel).toBe(AssuranceLevel.AAL2);
   });
+
+  // Security rule (SR-FACTOR-8): where everybody needs two factors, one that is used by itself is not two.
+  test("asks for one beside a passkey that was used alone and has not verified its user (SR-FACTOR-8)", async () => {
+    const before = await startPasskeyApp();
+    const now = await startTestApp({
+      databaseUrl: before.databaseUrl,
+      config: {
+        tenant_defaults: { public_url: "https://id.example.com", second_factor: { policy: "required" } },
+      },
+    });
+    try {
+      const device = new SoftwareAuthenticator({ userVerified: false });
+      await registerPasskey(before, { device });
+      const { flow } = await signInWith(now, device);
+      expect(waiting(flow).action?.kind).toBe(ENROL_FACTOR);
+      const shown = await take(flow, "totp", {}, {}, now);
+      const done = await take(shown.flow, "totp", { code: deviceOf(shown.flow, now).code() }, {}, now);
+      expect(signedIn(done).session?.pendingActions).toEqual([]);
+      // With its user verified it is two by itself.
+      const other = new SoftwareAuthenticator();
+      await registerPasskey(before, { device: other });
+      expect(signedIn(await signInWith(now, other)).session?.pendingActions).toEqual([]);
+    } finally {
+      await Promise.all([before.stop(), now.stop()]);
+    }
+  });
 });
 
 describe("a policy with a period of grace", () => {
   let lenient: TestApp;
   beforeAll(async () => {
-    lenient = await startWith({ second_factor: { policy: "required", grace_period: "24h" } });
+    lenient = await startWith({
+      second_factor: { policy: "required", grace_period: "24h" },
+      sms_factor: { enabled: true },
+    });
   });
   afterAll(() => lenient.stop());
 
@@ -829,6 +858,34 @@ describe("a policy with a period of grace", () => {
     lenient.clock.advance(100_000);
     const late = await logIn(lenient, account.email);
     expect(waiting(late.flow).action).toMatchObject({ kind: ENROL_FACTOR, timing: BEFORE_SESSION });
+  });
+
+  // Security rule (SR-FACTOR-9): the period of grace does not begin anew.
+  test("leaves no owner without the second factor that they have set up (SR-FACTOR-9)", async () => {
+    const account = await register(lenient);
+    const { device, settings } = await setUpTotp(lenient, account);
+    const credentialOf = async (kind: MethodKind) => {
+      const flow = await settings.begin();
+      const stage = flow?.stage.case === "changeSettings" ? flow.stage.value : undefined;
+      return stage?.credentials.find((own) => own.kind === kind)?.id ?? "";
+    };
+    const remove = async (kind: MethodKind) =>
+      settings.submit("removeCredential", { credentialId: await credentialOf(kind) });
+    const refused = await remove(MethodKind.TOTP);
+    expect(refused.outcome).toMatchObject({
+      case: "rejected",
+      value: { reason: RejectionReason.LAST_SECOND_FACTOR },
+    });
+    expect(refused.flow?.form?.messages.map(({ text }) => text)).toContain(
+      "Your account needs a second factor, and this is the only one. Set up another one first.",
+    );
+    lenient.clock.advance(60_000);
+    const { flow } = await logIn(lenient, account.email);
+    signedIn(await take(flow, "totp", { code: device.code() }, {}, lenient));
+    // Whoever has set up another one removes it.
+    await setUpSms(lenient, { sessionToken: settings.token });
+    expect((await remove(MethodKind.TOTP)).outcome.case).toBe("saved");
+    expect((await remove(MethodKind.SMS)).outcome).toMatchObject({ case: "rejected" });
   });
 });
 

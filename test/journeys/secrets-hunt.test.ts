@@ -14,6 +14,7 @@ import {
   type Answer,
   bySubmitForm,
   byTypedSubmit,
+  heldConfig,
   stagedConfig,
   Walker,
   type Way,
@@ -188,7 +189,8 @@ test.each(ways)("what is filled in by %s is found nowhere", { timeout: 180_000 }
   const ends = { answered: 0, refused: 0, unsent: 0 };
   for (const [config, walks] of [
     [walkConfig, [walkLogin, walkRegistration, walkRecoveryChoice, walkSettings]],
-    [stagedConfig, [walkStagedLogin, walkStagedRegistration, walkHeldRecovery]],
+    [stagedConfig, [walkStagedLogin, walkStagedRegistration]],
+    [heldConfig, [walkHeldRecovery]],
   ] as const) {
     const app = await startTestApp({ config, environment });
     const hunter = new Hunter(app, way);
@@ -214,9 +216,13 @@ test.each(ways)("what is filled in by %s is found nowhere", { timeout: 180_000 }
       found.push(...holdsAny(content, [markedText]).map((text) => `${text} in ${where}`));
     }
     // Otherwise nothing would be looked at.
-    expect(log.includes(way === bySubmitForm ? "SubmitForm" : "SubmitLoginFlow")).toBe(true);
+    const [called, happened] =
+      config === heldConfig
+        ? ["SubmitRecoveryFlow", "recovery.held"]
+        : ["SubmitLoginFlow", "login.succeeded"];
+    expect(log.includes(way === bySubmitForm ? "SubmitForm" : called)).toBe(true);
     expect(stored.get("ostiary.flow")?.includes('"kind"')).toBe(true);
-    expect(stored.get("ostiary.event")?.includes("login.succeeded")).toBe(true);
+    expect(stored.get("ostiary.event")?.includes(happened)).toBe(true);
     for (const secret of hunter.secrets) secrets.add(secret);
     for (const name of hunter.filled) filled.add(name);
     for (const end of Object.keys(ends) as (keyof typeof ends)[]) ends[end] += hunter.ends[end];

@@ -272,7 +272,12 @@ describe("a code (SR-SMS-1)", () => {
 test("wrong codes count as guesses at the account, and codes that are sent as messages", async () => {
   const strict = await startTestApp({
     defaultThrottle: true,
-    config: { tenant_defaults: { identity, sms_factor, throttle: { account: { count: 3, period: "10m" } } } },
+    config: {
+      tenant_defaults: {
+        ...{ identity, sms_factor },
+        throttle: { account: { count: 3, period: "10m" }, recipient_daily: { count: 5, period: "24h" } },
+      },
+    },
   });
   try {
     const account = await register(strict);
@@ -307,6 +312,66 @@ test("wrong codes count as guesses at the account, and codes that are sent as me
   } finally {
     await strict.stop();
   }
+});
+
+describe("the messages of one account", () => {
+  let few: TestApp;
+  const day = (count: number) => ({ count, period: "24h" });
+  beforeAll(async () => {
+    const throttle = { recipient_daily: day(4), recipient_total: day(5), sending: day(1000) };
+    few = await startTestApp({
+      defaultThrottle: true,
+      config: { tenant_defaults: { identity, sms_factor, throttle } },
+    });
+  });
+  afterAll(() => few.stop());
+
+  const outcomeOf = (answer: Promise<{ readonly outcome: { readonly case?: string | undefined } }>) =>
+    answer.then(
+      ({ outcome }) => outcome.case,
+      async (error) => (await refusal(Promise.reject(error))).reason,
+    );
+
+  // Security rule (SR-LIMIT-15): another number each time is no way around the limits of a number.
+  test("to numbers of the settings are few in a day, whichever they are (SR-LIMIT-15)", async () => {
+    const { sessionToken } = await register(few);
+    const answers = [];
+    for (let index = 0; index < 6; index++) {
+      const settings = new Settings(few, sessionToken);
+      const phone = freshPhone();
+      answers.push(
+        await outcomeOf(
+          index % 2 === 0
+            ? settings.submit("sms", { phoneNumber: phone })
+            : settings.submit("profile", {}, { traits: { phone } }),
+        ),
+      );
+    }
+    expect(answers).toEqual([...Array(4).fill("nextStep"), ...Array(2).fill("RATE_LIMITED")]);
+    // Another account has its own.
+    const another = new Settings(few, (await register(few)).sessionToken);
+    expect(await outcomeOf(another.submit("sms", { phoneNumber: freshPhone() }))).toBe("nextStep");
+  });
+
+  // Security rule (SR-LIMIT-2): who knows the number does not use up what its owner needs.
+  test("after a right first factor are not used up by strangers who know the number (SR-LIMIT-2)", async () => {
+    const account = await register(few);
+    const { number } = await setUpSms(few, account);
+    const asStranger = async () => {
+      const { flow } = await few.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
+      return submit(flow, "sendCode", {}, { on: few, identifier: number });
+    };
+    const strangers = [];
+    for (let index = 0; index < 6; index++) strangers.push(await outcomeOf(asStranger()));
+    expect(strangers.at(-1)).toBe("RATE_LIMITED");
+    // From a device that nobody knows.
+    const own = [];
+    for (let index = 0; index < 5; index++) {
+      const { flow } = await logIn(few, account.email);
+      own.push(await outcomeOf(submit(flow, "sms", {}, { on: few })));
+    }
+    expect(own).toEqual([...Array(4).fill("nextStep"), "RATE_LIMITED"]);
+  });
 });
 
 // Security rule (SR-SMS-2): a session that somebody found open or stole sends nothing to a number.

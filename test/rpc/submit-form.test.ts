@@ -17,6 +17,7 @@ import { flowKinds, type Shown } from "../support/flow-kinds.ts";
 import {
   bySubmitForm,
   byTypedSubmit,
+  heldConfig,
   type Seen,
   stagedConfig,
   Walker,
@@ -41,13 +42,16 @@ import { startThrottledApp } from "../support/throttled.ts";
 
 let app: TestApp;
 let staged: TestApp;
+let held: TestApp;
 beforeAll(async () => {
   app = await startTestApp({ config: walkConfig });
   staged = await startTestApp({ config: stagedConfig });
+  held = await startTestApp({ config: heldConfig });
 });
 afterAll(async () => {
   await app.stop();
   await staged.stop();
+  await held.stop();
 });
 
 describe("SubmitForm answers as the typed submit of the flow's kind, step by step", () => {
@@ -74,7 +78,7 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
       (on, walker) => walkClaim(on, walker, "recovery"),
     ],
     ["a recovery by one of several addresses, and the new password", () => app, walkRecoveryChoice],
-    ["a recovery that waits", () => staged, walkHeldRecovery],
+    ["a recovery that waits", () => held, walkHeldRecovery],
     ["settings", () => app, walkSettings],
     ["second factors", () => app, walkSecondFactors],
     ["codes by text message", () => app, walkSms],

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
+import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
@@ -14,15 +15,26 @@ beforeAll(async () => {
 });
 afterAll(() => tenants.storage.close());
 
-const sms = { countries: new Set(["DE", "AT"]), dailyBudget: 4 };
-const numbers = { german: "+491712345678", austrian: "+436641234567", american: "+16502530000" };
+const sms = { countries: new Set(["DE", "AT", "CH"]), dailyBudget: 4 };
+/** With a budget that these tests do not reach. */
+const wide = { ...sms, dailyBudget: 1000 };
+const numbers = {
+  german: "+491712345678",
+  austrian: "+436641234567",
+  swiss: "+41791234567",
+  american: "+16502530000",
+};
 
-function aServer(clock: TestClock, logger: Logger = silentLogger) {
+function aServer(clock: TestClock, logger: Logger = silentLogger, settings = sms) {
   const digests = createKeyedDigests(() => [new Secret("s".repeat(32))]);
   const limits = new SmsLimits({ store: tenants.storage.throttle, digests, clock, logger });
-  const tenant = { ...tenants.scope, name: "default", settings: someSettings({ sms }) };
+  const tenant = { ...tenants.scope, name: "default", settings: someSettings({ sms: settings }) };
   return {
-    take: (number: string) => limits.take(tenants.scope, sms, number),
+    take: (recipient: string, message: Partial<Parameters<SmsLimits["take"]>[2]> = {}) =>
+      limits.take(tenants.scope, settings, {
+        ...{ recipient, template: "login_code", identityId: undefined, attempts: 1, isNotice: false },
+        ...message,
+      }),
     refusalOf: (number: string) => limits.refusalOf(tenant, number),
   };
 }
@@ -58,4 +70,25 @@ test("a number of another country, or of none, is refused (SR-SMS-3)", async () 
     expect(await server.take(number)).toBe("country");
     expect(await server.refusalOf(number)).toBe("country");
   }
+});
+
+// Security rule (SR-SMS-5): an account cannot use up the budget of a country by what its owner is told.
+test("notices to one account are few a day, of each kind by itself, and codes are not among them (SR-SMS-5)", async () => {
+  const clock = new TestClock();
+  const server = aServer(clock, silentLogger, wide);
+  const [identityId, another] = [newId<IdentityId>(clock.now()), newId<IdentityId>(clock.now())];
+  const changed = { template: "second_factor_changed", identityId, isNotice: true } as const;
+  const taken = await Promise.all(Array.from({ length: 16 }, () => server.take(numbers.swiss, changed)));
+  expect(taken.filter((refusal) => refusal === undefined)).toHaveLength(5);
+  expect(taken.filter((refusal) => refusal === "notices")).toHaveLength(11);
+  // The number makes no difference; the kind of notice and the account do, and another try of one is not another one.
+  expect(await server.take(numbers.austrian, changed)).toBe("notices");
+  expect(await server.take(numbers.swiss, { ...changed, attempts: 2 })).toBeUndefined();
+  expect(await server.take(numbers.swiss, { ...changed, template: "credential_added" })).toBeUndefined();
+  expect(await server.take(numbers.swiss, { ...changed, identityId: another })).toBeUndefined();
+  for (let index = 0; index < 8; index++) {
+    expect(await server.take(numbers.swiss, { template: "login_code", identityId })).toBeUndefined();
+  }
+  clock.advance(86_400_000);
+  expect(await server.take(numbers.swiss, changed)).toBeUndefined();
 });

@@ -139,7 +139,7 @@ export const walkConfig = {
   },
 };
 
-/** The same, with the identifier and the profile as a stage of their own, and with recoveries that wait. */
+/** The same, with the identifier and the profile as a stage of their own. */
 export const stagedConfig = {
   tenant_defaults: {
     ...walkConfig.tenant_defaults,
@@ -147,6 +147,17 @@ export const stagedConfig = {
       ...walkConfig.tenant_defaults.flows,
       login: { ui_url: "https://app.example.com/login", style: "identifier_first" },
       registration: { ui_url: "https://app.example.com/registration", style: "profile_first" },
+    },
+  },
+};
+
+/** The same, with recoveries that wait. */
+export const heldConfig = {
+  tenant_defaults: {
+    ...stagedConfig.tenant_defaults,
+    ...{ code: { login: false }, link: { enabled: true, login: false } },
+    flows: {
+      ...stagedConfig.tenant_defaults.flows,
       recovery: { ui_url: "https://app.example.com/recovery", hold: "72h" },
     },
   },

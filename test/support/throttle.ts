@@ -20,7 +20,7 @@ export const wideThrottleConfig: object = Object.fromEntries(
 
 /** Those that have no key of their own. */
 const derived: readonly LimitName[] = [
-  ...(["mailbox", "registration_mailbox", "own_wrong_codes"] as const),
+  ...(["mailbox", "registration_mailbox", "own_wrong_codes", "holder_messages", "own_messages"] as const),
   ...(["own_recipient", "own_recipient_daily", "own_recipient_total"] as const),
 ];
 

@@ -31,6 +31,7 @@ describe.skipIf(!chromiumInstalled)("the pages of second factors, passkeys and r
     app = await startLocalhostApp({
       terms: [terms],
       sms_factor: { enabled: true },
+      code: { login: false },
       flows: { recovery: { hold: "72h" } },
     });
     visitors = await Visitors.of(app.publicUrl);

@@ -12,7 +12,9 @@ describe.skipIf(!chromiumInstalled)("a recovery that waits, on the self-service 
   let app: TestApp;
   let visitors: Visitors;
   beforeAll(async () => {
-    app = await startTestApp({ config: { tenant_defaults: { flows: { recovery: { hold: "72h" } } } } });
+    app = await startTestApp({
+      config: { tenant_defaults: { code: { login: false }, flows: { recovery: { hold: "72h" } } } },
+    });
     visitors = await Visitors.of(app.publicUrl);
   });
   afterEach(() => visitors.leave());

@@ -1,6 +1,7 @@
-import type { MessageId, TenantId } from "../ids.ts";
+import type { MessageId } from "../ids.ts";
 import type { TextMessageRefusal } from "../ports.ts";
 import type { MessageChannel, MessageContent, MessageTemplate } from "./message.ts";
+import type { ClaimedMessage } from "./store.ts";
 
 /** A message as a person reads it. */
 export type RenderedMessage =
@@ -23,11 +24,9 @@ export interface Delivery {
 }
 
 /** Counts a text message that is handed on; gives why it must not be. Implemented in src/domain/throttle. */
-export type TakeTextMessage = (message: {
-  readonly tenantId: TenantId;
-  /** E.164. */
-  readonly recipient: string;
-}) => Promise<TextMessageRefusal | undefined>;
+export type TakeTextMessage = (
+  message: ClaimedMessage,
+) => Promise<TextMessageRefusal | "notices" | undefined>;
 
 /** Result of delivering a message. */
 export type DeliveryResult =

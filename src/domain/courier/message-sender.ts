@@ -127,6 +127,8 @@ export class MessageSender {
         return undefined;
       case "country":
         return givenUp("its country is not among tenant_defaults.courier.sms.countries");
+      case "notices":
+        return givenUp("the day's notices of this kind to its account by text message are used up");
       case "budget": {
         const error =
           "the day's messages to its country are used up: tenant_defaults.courier.sms.daily_budget";

@@ -17,6 +17,7 @@ export type RejectionReason =
   | "CLAIM_ENDED"
   | "TRAITS_CHANGED"
   | "LAST_WAY_IN"
+  | "LAST_SECOND_FACTOR"
   | "CREDENTIAL_GONE"
   | "CREDENTIAL_TAKEN"
   | "PASSKEY_INVALID"

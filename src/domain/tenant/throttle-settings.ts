@@ -20,6 +20,8 @@ export type SharedLimitName =
   | "own_recipient"
   | "own_recipient_daily"
   | "own_recipient_total"
+  | "holder_messages"
+  | "own_messages"
   | "mailbox"
   | "registration_mailbox"
   | "sending"

@@ -9,7 +9,7 @@ const of = (wanted: (rule: (typeof limitRules)[keyof typeof limitRules]) => bool
 test("what an owner needs is counted apart from strangers (SR-LIMIT-2)", () => {
   expect(of(({ who }) => who === "owner")).toEqual([
     ...["device", "device_daily", "own_recipient", "own_recipient_daily"],
-    ...["own_recipient_total", "own_wrong_codes"],
+    ...["own_recipient_total", "own_messages", "own_wrong_codes"],
   ]);
   expect(of(({ who }) => who === "everybody")).toEqual(["flow", "registration", "registration_mailbox"]);
 });
@@ -43,6 +43,7 @@ describe("an action", () => {
       code_send: [
         ...["sending", "flow", "recipient", "recipient_daily", "recipient_total", "mailbox"],
         ...["registration_mailbox", "own_recipient", "own_recipient_daily", "own_recipient_total"],
+        ...["holder_messages", "own_messages"],
       ],
     });
     const used = new Set(Object.values(actionLimits).flat());

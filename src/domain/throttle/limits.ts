@@ -18,6 +18,7 @@ export type LimitSubject =
   | "account"
   | "identity"
   | "own"
+  | "holder"
   | "mailbox"
   | "registrationMailbox"
   | "recipient"
@@ -84,6 +85,9 @@ export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   own_recipient_daily: rule("recipient", "own+recipient", 3, "owner", "keep"),
   // By purpose: an account can claim a foreign address and ask to verify it, but not sign in by it.
   own_recipient_total: rule("recipient", "recipient+purpose", 4, "owner", "keep"),
+  // Security rule (SR-LIMIT-15): an account can name another address each time, so that no limit of a recipient holds it.
+  holder_messages: rule("account", "holder", 4, "strangers", "keep"),
+  own_messages: rule("account", "identity", 4, "owner", "keep"),
   wrong_codes: rule("account", "identity", 4, "strangers", "reset", "silent"),
   own_wrong_codes: rule("device", "own", 4, "owner", "reset", "silent"),
 };
@@ -133,6 +137,8 @@ export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimit
     "own_recipient",
     "own_recipient_daily",
     "own_recipient_total",
+    "holder_messages",
+    "own_messages",
   ],
 };
 

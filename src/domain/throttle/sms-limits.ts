@@ -1,4 +1,5 @@
 import { countryOfPhone } from "../identifier/phone.ts";
+import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests, Logger, TenantScope, TextMessageRefusal } from "../ports.ts";
 import type { SmsSettings, Tenant } from "../tenant/tenant.ts";
 import { inMicroseconds } from "./counter-keys.ts";
@@ -6,6 +7,8 @@ import { LocalBuckets } from "./local-buckets.ts";
 import type { ThrottleStore } from "./store.ts";
 
 const dayMs = 86_400_000;
+/** As many notices of one kind to one account; the mails of them are not counted. */
+const noticeLimit = { count: 5, periodMs: dayMs };
 /** At most one line of a country in this time. */
 const logLimit = { count: 1, periodMs: 60_000 };
 
@@ -14,6 +17,17 @@ interface SmsLimitsDependencies {
   readonly digests: KeyedDigests;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** A text message that is handed on. */
+interface HandedOn {
+  readonly recipient: string;
+  readonly template: string;
+  /** Whether it carries no code and no link. */
+  readonly isNotice: boolean;
+  readonly identityId: IdentityId | undefined;
+  /** Which try it is, from 1 on. */
+  readonly attempts: number;
 }
 
 /**
@@ -43,26 +57,42 @@ export class SmsLimits {
     return isLeft ? undefined : this.#usedUp(country);
   }
 
-  /** Counts a text message that is handed on; gives why it must not be. One round trip. */
-  async take(scope: TenantScope, sms: SmsSettings, number: string): Promise<TextMessageRefusal | undefined> {
-    const country = servedCountry(sms, number);
+  /**
+   * Counts a text message that is handed on; gives why it must not be. One round trip.
+   *
+   * Security rule (SR-SMS-5): of each kind of notice an account gets a few by text message in a day, or its owner could use up the budget
+   * of a country by what they are told of. Each kind by itself: no flood of one hides another.
+   */
+  async take(
+    scope: TenantScope,
+    sms: SmsSettings,
+    message: HandedOn,
+  ): Promise<TextMessageRefusal | "notices" | undefined> {
+    const country = servedCountry(sms, message.recipient);
     if (country === undefined) return "country";
-    const attempt = {
-      ...budgetOf(sms),
-      key: this.#keyOf(country),
-      stage: 1,
-      own: undefined,
-      unlessOwn: false,
-    } as const;
+    const noticeKey = this.#noticeKeyOf(message);
+    const each = { own: undefined, unlessOwn: false } as const;
+    const budget = { ...each, ...budgetOf(sms), key: this.#keyOf(country), stage: 2 } as const;
+    const notice =
+      noticeKey && ({ ...each, ...inMicroseconds(noticeLimit), key: noticeKey, stage: 1 } as const);
     const { refused } = await this.#deps.store.take(scope, {
       atUs: this.#deps.clock.now().getTime() * 1000,
-      attempts: [attempt],
+      attempts: notice === undefined ? [budget] : [notice, budget],
       identityId: undefined,
       devices: [],
       session: undefined,
       idleSince: undefined,
     });
-    return refused.length === 0 ? undefined : this.#usedUp(country);
+    if (refused.length === 0) return undefined;
+    return notice !== undefined && refused.some(({ place }) => place === 0)
+      ? "notices"
+      : this.#usedUp(country);
+  }
+
+  /** Of a notice to an account that is handed on for the first time: another try of it is not another one. */
+  #noticeKeyOf({ template, isNotice, identityId, attempts }: HandedOn): Uint8Array | undefined {
+    if (identityId === undefined || !isNotice || attempts > 1) return undefined;
+    return this.#deps.digests.make("throttle", `sms notices\0${identityId}\0${template}`);
   }
 
   #keyOf(country: string): Uint8Array {

@@ -26,6 +26,11 @@ export interface ThrottleSubjects {
   readonly accounts?: readonly string[] | undefined;
   /** Identity of the account, if there is one: only its own devices and sessions show the owner. */
   readonly identityId?: IdentityId | undefined;
+  /**
+   * Identity of whoever asks for a message, where they have shown that they hold its account: by a first factor, or a session. Other
+   * than `identityId`, nobody else is ever counted by it.
+   */
+  readonly holder?: IdentityId | undefined;
   /** A device token or the value of a device cookie, as it was sent. */
   readonly device?: string | undefined;
   /** The session that was shown, as it was sent. */
@@ -62,6 +67,8 @@ export function subjectOf(
       return [...new Set(subjects.accounts)];
     case "identity":
       return identityKey(subjects.identityId, subjects.accounts?.[0] ?? recipient);
+    case "holder":
+      return joined(subjects.holder);
     case "own":
       return joined(own && deviceSubject(own));
     case "mailbox":

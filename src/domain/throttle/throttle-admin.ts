@@ -55,7 +55,7 @@ interface NamedKey {
 
 const clientIpLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
 const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient_total"];
-const identityLimits: readonly SharedLimitName[] = ["identity_daily", "wrong_codes"];
+const identityLimits: readonly SharedLimitName[] = ["identity_daily", "wrong_codes", "holder_messages"];
 const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "registration_mailbox"];
 const ownLimits: readonly SharedLimitName[] = [
   "device",
@@ -63,6 +63,7 @@ const ownLimits: readonly SharedLimitName[] = [
   "own_recipient",
   "own_recipient_daily",
   "own_recipient_total",
+  "own_messages",
   "own_wrong_codes",
 ];
 /** Counters of a name together with a client IP. */
@@ -177,14 +178,18 @@ function countedBy(about: {
     { limits: clientIpLimits, subjects: { clientIp } },
     ...purposesOf({ recipient: name, clientIp }).map((subjects) => ({ limits: pairLimits, subjects })),
     { limits: nameLimits, subjects: { accounts: names, recipient: name } },
-    { limits: identityLimits, subjects: { accounts: names, identityId: identity?.id } },
+    { limits: identityLimits, subjects: { accounts: names, identityId: identity?.id, holder: identity?.id } },
     ...mailboxes.map((mailbox) => ({
       limits: mailboxLimits,
       subjects: { mailbox, registrationMailbox: mailbox },
     })),
     ...owns.flatMap((own) =>
       mailboxes.flatMap((recipient) =>
-        purposesOf({ recipient }).map((subjects) => ({ limits: ownLimits, subjects, own })),
+        purposesOf({ recipient, identityId: identity?.id }).map((subjects) => ({
+          limits: ownLimits,
+          subjects,
+          own,
+        })),
       ),
     ),
   ];

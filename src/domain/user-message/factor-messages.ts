@@ -132,6 +132,10 @@ export const removeQuestion = (): UserMessage =>
 export const lastWayIn = (): UserMessage =>
   error(9000319, "This is the only way to sign in to your account. Set up another one first.");
 
+/** A second factor without which the account would have none, where everybody needs one. */
+export const lastSecondFactor = (): UserMessage =>
+  error(9000640, "Your account needs a second factor, and this is the only one. Set up another one first.");
+
 /** A credential that is there no more. */
 export const credentialGone = (): UserMessage => error(9000320, "It was removed meanwhile.");
 

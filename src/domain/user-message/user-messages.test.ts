@@ -70,6 +70,7 @@ describe("message numbers", () => {
         "factorCodeMalformed": 9000304,
         "keepBackupCodes": 9000309,
         "keptBackupCodes": 1050011,
+        "lastSecondFactor": 9000640,
         "lastWayIn": 9000319,
         "makeBackupCodes": 9000307,
         "makeOfferedPasskey": 9000432,

@@ -258,6 +258,8 @@ export const german: Words = {
     9000317: "Entfernen",
     9000318: "Entfernen? Sie können sich danach nicht mehr damit anmelden.",
     9000319: "Nur so können Sie sich bei Ihrem Konto anmelden. Richten Sie zuerst etwas anderes ein.",
+    9000640:
+      "Ihr Konto braucht einen zweiten Faktor, und dies ist der einzige. Richten Sie zuerst einen anderen ein.",
     9000320: "Das wurde inzwischen entfernt.",
     9000321: "Das gehört schon zu einem anderen Konto.",
     9000322: "Schlüssel",

@@ -1533,8 +1533,8 @@ export declare type RecoveryFlowConfig = Message<"ostiary.config.v1.RecoveryFlow
   /**
    * How long a recovery waits after a code or link has proved the address, where nothing else is asked for: of an account
    * whose only credential is its first factor. Meanwhile every verified address is told, and its reader can stop the
-   * recovery. It protects nothing where a code or link signs in as well (`code.login`, `link.enabled`). 0s: it does not
-   * wait.
+   * recovery. It protects nothing where a code or link signs in as well, so the configuration is refused then: it needs
+   * `code.login: false`, and `link.login: false` where links are offered. 0s: it does not wait.
    *
    * @generated from field: google.protobuf.Duration hold = 5;
    */
@@ -1964,6 +1964,13 @@ export declare type LinkConfig = Message<"ostiary.config.v1.LinkConfig"> & {
    * @generated from field: google.protobuf.Duration lifetime = 2;
    */
   lifetime?: Duration | undefined;
+
+  /**
+   * Whether people can sign in with a link, where links are offered.
+   *
+   * @generated from field: bool login = 3;
+   */
+  login: boolean;
 };
 
 /**

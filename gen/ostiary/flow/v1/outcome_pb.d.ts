@@ -579,6 +579,13 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_SECOND_FACTOR_SAME_KIND = 21;
    */
   SECOND_FACTOR_SAME_KIND = 21,
+
+  /**
+   * Settings: the policy asks for a second factor of everybody, and the account has no other one: it stays.
+   *
+   * @generated from enum value: REJECTION_REASON_LAST_SECOND_FACTOR = 22;
+   */
+  LAST_SECOND_FACTOR = 22,
 }
 
 /**

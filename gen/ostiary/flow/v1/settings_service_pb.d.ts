@@ -611,7 +611,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
      * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED, LAST_WAY_IN, CREDENTIAL_GONE,
-     * PASSKEY_INVALID, CREDENTIAL_TAKEN, SMS_UNAVAILABLE.
+     * LAST_SECOND_FACTOR, PASSKEY_INVALID, CREDENTIAL_TAKEN, SMS_UNAVAILABLE.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */

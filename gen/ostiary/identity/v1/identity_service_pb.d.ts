@@ -2083,7 +2083,7 @@ export declare const CancelRecoveriesRequestSchema: GenMessage<CancelRecoveriesR
  */
 export declare type CancelRecoveriesResponse = Message<"ostiary.identity.v1.CancelRecoveriesResponse"> & {
   /**
-   * Whether a recovery waited, so that the owner is told.
+   * Whether a recovery waited or was proved, so that the owner is told.
    *
    * @generated from field: bool stopped = 1;
    */
@@ -2975,7 +2975,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * CancelRecoveries ends every recovery of the identity that is under way: those that wait (`flows.recovery.hold`), codes and
-   * links on their way, and those that operators began. The owner is told if one waited. Does nothing if there is none.
+   * links on their way, those that operators began, and those that were proved and have set no new secret yet. The owner is told
+   * if one waited or was proved. Does nothing if there is none.
    *
    * Access: API key with `identity:recover`.
    * Errors: IDENTITY_NOT_FOUND.

@@ -61,6 +61,20 @@ describe("a message that is asked for", () => {
     });
   });
 
+  // Security rule (SR-LIMIT-15): whoever holds an account has few messages sent in a day, wherever they go.
+  test("is counted by the account of whoever has shown to hold it (SR-LIMIT-15)", async () => {
+    const inSettings = aFlow("settings", { identityId: owner });
+    const before = aFlow("login", { identityId: owner });
+    const { data } = before;
+    const after = { ...before, data: { ...data, state: { at: "required_action", proved: { proofs: [] } } } };
+    for (const flow of [inSettings, after]) {
+      expect(await sent(flow, { target: undefined })).toMatchObject({ subjects: { holder: owner } });
+    }
+    for (const flow of [before, aFlow("recovery", { identityId: owner })]) {
+      expect(await sent(flow)).toMatchObject({ subjects: { holder: undefined } });
+    }
+  });
+
   test("is counted by the mailbox that a name leads to as well", async () => {
     expect(await sent(aFlow("recovery"), { sentTo: "Ada" })).toMatchObject({
       subjects: { recipient: "ada", mailbox: "ada@example.com" },

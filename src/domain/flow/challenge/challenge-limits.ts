@@ -32,6 +32,7 @@ export function countSend({ flow, count }: Attempt, challenged: Challenged): Pro
     purpose: flow.kind,
     recipient,
     identityId: claimant(flow, target),
+    holder: holderOf(flow),
     mailbox: isNamed ? (target?.value ?? recipient) : undefined,
     registrationMailbox: flow.kind === "registration" ? recipient : undefined,
   });
@@ -75,6 +76,12 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
 /** Whose account a secret is counted for: in settings the owner of the flow, whether or not somebody has the new address. */
 function claimant(flow: FlowRecord, target: ContactAddress | undefined): IdentityId | undefined {
   return flow.kind === "settings" ? flow.identityId : target?.identityId;
+}
+
+/** Whose account somebody has shown to hold who has a message sent: in settings, and in a login that asks for more before its session. */
+function holderOf({ kind, identityId, data: { state } }: FlowRecord): IdentityId | undefined {
+  const isHeld = kind === "settings" || (kind === "login" && "proved" in state);
+  return isHeld ? identityId : undefined;
 }
 
 /** What a message is counted as sent to. */

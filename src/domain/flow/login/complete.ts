@@ -168,7 +168,7 @@ export class LoginCompletions {
     const offer =
       purpose.kind === "sign_in" && first !== undefined
         ? this.#deps.offers.draftAfterLogin(caller, {
-            ...{ client: flow.client, returnTo: flow.returnTo, session: session.id, by: first.kind },
+            ...{ client: flow.client, returnTo: flow.returnTo, session, by: first.kind },
             ...{ owner: candidate, clientData: flow.data.clientData },
           })
         : undefined;

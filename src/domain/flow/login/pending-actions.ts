@@ -1,6 +1,6 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import type { ProfilePlan } from "../../identity/profile-change.ts";
 import {
   isOfPolicy,
@@ -65,7 +65,7 @@ export class PendingActions {
     tenant: Tenant,
     { identity, credentials }: Pick<LoginCandidate, "identity" | "credentials">,
     login: {
-      readonly proofs: readonly Pick<AuthenticationMethod, "assuranceLevel">[];
+      readonly proofs: readonly Pick<AuthenticationMethod, "kind" | "assuranceLevel" | "sentBy">[];
       readonly purpose: LoginPurpose;
       readonly at: Date;
     },
@@ -73,7 +73,7 @@ export class PendingActions {
     const { policy } = tenant.settings.secondFactor;
     const hasTwo =
       login.proofs.length > 1 || login.proofs.some(({ assuranceLevel }) => assuranceLevel === "aal2");
-    const isEnrolled = hasTwo || this.#deps.secondFactors.isEnrolled(tenant, credentials);
+    const isEnrolled = hasTwo || this.#asksMore(tenant, credentials, login.proofs);
     const isMissing = policy === "required" && !isEnrolled && !identity.requiredActions.some(isOfPolicy);
     const added = isMissing
       ? [newRequiredAction(enrolment, { kind: "server", because: "second_factor_policy" }, login.at)]
@@ -98,6 +98,26 @@ export class PendingActions {
     const wanted = [...before.filter((action) => !isLast(action)), ...before.filter(isLast)];
     const [first] = wanted;
     return { next: first && awaited(first, identity), before: wanted, added, done };
+  }
+
+  /**
+   * Whether the account has a second factor.
+   *
+   * Security rule (SR-FACTOR-8): where everybody needs one, a passkey that the login has just used by itself is none, since nothing would
+   * be asked for beside it.
+   */
+  #asksMore(
+    tenant: Tenant,
+    credentials: readonly Credential[],
+    [given]: readonly Pick<AuthenticationMethod, "kind" | "assuranceLevel" | "sentBy">[],
+  ): boolean {
+    const { secondFactors } = this.#deps;
+    if (given === undefined || tenant.settings.secondFactor.policy !== "required") {
+      return secondFactors.isEnrolled(tenant, credentials);
+    }
+    return (
+      secondFactors.requiredBeside(tenant, { authentication: given, by: given.kind }, credentials).length > 0
+    );
   }
 
   /** The secret that an account is asked to replace by another one; undefined if it is not, or has none. */

@@ -99,7 +99,7 @@ export class OperatorFlows {
   }
 
   /**
-   * Ends every recovery of an identity that is under way. If one waited, the owner is told, and the answer is true. Throws
+   * Ends every recovery of an identity that is under way. If one waited or was proved, the owner is told, and the answer is true. Throws
    * IDENTITY_NOT_FOUND.
    */
   async cancelRecoveries(call: OperatorCall, id: IdentityId): Promise<boolean> {

@@ -60,8 +60,7 @@ export class RecoveryCompletions {
     const at = this.#deps.clock.now();
     const { secondFactors } = this.#deps;
     // Also where logins ask for none: what protects the account is about to change.
-    const isMixed = secondFactors.highestLevel(tenant, credentials) === "aal2";
-    const why = isMixed ? "demanded" : "to_change_account";
+    const why = secondFactors.reasonToChange(tenant, credentials);
     const wanted = secondFactors.requiredBeside(tenant, { authentication }, credentials, why);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
       client: flow.client,

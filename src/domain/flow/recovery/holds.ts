@@ -58,7 +58,8 @@ export class RecoveryHolds {
     const { flows, secondFactors, clock } = this.#deps;
     const { tenant, flow, state } = attempt;
     const { holdMs } = tenant.settings.recovery;
-    const asksMore = secondFactors.requiredBeside(tenant, { authentication }, credentials).length > 0;
+    const why = secondFactors.reasonToChange(tenant, credentials);
+    const asksMore = secondFactors.requiredBeside(tenant, { authentication }, credentials, why).length > 0;
     // Security rule (SR-HOLD-2): an account without any credential has nobody to be told from the person who reads its mailbox, and one
     // with a second factor is asked for it. An operator who has begun a recovery knows whose account it is.
     const isExempt = asksMore || credentials.length === 0 || flow.data.purpose.operator !== undefined;

@@ -152,6 +152,7 @@ export class CredentialSettings {
     const left = credentials.filter((each) => each !== credential);
     // Security rule (SR-SETTINGS-6): the last way in is not removed.
     if (!secondFactors.canSignIn(tenant, { identity, credentials: left })) return lastWayIn();
+    if (isLastSecondFactor(secondFactors, tenant, credentials, left)) return lastSecondFactor();
     const { kind, label } = credential;
     const at = clock.now();
     const origin = ownOrigin(attempt);
@@ -249,6 +250,26 @@ export function credentialGone(): StepRejected {
     reason: "CREDENTIAL_GONE",
     problems: { fields: [], form: [texts.credentialGone()] },
   };
+}
+
+/**
+ * Whether a change would leave an account without a second factor where everybody needs one.
+ *
+ * Security rule (SR-FACTOR-9): it would have another period of grace then, and so on. Its owner sets up another one first.
+ */
+function isLastSecondFactor(
+  secondFactors: SecondFactors,
+  tenant: Tenant,
+  before: readonly Credential[],
+  after: readonly Credential[],
+): boolean {
+  if (tenant.settings.secondFactor.policy !== "required") return false;
+  return secondFactors.isEnrolled(tenant, before) && !secondFactors.isEnrolled(tenant, after);
+}
+
+function lastSecondFactor(): StepRejected {
+  const problems = { fields: [], form: [texts.lastSecondFactor()] };
+  return { kind: "rejected", reason: "LAST_SECOND_FACTOR", problems };
 }
 
 function lastWayIn(): StepRejected {

@@ -7,7 +7,7 @@ import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { TraitsEtags } from "../../identity/traits-etags.ts";
-import type { IdentityId, SessionId } from "../../ids.ts";
+import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import { enabledMethods, type SettingsMethod } from "../../method/method.ts";
@@ -149,7 +149,7 @@ export class SettingsFlows {
       readonly client: FlowClient;
       readonly returnTo: string | undefined;
       readonly owner: Owner;
-      readonly session: SessionId;
+      readonly session: Pick<Session, "id" | "assuranceLevel" | "authenticationMethods">;
       /** The first proof of the login. */
       readonly by: MethodKind;
       readonly clientData?: JsonObject | undefined;
@@ -158,11 +158,13 @@ export class SettingsFlows {
     const { owner, session, by, ...rest } = start;
     const { tenant } = caller;
     const { identity, credentials } = owner;
+    // What is offered is taken with the proofs of this session: where more is asked for, it could only be refused.
+    if (!this.#deps.secondFactors.isEnough(tenant, session, owner)) return undefined;
     const login = { tenant, by, name: accountName(identity), credentials };
     for (const method of enabledMethods(this.#deps.methods, tenant)) {
       const memory = method.offerAfterLogin?.(login);
       if (memory === undefined) continue;
-      const purpose: SettingsPurpose = { kind: "create_passkey", session };
+      const purpose: SettingsPurpose = { kind: "create_passkey", session: session.id };
       const state: SettingsState = { at: "create_passkey", method: { kind: method.kind, memory } };
       return this.#deps.engine.draft(caller, this.#viewFor(tenant, owner), {
         ...{ ...rest, purpose, state, identityId: identity.id },

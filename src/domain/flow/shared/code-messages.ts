@@ -28,15 +28,35 @@ export class CodeMessages {
     this.#deps = deps;
   }
 
-  /** Counts a message as one of the account and of the number; gives why none can be sent. Throws RATE_LIMITED. */
-  async count(
+  /**
+   * Counts the message of a second factor in a login; gives why none can be sent. Throws RATE_LIMITED.
+   *
+   * Security rule (SR-LIMIT-2): after a right first factor it is counted by the account alone. The limits of the number are those of
+   * everybody who knows it: they could keep its owner out.
+   */
+  count(attempt: Attempt, number: string, owner: Identity | undefined): Promise<StepRejected | undefined> {
+    const isHolder = "firstFactor" in attempt.flow.data.state && owner !== undefined;
+    return this.#count(
+      attempt,
+      number,
+      isHolder ? { holder: owner } : { recipient: number, identity: owner },
+    );
+  }
+
+  async #count(
     { tenant, flow, count }: Attempt,
     number: string,
-    owner: Identity | undefined,
+    by: { readonly holder?: Identity; readonly identity?: Identity | undefined; readonly recipient?: string },
   ): Promise<StepRejected | undefined> {
+    const { holder, identity = holder, recipient } = by;
     const refused = await smsRefusal(this.#deps.smsLimits, tenant, number);
     if (refused !== undefined) return refused;
-    await count("code_send", { purpose: flow.kind, recipient: number, identityId: owner?.id });
+    await count("code_send", {
+      purpose: flow.kind,
+      recipient,
+      identityId: identity?.id,
+      holder: holder?.id,
+    });
     return undefined;
   }
 
@@ -59,7 +79,8 @@ export class CodeMessages {
     const { memory, identity } = by;
     const number = rule.sendsTo({ step, memory });
     if (number !== undefined) {
-      return by.isFresh ? this.count({ tenant, flow, count }, number, identity) : undefined;
+      if (!by.isFresh) return undefined;
+      return this.#count({ tenant, flow, count }, number, { holder: identity, recipient: number });
     }
     if (memory === undefined || (step.fields.code ?? "") === "") return undefined;
     const ticket = await count("code_check", { purpose: flow.kind, identityId: identity.id });

@@ -166,6 +166,15 @@ describe("a second factor by text message (SR-SMS-4)", () => {
     for (const credentials of [[own.sms], [own.app], [own.sms, own.spare], []]) {
       expect(factors.highestLevel(tenant, credentials)).toBeUndefined();
     }
+    // A passkey that no login asks for is stronger as well, where something weaker is asked for.
+    const key = Object.assign(new KnowsSecret("key", "either"), { credential: "passkey" as "password" });
+    const withKey = new SecondFactors({ methods: [...methods, key], challenges, clock });
+    const passive = aCredential({ kind: "passkey", isSecondFactor: false });
+    expect(withKey.highestLevel(tenant, [own.sms, passive])).toBe("aal2");
+    expect(withKey.requiredBeside(tenant, weak, [own.sms, passive], "demanded")).toEqual(["key"]);
+    for (const credentials of [[passive], [own.app, passive], [own.spare, passive]]) {
+      expect(withKey.highestLevel(tenant, credentials)).toBeUndefined();
+    }
     const proof = (kind: string, sentBy?: "sms") =>
       ({ kind, purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon, sentBy }) as never;
     const isEnough = (

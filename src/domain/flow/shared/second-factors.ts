@@ -120,16 +120,19 @@ export class SecondFactors {
   }
 
   /**
-   * The level that what protects an account is changed with, where not all that the account has set up to be asked for reaches it.
+   * The level that what protects an account is changed with, where not all that the account is asked for reaches it. A passkey that no
+   * login asks for counts as well, as soon as something weaker is asked for.
    *
    * Security rule (SR-FACTOR-7): the weaker second factor does not remove the stronger one.
    */
   highestLevel(tenant: Tenant, credentials: readonly Credential[]): AssuranceLevel | undefined {
-    const levels = this.#asking(tenant, credentials).map((method) => levelOf(tenant, method));
-    return levels.includes("aal2") && levels.includes("aal1") ? "aal2" : undefined;
+    const asking = this.#asking(tenant, credentials);
+    if (!asking.some((method) => levelOf(tenant, method) === "aal1")) return undefined;
+    const either = this.#ownSecond(tenant, credentials).filter(({ factor }) => factor === "either");
+    return [...asking, ...either].some((method) => levelOf(tenant, method) === "aal2") ? "aal2" : undefined;
   }
 
-  /** Why a second factor is wanted of somebody who changes what protects the account. */
+  /** Why a change of what protects an account wants a second factor: the strongest where not all are as strong. */
   reasonToChange(tenant: Tenant, credentials: readonly Credential[]): SecondFactorReason {
     return this.highestLevel(tenant, credentials) === "aal2" ? "demanded" : "to_change_account";
   }

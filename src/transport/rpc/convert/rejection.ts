@@ -22,6 +22,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   CLAIM_ENDED: ProtoRejectionReason.CLAIM_ENDED,
   TRAITS_CHANGED: ProtoRejectionReason.TRAITS_CHANGED,
   LAST_WAY_IN: ProtoRejectionReason.LAST_WAY_IN,
+  LAST_SECOND_FACTOR: ProtoRejectionReason.LAST_SECOND_FACTOR,
   CREDENTIAL_GONE: ProtoRejectionReason.CREDENTIAL_GONE,
   CREDENTIAL_TAKEN: ProtoRejectionReason.CREDENTIAL_TAKEN,
   PASSKEY_INVALID: ProtoRejectionReason.PASSKEY_INVALID,
