@@ -2,7 +2,7 @@ import type { CDPSession, Page } from "playwright-core";
 
 /** What an authenticator of a page is like; the defaults are those of a phone or laptop that keeps passkeys. */
 export interface AuthenticatorOptions {
-  readonly transport?: "internal" | "usb";
+  readonly transport?: "internal" | "usb" | "cable";
   readonly hasResidentKey?: boolean;
   readonly hasUserVerification?: boolean;
   readonly isUserVerified?: boolean;

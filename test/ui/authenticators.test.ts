@@ -18,6 +18,7 @@ const failed = "[role='alert'] [data-kind='error']";
 
 const laptop = { transport: "internal" } as const;
 const phone = { transport: "internal", defaultBackupEligibility: true, defaultBackupState: true } as const;
+const nearby = { ...phone, transport: "cable" } as const;
 const unlocked = { transport: "internal", hasUserVerification: false, isUserVerified: false } as const;
 /** Chromium makes no passkey on a key that has no PIN. */
 const key = { transport: "usb" } as const;
@@ -98,6 +99,7 @@ describe.skipIf(!chromiumInstalled)("authenticators of all kinds, in Chromium", 
   test.each<[string, AuthenticatorOptions]>([
     ["a laptop", laptop],
     ["a phone that syncs", phone],
+    ["a phone beside the laptop", nearby],
     ["a security key", key],
   ])("%s signs in alone, and is worth two factors where it knows its user", async (_name, options) => {
     const { page, address } = await person(options);

@@ -123,7 +123,8 @@ export function awaited(
 ): AwaitedAction {
   const remembered = { ...action, createdAt: action.createdAt.toISOString() };
   if (action.kind === "complete_traits") return { ...remembered, profile: { schemaId, traits } };
-  const [address] = verifiableAddresses;
+  // A mail reaches everybody; text messages have countries, and a provider that not every server has.
+  const address = verifiableAddresses.find(({ kind }) => kind === "email") ?? verifiableAddresses[0];
   if (action.kind !== "verify_address" || address === undefined) return remembered;
   return { ...remembered, address: { kind: address.kind, value: address.value } };
 }
