@@ -15,6 +15,7 @@ import { optionsOf, showPasskey, startPasskeyApp } from "../support/passkeys.ts"
 import { createPerson, personSchemas } from "../support/person.ts";
 import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
 import { SoftwareAuthenticator } from "../support/software-authenticator.ts";
+import { TotpDevice } from "../support/totp-device.ts";
 
 let app: TestApp;
 
@@ -204,6 +205,39 @@ test("a passkey costs a login no more than a password does, and is added with si
     ...{ began: 3, made: 4 },
   });
   await other.stop();
+});
+
+test("an authenticator app costs a login three more, and is set up with six", async () => {
+  const { email, sessionToken } = await register(app);
+  const settings = new Settings(app, sessionToken);
+  await settings.begin();
+  const shown = await roundTrips(() => settings.submit("totp"));
+  const stage = shown.result.flow?.stage;
+  const [offer] = stage?.case === "changeSettings" ? stage.value.offers : [];
+  if (offer?.part.case !== "totp") throw new Error("no key was shown");
+  const device = TotpDevice.from(offer.part.value.key, () => app.clock.now());
+  const kept = await roundTrips(() => settings.submit("totp", { code: device.code() }));
+  expect(kept.result.outcome.case).toBe("saved");
+
+  app.clock.advance(60_000);
+  const login = app.client(LoginService);
+  const create = await roundTrips(() => login.createLoginFlow({ client: ClientKind.NATIVE }));
+  const flowId = create.result.flow?.id ?? "";
+  const password = await roundTrips(() =>
+    login.submitLoginFlow({
+      ...{ flowId, identifier: email },
+      step: { case: "password", value: { password: goodPassword } },
+    }),
+  );
+  const code = await roundTrips(() =>
+    login.submitLoginFlow({ flowId, step: { case: "totp", value: { code: device.code() } } }),
+  );
+  expect(code.result.outcome.case).toBe("completed");
+  const counts = { create, password, code, shown, kept };
+  expect(Object.fromEntries(Object.entries(counts).map(([name, { count }]) => [name, count]))).toEqual({
+    ...{ create: 1, password: 3, code: 3 },
+    ...{ shown: 3, kept: 3 },
+  });
 });
 
 test("a recovery finds the account by any of its names in one round trip", async () => {
