@@ -3,6 +3,11 @@ export function actionsWithout(ids: string): string {
   return actionsWhere(`NOT (each.action ->> 'id' = ANY (${ids}::text[]))`);
 }
 
+/** Whether the identity `i` is asked for all actions whose ids the parameter holds. */
+export function areAsked(ids: string): string {
+  return `ARRAY(SELECT each ->> 'id' FROM jsonb_array_elements(i.required_actions) each) @> ${ids}::text[]`;
+}
+
 /** What an UPDATE of the identity `i` sets where these are done, if there are any. */
 export function actionsDone(ids: string): string {
   return `required_actions = ${actionsWithout(ids)},

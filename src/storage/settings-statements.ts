@@ -6,7 +6,7 @@ import {
   ownFlowParts,
   seenPart,
 } from "./account-change.ts";
-import { actionsDone, actionsWithout } from "./action-sql.ts";
+import { actionsDone, actionsWithout, areAsked } from "./action-sql.ts";
 import { setCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
@@ -149,10 +149,10 @@ export const changeProfileStatement: Statement = {
   ${changeResult}`,
 };
 
-/** The parameters of `followingParts`, then $15 the ids of what is done. */
+/** The parameters of `followingParts`, then $15 the ids of what is done, all of which must be asked for: it is done once. */
 export const completeActionsStatement: Statement = {
   name: "complete_actions",
-  text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart(areAsked("$15"))}, changed AS (
     UPDATE ostiary.identity i SET required_actions = ${actionsWithout("$15")}, updated_at = $5,
       revision = i.revision + 1, login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}

@@ -630,6 +630,44 @@ describe("what can be done at any time", () => {
   });
 });
 
+// Security rule (SR-LIMIT-5): no way to try a password is left out of the count of guesses.
+test("an old session tries no password where a new one is asked for (SR-LIMIT-5, SR-ACTION-2)", async () => {
+  const { email, id, sessionToken } = await person();
+  await ask(id, { kind: SET_PASSWORD, timing: WHEN_CONVENIENT });
+  app.clock.advance(3_600_000);
+  const settings = new Settings(app, sessionToken);
+  await settings.begin();
+  // The password of the account, another one and one that no rule allows are answered alike.
+  const answers = [goodPassword, another, "short"];
+  for (const password of answers) {
+    const { outcome } = await settings.submit("password", { password });
+    expect([password, outcome.case]).toEqual([password, "loginRequired"]);
+    await settings.begin();
+  }
+  const asked = await settings.submit("password", { password: goodPassword });
+  const { sessionToken: fresh } = signedIn(await take(asked.flow, "password", { password: goodPassword }));
+  settings.token = fresh;
+  const resumed = await settings.submit("resume");
+  expect(resumed.outcome.case).toBe("nextStep");
+  const same = await settings.submit("password", { password: goodPassword });
+  expect(same.outcome).toMatchObject({
+    ...{ case: "rejected", value: { detail: { value: { rule: PasswordRule.UNCHANGED } } } },
+  });
+  expect((await settings.submit("password", { password: another })).outcome.case).toBe("saved");
+  expect(await actionsOf(id)).toEqual([]);
+  expect((await logIn(app, email, another)).case).toBe("completed");
+});
+
+test("a document that is accepted in two tabs at once is accepted once", async () => {
+  const { email, id } = await person();
+  const [document] = await ask(id, ACCEPT_TERMS);
+  const tabs = [await logIn(app, email), await logIn(app, email)];
+  const actionId = document?.id;
+  const answers = await Promise.allSettled(tabs.map(({ flow }) => take(flow, "acceptTerms", { actionId })));
+  expect(answers.some(({ status }) => status === "fulfilled")).toBe(true);
+  expect((await eventsOf(id)).filter(({ type }) => type.endsWith("completed"))).toHaveLength(1);
+});
+
 describe("traits that are missing", () => {
   const schema = (required: readonly string[]) => ({
     type: "object",
@@ -703,6 +741,26 @@ describe("traits that are missing", () => {
     const { outcome, flow: same } = await take(flow, "profile", {}, { traits }, after);
     expect(outcome).toMatchObject({ case: "rejected", value: { reason: RejectionReason.TRAITS_INVALID } });
     expect(same?.form?.messages.map(({ id }) => id)).toEqual([4050002]);
+  });
+
+  // Security rule (SR-SETTINGS-3): a form that waited puts nothing back.
+  test("leave alone what an operator has changed since the form was drawn (SR-SETTINGS-3)", async () => {
+    const { nick, id } = await old();
+    const { flow } = await logIn(after, nick);
+    const identities = after.client(IdentityService, { bearer: before.apiKey });
+    // The operator names the person otherwise, which ends no login of theirs.
+    await administer(after.databaseUrl, (query) =>
+      query("UPDATE ostiary.identity SET traits = traits || $2, revision = revision + 1 WHERE id = $1", [
+        ...[id, JSON.stringify({ name: "Operator" })],
+      ]),
+    );
+    const email = freshEmail();
+    // All fields of the form, as a browser sends them: what was not filled in is as it was drawn.
+    const sent = await take(flow, "profile", {}, { traits: { nick, name: null, email } }, after);
+    const { code = "" } = (await after.messages(email)).at(-1) ?? {};
+    await take(sent.flow, "code", { code }, {}, after);
+    const { identity } = await identities.getIdentity({ identityId: id });
+    expect(identity?.traits).toEqual({ nick, name: "Operator", email });
   });
 
   // Security rule (SR-ENUM-1): an address that somebody has is answered like a free one.

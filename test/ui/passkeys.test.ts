@@ -1,5 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import type { TestApp } from "../support/app.ts";
@@ -246,7 +248,7 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
       expect(await device.names()).toEqual([address]);
     });
 
-    test("one is not offered again to a person who wants none now", async () => {
+    test("one is not offered again to a person who wants none now, who is led to what is asked of them", async () => {
       const { page, address } = await visitors.register();
       await page.addInitScript(() => {
         PublicKeyCredential.getClientCapabilities = async () => ({ conditionalCreate: false });
@@ -257,6 +259,20 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
       await signInAgain(page, address);
       await page.waitForURL("**/ui/sessions");
       await appears(page, `text=Signed in as ${address}.`);
+      const identities = app.client(IdentityService);
+      const { identity } = await identities.lookUpIdentity({ by: { case: "identifier", value: address } });
+      await identities.setRequiredActions({
+        identityId: identity?.id ?? "",
+        requiredActions: [
+          {
+            action: { case: "kind", value: RequiredActionKind.SET_PASSWORD },
+            timing: RequiredActionTiming.WHEN_CONVENIENT,
+          },
+        ],
+      });
+      await signInAgain(page, address);
+      await page.waitForURL("**/ui/settings*");
+      await appears(page, "text=Please set a new password.");
     });
   });
 });

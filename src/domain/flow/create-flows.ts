@@ -47,6 +47,7 @@ import { FlowAccess } from "./shared/flow-access.ts";
 import { FlowAnswers } from "./shared/flow-answers.ts";
 import { FlowEngine } from "./shared/flow-engine.ts";
 import { SecondFactors } from "./shared/second-factors.ts";
+import { SecretSteps } from "./shared/secret-steps.ts";
 import type { FlowStore } from "./shared/store.ts";
 import type { RecordOf } from "./shared/table.ts";
 import { VerificationCompletions } from "./verification/complete.ts";
@@ -88,7 +89,18 @@ export function createFlows(parts: FlowParts) {
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login, challenges });
   const codeMessages = new CodeMessages(parts);
-  const common = { ...parts, codeMessages, flows, identities, access, engine, challenges, secondFactors };
+  const secrets = new SecretSteps({ ...parts, codeMessages, identities });
+  const common = {
+    ...parts,
+    codeMessages,
+    secrets,
+    flows,
+    identities,
+    access,
+    engine,
+    challenges,
+    secondFactors,
+  };
 
   const profile = new ProfileSettings({ ...common, store: stores.settings });
   const pending = new PendingActions({ ...common, methods: methods.settings, profile });

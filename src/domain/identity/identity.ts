@@ -147,6 +147,14 @@ export interface NewCredential extends CredentialSecret {
   readonly createdAt?: Date | undefined;
 }
 
+/** The credential that a new one takes the place of: the one of the same kind and key. */
+export function formerOf(
+  credentials: readonly Credential[],
+  { kind, lookupKey = "" }: Pick<NewCredential, "kind" | "lookupKey">,
+): Credential | undefined {
+  return credentials.find((own) => own.kind === kind && own.lookupKey === lookupKey);
+}
+
 /** A credential as it is once it is stored. */
 export function storedCredential(
   { secret: _secret, ...given }: NewCredential & { readonly id: CredentialId },

@@ -207,13 +207,13 @@ function useFlow(name: FlowName) {
 }
 
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
-function goOn(returnTo: string, [next]: readonly ContinueWith[]): void {
-  const { action } = next ?? {};
-  const flow = action?.case === "verification" || action?.case === "settings" ? action.value.flow : undefined;
-  const isPutOff = flow !== undefined && isOffer(flow) && !isOfferWanted(flow);
-  if (action?.case !== undefined && action.case !== "requiredAction" && flow !== undefined && !isPutOff) {
-    navigate(action.case, flow.id);
-  } else if (returnTo !== "") window.location.assign(returnTo);
+function goOn(returnTo: string, following: readonly ContinueWith[]): void {
+  const next = following
+    .flatMap(({ action }) => (action.case === "verification" || action.case === "settings" ? [action] : []))
+    .find(({ value: { flow } }) => flow !== undefined && (!isOffer(flow) || isOfferWanted(flow)));
   // The settings say what the account is asked to do.
-  else navigate(action?.case === "requiredAction" ? "settings" : "sessions");
+  const isAsked = following.some(({ action }) => action.case === "requiredAction");
+  if (next !== undefined) navigate(next.case, next.value.flow?.id);
+  else if (returnTo !== "") window.location.assign(returnTo);
+  else navigate(isAsked ? "settings" : "sessions");
 }

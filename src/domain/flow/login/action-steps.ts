@@ -43,8 +43,14 @@ export function actionState(
   /** The login begins again where a second factor has come that is shown first, and ends where nobody is asked any more. */
   const guarded =
     (take: (attempt: ActionAttempt) => Promise<StepResult<LoginTypes>>) => async (attempt: ActionAttempt) => {
-      if (!deps.actions.isEnough(attempt)) return giveUp(attempt);
-      return deps.actions.isAsked(attempt) ? take(attempt) : deps.actions.finish(attempt);
+      switch (deps.actions.standing(attempt)) {
+        case "too_little":
+          return giveUp(attempt);
+        case "not_asked":
+          return deps.actions.finish(attempt);
+        default:
+          return take(attempt);
+      }
     };
   const secretStep = (method: SettingsMethod, step: SettingsStep): Rule => ({
     leadsTo: ["completed", ...again],

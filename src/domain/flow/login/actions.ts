@@ -3,11 +3,12 @@ import { domainError } from "../../errors.ts";
 import type { CallOrigin } from "../../event/event.ts";
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
-import { accountName } from "../../identity/account-name.ts";
 import { type ContactAddress, isSameAddress } from "../../identity/addresses.ts";
-import { type Credential, type Identity, storedCredential } from "../../identity/identity.ts";
-import { changeableNow, changeBetween, type TraitsChange } from "../../identity/merge-patch.ts";
-import { addressNotices, noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { type Credential, formerOf, type Identity, storedCredential } from "../../identity/identity.ts";
+import { maskAddress } from "../../identity/mask-address.ts";
+import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
+import { addressNotices, noticeOf, noticesTo } from "../../identity/notices.ts";
+import { mergeTraits } from "../../identity/own-traits.ts";
 import { changedIdentity, type ProfilePlan } from "../../identity/profile-change.ts";
 import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import { type CredentialId, newId } from "../../ids.ts";
@@ -21,42 +22,33 @@ import type {
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import { levelOf } from "../../session/sessions.ts";
-import { LocalBuckets } from "../../throttle/local-buckets.ts";
-import type { Throttle } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
+import type { AddressRequest, ProfileSettings } from "../settings/profile.ts";
 import type { OwnChange, OwnChangeResult, SettingsStore } from "../settings/store.ts";
 import { revocationOf } from "../settings/store.ts";
-import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { addsNothing, bindingOf, type SecondFactors } from "../shared/second-factors.ts";
-import type { FlowStore, HeldRevision } from "../shared/store.ts";
+import { addsNothing, type SecondFactors } from "../shared/second-factors.ts";
+import type { SecretSteps } from "../shared/secret-steps.ts";
+import type { HeldRevision } from "../shared/store.ts";
 import type { AttemptOf, Moved, NotAccepted, RecordOf, StepResult } from "../shared/table.ts";
 import { credentialTaken, identifiersTaken, oneAddressAtATime } from "../shared/traits.ts";
 import type { LoginCompletions } from "./complete.ts";
-import { changesAccount, type PendingActions, type ProfilePlanner } from "./pending-actions.ts";
-import {
-  actionOf,
-  type LoginState,
-  type LoginTypes,
-  type ProvedLogin,
-  secondFactorWantedBy,
-} from "./state.ts";
+import { changesAccount, type PendingActions } from "./pending-actions.ts";
+import { type LoginState, type LoginTypes, type ProvedLogin, secondFactorWantedBy } from "./state.ts";
 
 type ActionState = Extract<LoginState, { at: "required_action" }>;
 export type ActionAttempt = AttemptOf<LoginTypes, ActionState>;
 
 interface LoginActionsDependencies {
   readonly engine: FlowEngine;
-  readonly flows: FlowStore;
   readonly store: SettingsStore;
   readonly pending: PendingActions;
   readonly secondFactors: Pick<SecondFactors, "isEnough">;
-  readonly profile: ProfilePlanner;
+  readonly profile: Pick<ProfileSettings, "plan" | "proofRequest">;
+  readonly secrets: SecretSteps;
   readonly challenges: Challenges;
   readonly completions: LoginCompletions;
-  readonly codeMessages: CodeMessages;
-  readonly throttle: Throttle;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -75,31 +67,28 @@ interface Changed {
  */
 export class LoginActions {
   readonly #deps: LoginActionsDependencies;
-  readonly #hashings = new LocalBuckets();
 
   constructor(deps: LoginActionsDependencies) {
     this.#deps = deps;
   }
 
-  /** Whether what the flow waits for is still to be done. */
-  isAsked(attempt: ActionAttempt): boolean {
-    const { tenant, flow, state } = attempt;
-    const login = { proofs: state.proved.proofs, purpose: flow.data.purpose, at: this.#deps.clock.now() };
-    const { before } = this.#deps.pending.find(tenant, ownerOf(attempt), login);
-    return before.some(({ kind }) => kind === state.action?.kind);
-  }
-
   /**
-   * Whether all was shown that the login asks for. Security rule (SR-ACTION-3): a second factor that was set up while the flow waited is
-   * shown first.
+   * What a step of a flow finds that has waited: the action is still asked for, or not any more, or a second factor is shown first.
+   *
+   * Security rule (SR-ACTION-3): one that was set up while the flow waited is shown before anything is done.
    */
-  isEnough(attempt: ActionAttempt): boolean {
+  standing(attempt: ActionAttempt): "asked" | "not_asked" | "too_little" {
     const { tenant, flow, state } = attempt;
+    const { pending, secondFactors, clock } = this.#deps;
+    const owner = ownerOf(attempt);
     const { proofs } = state.proved;
+    const { purpose } = flow.data;
+    const { before } = pending.find(tenant, owner, { proofs, purpose, at: clock.now() });
+    const asked = before.find(({ kind }) => kind === state.action?.kind);
+    const why = asked && changesAccount(asked) ? undefined : secondFactorWantedBy(purpose);
     const shown = { assuranceLevel: levelOf(proofs), authenticationMethods: proofs };
-    const changes = this.isAsked(attempt) && changesAccount(state.action);
-    const why = changes ? undefined : secondFactorWantedBy(flow.data.purpose);
-    return this.#deps.secondFactors.isEnough(tenant, shown, ownerOf(attempt), why);
+    if (!secondFactors.isEnough(tenant, shown, owner, why)) return "too_little";
+    return asked === undefined ? "not_asked" : "asked";
   }
 
   /** Sets a password, or sets a second factor up. Throws RATE_LIMITED, FLOW_CHANGED. */
@@ -108,39 +97,23 @@ export class LoginActions {
     method: SettingsMethod,
     step: SettingsStep,
   ): Promise<StepResult<LoginTypes>> {
-    const { caller, tenant, flow, state } = attempt;
+    const { state } = attempt;
     const { identity, credentials } = ownerOf(attempt);
-    // Security rule (SR-LIMIT-10): what is hashed has a budget for each account.
-    const { enabled, limits } = tenant.settings.throttle;
-    const at = this.#deps.clock.now();
-    const subject = `${tenant.tenantId} ${identity.id}`;
-    const waitMs = enabled ? this.#hashings.take(subject, limits.account, at.getTime()) : 0;
-    if (waitMs > 0) {
-      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
-    }
-    const identifiers = identity.identifiers.map(({ value }) => value);
-    const account = { traits: identity.traits, identifiers, name: accountName(identity) };
     const memory = state.method?.kind === method.kind ? state.method.memory : undefined;
-    const place = placeOf(caller.origin, at);
-    const binding = bindingOf(flow);
-    // All that changes of the account ask for was just shown.
-    const isFresh = true;
-    const { codeMessages, throttle } = this.#deps;
-    const counted = await codeMessages.countSetUp(attempt, step, { memory, isFresh, identity });
-    if (counted?.kind === "rejected") return counted;
-    const result = await step.take({
-      ...{ tenant, step: attempt.step, account, credentials, binding, memory, isFresh, place },
-      outdatedSecret: await this.#deps.pending.outdatedSecret(tenant, identity, method),
-    });
-    if (result.kind === "rejected") return result;
-    if (result.kind === "changed") {
-      if (counted !== undefined) await throttle.release(tenant, counted.ticket);
-      return this.#storeSecret(attempt, result, at);
-    }
-    const next = { ...state, method: { kind: method.kind, memory: result.memory } };
-    const moved = { kind: "moved", state: next, identityId: identity.id } as const;
-    if (result.kind === "redirects") return { ...moved, url: result.url };
-    return { ...moved, messages: codeMessages.messagesOf(attempt, result, identity) };
+    const taken = await this.#deps.secrets.take(
+      attempt,
+      { method, step },
+      {
+        ...{ identity, credentials, memory, standing: "before_session" },
+        // All that changes of the account ask for was just shown.
+        isFresh: true,
+      },
+    );
+    if (taken.kind === "rejected") return taken;
+    if (taken.kind === "changed") return this.#storeSecret(attempt, taken, this.#deps.clock.now());
+    const { memory: kept, messages, url } = taken;
+    const next = { ...state, method: { kind: method.kind, memory: kept } };
+    return { kind: "moved", state: next, identityId: identity.id, messages, url };
   }
 
   async #storeSecret(
@@ -152,9 +125,7 @@ export class LoginActions {
     const { identity, credentials } = ownerOf(attempt);
     const origin = originOf(attempt, identity);
     const kind = state.action?.kind === "set_password" ? "set_password" : "enrol_factor";
-    const former = credentials.find(
-      (own) => own.kind === made.kind && own.lookupKey === (made.lookupKey ?? ""),
-    );
+    const former = formerOf(credentials, made);
     const isSecondFactor = kind === "enrol_factor" || (made.isSecondFactor ?? false);
     const id = former?.id ?? newId<CredentialId>(at);
     const credential = { ...made, isSecondFactor, id };
@@ -214,28 +185,24 @@ export class LoginActions {
     const { identity } = ownerOf(attempt);
     const address = state.action?.address;
     if (address === undefined) throw domainError("FLOW_CHANGED", {});
-    return this.#send(attempt, { ...address, identityId: identity.id });
+    const target = { ...address, identityId: identity.id };
+    return this.#send(attempt, { kind: "code", sentTo: maskAddress(address), target, isFixed: true });
   }
 
   /** Fills in what is missing. A new address is proven first where codes are on offer; its owner is told where it is taken. */
   async completeTraits(attempt: ActionAttempt): Promise<StepResult<LoginTypes>> {
-    const { tenant, traits } = attempt;
+    const { tenant } = attempt;
     const { identity } = ownerOf(attempt);
-    const { plan, merged } = this.#deps.profile.plan(tenant, identity, traits);
+    const { plan, merged } = this.#deps.profile.plan(tenant, identity, typedPatch(attempt, identity));
     if (plan.kind === "rejected") return filledIn(plan, identity, merged);
     const [added, ...others] = plan.added;
     // Security rule (SR-OWNER-7): no address is taken that is not proven, as in the settings.
     if (others.length > 0) return filledIn(oneAddressAtATime(), identity, merged);
     const isProven = this.#deps.challenges.offered(tenant, "settings").includes("code");
     if (added === undefined || !isProven) return this.#saveTraits(attempt, plan);
-    const isTaken = (await this.#deps.flows.takenIdentifiers(tenant, [added.value])).length > 0;
-    if (isTaken && !tenant.settings.enumerationSafe) {
-      return filledIn(identifiersTaken(plan.derived, new Set([added.value])), identity, merged);
-    }
-    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
-    const sent = isTaken ? undefined : { ...added, identityId: identity.id };
-    const change = changeBetween(identity.traits, plan.traits);
-    return this.#send(attempt, sent, { sentTo: added.value, change, ...(isTaken && { instead }) });
+    const request = await this.#deps.profile.proofRequest(tenant, identity, plan, added);
+    if (request.kind === "rejected") return filledIn(request, identity, merged);
+    return this.#send(attempt, request);
   }
 
   /** What follows from the code of an address. */
@@ -250,10 +217,10 @@ export class LoginActions {
     const before: ActionState = { at: "required_action", proved, action, typed };
     const own: ActionAttempt = { ...attempt, state: before, flow: { ...flow, revision } };
     const { identity } = ownerOf(attempt);
-    if (!this.isEnough(own)) throw domainError("FLOW_CHANGED", {});
-    const patch = change === undefined ? {} : changeableNow(change, identity.traits);
-    const { plan, merged } = this.#deps.profile.plan(tenant, identity, patch, target);
+    if (this.standing(own) === "too_little") throw domainError("FLOW_CHANGED", {});
     if (change !== undefined) {
+      const patch = changeableNow(change, identity.traits);
+      const { plan, merged } = this.#deps.profile.plan(tenant, identity, patch, target);
       if (plan.kind === "rejected") return filledIn(plan, identity, merged);
       const isThere = plan.derived.verifiableAddresses.some((address) => isSameAddress(address, target));
       if (!isThere) throw domainError("FLOW_CHANGED", {});
@@ -412,23 +379,13 @@ export class LoginActions {
 
   async #send(
     attempt: ActionAttempt,
-    target: ContactAddress | undefined,
-    more: {
-      readonly sentTo?: string;
-      readonly change?: TraitsChange;
-      readonly instead?: Parameters<Challenges["request"]>[1]["instead"];
-    } = {},
+    { change, ...request }: AddressRequest,
   ): Promise<Moved<LoginState> | StepRejected> {
     const { proved, action, typed } = attempt.state;
-    const { change, instead } = more;
-    const sentTo = more.sentTo ?? actionOf(attempt.state)?.masked ?? "";
     const sent = await this.#deps.challenges.request(attempt, {
+      ...request,
       kind: "code",
       as: "verification",
-      sentTo,
-      target,
-      instead,
-      isFixed: true,
     });
     if (sent.kind === "rejected") return sent;
     return withState<LoginTypes>(sent, { ...sent.state, proved, action, typed, change });
@@ -441,6 +398,16 @@ function ownerOf({ candidate, flow }: AttemptOf<LoginTypes>): LoginCandidate {
     throw domainError("FLOW_CHANGED", {});
   }
   return candidate;
+}
+
+/**
+ * What was changed in the form, as far as it can still be made. Security rule (SR-SETTINGS-3): a form that waited puts nothing back that
+ * somebody else has changed meanwhile.
+ */
+function typedPatch({ state, traits }: ActionAttempt, identity: Identity): JsonObject {
+  const drawn = state.action?.profile?.traits ?? identity.traits;
+  const { merged, beyondLimits } = mergeTraits(drawn, traits);
+  return beyondLimits === undefined ? changeableNow(changeBetween(drawn, merged), identity.traits) : traits;
 }
 
 function originOf({ caller }: AttemptOf<LoginTypes>, { id }: Identity): CallOrigin {

@@ -6,7 +6,7 @@ import { propertiesOf } from "../../session/demands.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
-import type { PendingActions } from "./pending-actions.ts";
+import { changesAccount, type PendingActions } from "./pending-actions.ts";
 import { demandedBy, type LoginPurpose, secondFactorWantedBy } from "./state.ts";
 
 /** What follows from a first proof, and the rule that says so. */
@@ -37,7 +37,8 @@ export function decide(
   const { credentials } = owner;
   const asked = secondFactorWantedBy(login.purpose);
   // Security rule (SR-ACTION-3): what changes the account before the session asks for all that the settings ask for.
-  const changes = pending.changesAccount(tenant, owner, { ...login, proofs: [given.authentication] });
+  const { before } = pending.find(tenant, owner, { ...login, proofs: [given.authentication] });
+  const changes = before.some(changesAccount);
   const why = changes && asked !== "demanded" ? secondFactors.reasonToChange(tenant, credentials) : asked;
   const methods = secondFactors.requiredBeside(tenant, given, credentials, why);
   if (methods.length > 0) {

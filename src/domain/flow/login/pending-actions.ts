@@ -1,7 +1,4 @@
-import type { StepRejected } from "../../form/rejection.ts";
-import type { ContactAddress } from "../../identity/addresses.ts";
-import type { Credential, Identity } from "../../identity/identity.ts";
-import type { ProfilePlan } from "../../identity/profile-change.ts";
+import type { Credential } from "../../identity/identity.ts";
 import {
   isOfPolicy,
   newRequiredAction,
@@ -9,30 +6,18 @@ import {
   type RequiredAction,
   type RequiredActionKind,
 } from "../../identity/required-actions.ts";
-import type { IdentityStore } from "../../identity/store.ts";
-import type { JsonObject } from "../../json.ts";
 import type { CredentialKind } from "../../kinds.ts";
 import { enabledMethods, type LoginCandidate, type SettingsMethod } from "../../method/method.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { ProfileSettings } from "../settings/profile.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
 import { type AwaitedAction, awaited, type LoginPurpose } from "./state.ts";
 
-/** What traits may become, as the settings plan it. */
-export interface ProfilePlanner {
-  plan(
-    tenant: Tenant,
-    identity: Identity,
-    patch: JsonObject,
-    proven?: ContactAddress,
-  ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject };
-}
-
 interface PendingDependencies {
   readonly secondFactors: SecondFactors;
-  readonly profile: ProfilePlanner;
+  readonly profile: Pick<ProfileSettings, "plan">;
   readonly methods: readonly SettingsMethod[];
-  readonly identities: Pick<IdentityStore, "findSecret">;
 }
 
 /** What a login finds that its account is asked to do. */
@@ -120,21 +105,6 @@ export class PendingActions {
     );
   }
 
-  /** The secret that an account is asked to replace by another one; undefined if it is not, or has none. */
-  async outdatedSecret(
-    tenant: Tenant,
-    { id, requiredActions }: Identity,
-    { kind }: SettingsMethod,
-  ): Promise<string | undefined> {
-    const isAsked = kind === "password" && requiredActions.some((action) => action.kind === "set_password");
-    return isAsked ? this.#deps.identities.findSecret(tenant, id, "password") : undefined;
-  }
-
-  /** Whether something of what protects the account is to be set before the session. */
-  changesAccount(...[tenant, owner, login]: Parameters<PendingActions["find"]>): boolean {
-    return this.find(tenant, owner, login).before.some(changesAccount);
-  }
-
   /** What nobody can do here keeps nobody out. */
   #canBeDone(tenant: Tenant, { kind }: RequiredAction): boolean {
     if (kind === "enrol_factor") return this.enrolling(tenant).length > 0;
@@ -158,8 +128,8 @@ export class PendingActions {
 }
 
 /** Whether an action is what the settings ask a fresh login for. */
-export function changesAccount(action: Pick<RequiredAction, "kind"> | undefined): boolean {
-  return action !== undefined && changing.has(action.kind);
+export function changesAccount({ kind }: Pick<RequiredAction, "kind">): boolean {
+  return changing.has(kind);
 }
 
 const changing: ReadonlySet<RequiredActionKind> = new Set([

@@ -24,7 +24,7 @@ import { type JsonObject, valueAt } from "../../json.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/user-messages.ts";
-import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
+import type { ChallengeRequest, Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
@@ -43,6 +43,11 @@ interface ProfileSettingsDependencies {
   readonly etags: TraitsEtags;
   readonly outbox: Outbox;
   readonly clock: Clock;
+}
+
+/** What sends a code to an address, and the change that waits for it. */
+export interface AddressRequest extends ChallengeRequest {
+  readonly change?: TraitsChange | undefined;
 }
 
 /** Changing one's own traits, and the addresses among them, within a settings flow. */
@@ -129,10 +134,7 @@ export class ProfileSettings {
     return this.#deps.challenges.offered(tenant, "settings").includes("code");
   }
 
-  /**
-   * Sends a code to a new address; nothing changes before it is entered. A taken one is answered like a free one, and its
-   * owner is told.
-   */
+  /** Sends a code to a new address; nothing changes before it is entered. */
   async #proveAddress(
     attempt: SettingsAttempt,
     plan: ProfilePlan,
@@ -140,23 +142,32 @@ export class ProfileSettings {
   ): Promise<StepResult<SettingsTypes>> {
     const { tenant, state, identity } = attempt;
     const { traits } = plan;
-    const { flows, challenges } = this.#deps;
-    const isTaken = (await flows.takenIdentifiers(tenant, [added.value])).length > 0;
-    if (isTaken && !tenant.settings.enumerationSafe) {
-      return filledIn(attempt, identifiersTaken(plan.derived, new Set([added.value])), traits);
-    }
-    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
-    const sent = await challenges.request(attempt, {
-      kind: "code",
-      sentTo: added.value,
-      target: isTaken ? undefined : { ...added, identityId: identity.id },
-      instead: isTaken ? instead : undefined,
-      isFixed: true,
-    });
+    const request = await this.proofRequest(tenant, identity, plan, added);
+    if (request.kind === "rejected") return filledIn(attempt, request, traits);
+    const { change, ...asked } = request;
+    const sent = await this.#deps.challenges.request(attempt, asked);
     if (sent.kind === "rejected") return filledIn(attempt, sent, traits);
     const interrupted = "interrupted" in state ? state.interrupted : undefined;
-    const change = changeBetween(identity.traits, traits);
     return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
+  }
+
+  /** What sends a code to a new address, or why it cannot be had. A taken one is answered like a free one, and its owner is told. */
+  async proofRequest(
+    tenant: Tenant,
+    { id: identityId, traits }: Identity,
+    plan: ProfilePlan,
+    added: Pick<ContactAddress, "kind" | "value">,
+  ): Promise<AddressRequest | StepRejected> {
+    const isTaken = (await this.#deps.flows.takenIdentifiers(tenant, [added.value])).length > 0;
+    if (isTaken && !tenant.settings.enumerationSafe) {
+      return identifiersTaken(plan.derived, new Set([added.value]));
+    }
+    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
+    return {
+      ...{ kind: "code", sentTo: added.value, isFixed: true },
+      ...(isTaken ? { target: undefined, instead } : { target: { ...added, identityId } }),
+      change: changeBetween(traits, plan.traits),
+    };
   }
 
   async #save(

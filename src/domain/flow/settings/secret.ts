@@ -1,28 +1,20 @@
 import type { Outbox } from "../../courier/outbox.ts";
-import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
-import { accountName } from "../../identity/account-name.ts";
-import {
-  type Credential,
-  type Identity,
-  type NewCredential,
-  storedCredential,
-} from "../../identity/identity.ts";
-import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
+import { type Credential, formerOf, type Identity, storedCredential } from "../../identity/identity.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import { type CredentialId, newId } from "../../ids.ts";
-import type { Authentication, SettingsMethod, SettingsStep } from "../../method/method.ts";
+import type { Authentication, MethodMemory, SettingsMethod, SettingsStep } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import type { AuthenticationMethod, Session } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
-import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { PendingActions } from "../login/pending-actions.ts";
 import { rememberedProof } from "../login/state.ts";
-import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { addsNothing, bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
+import { addsNothing, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
+import { isComparedWith, type SecretSteps } from "../shared/secret-steps.ts";
 import type { Moved, StepResult } from "../shared/table.ts";
 import { credentialTaken } from "../shared/traits.ts";
 import {
@@ -40,8 +32,8 @@ interface SecretSettingsDependencies {
   readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
-  readonly codeMessages: CodeMessages;
   readonly throttle: Throttle;
+  readonly secrets: SecretSteps;
   readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
   readonly pending: PendingActions;
   readonly logins: LoginFlows;
@@ -59,7 +51,6 @@ interface PreparedSecret {
 /** Setting one's own secret within a settings flow, also the one that a recovery asks for. */
 export class SecretSettings {
   readonly #deps: SecretSettingsDependencies;
-  readonly #hashings = new LocalBuckets();
 
   constructor(deps: SecretSettingsDependencies) {
     this.#deps = deps;
@@ -69,42 +60,33 @@ export class SecretSettings {
    * Checks and hashes a new secret. Throws RATE_LIMITED, SERVER_OVERLOADED.
    *
    * It is hashed at once also where a fresh login comes first, because what waits for that login in the flow must not be the
-   * secret itself. Security rule (SR-LIMIT-10): so each account has a budget for it (`throttle.account`, in each process, whose own work it
-   * guards), counted before anything is hashed. What a session can do that somebody found open uses up neither the budget of
-   * a fresh login nor that of a recovery.
+   * secret itself. One that is compared with the secret that the account has is asked for again after that login.
    */
   async prepare(
     attempt: SettingsAttempt,
     method: SettingsMethod,
     rule: SettingsStep,
   ): Promise<PreparedSecret | StepResult<SettingsTypes>> {
-    const { caller, tenant, flow, state, identity, credentials, step, isPrivileged } = attempt;
-    const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
-    const { enabled, limits } = tenant.settings.throttle;
-    const subject = `${tenant.tenantId} ${identity.id} ${standing}`;
-    // A success counts as well: what is limited is the work.
-    const now = this.#deps.clock.now().getTime();
-    const waitMs = enabled ? this.#hashings.take(subject, limits.account, now) : 0;
-    if (waitMs > 0) {
-      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
-    }
-    const { traits } = identity;
-    const identifiers = identity.identifiers.map(({ value }) => value);
-    const account = { traits, identifiers, name: accountName(identity) };
-    const place = placeOf(caller.origin, this.#deps.clock.now());
-    const memory = "method" in state ? state.method.memory : undefined;
-    const binding = bindingOf(flow);
-    const isFresh = isPrivileged;
-    const counted = await this.#deps.codeMessages.countSetUp(attempt, rule, { memory, isFresh, identity });
-    if (counted?.kind === "rejected") return counted;
-    const result = await rule.take({
-      ...{ tenant, step, account, credentials, binding, memory, isFresh, place },
-      outdatedSecret: await this.#deps.pending.outdatedSecret(tenant, identity, method),
+    const { flow, state, identity, credentials, isPrivileged } = attempt;
+    const { kind } = method;
+    const waiting = (memory: MethodMemory): PreparedSecret => ({
+      kind: "prepared",
+      change: { kind: "method", method: { kind, memory } },
+      authentication: undefined,
     });
-    if (result.kind === "rejected") return result;
-    if (result.kind === "changed") {
-      if (counted !== undefined) await this.#deps.throttle.release(tenant, counted.ticket);
-      const { credential, notice, authentication, endsOtherSessions } = result;
+    if (!isPrivileged && isComparedWith(identity, method)) return waiting({});
+    const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
+    const memory = "method" in state ? state.method.memory : undefined;
+    const taken = await this.#deps.secrets.take(
+      attempt,
+      { method, step: rule },
+      {
+        ...{ identity, credentials, memory, standing, isFresh: isPrivileged },
+      },
+    );
+    if (taken.kind === "rejected") return taken;
+    if (taken.kind === "changed") {
+      const { credential, notice, authentication, endsOtherSessions } = taken;
       const change = {
         kind: "credential",
         credential,
@@ -113,14 +95,12 @@ export class SecretSettings {
       } as const;
       return { kind: "prepared", change, authentication };
     }
-    const next = { kind: method.kind, memory: result.memory };
     // What is shown next may be a secret: a fresh login comes before it. One that leads elsewhere is not kept waiting.
-    if (result.kind === "continues" && !isPrivileged && (memory === undefined || rule.sendsTo)) {
-      return { kind: "prepared", change: { kind: "method", method: next }, authentication: undefined };
+    if (taken.kind === "continues" && !isPrivileged && (memory === undefined || rule.sendsTo)) {
+      return waiting(taken.memory);
     }
-    const moved = this.continue({ flow, state }, next);
-    if (result.kind === "redirects") return { ...moved, url: result.url };
-    return { ...moved, messages: this.#deps.codeMessages.messagesOf(attempt, result, identity) };
+    const { messages, url } = taken;
+    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages, url };
   }
 
   /** Goes on with a method that has more to ask. */
@@ -147,7 +127,7 @@ export class SecretSettings {
     const { engine, store, outbox, throttle, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
-    const former = credentials.find((each) => isSameCredential(each, change.credential));
+    const former = formerOf(credentials, change.credential);
     const credential = { ...change.credential, id: former?.id ?? newId<CredentialId>(at) };
     const isRecovery = flow.data.purpose.kind === "recovery";
     const own = [...credentials.filter((each) => each !== former), storedCredential(credential, former, at)];
@@ -257,11 +237,4 @@ export class SecretSettings {
 function proofsOf(purpose: SettingsPurpose, session: Session | undefined): readonly AuthenticationMethod[] {
   if (session !== undefined) return session.authenticationMethods;
   return purpose.kind === "recovery" ? [shownFirst(purpose.recovery)] : [];
-}
-
-function isSameCredential(
-  { kind, lookupKey }: Pick<Credential, "kind" | "lookupKey">,
-  given: Pick<NewCredential, "kind" | "lookupKey">,
-): boolean {
-  return kind === given.kind && lookupKey === (given.lookupKey ?? "");
 }
