@@ -207,9 +207,8 @@ export function insertSession(session: string, digest: string, from: string): st
  * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the secret and facts that replace those that were read, or null, and $25 whether it was used, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
  * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages, $27 what the identity is asked
- * to do from now on, $28 the ids of what is done. Where something comes before the session, $30 is the flow that goes on, with the data $29,
- * and there is no session; else both are null. $31: a flow that the login
- * begins or null.
+ * to do from now on, $28 the ids of what is done. Where something comes before the session, $30 is the flow that goes on, with the
+ * data $29, and there is no session; else both are null. $31: a flow that the login begins or null.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -220,7 +219,7 @@ export function insertSession(session: string, digest: string, from: string): st
  *   earlier login. `evicted` therefore counts all of them: the limit is exact, and the losers come again.
  * - The new session is not in the snapshot, so $13 of the others may stay.
  *
- * Security rule (SR-HOLD-3): a login ends the recoveries that wait: whoever recovers the account has lost what signs in.
+ * Security rule (SR-HOLD-3): a login ends the recoveries that wait: an owner who recovers the account has lost what signs in.
  */
 export const completeLoginStatement: Statement = {
   name: "complete_login",

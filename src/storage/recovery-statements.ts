@@ -61,8 +61,8 @@ const goesOn = `((kind = 'settings' AND data #>> '{purpose,kind}' = 'recovery') 
       AND (data #>> '{state,firstFactor,purpose}' = 'recovery' OR data #> '{state,proved,proofs}' @> '[{"purpose": "recovery"}]')))`;
 
 /**
- * Ends the recoveries of an identity, also those that were proved and are not completed. $1 tenant, $2 flows with $3 their revisions, which may be none, $4 identity, $5 messages, $6
- * events, $7 whether those end as well that operators began.
+ * Ends the recoveries of an identity, also those that were proved and are not completed. $1 tenant, $2 flows with $3 their
+ * revisions, which may be none, $4 identity, $5 messages, $6 events, $7 whether those end as well that operators began.
  */
 export const stopRecoveriesStatement: Statement = {
   name: "stop_recoveries",

@@ -637,7 +637,7 @@ test("an old session tries no password where a new one is asked for (SR-LIMIT-5,
   app.clock.advance(3_600_000);
   const settings = new Settings(app, sessionToken);
   await settings.begin();
-  // The password of the account, another one and one that no rule allows are answered alike.
+  // The password of the account, a new one and a short one are answered alike.
   const answers = [goodPassword, another, "short"];
   for (const password of answers) {
     const { outcome } = await settings.submit("password", { password });
@@ -940,7 +940,7 @@ describe("a policy with a period of grace", () => {
     lenient.clock.advance(60_000);
     const { flow } = await logIn(lenient, account.email);
     signedIn(await take(flow, "totp", { code: device.code() }, {}, lenient));
-    // Whoever has set up another one removes it.
+    // With another one set up it is removed.
     await setUpSms(lenient, { sessionToken: settings.token });
     expect((await remove(MethodKind.TOTP)).outcome.case).toBe("saved");
     expect((await remove(MethodKind.SMS)).outcome).toMatchObject({ case: "rejected" });

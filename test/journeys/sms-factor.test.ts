@@ -429,7 +429,7 @@ describe("the countries and budgets of text messages (SR-SMS-3)", () => {
     return submit(flow, "sendCode", {}, { on: limited, identifier });
   };
 
-  test("a number elsewhere gets none, whoever has it", async () => {
+  test("a number elsewhere gets none, with an account or without", async () => {
     const settings = new Settings(limited, (await register(limited)).sessionToken);
     expect(await settings.submit("sms", { phoneNumber: "+1 650 253 0000" })).toMatchObject(unavailable);
     const phone = "+16502530001";
@@ -443,7 +443,7 @@ describe("the countries and budgets of text messages (SR-SMS-3)", () => {
     expect(await limited.messages(phone)).toEqual([]);
   });
 
-  test("a number is looked at after the same statements, whoever has it", async () => {
+  test("a number is looked at after the same statements, with an account or without", async () => {
     const phone = freshPhone();
     await app.client(IdentityService).createIdentity({
       traits: { phone },

@@ -27,8 +27,8 @@ export interface ThrottleSubjects {
   /** Identity of the account, if there is one: only its own devices and sessions show the owner. */
   readonly identityId?: IdentityId | undefined;
   /**
-   * Identity of whoever asks for a message, where they have shown that they hold its account: by a first factor, or a session. Other
-   * than `identityId`, nobody else is ever counted by it.
+   * Identity of the sender of a message who has shown to hold its account, by a first factor or a session. Unlike `identityId` it counts
+   * nobody else.
    */
   readonly holder?: IdentityId | undefined;
   /** A device token or the value of a device cookie, as it was sent. */

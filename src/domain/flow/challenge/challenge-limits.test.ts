@@ -61,8 +61,8 @@ describe("a message that is asked for", () => {
     });
   });
 
-  // Security rule (SR-LIMIT-15): whoever holds an account has few messages sent in a day, wherever they go.
-  test("is counted by the account of whoever has shown to hold it (SR-LIMIT-15)", async () => {
+  // Security rule (SR-LIMIT-15): the holder of an account can have few messages sent in a day, all addresses together.
+  test("is counted by the account that its sender has shown to hold (SR-LIMIT-15)", async () => {
     const inSettings = aFlow("settings", { identityId: owner });
     const before = aFlow("login", { identityId: owner });
     const { data } = before;

@@ -269,8 +269,8 @@ export interface FlowStore {
     limit: number,
   ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined>;
   /**
-   * Completes a login, or moves it on to what is to be done before the session, or changes nothing: `flow_taken` if the flow is no longer active, `candidate_changed` if
-   * the identity was deactivated or changed, its credential replaced, or another login completed since the
+   * Completes a login, or moves it on to what is to be done before the session, or changes nothing: `flow_taken` if the flow is no
+   * longer active, `candidate_changed` if the identity was deactivated or changed, its credential replaced, or another login completed since the
    * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
    * log in at once.
    */

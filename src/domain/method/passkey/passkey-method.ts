@@ -122,8 +122,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   /**
    * Security rule (SR-PASSKEY-3): an unknown passkey, one of somebody else, one of an inactive account and a wrong signature are answered
-   * alike, after the same work. Of one that nobody has the browser is told as well, where nothing else says who signs in. The user handle has to be the one that the passkey was made with, and has to be there where
-   * nothing else says whose it is.
+   * alike, after the same work. The browser is told of an unknown passkey as well, where nothing else says who signs in. The user
+   * handle is that which the passkey was made with, and has to be there where nothing else says whose it is.
    */
   async proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused> {
     const { tenant, step, candidate, factor, demanded, binding, isNobodys = false } = attempt;

@@ -36,7 +36,7 @@ const mostUnderWay = 64;
  *
  * Security rule (SR-PASSWORD-5): the answer to a password does not wait for it, nor depend on it, so a guesser learns nothing from either.
  * Only a password that was right is looked up: by the last proof of a login, or before a second factor, which keeps nobody else out
- * of whatever has the same password.
+ * of other systems that have the same password.
  */
 export class BreachedAtLogin {
   readonly #deps: BreachedAtLoginDependencies;
