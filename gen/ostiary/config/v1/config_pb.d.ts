@@ -869,6 +869,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.SmsFactorConfig sms_factor = 20;
    */
   smsFactor?: SmsFactorConfig | undefined;
+
+  /**
+   * Other providers that people can sign in with (OpenID Connect, OAuth 2).
+   *
+   * @generated from field: ostiary.config.v1.OidcConfig oidc = 21;
+   */
+  oidc?: OidcConfig | undefined;
 };
 
 /**
@@ -1945,6 +1952,290 @@ export declare type AndroidApp = Message<"ostiary.config.v1.AndroidApp"> & {
 export declare const AndroidAppSchema: GenMessage<AndroidApp>;
 
 /**
+ * OidcConfig configures other providers that people can sign in with (OpenID Connect, OAuth 2).
+ *
+ * @generated from message ostiary.config.v1.OidcConfig
+ */
+export declare type OidcConfig = Message<"ostiary.config.v1.OidcConfig"> & {
+  /**
+   * The providers, in the order to offer them.
+   *
+   * @generated from field: repeated ostiary.config.v1.OidcProviderConfig providers = 1;
+   */
+  providers: OidcProviderConfig[];
+
+  /**
+   * Where native apps have the system's browser go after a login at a provider: a URL on the loopback address, whose port is
+   * free (`http://127.0.0.1/callback`), one of the app's own scheme (`com.example.app:/callback`), or an `https://` URL that
+   * opens the app. Exact; no wildcards.
+   *
+   * @generated from field: repeated string native_return_urls = 2;
+   */
+  nativeReturnUrls: string[];
+};
+
+/**
+ * Describes the message ostiary.config.v1.OidcConfig.
+ * Use `create(OidcConfigSchema)` to create a new message.
+ */
+export declare const OidcConfigSchema: GenMessage<OidcConfig>;
+
+/**
+ * OidcProviderConfig is one provider. A preset fills in what is not set.
+ *
+ * @generated from message ostiary.config.v1.OidcProviderConfig
+ */
+export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProviderConfig"> & {
+  /**
+   * Its id, which never changes: it is part of the address that the provider sends browsers back to,
+   * `<public_url>/oidc/callback/<id>`, and of the credentials of those who use it.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What is known of it: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`; `oidc` for any
+   * other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that `id` names, or
+   * else `oidc`.
+   *
+   * @generated from field: string preset = 2;
+   */
+  preset: string;
+
+  /**
+   * Its name for people. Empty: that of the preset, or the id.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The id of its logo. Empty: that of the preset.
+   *
+   * @generated from field: string logo = 4;
+   */
+  logo: string;
+
+  /**
+   * The issuer (OpenID Connect Discovery 1.0), as the provider writes it. Empty: that of the preset.
+   *
+   * @generated from field: string issuer = 5;
+   */
+  issuer: string;
+
+  /**
+   * The part of the issuer that is the operator's own: the tenant of `microsoft`, the host of `okta` and `gitlab`, the host and
+   * realm of `keycloak` (`id.example.com/realms/main`).
+   *
+   * @generated from field: string domain = 6;
+   */
+  domain: string;
+
+  /**
+   * Without discovery: where browsers are sent to.
+   *
+   * @generated from field: string authorization_url = 7;
+   */
+  authorizationUrl: string;
+
+  /**
+   * Without discovery: where codes are exchanged.
+   *
+   * @generated from field: string token_url = 8;
+   */
+  tokenUrl: string;
+
+  /**
+   * Without discovery: where the account is read.
+   *
+   * @generated from field: string userinfo_url = 9;
+   */
+  userinfoUrl: string;
+
+  /**
+   * The client id that the provider gave.
+   *
+   * @generated from field: string client_id = 10;
+   */
+  clientId: string;
+
+  /**
+   * The client secret that the provider gave. Read again on SIGHUP.
+   *
+   * @generated from field: ostiary.config.v1.Secret client_secret = 11;
+   */
+  clientSecret?: Secret | undefined;
+
+  /**
+   * In its place: a private key (PKCS #8, PEM) that signs the client's assertions (`private_key_jwt`, RFC 7523), and for
+   * `apple` the client secret. Read again on SIGHUP.
+   *
+   * @generated from field: ostiary.config.v1.Secret client_key = 12;
+   */
+  clientKey?: Secret | undefined;
+
+  /**
+   * The id of that key at the provider (`kid`).
+   *
+   * @generated from field: string client_key_id = 13;
+   */
+  clientKeyId: string;
+
+  /**
+   * `apple`: the identifier of the team that the key belongs to.
+   *
+   * @generated from field: string team_id = 14;
+   */
+  teamId: string;
+
+  /**
+   * The scopes. None: those of the preset, or `openid`, `profile`, `email`.
+   *
+   * @generated from field: repeated string scopes = 15;
+   */
+  scopes: string[];
+
+  /**
+   * Whether codes are bound to the login by PKCE (RFC 7636, S256). Only for providers that cannot.
+   *
+   * @generated from field: ostiary.config.v1.OidcPkce pkce = 16;
+   */
+  pkce: OidcPkce;
+
+  /**
+   * More parameters for the authorisation request: `prompt`, `hd`, `audience`, `acr_values`, `max_age`, `ui_locales`, `display`,
+   * `domain_hint`, `access_type`, `kc_idp_hint`. Others are refused.
+   *
+   * @generated from field: google.protobuf.Struct authorization_parameters = 17;
+   */
+  authorizationParameters?: JsonObject | undefined;
+
+  /**
+   * Where claims come from. Unset: as the preset says, else from the ID token.
+   *
+   * @generated from field: ostiary.config.v1.OidcClaimsSource claims_source = 18;
+   */
+  claimsSource: OidcClaimsSource;
+
+  /**
+   * What of the claims becomes what of the account.
+   *
+   * @generated from field: ostiary.config.v1.OidcMappingConfig mapping = 19;
+   */
+  mapping?: OidcMappingConfig | undefined;
+
+  /**
+   * Whether a login brings the account's traits up to date. In YAML: `never`, `missing` (what the account does not have),
+   * `always` (also what its owner has changed).
+   *
+   * @generated from field: ostiary.config.v1.OidcUpdate update_on_login = 20;
+   */
+  updateOnLogin: OidcUpdate;
+
+  /**
+   * The domains of e-mail addresses that this provider alone decides about, such as the company's own. A verified address there
+   * links to the account that has verified the same address, without that account's own proof. None by default: the account is
+   * asked for its proof first.
+   *
+   * @generated from field: repeated string authoritative_domains = 21;
+   */
+  authoritativeDomains: string[];
+
+  /**
+   * The values of `acr` by which a login there is worth two factors. None: it is worth one.
+   *
+   * @generated from field: repeated string aal2_acr = 22;
+   */
+  aal2Acr: string[];
+
+  /**
+   * The values of `amr` by which a login there is worth two factors, such as `mfa`. None: it is worth one.
+   *
+   * @generated from field: repeated string aal2_amr = 23;
+   */
+  aal2Amr: string[];
+
+  /**
+   * Whether the provider's tokens are kept, sealed, for GetProviderTokens.
+   *
+   * @generated from field: bool keep_tokens = 24;
+   */
+  keepTokens: boolean;
+
+  /**
+   * More client ids whose ID tokens native apps may hand in: those of the apps.
+   *
+   * @generated from field: repeated string native_client_ids = 25;
+   */
+  nativeClientIds: string[];
+
+  /**
+   * How long the provider may take for each answer.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 26;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.OidcProviderConfig.
+ * Use `create(OidcProviderConfigSchema)` to create a new message.
+ */
+export declare const OidcProviderConfigSchema: GenMessage<OidcProviderConfig>;
+
+/**
+ * OidcMappingConfig says, in CEL, what of the claims becomes what of the account. The claims are `claims`. What an expression
+ * cannot find is left out.
+ *
+ * @generated from message ostiary.config.v1.OidcMappingConfig
+ */
+export declare type OidcMappingConfig = Message<"ostiary.config.v1.OidcMappingConfig"> & {
+  /**
+   * The traits: a map like them, whose leaves are expressions, such as `{email: claims.email}`. Empty: the preset's, for the
+   * traits that the schema has.
+   *
+   * @generated from field: google.protobuf.Struct traits = 1;
+   */
+  traits?: JsonObject | undefined;
+
+  /**
+   * The addresses among the traits that the provider has verified: a list. Empty: as the preset says; where a provider says
+   * nothing, none.
+   *
+   * @generated from field: string verified_addresses = 2;
+   */
+  verifiedAddresses: string;
+
+  /**
+   * The public metadata: a map like it, whose leaves are expressions.
+   *
+   * @generated from field: google.protobuf.Struct public_metadata = 3;
+   */
+  publicMetadata?: JsonObject | undefined;
+
+  /**
+   * The admin metadata: a map like it, whose leaves are expressions.
+   *
+   * @generated from field: google.protobuf.Struct admin_metadata = 4;
+   */
+  adminMetadata?: JsonObject | undefined;
+
+  /**
+   * What its owner knows the account at the provider by. Empty: the preset's.
+   *
+   * @generated from field: string account = 5;
+   */
+  account: string;
+};
+
+/**
+ * Describes the message ostiary.config.v1.OidcMappingConfig.
+ * Use `create(OidcMappingConfigSchema)` to create a new message.
+ */
+export declare const OidcMappingConfigSchema: GenMessage<OidcMappingConfig>;
+
+/**
  * LinkConfig configures links in messages. They are offered beside codes by login, registration, verification and recovery
  * flows whose `ui_url` is set. A registration by link makes an account without a password.
  *
@@ -2809,6 +3100,112 @@ export enum UserVerification {
  * Describes the enum ostiary.config.v1.UserVerification.
  */
 export declare const UserVerificationSchema: GenEnum<UserVerification>;
+
+/**
+ * OidcPkce says whether codes are bound to the login.
+ *
+ * @generated from enum ostiary.config.v1.OidcPkce
+ */
+export enum OidcPkce {
+  /**
+   * Taken as s256.
+   *
+   * @generated from enum value: OIDC_PKCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * They are (S256).
+   *
+   * @generated from enum value: OIDC_PKCE_S256 = 1;
+   */
+  S256 = 1,
+
+  /**
+   * They are not, because the provider forbids it.
+   *
+   * @generated from enum value: OIDC_PKCE_OFF = 2;
+   */
+  OFF = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.OidcPkce.
+ */
+export declare const OidcPkceSchema: GenEnum<OidcPkce>;
+
+/**
+ * OidcClaimsSource says where the claims of an account come from.
+ *
+ * @generated from enum ostiary.config.v1.OidcClaimsSource
+ */
+export enum OidcClaimsSource {
+  /**
+   * As the preset says.
+   *
+   * @generated from enum value: OIDC_CLAIMS_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * From the ID token.
+   *
+   * @generated from enum value: OIDC_CLAIMS_SOURCE_ID_TOKEN = 1;
+   */
+  ID_TOKEN = 1,
+
+  /**
+   * From user info, beside the ID token where there is one.
+   *
+   * @generated from enum value: OIDC_CLAIMS_SOURCE_USERINFO = 2;
+   */
+  USERINFO = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.OidcClaimsSource.
+ */
+export declare const OidcClaimsSourceSchema: GenEnum<OidcClaimsSource>;
+
+/**
+ * OidcUpdate says whether a login brings traits up to date.
+ *
+ * @generated from enum ostiary.config.v1.OidcUpdate
+ */
+export enum OidcUpdate {
+  /**
+   * Taken as never.
+   *
+   * @generated from enum value: OIDC_UPDATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It does not.
+   *
+   * @generated from enum value: OIDC_UPDATE_NEVER = 1;
+   */
+  NEVER = 1,
+
+  /**
+   * It fills in what the account does not have.
+   *
+   * @generated from enum value: OIDC_UPDATE_MISSING = 2;
+   */
+  MISSING = 2,
+
+  /**
+   * It does, also where the owner has changed something.
+   *
+   * @generated from enum value: OIDC_UPDATE_ALWAYS = 3;
+   */
+  ALWAYS = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.OidcUpdate.
+ */
+export declare const OidcUpdateSchema: GenEnum<OidcUpdate>;
 
 /**
  * BreachedAtLogin says by when somebody is asked for a new password whose own turned out to be known from breaches.

@@ -272,7 +272,7 @@ export declare const FlowAccountSchema: GenMessage<FlowAccount>;
  */
 export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
   /**
-   * Methods that need no identifier: a passkey that the browser fills in. Another provider is not served yet.
+   * Methods that need no identifier: a passkey that the browser fills in, other providers.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -292,7 +292,7 @@ export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage
  */
 export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage"> & {
   /**
-   * Methods that fill in the profile, such as another provider. None is served yet.
+   * Methods that fill in the profile: other providers. Once one has, it is the only one, and its step makes the account.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -741,7 +741,7 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
     case: "passkey";
   } | {
     /**
-     * An account at another provider; one offer for each provider. Not served yet.
+     * An account at another provider: the step `oidc`; one offer for each provider.
      *
      * @generated from field: ostiary.flow.v1.OidcOffer oidc = 7;
      */
@@ -1032,6 +1032,42 @@ export declare type OidcOffer = Message<"ostiary.flow.v1.OidcOffer"> & {
    * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
   label?: FormMessage | undefined;
+
+  /**
+   * The name of the provider: `Example`.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The id of its logo, such as `google`; what the pages have no logo for has none. Empty: none.
+   *
+   * @generated from field: string logo = 4;
+   */
+  logo: string;
+
+  /**
+   * Native flows: what an ID token has to be asked for with, to be handed in as `id_token`; its claim `nonce` is this text or its
+   * SHA-256 digest in hexadecimal. Good for this flow alone, until its next step is taken. Empty: the provider takes none.
+   *
+   * @generated from field: string nonce = 5;
+   */
+  nonce: string;
+
+  /**
+   * Whether this browser signed in with it last. The browser says so itself, whoever has typed what.
+   *
+   * @generated from field: bool last_used = 6;
+   */
+  lastUsed: boolean;
+
+  /**
+   * Whether the provider cannot be reached now. Its button stays: it may be there again.
+   *
+   * @generated from field: bool unavailable = 7;
+   */
+  unavailable: boolean;
 };
 
 /**
@@ -1108,6 +1144,14 @@ export declare type SettingsOffer = Message<"ostiary.flow.v1.SettingsOffer"> & {
      */
     value: SmsOffer;
     case: "sms";
+  } | {
+    /**
+     * An account at another provider, to link: the step `oidc`; one offer for each provider.
+     *
+     * @generated from field: ostiary.flow.v1.OidcOffer oidc = 8;
+     */
+    value: OidcOffer;
+    case: "oidc";
   } | { case: undefined; value?: undefined };
 };
 

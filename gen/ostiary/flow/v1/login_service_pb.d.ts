@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, SmsStep, TotpStep } from "./step_pb.js";
+import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, SmsStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -256,6 +256,15 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: SmsStep;
     case: "sms";
+  } | {
+    /**
+     * Signs in with an account at another provider. Somebody who has no account goes on with a registration: the outcome is
+     * `next_step`, or `completed` where nothing is missing.
+     *
+     * @generated from field: ostiary.flow.v1.OidcStep oidc = 23;
+     */
+    value: OidcStep;
+    case: "oidc";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -586,6 +586,41 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_LAST_SECOND_FACTOR = 22;
    */
   LAST_SECOND_FACTOR = 22,
+
+  /**
+   * The other provider cannot be reached now, or did not answer in time.
+   *
+   * @generated from enum value: REJECTION_REASON_PROVIDER_UNAVAILABLE = 23;
+   */
+  PROVIDER_UNAVAILABLE = 23,
+
+  /**
+   * The person, or the provider, has not agreed to the login.
+   *
+   * @generated from enum value: REJECTION_REASON_PROVIDER_DENIED = 24;
+   */
+  PROVIDER_DENIED = 24,
+
+  /**
+   * The answer of the provider is not right, was used, came too late, or belongs to another flow or browser.
+   *
+   * @generated from enum value: REJECTION_REASON_PROVIDER_ANSWER_INVALID = 25;
+   */
+  PROVIDER_ANSWER_INVALID = 25,
+
+  /**
+   * No account here is linked with the account at the provider, and none can be made this way.
+   *
+   * @generated from enum value: REJECTION_REASON_NOT_LINKED = 26;
+   */
+  NOT_LINKED = 26,
+
+  /**
+   * The account at the provider belongs to another account than the one that is asked for.
+   *
+   * @generated from enum value: REJECTION_REASON_OTHER_ACCOUNT = 27;
+   */
+  OTHER_ACCOUNT = 27,
 }
 
 /**

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -203,6 +203,15 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
      */
     value: PasskeyStep;
     case: "passkey";
+  } | {
+    /**
+     * Makes an account with one at another provider, which fills in the traits: what is missing is asked for next. Somebody who
+     * has an account goes on with a login: the outcome is `next_step`, or `completed` where nothing else is asked for.
+     *
+     * @generated from field: ostiary.flow.v1.OidcStep oidc = 15;
+     */
+    value: OidcStep;
+    case: "oidc";
   } | { case: undefined; value?: undefined };
 
   /**

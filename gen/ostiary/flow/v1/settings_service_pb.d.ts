@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { AcceptTermsStep, BackStep, CodeStep, ResendStep, ResumeStep } from "./step_pb.js";
+import type { AcceptTermsStep, BackStep, CodeStep, OidcStep, ResendStep, ResumeStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
 
 /**
@@ -248,6 +248,14 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: SettingsSmsStep;
     case: "sms";
+  } | {
+    /**
+     * Links an account at another provider, which signs in from then on. `remove_credential` unlinks it.
+     *
+     * @generated from field: ostiary.flow.v1.OidcStep oidc = 24;
+     */
+    value: OidcStep;
+    case: "oidc";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -175,6 +175,53 @@ export declare type PasskeyStep = Message<"ostiary.flow.v1.PasskeyStep"> & {
 export declare const PasskeyStepSchema: GenMessage<PasskeyStep>;
 
 /**
+ * OidcStep goes on at another provider (OpenID Connect, OAuth 2), and comes back from there.
+ *
+ * With `provider` alone the outcome is a redirect: the browser goes to its `url`, and comes back to this server, which takes the
+ * answer and leads the browser on. A native client opens that URL in the system's browser, and gets a code at `return_url` that
+ * it hands in as `exchange_code`. A native client that has an ID token of the provider already hands in that.
+ *
+ * @generated from message ostiary.flow.v1.OidcStep
+ */
+export declare type OidcStep = Message<"ostiary.flow.v1.OidcStep"> & {
+  /**
+   * The id of the provider, as it was offered. Not read with `exchange_code`.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * Native flows only: where the system's browser goes afterwards, with a parameter `exchange_code`. One of
+   * `oidc.native_return_urls`, exactly; of a URL on the loopback address the port is free (RFC 8252, section 7.3). Needed to
+   * begin.
+   *
+   * @generated from field: string return_url = 2;
+   */
+  returnUrl: string;
+
+  /**
+   * Native flows only: the code that came to `return_url`. It is good for a minute, once, and for this flow alone.
+   *
+   * @generated from field: string exchange_code = 3;
+   */
+  exchangeCode: string;
+
+  /**
+   * Native flows only: an ID token of the provider, made for the `nonce` of the offer.
+   *
+   * @generated from field: string id_token = 4;
+   */
+  idToken: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.OidcStep.
+ * Use `create(OidcStepSchema)` to create a new message.
+ */
+export declare const OidcStepSchema: GenMessage<OidcStep>;
+
+/**
  * ConfirmLinkStep uses the link that was opened.
  *
  * @generated from message ostiary.flow.v1.ConfirmLinkStep

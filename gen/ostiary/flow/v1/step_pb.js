@@ -12,7 +12,7 @@ import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
  * Describes the file ostiary/flow/v1/step.proto.
  */
 export const file_ostiary_flow_v1_step = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASJVCgdTbXNTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEASDgoGcmVzZW5kGAIgASgIEiAKDHBob25lX251bWJlchgDIAEoCUIKgAEBukgEcgIYQCI9CgtQYXNza2V5U3RlcBIuCghyZXNwb25zZRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCA4ABASIRCg9Db25maXJtTGlua1N0ZXAiDAoKUmVzZW5kU3RlcCIMCgpEaXNvd25TdGVwIhIKEFN0b3BSZWNvdmVyeVN0ZXAiDAoKUmVzdW1lU3RlcCIuCg9BY2NlcHRUZXJtc1N0ZXASGwoJYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABASIKCghCYWNrU3RlcEKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIisKDFNlbmRDb2RlU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIisKDFNlbmRMaW5rU3RlcBIbCgphZGRyZXNzX2lkGAEgASgJQge6SARyAhhAIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiJAoIVG90cFN0ZXASGAoEY29kZRgBIAEoCUIKgAEBukgEcgIoQCIrCg5CYWNrdXBDb2RlU3RlcBIZCgRjb2RlGAEgASgJQguAAQG6SAVyAyiAASJVCgdTbXNTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEASDgoGcmVzZW5kGAIgASgIEiAKDHBob25lX251bWJlchgDIAEoCUIKgAEBukgEcgIYQCI9CgtQYXNza2V5U3RlcBIuCghyZXNwb25zZRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCA4ABASKIAQoIT2lkY1N0ZXASGQoIcHJvdmlkZXIYASABKAlCB7pIBHICGEASHAoKcmV0dXJuX3VybBgCIAEoCUIIukgFcgMYgBASIwoNZXhjaGFuZ2VfY29kZRgDIAEoCUIMgAEBukgGcgQYgIABEh4KCGlkX3Rva2VuGAQgASgJQgyAAQG6SAZyBBiAgAEiEQoPQ29uZmlybUxpbmtTdGVwIgwKClJlc2VuZFN0ZXAiDAoKRGlzb3duU3RlcCISChBTdG9wUmVjb3ZlcnlTdGVwIgwKClJlc3VtZVN0ZXAiLgoPQWNjZXB0VGVybXNTdGVwEhsKCWFjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiCgoIQmFja1N0ZXBClgEKF2V4YW1wbGUub3N0aWFyeS5mbG93LnYxUAFaKW9zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L2Zsb3cvdjE7Zmxvd3YxogIHT1NURmxvd6oCD09zdGlhcnkuRmxvdy5WMboCC09zdGlhcnlGbG93ygIPT3N0aWFyeVxGbG93XFYx6gIRT3N0aWFyeTo6Rmxvdzo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct]);
 
 /**
  * Describes the message ostiary.flow.v1.SendCodeStep.
@@ -64,51 +64,58 @@ export const PasskeyStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_step, 6);
 
 /**
+ * Describes the message ostiary.flow.v1.OidcStep.
+ * Use `create(OidcStepSchema)` to create a new message.
+ */
+export const OidcStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 7);
+
+/**
  * Describes the message ostiary.flow.v1.ConfirmLinkStep.
  * Use `create(ConfirmLinkStepSchema)` to create a new message.
  */
 export const ConfirmLinkStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 7);
+  messageDesc(file_ostiary_flow_v1_step, 8);
 
 /**
  * Describes the message ostiary.flow.v1.ResendStep.
  * Use `create(ResendStepSchema)` to create a new message.
  */
 export const ResendStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 8);
+  messageDesc(file_ostiary_flow_v1_step, 9);
 
 /**
  * Describes the message ostiary.flow.v1.DisownStep.
  * Use `create(DisownStepSchema)` to create a new message.
  */
 export const DisownStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 9);
+  messageDesc(file_ostiary_flow_v1_step, 10);
 
 /**
  * Describes the message ostiary.flow.v1.StopRecoveryStep.
  * Use `create(StopRecoveryStepSchema)` to create a new message.
  */
 export const StopRecoveryStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 10);
+  messageDesc(file_ostiary_flow_v1_step, 11);
 
 /**
  * Describes the message ostiary.flow.v1.ResumeStep.
  * Use `create(ResumeStepSchema)` to create a new message.
  */
 export const ResumeStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 11);
+  messageDesc(file_ostiary_flow_v1_step, 12);
 
 /**
  * Describes the message ostiary.flow.v1.AcceptTermsStep.
  * Use `create(AcceptTermsStepSchema)` to create a new message.
  */
 export const AcceptTermsStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 12);
+  messageDesc(file_ostiary_flow_v1_step, 13);
 
 /**
  * Describes the message ostiary.flow.v1.BackStep.
  * Use `create(BackStepSchema)` to create a new message.
  */
 export const BackStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 13);
+  messageDesc(file_ostiary_flow_v1_step, 14);
 

@@ -447,6 +447,14 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
      */
     value: SmsCredential;
     case: "sms";
+  } | {
+    /**
+     * The details of an account at another provider.
+     *
+     * @generated from field: ostiary.identity.v1.OidcCredential oidc = 13;
+     */
+    value: OidcCredential;
+    case: "oidc";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -523,6 +531,61 @@ export declare type BackupCodeCredential = Message<"ostiary.identity.v1.BackupCo
  * Use `create(BackupCodeCredentialSchema)` to create a new message.
  */
 export declare const BackupCodeCredentialSchema: GenMessage<BackupCodeCredential>;
+
+/**
+ * OidcCredential is an account at another provider. It is known by issuer and subject, never by an address.
+ *
+ * @generated from message ostiary.identity.v1.OidcCredential
+ */
+export declare type OidcCredential = Message<"ostiary.identity.v1.OidcCredential"> & {
+  /**
+   * The id of the provider in the configuration. It may have been taken out since.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * The name of the provider for people.
+   *
+   * @generated from field: string provider_name = 2;
+   */
+  providerName: string;
+
+  /**
+   * The issuer (OpenID Connect Core 1.0, section 2).
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Who it is there: the subject. Not shown to the owner.
+   *
+   * @generated from field: string subject = 4;
+   */
+  subject: string;
+
+  /**
+   * What its owner knows it by, such as an address or a user name there, as of the last login. Empty: nothing is known.
+   *
+   * @generated from field: string account = 5;
+   */
+  account: string;
+
+  /**
+   * Whether the configuration still has the provider. Otherwise it signs nobody in.
+   *
+   * @generated from field: bool available = 6;
+   */
+  available: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.OidcCredential.
+ * Use `create(OidcCredentialSchema)` to create a new message.
+ */
+export declare const OidcCredentialSchema: GenMessage<OidcCredential>;
 
 /**
  * PasskeyCredential holds the details of a passkey.

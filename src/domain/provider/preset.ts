@@ -1,0 +1,32 @@
+import type { ProviderQuirk } from "./provider.ts";
+
+/** What is known of a provider before an operator has configured it. Data alone: adding one is a file here and a row in the docs. */
+export interface ProviderPreset {
+  readonly id: string;
+  readonly name: string;
+  /** The id of its logo; empty: none. */
+  readonly logo: string;
+  /**
+   * The issuer; `{domain}` stands for what the operator configures as `domain`. Empty: the operator configures it. Without
+   * discovery it stands for the provider in credentials.
+   */
+  readonly issuer: string;
+  /** `domain` where the operator configures none. Undefined: it is needed. Only where `issuer` has it. */
+  readonly defaultDomain?: string;
+  /** Undefined: by discovery. */
+  readonly fixed?: {
+    readonly authorizationUrl: string;
+    readonly tokenUrl: string;
+    readonly userinfoUrl: string;
+    readonly subjectField: string;
+  };
+  readonly scopes: readonly string[];
+  readonly claimsSource: "id_token" | "userinfo";
+  readonly quirks: readonly ProviderQuirk[];
+  /** CEL over `claims`, for each trait of the built-in schema and the usual names: `email`, `name`, `username`. */
+  readonly traits: Readonly<Record<string, string>>;
+  /** CEL over `claims`: the addresses that the provider has verified. */
+  readonly verifiedAddresses: string;
+  /** CEL over `claims`: what its owner knows the account by. */
+  readonly account: string;
+}
