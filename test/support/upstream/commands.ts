@@ -26,7 +26,9 @@ export type UpstreamCommand =
   /** Signs by new keys from now on; the old ones are gone. */
   | { readonly do: "rotate_keys" }
   /** Counts the requests by method and path. */
-  | { readonly do: "count_requests" };
+  | { readonly do: "count_requests" }
+  /** Has all providers of the process be so far from the machine's time. */
+  | { readonly do: "set_time"; readonly offsetMs: number };
 
 /** The names of the providers of the process. */
 export type UpstreamName = "first" | "second" | "github";

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { UpstreamAccount, UpstreamClient, UpstreamCommand } from "./commands.ts";
-import { startProviderServer } from "./provider-server.ts";
+import { setTime, startProviderServer } from "./provider-server.ts";
 import { readBody, readChoice, signInPage } from "./sign-in-page.ts";
 
 /** An authorisation code, until it is exchanged. */
@@ -146,6 +146,9 @@ export async function startGitHubShape() {
           return {};
         case "count_requests":
           return Object.fromEntries(server.counts);
+        case "set_time":
+          setTime(command.offsetMs);
+          return {};
       }
     },
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair } from "jose";
 import Provider, { type Configuration } from "oidc-provider";
 import type { UpstreamAccount, UpstreamClient, UpstreamCommand } from "./commands.ts";
-import { startProviderServer } from "./provider-server.ts";
+import { setTime, startProviderServer } from "./provider-server.ts";
 import { readChoice, signInPage } from "./sign-in-page.ts";
 
 /** What issuers differ by. */
@@ -80,6 +80,7 @@ export async function startOpenIdIssuer({ name, claimsIn }: IssuerOptions) {
     for (const client of clients.values()) await register(provider, client);
     const serveProvider = provider.callback();
     server.serve((request, response) => {
+      keepCookiesWhileOpen(response);
       if (request.url?.startsWith("/interaction/")) {
         interact(provider, request, response).catch((error: unknown) =>
           response.writeHead(400).end(String(error)),
@@ -141,6 +142,9 @@ export async function startOpenIdIssuer({ name, claimsIn }: IssuerOptions) {
           return {};
         case "count_requests":
           return Object.fromEntries(server.counts);
+        case "set_time":
+          setTime(command.offsetMs);
+          return {};
       }
     },
   };
@@ -168,6 +172,19 @@ async function register(provider: Provider, client: UpstreamClient): Promise<voi
     readonly Client: { readonly adapter: { upsert(id: string, metadata: object): Promise<void> } };
   };
   await Client.adapter.upsert(client.clientId, Object.fromEntries(written));
+}
+
+/** Leaves out when cookies expire: the provider's time may be another than the browser's, which would drop them at once. */
+function keepCookiesWhileOpen(response: ServerResponse): void {
+  const setHeader = response.setHeader.bind(response);
+  response.setHeader = (name, value) => {
+    if (name.toLowerCase() !== "set-cookie") return setHeader(name, value);
+    const cookies = Array.isArray(value) ? value : [String(value)];
+    return setHeader(
+      name,
+      cookies.map((cookie) => (/^[^=]+=;/.test(cookie) ? cookie : cookie.replace(/; expires=[^;]*/i, ""))),
+    );
+  };
 }
 
 async function keysOf(name: string) {

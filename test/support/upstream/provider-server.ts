@@ -37,3 +37,10 @@ export async function startProviderServer(): Promise<ProviderServer> {
     },
   };
 }
+
+const machineTime = Date.now;
+
+/** Has the process be so far from the machine's time. */
+export function setTime(offsetMs: number): void {
+  Date.now = () => machineTime() + offsetMs;
+}

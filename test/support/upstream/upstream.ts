@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Clock } from "../../../src/domain/ports.ts";
 import type { UpstreamAccount, UpstreamClient, UpstreamCommand, UpstreamName } from "./commands.ts";
 import { UpstreamVisitor } from "./visitor.ts";
 
@@ -44,13 +45,18 @@ export interface Upstream {
   readonly github: UpstreamProvider;
   /** Signs in at the URL that a login begins with, and gives the callback's URL, which is not called. Sets claims before. */
   signInAt(url: string, options: SignInOptions): Promise<string>;
+  /** Gives the providers the clock's time, for a browser that signs in by itself. */
+  setTime(): Promise<void>;
   /** Everything that the process has written to standard error. */
   errors(): string;
   stop(): Promise<void>;
 }
 
-/** Starts the providers. Takes about a second; one for all tests of a file is enough, each with subjects of its own. */
-export async function startUpstream(): Promise<Upstream> {
+/**
+ * Starts the providers. Takes about a second; one for all tests of a file is enough, each with subjects of its own. With a clock,
+ * the providers have its time from each sign-in on.
+ */
+export async function startUpstream({ clock }: { readonly clock?: Clock } = {}): Promise<Upstream> {
   const child = spawn(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", "test/support/upstream/upstream-process.ts"],
@@ -73,15 +79,22 @@ export async function startUpstream(): Promise<Upstream> {
   ])) as string[];
   const urls = JSON.parse(line ?? "") as Record<UpstreamName | "control", string>;
 
+  const send = async (name: UpstreamName, command: UpstreamCommand) => {
+    const response = await fetch(`${urls.control}/${name}`, {
+      method: "POST",
+      body: JSON.stringify(command),
+    });
+    if (!response.ok) throw new Error(`${command.do}: ${await response.text()}`);
+    return response.json();
+  };
+  const setTime = async () => {
+    if (clock === undefined) return;
+    await send("first", { do: "set_time", offsetMs: clock.now().getTime() - Date.now() });
+  };
+  await setTime();
+
   const providerAt = (name: UpstreamName): UpstreamProvider => {
-    const command = async (wanted: UpstreamCommand) => {
-      const response = await fetch(`${urls.control}/${name}`, {
-        method: "POST",
-        body: JSON.stringify(wanted),
-      });
-      if (!response.ok) throw new Error(`${wanted.do}: ${await response.text()}`);
-      return response.json();
-    };
+    const command = (wanted: UpstreamCommand) => send(name, wanted);
     return {
       url: urls[name],
       host: new URL(urls[name]).host,
@@ -113,6 +126,7 @@ export async function startUpstream(): Promise<Upstream> {
       const { origin } = new URL(url);
       const provider = Object.values(providers).find((candidate) => candidate.url === origin);
       if (provider === undefined) throw new Error(`${origin} is none of the providers`);
+      await setTime();
       const { claims, acr, amr } = account;
       if (claims !== undefined || acr !== undefined || amr !== undefined) await provider.setAccount(account);
       const back = await visitor.visit(url, {
@@ -122,6 +136,7 @@ export async function startUpstream(): Promise<Upstream> {
       if (back.form !== undefined) throw new Error("the answer is posted: call visit of a visitor");
       return back.url;
     },
+    setTime,
     errors: () => errors,
     stop: async () => {
       child.stdin.end();
