@@ -1,5 +1,6 @@
 import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters, TenantScope } from "../ports.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Branding } from "./branding.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
 
@@ -92,6 +93,10 @@ export interface TenantSettings {
   /** Codes by text message as a second factor. */
   readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
   readonly sms: SmsSettings;
+  /** Other providers to sign in with, in the order to offer them. */
+  readonly providers: readonly Provider[];
+  /** Where native apps may have the system's browser go after a login at a provider. */
+  readonly nativeReturnUrls: ReadonlySet<string>;
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;
