@@ -1,5 +1,6 @@
 import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters, TenantScope } from "../ports.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Branding } from "./branding.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
 
@@ -114,6 +115,8 @@ export interface TenantSettings {
     readonly argon2: Argon2Parameters;
     readonly breachCheck: BreachCheckSettings;
   };
+  /** Other providers that people can sign in with, in the order that they are offered. */
+  readonly providers: readonly Provider[];
   /** Whether answers hide who has an account. */
   readonly enumerationSafe: boolean;
   readonly throttle: ThrottleSettings;
