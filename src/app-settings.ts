@@ -149,6 +149,7 @@ export function toTenantSettings(
       },
       breachCheck: breachCheckOf(config),
     },
+    providers: [],
     enumerationSafe: settings.enumerationSafe,
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),

@@ -208,6 +208,13 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
     const field = fields.get(name);
     const entryPath = path === "" ? name : `${path}.${name}`;
     const source = context.sourceOf(key);
+    const before = entries.at(-1);
+    // The key would be the rest of the secret, so it is not named.
+    if (before !== undefined && valueKindOf(before.field) === "secret" && isCut(before.value, key)) {
+      const message = "has a secret with a comma that ends it in YAML: put the secret in quotes";
+      context.problems.push({ key: before.path, source, message });
+      continue;
+    }
     if (field === undefined) {
       const message = `unknown key${hintFor(name, path, [...fields.keys()])}`;
       context.problems.push({ key: shortened(entryPath), source, message });

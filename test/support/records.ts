@@ -224,6 +224,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },
       breachCheck: { enabled: false, minCount: 1, atLogin: "off", whenUnavailable: "accept" },
     },
+    providers: [],
     enumerationSafe: true,
     throttle: wideThrottle,
     defaultSchemaId: "default",

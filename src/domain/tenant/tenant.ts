@@ -119,6 +119,8 @@ export interface TenantSettings {
     readonly argon2: Argon2Parameters;
     readonly breachCheck: BreachCheckSettings;
   };
+  /** Other providers that people can sign in with, in the order that they are offered. */
+  readonly providers: readonly Provider[];
   /** Whether answers hide who has an account. */
   readonly enumerationSafe: boolean;
   readonly throttle: ThrottleSettings;
