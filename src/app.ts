@@ -118,6 +118,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     sessions,
     apiKeys,
     services,
+    callbacks: domain.flows.callbacks,
     pages,
     tracer,
     clock,
