@@ -131,7 +131,8 @@ export function createDomain(
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
   const methods = createMethods({
-    ...{ hasher, policy, breaches, codes, tokens, sealer, clock },
+    ...{ hasher, policy, breaches, codes, tokens, sealer, clock, logger },
+    providers: outbound.providers,
     passkeys: createPasskeyVerifier(),
     challenges: createBoundChallenges(() => config.secrets.sealing()),
   });
