@@ -271,7 +271,12 @@ describe("an ID token of one tenant among many", () => {
 
   beforeEach(() => {
     hostile.change("discovery", { issuer: template() });
-    provider = { ...provider, issuer: template(), quirks: new Set(["tenant_in_issuer"]) };
+    provider = {
+      ...provider,
+      issuer: template(),
+      endpoints: { kind: "discovery", tenant: "organizations" },
+      quirks: new Set(["tenant_in_issuer"]),
+    };
   });
 
   test.each(ways)("%s is of the issuer with its own tenant", async (_way, handIn) => {

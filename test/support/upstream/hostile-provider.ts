@@ -50,7 +50,7 @@ export const hostileClient = { clientId: "the-client", nonce: "the-nonce" };
 
 const paths: Readonly<Record<string, HostileEndpoint>> = {
   "/.well-known/openid-configuration": "discovery",
-  "/common/v2.0/.well-known/openid-configuration": "discovery",
+  "/organizations/v2.0/.well-known/openid-configuration": "discovery",
   "/token": "token",
   "/keys": "keys",
   "/userinfo": "userinfo",
