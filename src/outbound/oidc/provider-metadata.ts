@@ -84,8 +84,9 @@ export class ProviderMetadataCache {
   }
 
   async #discover(provider: Provider): Promise<ProviderMetadata> {
-    const { issuer, timeoutMs } = provider;
-    const url = `${issuer.replace(tenantPlaceholder, allTenants).replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const { issuer, endpoints, timeoutMs } = provider;
+    const tenant = (endpoints.kind === "discovery" ? endpoints.tenant : undefined) ?? allTenants;
+    const url = `${issuer.replace(tenantPlaceholder, tenant).replace(/\/$/, "")}/.well-known/openid-configuration`;
     const answer = await askProvider(this.#deps.http, "discovery", url, {
       timeoutMs,
       followsRedirects: true,
