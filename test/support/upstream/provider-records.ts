@@ -1,5 +1,12 @@
+import { compileMapping } from "../../../src/domain/provider/mapping.ts";
 import type { Provider } from "../../../src/domain/provider/provider.ts";
 import { Secret } from "../../../src/domain/secret.ts";
+
+const compiled = compileMapping({
+  ...{ traits: {}, verifiedAddresses: "[]", publicMetadata: {}, adminMetadata: {}, account: "''" },
+});
+if (!("mapping" in compiled)) throw new Error("the mapping that finds nothing is right");
+const { mapping } = compiled;
 
 /** The least that a test's provider says. */
 export type ProviderInput = Partial<Provider> & Pick<Provider, "issuer" | "clientId">;
@@ -24,22 +31,7 @@ export function testProvider(
     parameters: {},
     claimsSource: "id_token",
     quirks: new Set(),
-    mapping: {
-      expressions: {
-        traits: {},
-        verifiedAddresses: "[]",
-        publicMetadata: {},
-        adminMetadata: {},
-        account: "''",
-      },
-      apply: () => ({
-        traits: {},
-        verifiedAddresses: [],
-        publicMetadata: {},
-        adminMetadata: {},
-        account: "",
-      }),
-    },
+    mapping,
     updateOnLogin: "never",
     authoritativeDomains: new Set(),
     aal2: { acr: new Set(), amr: new Set() },
