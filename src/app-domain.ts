@@ -43,6 +43,7 @@ import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
+import { createProviderClient } from "./outbound/oidc/provider-client.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** The real time. */
@@ -130,7 +131,8 @@ export function createDomain(
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
   const methods = createMethods({
-    ...{ hasher, policy, breaches, codes, tokens, sealer, clock },
+    ...{ hasher, policy, breaches, codes, tokens, sealer, clock, logger },
+    providers: outbound.providers,
     passkeys: createPasskeyVerifier(),
     challenges: createBoundChallenges(() => config.secrets.sealing()),
   });
@@ -216,6 +218,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
   return {
     http,
+    providers: createProviderClient({ http, clock, logger }),
     breachedPasswords: createBreachedPasswords({
       url: () => config.secrets.breachedPasswordsUrl(),
       timeoutMs: durationMs(breachedPasswords.timeout),

@@ -118,6 +118,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     sessions,
     apiKeys,
     services,
+    callbacks: domain.flows.callbacks,
     pages,
     tracer,
     clock,
@@ -127,7 +128,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
   // With port 0 the public URL is only known now.
-  tenant = { ...tenant, settings: toTenantSettings(config.config, publicPort, pages !== undefined) };
+  tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
   cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
   cleanup.add(() => readiness.stop());
@@ -242,7 +243,7 @@ async function defaultTenant(
 ): Promise<Tenant> {
   const { port } = config.config.server.public;
   const tenantId = await storage.ensureTenant(tenantName, clock.now());
-  return { tenantId, name: tenantName, settings: toTenantSettings(config.config, port, servesPages) };
+  return { tenantId, name: tenantName, settings: toTenantSettings(config, port, servesPages) };
 }
 
 async function loadSchemas(

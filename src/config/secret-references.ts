@@ -11,6 +11,13 @@ interface KeyedReference {
   readonly reference: SecretReference;
 }
 
+/** The secrets of a provider that people sign in with. */
+interface ProviderReferences {
+  readonly id: string;
+  readonly secret: KeyedReference | undefined;
+  readonly key: KeyedReference | undefined;
+}
+
 /** The secrets that a configuration refers to. */
 export function secretReferencesOf(config: Config): {
   readonly sealing: readonly KeyedReference[];
@@ -22,6 +29,8 @@ export function secretReferencesOf(config: Config): {
   readonly smsUrl: KeyedReference | undefined;
   readonly smsSigning: readonly KeyedReference[];
   readonly breachedPasswordsUrl: KeyedReference | undefined;
+  /** Of each provider, in the order of the configuration. */
+  readonly providers: readonly ProviderReferences[];
 } {
   const { email, sms } = config.tenantDefaults?.courier ?? {};
   const smtp = email?.provider.case === "smtp" ? email.provider.value : undefined;
@@ -41,7 +50,19 @@ export function secretReferencesOf(config: Config): {
       "server.outbound.breached_passwords.url",
       config.server?.outbound?.breachedPasswords?.url,
     ),
+    providers: (config.tenantDefaults?.oidc?.providers ?? []).map(
+      ({ id, clientSecret, clientKey }, index) => ({
+        id,
+        secret: keyed(`${providerKey(index)}.client_secret`, clientSecret),
+        key: keyed(`${providerKey(index)}.client_key`, clientKey),
+      }),
+    ),
   };
+}
+
+/** The path of a provider's keys. */
+export function providerKey(index: number): string {
+  return `tenant_defaults.oidc.providers[${index}]`;
 }
 
 function keyed(key: string, reference: SecretReference | undefined): KeyedReference | undefined {
@@ -59,9 +80,11 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
   const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
-  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl } = others;
-  const whole = [...sealing, ...mailSigning, ...smsSigning, ...(smtpPassword ? [smtpPassword] : [])];
-  for (const { reference } of whole) hide(reference, () => hidden);
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, providers } = others;
+  const ofProviders = providers.flatMap(({ secret, key }) => [secret, key]);
+  for (const whole of [...sealing, ...mailSigning, ...smsSigning, smtpPassword, ...ofProviders]) {
+    if (whole !== undefined) hide(whole.reference, () => hidden);
+  }
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
   for (const url of [mailUrl, smsUrl, breachedPasswordsUrl]) {
     if (url !== undefined) hide(url.reference, hideBehindHost);

@@ -25,6 +25,8 @@ export interface SecretSource {
   breachedPasswordsUrl(): Secret;
   /** Secrets that sign mail and text messages sent over HTTP. Read them each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
+  /** The client secret and key of a provider that people sign in with. Read them each time: `reload` changes them. */
+  provider(id: string): { readonly secret: Secret | undefined; readonly key: Secret | undefined };
   /**
    * With the embedded database and no sealing secret configured: reads the one in the data directory, or makes it.
    * Otherwise does nothing. To be called once, when the data directory is there and before `sealing` is used.
@@ -44,6 +46,15 @@ export interface ResolvedSecrets {
   readonly smsUrl: KeyedSecret | undefined;
   readonly smsSigning: readonly KeyedSecret[];
   readonly breachedPasswordsUrl: KeyedSecret | undefined;
+  /** In the order of the configuration. */
+  readonly providers: readonly ProviderSecrets[];
+}
+
+/** The secrets of a provider that people sign in with. */
+export interface ProviderSecrets {
+  readonly id: string;
+  readonly secret: KeyedSecret | undefined;
+  readonly key: KeyedSecret | undefined;
 }
 
 /** A secret with the path of its key. */
@@ -86,6 +97,10 @@ export function createSecretSource(options: SecretSourceOptions): {
     },
     messageSigning: (channel) =>
       (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
+    provider: (id) => {
+      const found = current.providers.find((provider) => provider.id === id);
+      return { secret: found?.secret?.secret, key: found?.key?.secret };
+    },
     prepare: async () => {
       const directory = config.database?.dataDirectory;
       if (current.sealing.length > 0 || made !== undefined || directory === undefined) return;
@@ -134,7 +149,8 @@ function resolveAll(
       const same = known.find(({ secret }) => secret.reveal() === text)?.secret;
       return [{ key, secret: same ?? new Secret(text) }];
     });
-  const keyed = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0];
+  const keyed = (wanted: Reference | undefined, known?: KeyedSecret) =>
+    list(wanted === undefined ? [] : [wanted], known === undefined ? [] : [known])[0];
   const one = (wanted: Reference | undefined) => keyed(wanted)?.secret;
   const databaseUrl = one(references.databaseUrl);
   const resolved = {
@@ -146,6 +162,11 @@ function resolveAll(
     smsUrl: keyed(references.smsUrl),
     smsSigning: list(references.smsSigning),
     breachedPasswordsUrl: keyed(references.breachedPasswordsUrl),
+    providers: references.providers.map(({ id, secret, key }, index) => ({
+      id,
+      secret: keyed(secret, before?.providers[index]?.secret),
+      key: keyed(key, before?.providers[index]?.key),
+    })),
   };
   return { resolved, problems, warnings };
 }

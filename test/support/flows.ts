@@ -455,6 +455,13 @@ export class TestFlows {
       },
       findForLogin,
       findForForm: findForLogin,
+      findCandidate: async (_scope, asked) => {
+        const isTheirs =
+          "identityId" in asked
+            ? this.identity?.id === asked.identityId
+            : this.credentials.some(({ lookupKey }) => lookupKey === asked.lookupKey);
+        return isTheirs ? this.candidate : undefined;
+      },
       findByAddress: async (_scope, kind, value) => {
         const isTheirs = this.identity?.verifiableAddresses.some(
           (address) => address.kind === kind && address.value === value,

@@ -23,7 +23,12 @@ export type RejectionReason =
   | "PASSKEY_INVALID"
   | "CREDENTIALS_TOO_MANY"
   | "SMS_UNAVAILABLE"
-  | "SECOND_FACTOR_SAME_KIND";
+  | "SECOND_FACTOR_SAME_KIND"
+  | "PROVIDER_UNAVAILABLE"
+  | "PROVIDER_DENIED"
+  | "PROVIDER_ANSWER_INVALID"
+  | "NOT_LINKED"
+  | "OTHER_ACCOUNT";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached" | "unchanged";

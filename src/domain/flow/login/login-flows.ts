@@ -9,8 +9,14 @@ import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient } from "../../kinds.ts";
-import { type LoginCandidate, type LoginMethod, methodsPlaying, stepOf } from "../../method/method.ts";
+import type { FlowClient, MethodKind } from "../../kinds.ts";
+import {
+  type LoginCandidate,
+  type LoginMethod,
+  methodsPlaying,
+  stepOf,
+  type VouchedAccount,
+} from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -88,11 +94,15 @@ export class LoginFlows {
       kind: "login",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
-      again: (tenant, { identityId, data: { purpose, state } }) => ({
-        purpose,
-        state: firstState(tenant, purpose, typedAt(state)),
-        identityId: purpose.kind === "sign_in" ? undefined : identityId,
-      }),
+      again: (tenant, { identityId, data: { purpose: former, state } }) => {
+        // Security rule (SR-LINK-4): what somebody vouched for lasts no longer than the flow.
+        const purpose = former.kind === "link" ? ({ kind: "sign_in" } as const) : former;
+        return {
+          purpose,
+          state: firstState(tenant, purpose, typedAt(state)),
+          identityId: purpose.kind === "sign_in" ? undefined : identityId,
+        };
+      },
     });
   }
 
@@ -185,9 +195,37 @@ export class LoginFlows {
     credentials: LoginCandidate["credentials"],
   ): Promise<CreatedFlow | undefined> {
     const first = methodsPlaying("first", this.#deps.methods, caller.tenant);
-    const methods = methodsFor(first, credentials);
+    const methods = methodsFor(caller.tenant, first, credentials);
     if (methods.length === 0) return undefined;
     return this.#begin(caller, start, { kind: "owner", methods }, identityId);
+  }
+
+  /**
+   * The login of somebody for whose account elsewhere somebody has vouched already. Only to be stored with what it follows; `goesOn`
+   * tries it.
+   */
+  draftVouched(caller: FlowCaller, start: CallerStart, kind: MethodKind, vouched: VouchedAccount) {
+    const memory = { vouched: vouched as unknown as JsonObject };
+    const state: LoginState = { at: "continue_method", method: { kind, memory } };
+    const begun = { ...start, purpose: { kind: "sign_in" }, state };
+    const { record, created } = this.#deps.engine.draft(caller, this.#flows.view, begun);
+    const { id, csrfToken } = created.flow;
+    const submission = {
+      ...{ flowId: id.reveal(), csrfToken: csrfToken?.reveal() ?? "", identifier: "" },
+      step: { name: stepOf({ kind }), fields: {} },
+    };
+    const read = { flow: record, candidate: undefined };
+    return { begins: record, goesOn: () => this.submit(caller, submission, read) };
+  }
+
+  /**
+   * The login to an account by any of its ways in, so that an account elsewhere is linked with it. Only to be stored with what it
+   * follows.
+   */
+  draftToLink(caller: FlowCaller, start: CallerStart, identityId: IdentityId, vouched: VouchedAccount) {
+    const purpose = { kind: "link", vouched } as const;
+    const state = firstState(caller.tenant, purpose);
+    return this.#deps.engine.draft(caller, this.#flows.view, { ...start, purpose, state, identityId });
   }
 
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
@@ -266,7 +304,8 @@ export class LoginFlows {
     const { access, flows } = this.#deps;
     const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
-    const typed = this.#typedOf(submitted);
+    // Nobody but who vouches says whose the account is.
+    const typed = method?.isVouchedFor ? undefined : this.#typedOf(submitted);
     const asked = method?.credential && {
       kind: method.credential,
       lookupKey: method.lookupKey?.(fieldsOf(submitted)),

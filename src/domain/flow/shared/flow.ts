@@ -123,7 +123,8 @@ export interface SentFacts {
 export type FlowStage =
   /** `offers`: methods that find out by themselves who signs in. */
   | { readonly kind: "enter_identifier"; readonly offers: readonly MethodOffer[] }
-  | { readonly kind: "fill_profile" }
+  /** `offers`: methods that fill it in. */
+  | { readonly kind: "fill_profile"; readonly offers: readonly MethodOffer[] }
   | {
       readonly kind: "choose_method";
       readonly offers: readonly MethodOffer[];
