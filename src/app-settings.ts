@@ -124,8 +124,6 @@ export function toTenantSettings(
     passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
     smsFactor: { enabled: settings.smsFactor.enabled, countsAsAal2: settings.smsFactor.countsAsAal2 },
     sms: smsOf(config),
-    providers: [],
-    nativeReturnUrls: new Set(settings.oidc.nativeReturnUrls),
     session: {
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),

@@ -208,8 +208,6 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },
     sms: { countries: undefined, dailyBudget: 1000 },
-    providers: [],
-    nativeReturnUrls: new Set(),
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {
       lifetimeMs: 24 * hourMs,

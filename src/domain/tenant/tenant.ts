@@ -100,10 +100,6 @@ export interface TenantSettings {
   /** Codes by text message as a second factor. */
   readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
   readonly sms: SmsSettings;
-  /** Other providers to sign in with, in the order to offer them. */
-  readonly providers: readonly Provider[];
-  /** Where native apps may have the system's browser go after a login at a provider. */
-  readonly nativeReturnUrls: ReadonlySet<string>;
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;
