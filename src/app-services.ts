@@ -70,8 +70,7 @@ const bindings = [
   bind(SettingsContract, ({ flows, submits }) => new SettingsService({ flows: flows.settings, submits })),
   bind(SessionContract, (parts) => new SessionService(parts)),
   bind(SessionFeedContract, () => new SessionFeedService()),
-  // All are there until the client of providers says otherwise.
-  bind(ProviderAdminContract, () => new ProviderAdminService({ providers: { isAvailable: () => true } })),
+  bind(ProviderAdminContract, ({ outbound: { providers } }) => new ProviderAdminService({ providers })),
   bind(SessionAdminContract, (parts) => new SessionAdminService(parts)),
   bind(IdentityContract, (parts) => {
     const { operator: operatorFlows, explanations } = parts.flows;

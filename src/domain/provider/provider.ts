@@ -186,8 +186,3 @@ export interface ProviderClient {
 export function providerOf(providers: readonly Provider[], id: JsonValue | undefined): Provider | undefined {
   return providers.find((provider) => provider.id === id);
 }
-
-/** The redirect URI of a provider: a path of its own for each, so that no answer of one is taken for another's. */
-export function callbackUrlOf(publicUrl: string, { id }: Pick<Provider, "id">): string {
-  return `${publicUrl}/oidc/callback/${id}`;
-}

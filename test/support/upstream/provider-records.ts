@@ -1,3 +1,4 @@
+import { type ClaimsMapping, compileMapping } from "../../../src/domain/provider/mapping.ts";
 import type { Provider } from "../../../src/domain/provider/provider.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 
@@ -24,22 +25,7 @@ export function testProvider(
     parameters: {},
     claimsSource: "id_token",
     quirks: new Set(),
-    mapping: {
-      expressions: {
-        traits: {},
-        verifiedAddresses: "[]",
-        publicMetadata: {},
-        adminMetadata: {},
-        account: "''",
-      },
-      apply: () => ({
-        traits: {},
-        verifiedAddresses: [],
-        publicMetadata: {},
-        adminMetadata: {},
-        account: "",
-      }),
-    },
+    mapping: emptyMapping(),
     updateOnLogin: "never",
     authoritativeDomains: new Set(),
     aal2: { acr: new Set(), amr: new Set() },
@@ -48,6 +34,14 @@ export function testProvider(
     timeoutMs: 5_000,
     ...given,
   };
+}
+
+/** A mapping without expressions. */
+function emptyMapping(): ClaimsMapping {
+  const maps = { traits: {}, publicMetadata: {}, adminMetadata: {} };
+  const compiled = compileMapping({ ...maps, verifiedAddresses: "", account: "" });
+  if ("problems" in compiled) throw new Error("an empty mapping has no problems");
+  return compiled.mapping;
 }
 
 /** The endpoints of a provider in the shape of GitHub's. */

@@ -5,8 +5,9 @@ import type {
 } from "../../../../gen/ostiary/provider/v1/provider_admin_service_pb.js";
 import type { MappingExpressions } from "../../../../gen/ostiary/provider/v1/provider_pb.js";
 import { domainError } from "../../../domain/errors.ts";
+import { callbackUrl } from "../../../domain/method/oidc/oidc-method.ts";
 import { type ClaimsMapping, compileMapping } from "../../../domain/provider/mapping.ts";
-import { callbackUrlOf, type ProviderClient, providerOf } from "../../../domain/provider/provider.ts";
+import { type ProviderClient, providerOf } from "../../../domain/provider/provider.ts";
 import { callOf } from "../call.ts";
 
 interface Deps {
@@ -22,15 +23,15 @@ export class ProviderAdminService implements ServiceImpl<typeof Contract> {
   }
 
   listProviders(_request: object, context: HandlerContext) {
-    const { settings } = callOf(context).tenant;
+    const { tenant } = callOf(context);
     return {
-      providers: settings.providers.map((provider) => ({
+      providers: tenant.settings.providers.map((provider) => ({
         id: provider.id,
         name: provider.name,
         preset: provider.preset,
         issuer: provider.issuer,
         available: this.#deps.providers.isAvailable(provider),
-        callbackUrl: callbackUrlOf(settings.publicUrl, provider),
+        callbackUrl: callbackUrl(tenant, provider),
       })),
     };
   }
