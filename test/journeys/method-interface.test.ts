@@ -7,7 +7,15 @@ import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { FlowServer } from "../support/flow-server.ts";
 import { Elsewhere, KnowsSecret, TwoQuestions } from "../support/methods.ts";
-import { aFlow, anEvent, aPassword, aSession, aVouchedAccount, heldFlow, someSettings } from "../support/records.ts";
+import {
+  aFlow,
+  anEvent,
+  aPassword,
+  aSession,
+  aVouchedAccount,
+  heldFlow,
+  someSettings,
+} from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,

@@ -56,7 +56,7 @@ export class Browser {
   }
 
   /** Gets a page as a link on another site does, with the jar's cookies, and keeps the cookies of the answer. Follows nothing. */
-  async get(
+  async open(
     path: string,
     headers: Record<string, string> = {},
   ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {

@@ -36,6 +36,8 @@ import { Devices } from "../../src/domain/throttle/devices.ts";
 import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
+import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
+import { createProviderClient } from "../../src/outbound/oidc/provider-client.ts";
 import { TestClock } from "./clock.ts";
 import { silentLogger } from "./postgres.ts";
 import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
@@ -189,6 +191,11 @@ export class TestFlows {
       ...{ hasher, policy, breaches: { note: () => {} }, codes, tokens, sealer, clock },
       passkeys: createPasskeyVerifier(),
       challenges: createBoundChallenges(sealingSecrets),
+      providers: createProviderClient({
+        http: createGuardedFetch({ allowedPrivateHosts: [], extraPorts: [] }),
+        ...{ clock, logger: silentLogger },
+      }),
+      logger: silentLogger,
     };
     const events = { append: async (_scope: TenantScope, change: unknown) => this.#note("events", change) };
     const counters = {

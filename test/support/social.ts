@@ -143,7 +143,7 @@ export class Visitor {
   /** Comes back, and gives where it goes on. The flow there is drawn. */
   async comeBack(url: string): Promise<CameBack> {
     const { pathname, search } = new URL(url);
-    const answer = await this.browser.get(pathname + search);
+    const answer = await this.browser.open(pathname + search);
     const location = answer.headers.get("location") ?? "";
     const id = /#flow=(.*)$/.exec(location)?.[1];
     if (id !== undefined) {
