@@ -230,3 +230,10 @@ export async function idTokenFor(app: SocialApp, nonce: string, as: SignInOption
   });
   return (await response.json()).id_token;
 }
+
+/** What comes to an app once the system's browser has signed in at a provider. */
+export async function exchangeCodeOf(app: SocialApp, url: string, as: SignInOptions): Promise<string> {
+  const { pathname, search } = new URL(await app.upstream.signInAt(url, as));
+  const response = await fetch(app.localUrl + pathname + search, { redirect: "manual" });
+  return new URL(response.headers.get("location") ?? "").searchParams.get("exchange_code") ?? "";
+}

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { administer } from "../../support/postgres.ts";
 import { type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
 
 /* Attacks on logins by a provider: what comes back is somebody else's, was used, or belongs elsewhere. */
@@ -192,4 +193,23 @@ test("a step that says it is a callback is none", async () => {
   const exchanged = await visitor.submit({ oidc: { provider: "first", exchangeCode: query } });
   // Of a browser's flow it is not read: the login begins anew.
   expect(exchanged.body.redirect).toBeDefined();
+});
+
+test("neither the log nor the events have a code, a token, a secret or a claim", async () => {
+  const ada = somebody();
+  const { visitor, callback } = await onTheWay(ada);
+  await visitor.comeBack(callback);
+  const failed = await onTheWay(ada);
+  const url = new URL(failed.callback);
+  url.searchParams.set("code", "another");
+  await failed.visitor.comeBack(url.href);
+  const rows = await administer(app.databaseUrl, (query) => query("SELECT to_jsonb(e) FROM ostiary.event e"));
+  const written = JSON.stringify([app.log, rows]);
+  expect(written).toContain("a login at a provider has failed");
+  const { searchParams } = new URL(callback);
+  const secrets = [
+    ...["code", "state"].map((name) => searchParams.get(name)),
+    ...[app.providers.first.clientSecret, ada.subject, ada.email, "Ada Lovelace"],
+  ];
+  for (const secret of secrets) expect(written).not.toContain(secret);
 });

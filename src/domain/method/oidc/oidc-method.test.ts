@@ -21,7 +21,7 @@ const tenant = {
 };
 
 /** A method whose provider answers so, and what it was asked. */
-function methodWith(answer: Partial<ProviderAnswer> = {}) {
+function methodWith(answer: Partial<ProviderAnswer> = {}, isAvailable = true) {
   const asked: ProviderRequest[] = [];
   const providers = {
     begin: async (_provider: unknown, request: ProviderRequest) => {
@@ -34,7 +34,7 @@ function methodWith(answer: Partial<ProviderAnswer> = {}) {
       ...{ authTime: undefined, session: undefined, tokens: undefined },
       ...answer,
     }),
-    isAvailable: () => true,
+    isAvailable: () => isAvailable,
   } as unknown as ProviderClient;
   const challenges = createBoundChallenges(secrets);
   const method = new OidcMethod({
@@ -116,4 +116,13 @@ test("a credential of a provider that was taken out is no way in, and says so", 
   expect(method.credentialNote(tenant, of(provider.id))).toBeUndefined();
   expect(method.isWayIn(of("gone"), tenant)).toBe(false);
   expect(method.credentialNote(tenant, of("gone"))).toMatchObject({ id: 9000710 });
+});
+
+test("a provider that did not answer last keeps its button, which says so", () => {
+  const stage = { factor: "first", demanded: [], binding: attempt({}).binding } as const;
+  const [there] = methodWith().method.loginNodes(tenant, stage);
+  const [away] = methodWith({}, false).method.loginNodes(tenant, stage);
+  expect(there).not.toHaveProperty("help");
+  expect(away).toMatchObject({ element: { value: provider.id }, help: { id: 9000711 } });
+  expect(methodWith({}, false).method.loginOffer(tenant, stage)).toMatchObject([{ unavailable: true }]);
 });

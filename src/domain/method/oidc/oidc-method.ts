@@ -154,15 +154,18 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     { client }: FlowBinding,
     label: (provider: string) => UserMessage,
   ): readonly Node[] {
-    const buttons = providers.map(
-      ({ id, name }): Node => ({
+    const buttons = providers.map((provider): Node => {
+      const { id, name } = provider;
+      const isAway = !this.#deps.providers.isAvailable(provider);
+      return {
         name: "oidc.provider",
         step: "oidc",
         label: label(name),
+        ...(isAway && { help: texts.providerAway(name) }),
         messages: [],
         element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
-      }),
-    );
+      };
+    });
     if (client === "browser" || buttons.length === 0) return buttons;
     const hidden = (name: string): Node => ({
       name,
