@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { startTestApp, type TestApp } from "./app.ts";
 import { type Answer, Browser } from "./browser.ts";
 import { TestClock } from "./clock.ts";
@@ -15,7 +15,14 @@ export type ProviderId = "first" | "second" | "github";
 /** A server that people sign in to with real providers in another process. */
 export interface SocialApp extends TestApp {
   readonly upstream: Upstream;
-  readonly providers: Readonly<Record<ProviderId, UpstreamProvider & { readonly clientId: string }>>;
+  readonly providers: Readonly<Record<ProviderId, UpstreamProvider & ProviderClient>>;
+  /** Starts another server on the same database, with these providers alone. */
+  without(...gone: readonly ProviderId[]): Promise<SocialApp>;
+}
+
+interface ProviderClient {
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** Starts the providers, and a server that knows them. `providers`: more of the configuration of one. */
@@ -49,38 +56,44 @@ export async function startSocialApp(
       : { issuer: upstream[id].url, claims_source: id === "first" ? "id_token" : "userinfo" }),
     ...options.providers?.[id],
   });
-  const app = await startTestApp({
-    clock,
-    config: {
-      server: {
-        outbound: {
-          allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
-        },
-      },
-      tenant_defaults: {
-        ...options.tenant,
-        oidc: {
-          providers: [providerOf("first"), providerOf("second"), providerOf("github")],
-          ...options.oidc,
-        },
+  const configOf = (ids: readonly ProviderId[]) => ({
+    server: {
+      outbound: {
+        allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
       },
     },
+    tenant_defaults: {
+      ...options.tenant,
+      oidc: { providers: ids.map(providerOf), ...options.oidc },
+    },
   });
+  const all = ["first", "second", "github"] as const;
+  const app = await startTestApp({ clock, config: configOf(all) });
   for (const id of ["first", "second", "github"] as const) {
     await upstream[id].setClient([`${app.publicUrl}/oidc/callback/${id}`], clients[id]);
   }
-  return Object.assign(app, {
+  const shared = {
     upstream,
     providers: {
       first: { ...upstream.first, ...clients.first },
       second: { ...upstream.second, ...clients.second },
       github: { ...upstream.github, ...clients.github },
     },
+  };
+  const without = async (...gone: readonly ProviderId[]): Promise<SocialApp> => {
+    const left = all.filter((id) => !gone.includes(id));
+    const another = await startTestApp({ clock, databaseUrl: app.databaseUrl, config: configOf(left) });
+    return { ...another, ...shared, without };
+  };
+  return {
+    ...app,
+    ...shared,
+    without,
     stop: async () => {
       await app.stop();
       await upstream.stop();
     },
-  });
+  };
 }
 
 /** Which service begins and submits each kind of flow. */
@@ -88,6 +101,7 @@ const services = {
   login: "Login",
   registration: "Registration",
   settings: "Settings",
+  recovery: "Recovery",
 } as const;
 type Kind = keyof typeof services;
 
@@ -168,7 +182,7 @@ export class Visitor {
 
   /** The session that the browser shows; undefined if none. */
   async session() {
-    const { body } = await this.browser.post("/ostiary.session.v1.SessionService/CheckSession", {});
+    const { body } = await this.browser.post("/ostiary.session.v1.SessionService/GetCurrentSession", {});
     return body.session;
   }
 
@@ -190,4 +204,29 @@ export function somebody(change: { readonly email?: string; readonly verified?: 
   const email = change.email ?? `${subject}@example.com`;
   const claims = { email, email_verified: change.verified ?? true, name: "Ada Lovelace" };
   return { subject, email, claims };
+}
+
+/** An ID token that an app gets from the first provider by itself, for a nonce. */
+export async function idTokenFor(app: SocialApp, nonce: string, as: SignInOptions): Promise<string> {
+  const { url, clientId, clientSecret } = app.providers.first;
+  const redirectUri = `${app.publicUrl}/oidc/callback/first`;
+  const verifier = randomUUID() + randomUUID();
+  const { authorization_endpoint: endpoint, token_endpoint: tokenEndpoint } = await (
+    await fetch(`${url}/.well-known/openid-configuration`)
+  ).json();
+  const request = new URLSearchParams({
+    ...{ client_id: clientId, redirect_uri: redirectUri, response_type: "code", nonce },
+    ...{ scope: "openid profile email", state: "s", code_challenge_method: "S256" },
+    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+  });
+  const callback = new URL(await app.upstream.signInAt(`${endpoint}?${request}`, as));
+  const response = await fetch(tokenEndpoint, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` },
+    body: new URLSearchParams({
+      ...{ grant_type: "authorization_code", redirect_uri: redirectUri, code_verifier: verifier },
+      code: callback.searchParams.get("code") ?? "",
+    }),
+  });
+  return (await response.json()).id_token;
 }

@@ -20,6 +20,7 @@ const pages: Readonly<Record<string, readonly [status: number, sentence: string]
   ],
   FLOW_COMPLETED: [409, "This sign-in was finished already."],
   FLOW_CHANGED: [409, "This sign-in has gone on in the meantime, maybe in another tab."],
+  REQUEST_TOO_LARGE: [413, "The answer of the provider is larger than what is read here."],
   RATE_LIMITED: [429, "There were too many tries. Wait a while."],
   SERVER_OVERLOADED: [503, "The server has too much to do now. Wait a while."],
 };
