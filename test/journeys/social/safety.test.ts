@@ -26,7 +26,7 @@ const refusal = (status: number, text: string) => ({
   text: expect.stringContaining(text),
 });
 
-// Security rule (SR-OIDC-4): login CSRF.
+// Security rule (SR-SOCIAL-4): login CSRF.
 test("somebody else's answer signs nobody in", async () => {
   const attacker = await onTheWay();
   const victim = new Visitor(app);
@@ -39,7 +39,7 @@ test("somebody else's answer signs nobody in", async () => {
   expect(await attacker.visitor.session()).toBeDefined();
 });
 
-// Security rule (SR-OIDC-1).
+// Security rule (SR-SOCIAL-1).
 describe("an answer that came back", () => {
   test("is good once", async () => {
     const stranger = await onTheWay();
@@ -139,7 +139,7 @@ describe("an answer that came back", () => {
   });
 });
 
-// Security rule (SR-OIDC-6).
+// Security rule (SR-SOCIAL-6).
 test("what a provider posts from its own page is taken by ours, where the cookie is compared", async () => {
   const { visitor, callback } = await onTheWay();
   const { pathname, search } = new URL(callback);
@@ -170,7 +170,7 @@ test("what a provider posts from its own page is taken by ours, where the cookie
   expect((await late.visitor.comeBack(handle.headers.get("location") ?? "")).status).toBe(404);
 });
 
-// Security rule (SR-OIDC-5).
+// Security rule (SR-SOCIAL-5).
 test("the address that the provider sends back to follows from the configuration alone", async () => {
   const visitor = await new Visitor(app).begin("login");
   const { id: flowId, csrfToken } = visitor.flow;
