@@ -108,15 +108,16 @@ function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["p
 
 /** The addresses that the server itself calls, by their keys. */
 function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readonly [string, string])[] {
-  const { breachCheck } = toTenantSettings(config, config.server.public.port).password;
+  const { password, oauth2Server } = toTenantSettings(config, config.server.public.port);
   const called = {
-    "tenant_defaults.courier.email.http.url": secrets.messageUrl("email"),
-    "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms"),
-    "server.outbound.breached_passwords.url": breachCheck.enabled
-      ? secrets.breachedPasswordsUrl()
+    "tenant_defaults.courier.email.http.url": secrets.messageUrl("email")?.reveal(),
+    "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms")?.reveal(),
+    "server.outbound.breached_passwords.url": password.breachCheck.enabled
+      ? secrets.breachedPasswordsUrl().reveal()
       : undefined,
+    "tenant_defaults.oauth2_provider.admin_url": oauth2Server?.adminUrl,
   };
-  return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url.reveal()]]));
+  return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url]]));
 }
 
 /** Refuses URLs that would be refused at each call. A name is resolved at the call, so it is checked again then. */

@@ -22,6 +22,7 @@ export function secretReferencesOf(config: Config): {
   readonly smsUrl: KeyedReference | undefined;
   readonly smsSigning: readonly KeyedReference[];
   readonly breachedPasswordsUrl: KeyedReference | undefined;
+  readonly oauth2ApiKey: KeyedReference | undefined;
 } {
   const { email, sms } = config.tenantDefaults?.courier ?? {};
   const smtp = email?.provider.case === "smtp" ? email.provider.value : undefined;
@@ -41,6 +42,10 @@ export function secretReferencesOf(config: Config): {
       "server.outbound.breached_passwords.url",
       config.server?.outbound?.breachedPasswords?.url,
     ),
+    oauth2ApiKey: keyed(
+      "tenant_defaults.oauth2_provider.api_key",
+      config.tenantDefaults?.oauth2Provider?.apiKey,
+    ),
   };
 }
 
@@ -59,8 +64,9 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
   const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
-  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl } = others;
-  const whole = [...sealing, ...mailSigning, ...smsSigning, ...(smtpPassword ? [smtpPassword] : [])];
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, oauth2ApiKey } = others;
+  const single = [smtpPassword, oauth2ApiKey].filter((reference) => reference !== undefined);
+  const whole = [...sealing, ...mailSigning, ...smsSigning, ...single];
   for (const { reference } of whole) hide(reference, () => hidden);
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
   for (const url of [mailUrl, smsUrl, breachedPasswordsUrl]) {

@@ -37,6 +37,7 @@ import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { TestClock } from "./clock.ts";
+import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
 import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
 
@@ -228,6 +229,7 @@ export class TestFlows {
       outbox: this.outbox,
       sealer,
       digests,
+      oauth2: noOAuth2Server,
       tokens,
       formTokens: this.formTokens,
       clock,

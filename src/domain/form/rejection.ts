@@ -23,7 +23,8 @@ export type RejectionReason =
   | "PASSKEY_INVALID"
   | "CREDENTIALS_TOO_MANY"
   | "SMS_UNAVAILABLE"
-  | "SECOND_FACTOR_SAME_KIND";
+  | "SECOND_FACTOR_SAME_KIND"
+  | "OAUTH2_SERVER_UNAVAILABLE";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached" | "unchanged";

@@ -14,12 +14,14 @@ import { type LoginCandidate, type LoginMethod, methodsPlaying, stepOf } from ".
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import type {
   CreatedFlow,
   FirstFactor,
   FlowCaller,
   FlowFound,
   FlowOutcome,
+  OAuth2Origin,
   ReadFlow,
 } from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
@@ -62,6 +64,12 @@ export interface LoginStart {
   readonly demands?: readonly Demand[] | undefined;
   readonly linkToken: string;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server that asks for it. */
+  readonly oauth2?: OAuth2Origin | undefined;
+  /** What the person is likely to sign in with. */
+  readonly typed?: string | undefined;
+  /** For a step-up: whether the first factor is shown again in any case. */
+  readonly fromTheStart?: boolean;
 }
 
 interface LoginFlowsDependencies {
@@ -73,6 +81,7 @@ interface LoginFlowsDependencies {
   readonly methods: readonly LoginMethod[];
   readonly secondFactors: SecondFactors;
   readonly challenges: Challenges;
+  readonly handOvers: () => Pick<OAuth2HandOvers, "after">;
 }
 
 /** Signing in. What may be done, and when, is the table in steps.ts. */
@@ -104,7 +113,11 @@ export class LoginFlows {
     const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
-    if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
+    if (start.purpose === "sign_in") {
+      const level = start.oauth2?.level;
+      const purpose = { kind: "sign_in", ...(level && { stepsUpTo: level }) } as const;
+      return this.#begin(caller, start, purpose, undefined, start.typed);
+    }
     const shown = await caller.session(start.client);
     if (start.purpose === "step_up") return this.#beginStepUp(caller, start, shown);
     return this.createRefresh(caller, { ...start, session: shown.session });
@@ -137,7 +150,7 @@ export class LoginFlows {
     const isShownFirst = methodsPlaying("first", reachable, tenant).some(({ properties = [] }) =>
       demanded.every((property) => properties.includes(property)),
     );
-    const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst);
+    const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst) && !start.fromTheStart;
     if (!isSecondWanted || first === undefined)
       return this.createRefresh(caller, { ...start, session, ...wanted });
     const { purpose, completedAt, ...proof } = first;
@@ -219,13 +232,27 @@ export class LoginFlows {
     });
   }
 
+  /** Begins a login that does nothing but tell the OAuth2 server of a session that is there. */
+  createHandOver(
+    caller: FlowCaller,
+    start: CallerStart,
+    session: { readonly id: SessionId; readonly identityId: IdentityId },
+  ): Promise<CreatedFlow> {
+    return this.#flows.create(caller, start, {
+      purpose: { kind: "sign_in" },
+      state: { at: "hand_over", session: session.id },
+      identityId: session.identityId,
+    });
+  }
+
   #begin(
     caller: FlowCaller,
     start: CallerStart,
     purpose: LoginPurpose,
     identityId?: IdentityId,
+    typed?: string,
   ): Promise<CreatedFlow> {
-    const state = firstState(caller.tenant, purpose);
+    const state = firstState(caller.tenant, purpose, typed);
     return this.#flows.create(caller, start, { purpose, state, identityId });
   }
 
@@ -244,13 +271,19 @@ export class LoginFlows {
     read?: FoundForLogin,
   ): Promise<LoginOutcome> {
     const { flow: found, candidate } = read ?? (await this.#find(caller, submitted));
-    return this.#flows.submit<LoginSubmission>(caller, submitted, found, (submission, flow) => ({
-      identifier: submission.identifier,
-      typed: this.#typedOf(submission),
-      traits: submission.traits ?? {},
-      candidate: ownCandidate(flow, candidate),
-      readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
-    }));
+    const outcome = await this.#flows.submit<LoginSubmission>(
+      caller,
+      submitted,
+      found,
+      (submission, flow) => ({
+        identifier: submission.identifier,
+        typed: this.#typedOf(submission),
+        traits: submission.traits ?? {},
+        candidate: ownCandidate(flow, candidate),
+        readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
+      }),
+    );
+    return this.#deps.handOvers().after(caller, found, outcome);
   }
 
   /** A flow of any kind, for a form whose kind of flow is not known yet, with what a login needs. One round trip. */

@@ -7,7 +7,15 @@ import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
-import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
+import type {
+  CreatedFlow,
+  FlowCaller,
+  FlowFound,
+  FlowOutcome,
+  OAuth2Origin,
+  ReadFlow,
+} from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
@@ -37,6 +45,8 @@ export interface RegistrationStart {
   /** Empty: none. */
   readonly invitationToken: string;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server that it is for. */
+  readonly oauth2?: OAuth2Origin | undefined;
 }
 
 interface RegistrationFlowsDependencies {
@@ -46,6 +56,7 @@ interface RegistrationFlowsDependencies {
   readonly challenges: Challenges;
   readonly invitations: Pick<Invitations, "open">;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly handOvers: Pick<OAuth2HandOvers, "after">;
 }
 
 /** Making an account. What may be done, and when, is the table in steps.ts. */
@@ -92,6 +103,14 @@ export class RegistrationFlows {
   ): Promise<RegistrationOutcome> {
     const { engine } = this.#deps;
     const found = read?.flow ?? (await engine.find(caller.tenant, "registration", submitted.flowId));
-    return this.#flows.submit<RegistrationSubmission>(caller, submitted, found, ({ traits }) => ({ traits }));
+    const outcome = await this.#flows.submit<RegistrationSubmission>(
+      caller,
+      submitted,
+      found,
+      ({ traits }) => ({
+        traits,
+      }),
+    );
+    return this.#deps.handOvers.after(caller, found, outcome);
   }
 }

@@ -29,6 +29,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   CREDENTIALS_TOO_MANY: ProtoRejectionReason.CREDENTIALS_TOO_MANY,
   SMS_UNAVAILABLE: ProtoRejectionReason.SMS_UNAVAILABLE,
   SECOND_FACTOR_SAME_KIND: ProtoRejectionReason.SECOND_FACTOR_SAME_KIND,
+  OAUTH2_SERVER_UNAVAILABLE: ProtoRejectionReason.OAUTH2_SERVER_UNAVAILABLE,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,
