@@ -45,6 +45,7 @@ import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { createOAuth2Server } from "./outbound/oauth2-server.ts";
+import { createProviderClient } from "./outbound/oidc/provider-client.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** The real time. */
@@ -132,7 +133,8 @@ export function createDomain(
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
   const methods = createMethods({
-    ...{ hasher, policy, breaches, codes, tokens, sealer, clock },
+    ...{ hasher, policy, breaches, codes, tokens, sealer, clock, logger },
+    providers: outbound.providers,
     passkeys: createPasskeyVerifier(),
     challenges: createBoundChallenges(() => config.secrets.sealing()),
   });
@@ -221,6 +223,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   return {
     http,
     oauth2: createOAuth2Server({ apiKey: () => config.secrets.oauth2ApiKey(), http, logger }),
+    providers: createProviderClient({ http, clock, logger }),
     breachedPasswords: createBreachedPasswords({
       url: () => config.secrets.breachedPasswordsUrl(),
       timeoutMs: durationMs(breachedPasswords.timeout),

@@ -3,6 +3,7 @@ import { getOption } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
+import type { ProviderCallbacks } from "./domain/flow/provider-callbacks.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { type BudgetSettings, createBudgets, gaugesOf } from "./transport/budgets.ts";
@@ -29,6 +30,7 @@ interface Served {
   readonly clock: Clock;
   /** Another address of the public listener. */
   readonly publicBesideHost: string | undefined;
+  readonly callbacks: ProviderCallbacks;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
@@ -64,6 +66,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
+      callbacks: served.callbacks,
       httpRoutes: new Map([
         ...passkeyLinkRoutes(served.tenants),
         ...(served.publicRoutes ?? []),

@@ -60,7 +60,7 @@ export async function prepare(
   const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
   await attempt("", () => readTracingVariables(environment));
   await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
-  await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
+  await attempt("tenant_defaults", () => toTenantSettings(config, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
     await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
@@ -107,9 +107,10 @@ function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["p
 }
 
 /** The addresses that the server itself calls, by their keys. */
-function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readonly [string, string])[] {
-  const { password, oauth2Server } = toTenantSettings(config, config.server.public.port);
-  const called = {
+function calledUrls(loaded: AppOptions["config"]): readonly (readonly [string, string])[] {
+  const { config, secrets, providers } = loaded;
+  const { password, oauth2Server } = toTenantSettings(loaded, config.server.public.port);
+  const called: Record<string, string | undefined> = {
     "tenant_defaults.courier.email.http.url": secrets.messageUrl("email")?.reveal(),
     "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms")?.reveal(),
     "server.outbound.breached_passwords.url": password.breachCheck.enabled
@@ -117,6 +118,14 @@ function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readon
       : undefined,
     "tenant_defaults.oauth2_provider.admin_url": oauth2Server?.adminUrl,
   };
+  for (const [index, { issuer, endpoints }] of providers.entries()) {
+    const key = `tenant_defaults.oidc.providers[${index}]`;
+    if (endpoints.kind === "discovery") called[`${key}.issuer`] = issuer;
+    else {
+      called[`${key}.token_url`] = endpoints.tokenUrl;
+      called[`${key}.userinfo_url`] = endpoints.userinfoUrl;
+    }
+  }
   return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url]]));
 }
 

@@ -1,3 +1,4 @@
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import type { Database } from "../../gen/ostiary/config/v1/config_pb.js";
 import { checkEndpoint, checkService } from "./check-urls.ts";
 import type { Problem } from "./problems.ts";
@@ -11,6 +12,7 @@ export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): P
     ...(resolved.smtp?.kind === "wrong" ? resolved.smtp.problems : []),
     ...checkCalledUrls(resolved),
     ...checkSigning(resolved),
+    ...checkClients(resolved),
   ];
 }
 
@@ -59,4 +61,47 @@ function checkSigning({ mailSigning, smsSigning }: ResolvedSecrets): Problem[] {
     if (length >= 24 && length <= 64) return [];
     return [{ key, message: "must be whsec_ and the base64 form of 24 to 64 random bytes" }];
   });
+}
+
+/** The secrets by which providers know the server. */
+function checkClients({ providers }: ResolvedSecrets): Problem[] {
+  return providers.flatMap(({ secret, key }) => {
+    // RFC 6749, appendix A.2.
+    const isWritable = /^[ -~]*$/.test(secret?.secret.reveal() ?? "");
+    const isKey = secret?.secret.reveal().startsWith("-----BEGIN ") ?? false;
+    const hint = isKey ? "is a key, which belongs in client_key" : "must be printable ASCII on one line";
+    const keyMessage = key && problemOfKey(key.secret.reveal());
+    return [
+      ...(secret !== undefined && !isWritable ? [{ key: secret.key, message: hint }] : []),
+      ...(key !== undefined && keyMessage !== undefined ? [{ key: key.key, message: keyMessage }] : []),
+    ];
+  });
+}
+
+/** The curves of RFC 7518, section 3.4. */
+const curves = ["prime256v1", "secp384r1", "secp521r1"];
+
+/** The message names nothing of the key. */
+function problemOfKey(pem: string): string | undefined {
+  const key = readPrivateKey(pem);
+  if (key === undefined) {
+    return "must be a private key in PEM (PKCS #8) without a passphrase: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one";
+  }
+  const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
+  const { asymmetricKeyType: type } = key;
+  // RFC 7518, section 3.3.
+  if (type === "rsa" && modulusLength >= 2048) return undefined;
+  if (type === "ed25519" || (type === "ec" && curves.includes(namedCurve))) return undefined;
+  return "must be an RSA key of at least 2048 bits, one of the curves P-256, P-384 and P-521, or Ed25519";
+}
+
+/** A private key in PEM; undefined if it is none. */
+export function readPrivateKey(pem: string): KeyObject | undefined {
+  if (!pem.trimStart().startsWith("-----BEGIN PRIVATE KEY-----")) return undefined;
+  try {
+    return createPrivateKey({ key: pem, format: "pem" });
+  } catch {
+    // What the library says may hold parts of the key.
+    return undefined;
+  }
 }

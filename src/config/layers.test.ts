@@ -1,7 +1,8 @@
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { type ConfigKey, choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { Layers } from "./layers.ts";
+import { readText } from "./read-value.ts";
 
 const leaves = configKeys.filter(({ kind }) => kind === "leaf");
 
@@ -136,9 +137,7 @@ function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue }
     const value = { id: "a", name: "a", package_name: "a" };
     const [name = ""] = field.message?.fields.map((each) => each.name).filter((each) => each in value) ?? [];
     const item = { [name]: "a" };
-    const defaults = Object.fromEntries(
-      field.message?.fields.flatMap((each) => (defaultOf(each) === "true" ? [[each.name, true]] : [])) ?? [],
-    );
+    const defaults = Object.fromEntries(field.message?.fields.flatMap(defaultEntry) ?? []);
     return { text: JSON.stringify([item]), json: [{ ...defaults, ...item }] };
   }
   const isList = field.fieldKind === "list";
@@ -164,6 +163,13 @@ function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue }
     default:
       throw new Error(`no sample for ${path}`);
   }
+}
+
+/** A key of an item that has a default, in the JSON form of its field. */
+function defaultEntry(field: DescField): [string, JsonValue][] {
+  const text = defaultOf(field);
+  const result = text === undefined ? undefined : readText(text, field, "/base");
+  return result?.kind === "value" ? [[field.name, result.json]] : [];
 }
 
 /** What `[“one,two”]` comes to, where the sample of a variable is two values. */

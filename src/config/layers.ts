@@ -217,17 +217,21 @@ export class Layers {
 
   /** The variables that secrets refer to may have any name, also one with our prefix. */
   #referredVariables(): string[] {
-    const names: string[] = [];
-    for (const { path, field, kind } of configKeys) {
-      if (kind !== "leaf" || valueKindOf(field) !== "secret") continue;
-      const value = this.#leaves.get(path);
-      for (const secret of Array.isArray(value) ? value : [value]) {
-        if (typeof secret !== "object" || secret === null || Array.isArray(secret)) continue;
-        if (typeof secret.env === "string") names.push(secret.env);
-      }
-    }
-    return names;
+    return configKeys.flatMap(({ path, field, kind }) =>
+      kind === "leaf" ? variablesIn(this.#leaves.get(path), field) : [],
+    );
   }
+}
+
+/** The variables that the secrets of a value refer to, also those within a list of maps. */
+function variablesIn(value: JsonValue | undefined, field: DescField): string[] {
+  const kind = valueKindOf(field);
+  if (kind !== "secret" && kind !== "message") return [];
+  return (Array.isArray(value) ? value : [value]).flatMap((item) => {
+    if (typeof item !== "object" || item === null || Array.isArray(item)) return [];
+    if (kind === "secret") return typeof item.env === "string" ? [item.env] : [];
+    return field.message?.fields.flatMap((inner) => variablesIn(item[inner.name], inner)) ?? [];
+  });
 }
 
 /** How the text of a variable or flag names secrets. */

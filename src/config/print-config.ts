@@ -33,7 +33,9 @@ function written(json: JsonValue, schema: DescMessage): JsonValue {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
   const entries = schema.fields.flatMap((field): [string, JsonValue][] => {
     const value = json[field.name];
-    if (value === undefined) return [];
+    // A choice that an element of a list leaves open has no word.
+    const isOpen = typeof value === "string" && value === field.enum?.values[0]?.name;
+    if (value === undefined || isOpen) return [];
     return [[field.name, Array.isArray(value) ? value.map((item) => one(item, field)) : one(value, field)]];
   });
   return Object.fromEntries(entries);

@@ -208,6 +208,13 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
     const field = fields.get(name);
     const entryPath = path === "" ? name : `${path}.${name}`;
     const source = context.sourceOf(key);
+    const before = entries.at(-1);
+    // The key would be the rest of the secret, so it is not named.
+    if (before !== undefined && valueKindOf(before.field) === "secret" && isCut(before.value, key)) {
+      const message = "has a secret with a comma that ends it in YAML: put the secret in quotes";
+      context.problems.push({ key: before.path, source, message });
+      continue;
+    }
     if (field === undefined) {
       const message = `unknown key${hintFor(name, path, [...fields.keys()])}`;
       context.problems.push({ key: shortened(entryPath), source, message });
@@ -231,8 +238,23 @@ function hintFor(name: string, path: string, siblings: readonly string[]): strin
     : `; did you mean ${elsewhere.path}?`;
 }
 
+/** The sources of what is within a document, so that problems there have their line. */
+function addSources(node: unknown, path: string, context: ReadContext): void {
+  if (isSeq<Node>(node)) {
+    for (const [index, item] of node.items.entries()) addSource(item, item, `${path}[${index}]`, context);
+  } else if (isMap<Scalar, Node>(node)) {
+    for (const { key, value } of node.items) addSource(key, value, `${path}.${key.value}`, context);
+  }
+}
+
+function addSource(place: Node, value: unknown, path: string, context: ReadContext): void {
+  context.sources.set(path, context.sourceOf(place));
+  addSources(value, path, context);
+}
+
 function plainJson(node: YAMLMap, path: string, context: ReadContext): JsonValue | undefined {
   try {
+    addSources(node, path, context);
     // Aliases are refused before; a value such as .inf or .nan has no JSON form.
     const json: unknown = node.toJSON();
     const text = JSON.stringify(json, (_, value: unknown) => {

@@ -11,6 +11,13 @@ interface KeyedReference {
   readonly reference: SecretReference;
 }
 
+/** The secrets of a provider that people sign in with. */
+interface ProviderReferences {
+  readonly id: string;
+  readonly secret: KeyedReference | undefined;
+  readonly key: KeyedReference | undefined;
+}
+
 /** The secrets that a configuration refers to. */
 export function secretReferencesOf(config: Config): {
   readonly sealing: readonly KeyedReference[];
@@ -23,6 +30,8 @@ export function secretReferencesOf(config: Config): {
   readonly smsSigning: readonly KeyedReference[];
   readonly breachedPasswordsUrl: KeyedReference | undefined;
   readonly oauth2ApiKey: KeyedReference | undefined;
+  /** Of each provider, in the order of the configuration. */
+  readonly providers: readonly ProviderReferences[];
 } {
   const { email, sms } = config.tenantDefaults?.courier ?? {};
   const smtp = email?.provider.case === "smtp" ? email.provider.value : undefined;
@@ -46,7 +55,19 @@ export function secretReferencesOf(config: Config): {
       "tenant_defaults.oauth2_provider.api_key",
       config.tenantDefaults?.oauth2Provider?.apiKey,
     ),
+    providers: (config.tenantDefaults?.oidc?.providers ?? []).map(
+      ({ id, clientSecret, clientKey }, index) => ({
+        id,
+        secret: keyed(`${providerKey(index)}.client_secret`, clientSecret),
+        key: keyed(`${providerKey(index)}.client_key`, clientKey),
+      }),
+    ),
   };
+}
+
+/** The path of a provider's keys. */
+export function providerKey(index: number): string {
+  return `tenant_defaults.oidc.providers[${index}]`;
 }
 
 function keyed(key: string, reference: SecretReference | undefined): KeyedReference | undefined {
@@ -64,10 +85,12 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
   const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
-  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, oauth2ApiKey } = others;
-  const single = [smtpPassword, oauth2ApiKey].filter((reference) => reference !== undefined);
-  const whole = [...sealing, ...mailSigning, ...smsSigning, ...single];
-  for (const { reference } of whole) hide(reference, () => hidden);
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, oauth2ApiKey, providers } = others;
+  const ofProviders = providers.flatMap(({ secret, key }) => [secret, key]);
+  const single = [smtpPassword, oauth2ApiKey, ...ofProviders];
+  for (const whole of [...sealing, ...mailSigning, ...smsSigning, ...single]) {
+    if (whole !== undefined) hide(whole.reference, () => hidden);
+  }
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
   for (const url of [mailUrl, smsUrl, breachedPasswordsUrl]) {
     if (url !== undefined) hide(url.reference, hideBehindHost);

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -172,6 +173,18 @@ describe("security rule (SR-SECRET-2): YAML cuts no secret without a word", () =
     ],
     [`secrets: {sealing: [${"0123456789".repeat(4)}]}`, "put it in quotes"],
     [`secrets: {sealing: [~]}`, "has no value"],
+    [
+      `tenant_defaults: {oidc: {providers: [{id: a, client_id: a, client_secret: ${long("a")},${long("b")}}]}}`,
+      "providers[0].client_secret (ostiary.yaml:1): has a secret with a comma",
+    ],
+    [
+      `tenant_defaults: {courier: {email: {smtp: {password: ${long("a")},${long("b")}}}}}`,
+      "email.smtp.password (ostiary.yaml:1): has a secret with a comma",
+    ],
+    [
+      `tenant_defaults:\n  oidc:\n    providers:\n      - id: a\n        client_secret: ${long("a")} #${long("b")}`,
+      "providers[0].client_secret (ostiary.yaml:5): has a # that",
+    ],
   ])("%s", (yaml, message) => {
     expect(() => open(yaml)).toThrow(message);
     expect(() => open(yaml)).not.toThrow(/aaaa|bbbb|0123/);
@@ -193,6 +206,113 @@ describe("security rule (SR-SECRET-2): YAML cuts no secret without a word", () =
   });
 });
 
+/** A private key in PEM, of a curve or of so many bits. */
+function privateKey(kind: "P-256" | "secp256k1" | 1024): string {
+  const { privateKey: key } =
+    kind === 1024
+      ? generateKeyPairSync("rsa", { modulusLength: kind })
+      : generateKeyPairSync("ec", { namedCurve: kind });
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+describe("the secrets of providers", () => {
+  const client = { client_id: "ostiary", issuer: "https://idp.example.com" };
+  const providers = (...list: object[]) => ({
+    tenant_defaults: { oidc: { providers: list.map((provider) => ({ ...client, ...provider })) } },
+  });
+
+  test("come from the file itself, from a variable of any name, from a file; each provider has its own", () => {
+    const pem = privateKey("P-256");
+    writeSecret("key", pem);
+    const { secrets, warnings } = load(
+      providers(
+        { id: "one", client_secret: "written" },
+        { id: "two", client_id: "b", client_secret: { env: "OSTIARY_CLIENT_SECRET" } },
+        { id: "three", client_id: "c", client_key: { file: "key" }, client_key_id: "1" },
+        { id: "four", client_id: "d" },
+      ),
+      { OSTIARY_CLIENT_SECRET: "from outside" },
+    );
+    const revealed = ["one", "two", "three", "four", "five"].map((id) => {
+      const { secret, key } = secrets.provider(id);
+      return [secret?.reveal(), key?.reveal()];
+    });
+    expect(revealed).toEqual([
+      ["written", undefined],
+      ["from outside", undefined],
+      [undefined, pem.trimEnd()],
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+    expect(warnings).toEqual([]);
+  });
+
+  test("can be in a variable as a whole", () => {
+    const value = JSON.stringify([{ ...client, id: "one", client_secret: "in the variable" }]);
+    const { secrets } = load({}, { OSTIARY_TENANT_DEFAULTS_OIDC_PROVIDERS: value });
+    expect(secrets.provider("one").secret?.reveal()).toBe("in the variable");
+  });
+
+  test("are read again on reload; what stayed the same stays the same object", () => {
+    writeSecret("one", "first");
+    const loaded = load(
+      providers(
+        { id: "one", client_secret: { file: "one" } },
+        { id: "two", client_id: "b", client_secret: "x" },
+      ),
+    );
+    const before = loaded.secrets.provider("two").secret;
+    writeSecret("one", "second");
+    loaded.reload();
+    expect(loaded.secrets.provider("one").secret?.reveal()).toBe("second");
+    expect(loaded.secrets.provider("two").secret).toBe(before);
+    rmSync(join(directory, "one"));
+    expect(() => loaded.reload()).toThrow(
+      "tenant_defaults.oidc.providers[0].client_secret (ostiary.yaml:7): the file",
+    );
+    expect(loaded.secrets.provider("one").secret?.reveal()).toBe("second");
+  });
+
+  test("in a file that others may read are a warning", () => {
+    const path = writeSecret("one", "a", 0o644);
+    const { warnings } = load(providers({ id: "one", client_secret: { file: "one" } }));
+    expect(warnings).toEqual([
+      `tenant_defaults.oidc.providers[0].client_secret (ostiary.yaml:7): other accounts may read the file ${path}: chmod 600 it`,
+    ]);
+  });
+
+  test.each<[string, () => object, RegExp]>([
+    ["a path", () => ({ client_secret: "/run/secrets/it" }), /client_secret .*: is the path of a file/],
+    [
+      "a key in place of a secret",
+      () => ({ client_secret: privateKey("P-256") }),
+      /client_secret .*client_key/,
+    ],
+    ["a secret that is not ASCII", () => ({ client_secret: "hunter2ÿ" }), /client_secret .*printable ASCII/],
+    [
+      "a secret in place of a key",
+      () => ({ client_key: "hunter2" }),
+      /client_key .*must be a private key in PEM/,
+    ],
+    [
+      "a broken key",
+      () => ({ client_key: privateKey("P-256").replace(/[A-Za-z]{4}/, "hunter2") }),
+      /client_key .*must be a private key in PEM/,
+    ],
+    [
+      "a curve that no algorithm has",
+      () => ({ client_key: privateKey("secp256k1") }),
+      /P-256, P-384 and P-521/,
+    ],
+    ["a short RSA key", () => ({ client_key: privateKey(1024) }), /RSA key of at least 2048 bits/],
+  ])("%s is refused, and not quoted", (_, given, message) => {
+    const open = () => load(providers({ id: "one", client_key_id: "1", ...given() }));
+    expect(open).toThrow(message);
+    expect(open).toThrow("tenant_defaults.oidc.providers[0].client_");
+    expect(open).not.toThrow(/hunter2|BEGIN|run\/secrets/);
+  });
+});
+
 describe("security rule (SR-SECRET-1): secrets are never printed", () => {
   const signing = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
   const literals = {
@@ -207,12 +327,24 @@ describe("security rule (SR-SECRET-1): secrets are never printed", () => {
           countries: ["DE"],
         },
       },
+      oidc: {
+        providers: [
+          { id: "a", issuer: "https://idp.example.com", client_id: "a", client_secret: "hunter2" },
+          { id: "b", issuer: "https://idp.example.com", client_id: "b", client_secret: { env: "SEAL" } },
+          {
+            ...{ id: "c", issuer: "https://idp.example.com", client_id: "c", client_key_id: "1" },
+            client_key: privateKey("P-256"),
+          },
+        ],
+      },
     },
   };
 
   test("not by config print, which shows the rest", () => {
     const printed = printConfig(load(literals, { SEAL: `hunter2${long("y")}` }), { sources: true });
-    expect(printed).not.toContain("hunter2");
+    expect(printed).not.toMatch(/hunter2|BEGIN/);
+    expect(printed).toContain('client_secret: "[secret]"');
+    expect(printed).toContain('client_key: "[secret]"');
     expect(printed).toContain("url: https://sms.example.com/[secret]");
     expect(printed).toContain("url: https://api.pwnedpasswords.com");
     expect(printed).toContain(
@@ -226,7 +358,7 @@ describe("security rule (SR-SECRET-1): secrets are never printed", () => {
     const loaded = load(literals, { SEAL: `hunter2${long("y")}` });
     const seen = [inspect(loaded, { depth: 20, showHidden: true }), inspect(loaded.secrets.sealing())];
     seen.push(JSON.stringify(loaded, (_, value) => (typeof value === "bigint" ? String(value) : value)));
-    expect(seen.join()).not.toContain("hunter2");
+    expect(seen.join()).not.toMatch(/hunter2|BEGIN/);
     expect(loaded.secrets.databaseUrl()?.reveal()).toContain("hunter2");
   });
 
@@ -250,6 +382,21 @@ describe("the printed configuration", () => {
         session: { idle_timeout: "1h30m" },
         identity: {
           schemas: [{ id: "a", document: { type: "object", properties: {} }, self_service: false }],
+        },
+        oidc: {
+          providers: [
+            {
+              ...{
+                id: "a",
+                issuer: "https://idp.example.com",
+                client_id: "a",
+                client_secret: { file: "one" },
+              },
+              ...{ timeout: "3s", keep_tokens: true, authorization_parameters: { prompt: "login" } },
+              mapping: { public_metadata: { team: "claims.team" } },
+            },
+            { id: "b", issuer: "https://idp.example.com", client_id: "b", claims_source: "userinfo" },
+          ],
         },
       },
     });

@@ -27,6 +27,8 @@ export interface SecretSource {
   oauth2ApiKey(): Secret | undefined;
   /** Secrets that sign mail and text messages sent over HTTP. Read them each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
+  /** The client secret and key of a provider that people sign in with. Read them each time: `reload` changes them. */
+  provider(id: string): { readonly secret: Secret | undefined; readonly key: Secret | undefined };
   /**
    * With the embedded database and no sealing secret configured: reads the one in the data directory, or makes it.
    * Otherwise does nothing. To be called once, when the data directory is there and before `sealing` is used.
@@ -47,6 +49,15 @@ export interface ResolvedSecrets {
   readonly smsSigning: readonly KeyedSecret[];
   readonly breachedPasswordsUrl: KeyedSecret | undefined;
   readonly oauth2ApiKey: KeyedSecret | undefined;
+  /** In the order of the configuration. */
+  readonly providers: readonly ProviderSecrets[];
+}
+
+/** The secrets of a provider that people sign in with. */
+export interface ProviderSecrets {
+  readonly id: string;
+  readonly secret: KeyedSecret | undefined;
+  readonly key: KeyedSecret | undefined;
 }
 
 /** A secret with the path of its key. */
@@ -90,6 +101,10 @@ export function createSecretSource(options: SecretSourceOptions): {
     oauth2ApiKey: () => current.oauth2ApiKey?.secret,
     messageSigning: (channel) =>
       (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
+    provider: (id) => {
+      const found = current.providers.find((provider) => provider.id === id);
+      return { secret: found?.secret?.secret, key: found?.key?.secret };
+    },
     prepare: async () => {
       const directory = config.database?.dataDirectory;
       if (current.sealing.length > 0 || made !== undefined || directory === undefined) return;
@@ -138,7 +153,8 @@ function resolveAll(
       const same = known.find(({ secret }) => secret.reveal() === text)?.secret;
       return [{ key, secret: same ?? new Secret(text) }];
     });
-  const keyed = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0];
+  const keyed = (wanted: Reference | undefined, known?: KeyedSecret) =>
+    list(wanted === undefined ? [] : [wanted], known === undefined ? [] : [known])[0];
   const one = (wanted: Reference | undefined) => keyed(wanted)?.secret;
   const databaseUrl = one(references.databaseUrl);
   const resolved = {
@@ -151,6 +167,11 @@ function resolveAll(
     smsSigning: list(references.smsSigning),
     breachedPasswordsUrl: keyed(references.breachedPasswordsUrl),
     oauth2ApiKey: keyed(references.oauth2ApiKey),
+    providers: references.providers.map(({ id, secret, key }, index) => ({
+      id,
+      secret: keyed(secret, before?.providers[index]?.secret),
+      key: keyed(key, before?.providers[index]?.key),
+    })),
   };
   return { resolved, problems, warnings };
 }

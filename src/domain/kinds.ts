@@ -10,7 +10,7 @@ export type FlowClient = "browser" | "native";
 export type MethodKind = CredentialKind | ChallengeKind;
 
 /** The kinds of credentials, each of the method that it is named for. */
-export type CredentialKind = "password" | "totp" | "backup_code" | "passkey" | "sms";
+export type CredentialKind = "password" | "totp" | "backup_code" | "passkey" | "sms" | "oidc";
 
 /** The kinds of challenges: secrets that are sent to an address. */
 export type ChallengeKind = "code" | "link";

@@ -238,6 +238,8 @@ export interface OutgoingRequest {
   readonly timeoutMs?: number;
   /** The largest body that is read, counted after decompression. Default 1 MiB. */
   readonly maxResponseBytes?: number;
+  /** Whether GET and HEAD follow redirects. Default true; otherwise the redirect itself is the answer. */
+  readonly followsRedirects?: boolean;
   /** Gives up early. */
   readonly signal?: AbortSignal;
 }

@@ -153,8 +153,11 @@ function bounded(url: URL, response: UndiciResponse, maxBytes: number, limits: L
   return new Response(stream, { status, statusText, headers });
 }
 
-function isFollowed({ method = "GET" }: OutgoingRequest, { status }: UndiciResponse): boolean {
-  return redirectStatuses.has(status) && (method === "GET" || method === "HEAD");
+function isFollowed(
+  { method = "GET", followsRedirects = true }: OutgoingRequest,
+  { status }: UndiciResponse,
+): boolean {
+  return followsRedirects && redirectStatuses.has(status) && (method === "GET" || method === "HEAD");
 }
 
 /** The headers that tell nothing about the caller, so that a second origin may get them. */

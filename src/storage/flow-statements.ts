@@ -1,5 +1,5 @@
 import { actionsWithout } from "./action-sql.ts";
-import { ownCredentials } from "./credential-sql.ts";
+import { insertCredentials, ownCredentials } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, isHeldRecovery } from "./end-flows.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
@@ -111,6 +111,17 @@ export const findForLoginStatement: Statement = {
       AND c.kind = $4 AND c.lookup_key = COALESCE($6, '')`,
 };
 
+/** $1 tenant, $2 identity or null, $3 kind and $4 key of a credential or null. */
+export const findCandidateStatement: Statement = {
+  name: "find_candidate",
+  text: `SELECT ${identityColumns}, i.login_sequence AS i_login_sequence,
+      shown.id AS c_id, shown.secret AS c_secret, ${ownCredentials} AS c_own
+    FROM (SELECT $1::uuid AS tenant_id) scope
+    LEFT JOIN ostiary.identity_credential shown ON shown.tenant_id = scope.tenant_id
+      AND shown.kind = $3 AND shown.lookup_key = $4 AND $4 <> ''
+    JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = COALESCE($2::uuid, shown.identity_id)`,
+};
+
 /**
  * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
  * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null, $13 a flow that is stored
@@ -208,7 +219,8 @@ export function insertSession(session: string, digest: string, from: string): st
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
  * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`, $26 messages, $27 what the identity is asked
  * to do from now on, $28 the ids of what is done. Where something comes before the session, $30 is the flow that goes on, with the
- * data $29, and there is no session; else both are null. $31: a flow that the login begins or null.
+ * data $29, and there is no session; else both are null. $31: a flow that the login begins or null. $32: credentials that are linked with
+ * the identity; if one is another's the statement fails with 23505, and nothing of it stays.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -267,6 +279,8 @@ export const completeLoginStatement: Statement = {
     RETURNING id
   ), offered AS (
     ${insertFlow("$31", "guard")}
+  ), linked AS (
+    ${insertCredentials({ credentials: "$32", byOperator: "false", at: "$8", from: "guard" })}
   ), rehashed AS (
     UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb,
       updated_at = CASE WHEN $25::boolean THEN updated_at ELSE $8 END,

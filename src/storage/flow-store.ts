@@ -108,6 +108,16 @@ export function createFlowStore(database: Database): FlowStore {
       return findWithCandidate(database, scope, values);
     },
 
+    async findCandidate(scope, asked) {
+      const values =
+        "identityId" in asked ? [asked.identityId, null, null] : [null, asked.kind, asked.lookupKey];
+      const [row] = await database.query<CandidateRow>(scope, statements.findCandidateStatement, [
+        scope.tenantId,
+        ...values,
+      ]);
+      return row && candidateFromRow(row);
+    },
+
     async findByAddress(scope, kind, value) {
       const [first, second] = await database.query<OwnerRow & { readonly a_signs_in: boolean | null }>(
         scope,
@@ -201,7 +211,7 @@ export function createFlowStore(database: Database): FlowStore {
       const ended = completion.goesOn === undefined ? completion : undefined;
       const credential = proof.kind === "credential" ? candidate.credential : undefined;
       const target = proof.kind === "address" ? proof.target : undefined;
-      const [row] = await database.query<CompletionRow>(scope, statements.completeLoginStatement, [
+      const values = [
         ...heldParameters(scope, held),
         candidate.identity.id,
         candidate.loginSequence,
@@ -229,8 +239,16 @@ export function createFlowStore(database: Database): FlowStore {
         // The flow itself is the first of those that are held, whichever holds the challenge.
         goesOn && held[0]?.digest,
         ended?.settingsFlow && flowParameter(ended.settingsFlow),
-      ]);
-      return outcomeOf(row, "candidate_changed");
+        credentialsParameter(ended?.linked === undefined ? [] : [ended.linked]),
+      ];
+      try {
+        const [row] = await database.query<CompletionRow>(scope, statements.completeLoginStatement, values);
+        return outcomeOf(row, "candidate_changed");
+      } catch (error) {
+        // What else is unique here is random and made for this call.
+        if (ended?.linked !== undefined && isDuplicate(error)) return "credential_taken";
+        throw error;
+      }
     },
 
     async completeRegistration(scope, completion) {

@@ -20,6 +20,7 @@ import {
   respondToClearCookies,
   respondTooManyCookies,
 } from "./pages/too-many-cookies.ts";
+import type { ProviderCallbackPages } from "./provider-callbacks.ts";
 import { type Access, namesOf } from "./rpc/access.ts";
 import { Call, callIdOf } from "./rpc/call.ts";
 import { codeName, protocolError, reasonOf, toConnectError } from "./rpc/errors.ts";
@@ -41,6 +42,8 @@ interface Deps extends UnaryDependencies {
   readonly routes: ReadonlyMap<string, Route>;
   /** Plain HTTP paths beside the calls. */
   readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
+  /** Where providers send browsers back to. Public listener only. */
+  readonly callbacks: ProviderCallbackPages | undefined;
   /** What guards these paths on the admin listener. */
   readonly guards: PathGuards;
   readonly streams: StreamServer;
@@ -121,6 +124,7 @@ export class Dispatcher {
 
     const route = routes.get(exchange.path);
     if (route !== undefined) return this.#serveCall(call, route);
+    if (this.#deps.callbacks?.has(exchange.path)) return this.#serveCallback(call, this.#deps.callbacks);
     const handler = httpRoutes.get(exchange.path);
     if (handler === undefined) return this.#refuseUnknown(call);
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
@@ -134,6 +138,16 @@ export class Dispatcher {
       return this.#finish({ method: exchange.path, protocol: "http", quiet: false, error, call });
     }
     await handler(exchange, headers);
+  }
+
+  async #serveCallback(call: Call, callbacks: ProviderCallbackPages): Promise<void> {
+    const { exchange } = call;
+    if (!["GET", "HEAD", "POST"].includes(exchange.method)) {
+      return this.#refuse(call, methodNotAllowed("GET, HEAD, POST"));
+    }
+    const refused = await callbacks.serve(call);
+    const error = refused === undefined ? undefined : toConnectError(refused, call.id);
+    this.#finish({ method: callbacks.name, protocol: "http", quiet: false, error, call });
   }
 
   async #serveCall(call: Call, route: Route): Promise<void> {

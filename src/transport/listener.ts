@@ -6,6 +6,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { domainError } from "../domain/errors.ts";
+import type { ProviderCallbacks } from "../domain/flow/provider-callbacks.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -16,6 +17,7 @@ import type { Readiness } from "./net/readiness.ts";
 import { sniff } from "./net/sniffer.ts";
 import { healthRoutes, type VersionInfo } from "./pages/health.ts";
 import { type Metrics, metricsPage } from "./pages/metrics.ts";
+import { ProviderCallbackPages } from "./provider-callbacks.ts";
 import type { Access } from "./rpc/access.ts";
 import { ClientLimits } from "./rpc/client-limits.ts";
 import { codeOf, protocolError } from "./rpc/errors.ts";
@@ -48,6 +50,8 @@ export interface ListenerOptions {
   readonly tls?: (() => TlsMaterial) | undefined;
   /** What it serves, besides health and reflection. Each service must declare this listener. */
   readonly services: readonly ServiceBinding[];
+  /** Browsers that come back from a provider. Unset: they are not served here. */
+  readonly callbacks?: ProviderCallbacks | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   readonly access: Access;
@@ -200,6 +204,7 @@ function createDispatcher(
     maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
+    callbacks: options.callbacks && new ProviderCallbackPages({ callbacks: options.callbacks, pipeline }),
     guards: name === "admin" ? adminGuards(pipeline, options.host) : noGuards,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
     metrics,

@@ -7,7 +7,15 @@ import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { FlowServer } from "../support/flow-server.ts";
 import { Elsewhere, KnowsSecret, TwoQuestions } from "../support/methods.ts";
-import { aFlow, anEvent, aPassword, aSession, heldFlow, someSettings } from "../support/records.ts";
+import {
+  aFlow,
+  anEvent,
+  aPassword,
+  aSession,
+  aVouchedAccount,
+  heldFlow,
+  someSettings,
+} from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
@@ -126,7 +134,11 @@ describe("a method that redirects", () => {
     const [anchor] = away.kind === "redirect" ? away.flow.form.nodes : [];
     expect(away).toMatchObject({ kind: "redirect", url });
     expect(anchor).toMatchObject({ label: { id: 9000209 }, element: { kind: "anchor", url } });
-    elsewhere.found = { identity, credential: undefined, credentials: [], loginSequence: 0 };
+    const key = crypto.randomUUID();
+    const { scope, storage } = server.database;
+    const { credential } = aVouchedAccount(key);
+    await storage.identities.importCredentials(scope, identity.id, [credential], new Date(), []);
+    elsewhere.key = key;
     expect(await login.submit("elsewhere", { state: "forged" })).toMatchObject({ kind: "rejected" });
     const back = await login.submit("elsewhere", { state: "s1" });
     expect(back).toMatchObject({ kind: "completed", completed: { identity: { id: identity.id } } });

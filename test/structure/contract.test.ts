@@ -133,6 +133,9 @@ describe("every method", () => {
       "passkey.response",
       "sms.code",
       "sms.phone_number",
+      "oidc.return_url",
+      "oidc.exchange_code",
+      "oidc.id_token",
       "traits",
       "client_data",
     ]);

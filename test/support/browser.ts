@@ -55,6 +55,26 @@ export class Browser {
     };
   }
 
+  /** Gets a page as a link on another site does, with the jar's cookies, and keeps the cookies of the answer. Follows nothing. */
+  async open(
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const response = await fetch(this.#url + path, {
+      redirect: "manual",
+      headers: {
+        accept: "text/html",
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        ...(cookie === "" ? {} : { cookie }),
+        ...headers,
+      },
+    });
+    for (const setCookie of response.headers.getSetCookie()) this.#keep(setCookie);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
   #keep(setCookie: string): void {
     this.everySetCookie.push(setCookie);
     const [pair = "", ...attributes] = setCookie.split(";").map((part) => part.trim());

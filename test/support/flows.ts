@@ -36,6 +36,8 @@ import { Devices } from "../../src/domain/throttle/devices.ts";
 import { SmsLimits } from "../../src/domain/throttle/sms-limits.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
+import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
+import { createProviderClient } from "../../src/outbound/oidc/provider-client.ts";
 import { TestClock } from "./clock.ts";
 import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
@@ -190,6 +192,11 @@ export class TestFlows {
       ...{ hasher, policy, breaches: { note: () => {} }, codes, tokens, sealer, clock },
       passkeys: createPasskeyVerifier(),
       challenges: createBoundChallenges(sealingSecrets),
+      providers: createProviderClient({
+        http: createGuardedFetch({ allowedPrivateHosts: [], extraPorts: [] }),
+        ...{ clock, logger: silentLogger },
+      }),
+      logger: silentLogger,
     };
     const events = { append: async (_scope: TenantScope, change: unknown) => this.#note("events", change) };
     const counters = {
@@ -457,6 +464,13 @@ export class TestFlows {
       },
       findForLogin,
       findForForm: findForLogin,
+      findCandidate: async (_scope, asked) => {
+        const isTheirs =
+          "identityId" in asked
+            ? this.identity?.id === asked.identityId
+            : this.credentials.some(({ lookupKey }) => lookupKey === asked.lookupKey);
+        return isTheirs ? this.candidate : undefined;
+      },
       findByAddress: async (_scope, kind, value) => {
         const isTheirs = this.identity?.verifiableAddresses.some(
           (address) => address.kind === kind && address.value === value,

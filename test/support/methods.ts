@@ -13,19 +13,21 @@ import type {
 import type { AssuranceLevel } from "../../src/domain/session/session.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
-import { aPassword } from "./records.ts";
+import { aPassword, aVouchedAccount } from "./records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet: one that redirects, one of several steps, one that is only shown
  * second, and one that can be either.
  */
 
-/** Signs in elsewhere, and comes back with what it was given there. It finds the account by itself. */
+/** Signs in elsewhere, where somebody vouches for the account that is shown. */
 export class Elsewhere implements LoginMethod {
   readonly kind = "elsewhere" as MethodKind;
   readonly factor = "first";
-  readonly credential = undefined;
-  found: LoginAttempt["candidate"];
+  readonly credential = "oidc";
+  readonly isVouchedFor = true;
+  /** The key of the account elsewhere. */
+  key: string | undefined;
 
   loginNodes() {
     return [];
@@ -39,9 +41,8 @@ export class Elsewhere implements LoginMethod {
         memory: { state: "s1" },
       } as const;
     }
-    if (this.found === undefined || step.fields.state !== memory.state) return wrong;
-    const authentication = { kind: "link", assuranceLevel: "aal1" } as const;
-    return { kind: "proved", candidate: this.found, authentication } as const;
+    if (this.key === undefined || step.fields.state !== memory.state) return wrong;
+    return { kind: "vouched", vouched: aVouchedAccount(this.key) } as const;
   }
 }
 

@@ -13,6 +13,7 @@ import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
 import type { FlowKind } from "../../src/domain/kinds.ts";
+import type { VouchedAccount } from "../../src/domain/method/method.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { wideThrottle } from "./throttle.ts";
@@ -108,6 +109,18 @@ export function aCredential(change: Partial<Credential> = {}): Credential {
   };
 }
 
+/** An account elsewhere for which somebody vouches. */
+export function aVouchedAccount(lookupKey: string, change: Partial<VouchedAccount> = {}): VouchedAccount {
+  return {
+    credential: { kind: "oidc", lookupKey, secret: "", facts: {} },
+    authentication: { kind: "oidc", assuranceLevel: "aal1" },
+    by: "Elsewhere",
+    ...{ traits: {}, publicMetadata: {}, adminMetadata: {}, addresses: [] },
+    updates: "never",
+    ...change,
+  };
+}
+
 /** What a flow remembers. */
 export function flowData(state: FlowData["state"] & object, purpose: object = {}): FlowData {
   return { purpose, state };
@@ -190,6 +203,8 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       offerAfterLogin: true,
       useAs: "either",
     },
+    providers: [],
+    nativeReturnUrls: new Set(),
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },
     sms: { countries: undefined, dailyBudget: 1000 },

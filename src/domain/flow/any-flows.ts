@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import type { FilledForm } from "../form/form-submission.ts";
 import type { FlowKind } from "../kinds.ts";
+import type { ReceivedCallback } from "../provider/callback.ts";
 import type { LoginFlows } from "./login/login-flows.ts";
 import type { RecoveryFlows } from "./recovery/recovery-flows.ts";
 import type { RegistrationFlows } from "./registration/registration-flows.ts";
@@ -47,6 +48,33 @@ export class AnyFlows {
     const { flow, ...owner } = await this.#deps.flows.findWithIdentity(caller.tenant, undefined, digest);
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
     return this.#deps.kinds[flow.kind].show(caller, flowId, { flow, ...owner });
+  }
+
+  /**
+   * Takes what a browser came back with from a provider, as the step of the flow that waits for it.
+   *
+   * Security rule (SR-OIDC-4): there is no form token, since no form was sent. What stands for it is `state`, which this server sealed for
+   * this flow, and the cookie of the browser that began it: somebody else's answer signs nobody in (login CSRF).
+   */
+  async takeCallback(
+    caller: FlowCaller,
+    { kind, id: flowId }: { readonly kind: FlowKind; readonly id: string },
+    callback: ReceivedCallback,
+  ): Promise<FormOutcome> {
+    const { kinds, access } = this.#deps;
+    const step = { name: "oidc", fields: { callback } };
+    const csrfToken = access.formTokenOfBrowser(caller, flowId)?.reveal() ?? "";
+    const submission = { flowId, csrfToken, step, identifier: "", traits: {} };
+    switch (kind) {
+      case "login":
+        return { kind, outcome: await kinds.login.submit(caller, submission) };
+      case "registration":
+        return { kind, outcome: await kinds.registration.submit(caller, submission) };
+      case "settings":
+        return { kind, outcome: await kinds.settings.submit(caller, { ...submission, traitsEtag: "" }) };
+      default:
+        throw domainError("FLOW_NOT_FOUND", {});
+    }
   }
 
   /**

@@ -17,6 +17,9 @@ import type { NoticeQueue } from "./challenge/wrong-codes.ts";
 import { WrongCodeNotices } from "./challenge/wrong-codes.ts";
 import { AccountClaims } from "./claim/account-claims.ts";
 import { AccountDisowning } from "./claim/account-disowning.ts";
+import { AccountLinks } from "./linking/account-links.ts";
+import { OtherFlows } from "./linking/other-flows.ts";
+import { ProfileUpdates } from "./linking/profile-updates.ts";
 import { LoginActions } from "./login/actions.ts";
 import { LoginCompletions } from "./login/complete.ts";
 import { LoginExplanations } from "./login/explanation.ts";
@@ -25,9 +28,11 @@ import { LoginNotices } from "./login/notices.ts";
 import { PendingActions } from "./login/pending-actions.ts";
 import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
+import { VouchedLogins } from "./login/vouched.ts";
 import { OAuth2HandOvers } from "./oauth2/hand-over.ts";
 import { OAuth2Flows } from "./oauth2/oauth2-flows.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
+import { ProviderCallbacks } from "./provider-callbacks.ts";
 import { RecoveryCompletions } from "./recovery/complete.ts";
 import { RecoveryHolds } from "./recovery/holds.ts";
 import { RecoveryFlows } from "./recovery/recovery-flows.ts";
@@ -118,7 +123,10 @@ export function createFlows(parts: FlowParts) {
     verifications: () => verification,
     offers: { draftAfterLogin: (caller, start) => settings.draftAfterLogin(caller, start) },
   });
-  const proofs = new LoginProofs({ ...deps, completions, notices });
+  const links = new AccountLinks(deps);
+  const others = new OtherFlows(() => ({ login, registration, recovery }));
+  const vouched = new VouchedLogins({ ...deps, links, others, profiles: new ProfileUpdates(deps) });
+  const proofs = new LoginProofs({ ...deps, completions, notices, vouched });
   const actions = new LoginActions({ ...changes, profile, completions });
   const loginRules = loginTable({
     ...deps,
@@ -163,19 +171,24 @@ export function createFlows(parts: FlowParts) {
   const schemaOf = (tenant: Tenant, { data }: RecordOf<RegistrationTypes>) =>
     schemas.current(tenant, data.purpose.schemaId);
   const accounts = new NewAccounts({ ...deps, verifications: verification, logins: login });
-  const signUp = new SignUp({ ...deps, accounts, schemaOf });
+  const signUp = new SignUp({ ...deps, accounts, links, others, schemaOf });
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
-  const registration = new RegistrationFlows({ ...deps, schemaOf, table: registrationRules, handOvers });
+  const registration: RegistrationFlows = new RegistrationFlows({
+    ...deps,
+    ...{ schemaOf, signUp, handOvers, table: registrationRules },
+  });
 
   const recovering = new RecoveryCompletions({ ...deps, settings });
   const holds = new RecoveryHolds(deps);
   const recoveryRules = recoveryTable({ ...deps, claims, holds, completions: recovering });
-  const recovery = new RecoveryFlows({ ...deps, table: recoveryRules });
+  const recovery: RecoveryFlows = new RecoveryFlows({ ...deps, table: recoveryRules });
 
   const kinds = { login, registration, verification, recovery, settings };
+  const any = new AnyFlows({ ...deps, kinds });
   return {
     ...kinds,
-    any: new AnyFlows({ ...deps, kinds }),
+    any,
+    callbacks: new ProviderCallbacks({ ...deps, flows: any }),
     operator: new OperatorFlows(deps),
     explanations,
     oauth2: new OAuth2Flows({ ...common, handOvers, logins: login, registrations: registration }),

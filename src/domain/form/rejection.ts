@@ -24,6 +24,11 @@ export type RejectionReason =
   | "CREDENTIALS_TOO_MANY"
   | "SMS_UNAVAILABLE"
   | "SECOND_FACTOR_SAME_KIND"
+  | "PROVIDER_UNAVAILABLE"
+  | "PROVIDER_DENIED"
+  | "PROVIDER_ANSWER_INVALID"
+  | "NOT_LINKED"
+  | "OTHER_ACCOUNT"
   | "OAUTH2_SERVER_UNAVAILABLE";
 
 /** The rule that a new password breaks. */

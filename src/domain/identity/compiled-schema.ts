@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv"
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { joinFieldPath } from "../field-path.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
+import { compileLinearPattern } from "../linear-pattern.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
@@ -9,7 +10,6 @@ import { addTraitFormats } from "./formats.ts";
 import { type IdentifierTrait, identifierTraits } from "./identifier-traits.ts";
 import type { DerivedTraits } from "./identity.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
-import { compileLinearPattern } from "./linear-pattern.ts";
 import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";

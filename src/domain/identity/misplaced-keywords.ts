@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "../json.ts";
-import { compileLinearPattern } from "./linear-pattern.ts";
+import { compileLinearPattern } from "../linear-pattern.ts";
 import { entriesOf, type SchemaDocument, type Subschema, subschemasOf } from "./schema-document.ts";
 import { fieldsIn, traitFields } from "./trait-fields.ts";
 

@@ -1,8 +1,8 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
+import { compileLinearPattern, type LinearPattern } from "../linear-pattern.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
 import { type Drawing, readDrawing } from "./drawing.ts";
 import { isExactNumber } from "./json-limits.ts";
-import { compileLinearPattern, type LinearPattern } from "./linear-pattern.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
 /** The JSON Schema drafts that are understood. */

@@ -2,16 +2,19 @@
 import type {
   BoundChallenges,
   Clock,
+  Logger,
   OneTimeCodes,
   PasskeyVerifier,
   PasswordHasher,
   Sealer,
   Tokens,
 } from "../ports.ts";
+import type { ProviderClient } from "../provider/provider.ts";
 import { BackupCodeMethod } from "./backup-code/backup-code-method.ts";
 import { CodeMethod } from "./code/code-method.ts";
 import { LinkMethod } from "./link/link-method.ts";
 import type { Methods } from "./method.ts";
+import { OidcMethod } from "./oidc/oidc-method.ts";
 import { PasskeyMethod } from "./passkey/passkey-method.ts";
 import type { BreachedAtLogin } from "./password/breached-at-login.ts";
 import { PasswordMethod } from "./password/password-method.ts";
@@ -29,7 +32,9 @@ interface MethodParts {
   readonly sealer: Sealer;
   readonly passkeys: PasskeyVerifier;
   readonly challenges: BoundChallenges;
+  readonly providers: ProviderClient;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Makes the methods, each in the order to offer it. */
@@ -39,10 +44,11 @@ export function createMethods(deps: MethodParts): Methods {
   const totp = new TotpMethod(deps);
   const sms = new SmsMethod(deps);
   const backupCode = new BackupCodeMethod(deps);
+  const oidc = new OidcMethod(deps);
   return {
-    login: [password, passkey, totp, sms, backupCode],
-    registration: [password, passkey],
-    settings: [password, passkey, totp, sms, backupCode],
+    login: [password, passkey, totp, sms, backupCode, oidc],
+    registration: [password, passkey, oidc],
+    settings: [password, passkey, totp, sms, backupCode, oidc],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
     imports: [totp, passkey],
   };

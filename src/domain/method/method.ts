@@ -3,6 +3,7 @@ import type { FieldViolation } from "../field-violation.ts";
 import type { Node } from "../form/form.ts";
 import type { RejectionReason, StepRejected } from "../form/rejection.ts";
 import type { SubmittedStep } from "../form/submission.ts";
+import type { ContactAddress } from "../identity/addresses.ts";
 import type {
   Credential,
   CredentialSecret,
@@ -14,7 +15,7 @@ import type { ImportedCredential } from "../identity/imported-credential.ts";
 import type { NoticePlace } from "../identity/notices.ts";
 import type { CredentialId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
+import type { ChallengeKind, CredentialKind, FlowClient, FlowKind, MethodKind } from "../kinds.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel, MethodProperty } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -48,6 +49,35 @@ export interface StepRedirects {
   readonly memory: MethodMemory;
 }
 
+/**
+ * An account elsewhere, for which somebody vouches that its owner is there. Whose it is here the flow finds out, by the key of the
+ * credential. Kept as JSON with a flow that goes on with it.
+ */
+export interface VouchedAccount {
+  /** As it is stored with the account here that it is linked to. */
+  readonly credential: NewCredential & { readonly lookupKey: string };
+  readonly authentication: Authentication;
+  /** The name of who vouches, for people. */
+  readonly by: string;
+  /** What is known of its owner: a merge patch of the traits. */
+  readonly traits: JsonObject;
+  readonly publicMetadata: JsonObject;
+  readonly adminMetadata: JsonObject;
+  /**
+   * The addresses that were shown to be its owner's, normalised. `isAuthoritative`: who vouches is the one that decides about them,
+   * so no other proof is needed.
+   */
+  readonly addresses: readonly (ContactAddress & { readonly isAuthoritative: boolean })[];
+  /** Whether a login brings the traits up to date: with what is missing, or always. */
+  readonly updates: "never" | "missing" | "always";
+}
+
+/** A step by which somebody vouched for an account elsewhere. */
+export interface StepVouched {
+  readonly kind: "vouched";
+  readonly vouched: VouchedAccount;
+}
+
 /** What a proof is worth in a session. */
 export interface Authentication {
   readonly kind: MethodKind;
@@ -56,12 +86,17 @@ export interface Authentication {
   readonly userVerified?: boolean;
   /** The credential, of a kind that an identity can have several of. */
   readonly credentialId?: CredentialId;
+  /** The id of the provider that vouched. Default: none did. */
+  readonly provider?: string;
+  /** The provider's own session. Default: it has told of none. */
+  readonly providerSession?: string;
   /** `sms`: what was shown came by text message. Default: it did not. */
   readonly sentBy?: "sms";
 }
 
 /** The flow that a step belongs to, and where it stands: what is bound to it is good until the next step is taken. */
 export interface FlowBinding {
+  readonly client: FlowClient;
   readonly flowDigest: Uint8Array;
   readonly revision: number;
 }
@@ -107,6 +142,8 @@ export interface LoginAttempt {
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
   readonly factor: "first" | "second";
+  /** Whether the holder of a session shows again who they are. Default: not again. */
+  readonly isAgain?: boolean;
   /** What the proof must have, because the session that comes of it is asked for it. */
   readonly demanded: readonly MethodProperty[];
   readonly binding: FlowBinding;
@@ -114,6 +151,8 @@ export interface LoginAttempt {
   readonly isNobodys?: boolean;
   /** When and where it is tried, for what the owner is told. */
   readonly place: NoticePlace;
+  /** The flow, to come back to from elsewhere. */
+  readonly flow: { readonly kind: FlowKind; readonly id: string };
 }
 
 /** A proof that was refused. */
@@ -158,8 +197,9 @@ export function stepOf({ kind }: { readonly kind: MethodKind }): string {
 export function isWayIn(
   method: Pick<LoginMethod, "credential" | "isWayIn">,
   credential: Credential,
+  tenant: Tenant,
 ): boolean {
-  return method.credential === credential.kind && (method.isWayIn?.(credential) ?? true);
+  return method.credential === credential.kind && (method.isWayIn?.(credential, tenant) ?? true);
 }
 
 /** What the proofs of a method can be worth. */
@@ -204,11 +244,10 @@ export function methodsPlaying<Method extends CredentialMethod & { readonly fact
 export interface LoginMethod extends CredentialMethod {
   readonly kind: MethodKind;
   readonly factor: MethodFactor;
-  /**
-   * The credential that is read together with the flow; one round trip. Undefined: the method finds the account by itself,
-   * as one does whose holder signs in elsewhere, and needs no identifier.
-   */
-  readonly credential: CredentialKind | undefined;
+  /** The credential that is read together with the flow; one round trip. */
+  readonly credential: CredentialKind;
+  /** Whether somebody else vouches for the account that is shown: it says who signs in. Default: nobody does. */
+  readonly isVouchedFor?: boolean;
   /** Whether it only takes the place of another second factor, and asks for nothing by itself. Default: it does not. */
   readonly isSpare?: boolean;
   /** What its proofs can have that a session can be asked for. Default: nothing. */
@@ -235,11 +274,11 @@ export interface LoginMethod extends CredentialMethod {
   /** What the flow remembers of an account's credentials, to draw the method's nodes where it is wanted second. */
   noteOf?(credentials: readonly Credential[]): JsonObject;
   /** Whether a credential of its kind signs in without another proof. Default: it does. */
-  isWayIn?(credential: Credential): boolean;
+  isWayIn?(credential: Credential, tenant: Tenant): boolean;
   /** The method's own nodes, its button last. */
   loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[];
-  /** What the offer says to forms that are written by hand. Default: nothing. */
-  loginOffer?(tenant: Tenant, stage: LoginStage): JsonObject;
+  /** What the offer says to forms that are written by hand; a list: there are several. Default: nothing. */
+  loginOffer?(tenant: Tenant, stage: LoginStage): JsonObject | readonly JsonObject[];
   /** What is wrong with a step that cannot be a proof for any account. It is refused before anything is counted or read. */
   unreadable?(
     tenant: Tenant,
@@ -258,7 +297,9 @@ export interface LoginMethod extends CredentialMethod {
    * A first proof is followed by a second one where the account has a credential of a method that can be second, unless the
    * first is worth `aal2` by itself.
    */
-  proveLogin(attempt: LoginAttempt): Promise<LoginProved | LoginRefused | StepContinues | StepRedirects>;
+  proveLogin(
+    attempt: LoginAttempt,
+  ): Promise<LoginProved | LoginRefused | StepContinues | StepRedirects | StepVouched>;
 }
 
 /** What a step that makes a credential is tried with. */
@@ -276,6 +317,8 @@ export interface SecretAttempt {
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
+  /** The flow, to come back to from elsewhere. */
+  readonly flow: { readonly kind: FlowKind; readonly id: string };
   /** Whether the owner has shown lately who they are. What costs money waits for it. */
   readonly isFresh: boolean;
   /** The secret that the account has, where another one is asked for. */
@@ -289,15 +332,17 @@ export interface RegistrationMethod extends CredentialMethod {
   readonly kind: MethodKind;
   /** The method's own nodes, its button last. */
   registrationNodes(tenant: Tenant, stage: RegistrationStage): readonly Node[];
-  /** What the offer says to forms that are written by hand. Default: nothing. */
-  registrationOffer?(tenant: Tenant, stage: RegistrationStage): JsonObject;
+  /** What the offer says to forms that are written by hand; a list: there are several. Default: nothing. */
+  registrationOffer?(tenant: Tenant, stage: RegistrationStage): JsonObject | readonly JsonObject[];
+  /** Whether it brings the traits: none are asked for before it. Default: it does not. */
+  readonly isVouchedFor?: boolean;
   /**
    * Checks what was submitted against traits that are valid, and makes the credential. It may ask another server, so
    * no transaction is open meanwhile.
    */
   proveRegistration(
     attempt: SecretAttempt,
-  ): Promise<RegistrationProved | StepRejected | StepContinues | StepRedirects>;
+  ): Promise<RegistrationProved | StepRejected | StepContinues | StepRedirects | StepVouched>;
 }
 
 /** Where in a registration a method's nodes are drawn. */
@@ -316,8 +361,8 @@ export interface SettingsMethod extends CredentialMethod {
   readonly listsCredentials?: boolean;
   /** By their names, in the order to draw them. */
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
-  /** What the offer says to forms that are written by hand. Default: nothing. */
-  settingsOffer?(stage: SettingsStage): JsonObject;
+  /** What the offer says to forms that are written by hand; a list: there are several. Default: nothing. */
+  settingsOffer?(stage: SettingsStage): JsonObject | readonly JsonObject[];
   /**
    * What the method begins with where a login offers to make its first credential; undefined: the login offers none. Default: no
    * login does.

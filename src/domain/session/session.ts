@@ -23,6 +23,10 @@ export interface AuthenticationMethod {
   readonly credentialId?: CredentialId;
   /** `sms`: what was shown came by text message. Default: it did not. */
   readonly sentBy?: "sms";
+  /** The id of the provider that vouched. Default: none did. */
+  readonly provider?: string;
+  /** The provider's own session. Default: it has told of none. */
+  readonly providerSession?: string;
   readonly completedAt: Date;
 }
 

@@ -1,5 +1,6 @@
 import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters, TenantScope } from "../ports.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Branding } from "./branding.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
 
@@ -89,6 +90,13 @@ export interface TenantSettings {
   /** `count`: how many are made at once. */
   readonly backupCode: { readonly enabled: boolean; readonly count: number };
   readonly passkey: PasskeySettings;
+  /** Other providers that people can sign in with, in the order to offer them. */
+  readonly providers: readonly Provider[];
+  /**
+   * Where native apps have the browser go after a login at a provider, compared exactly. Those on the loopback address are without
+   * a port; any is taken there.
+   */
+  readonly nativeReturnUrls: ReadonlySet<string>;
   /** Codes by text message as a second factor. */
   readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
   readonly sms: SmsSettings;

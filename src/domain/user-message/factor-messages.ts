@@ -264,6 +264,7 @@ const kindNames: Readonly<Record<CredentialKind, string>> = {
   backup_code: "Backup codes",
   passkey: "Passkey",
   sms: "Codes by text message",
+  oidc: "Account at another provider",
 };
 
 function dayOf(time: Date): string {

@@ -10,6 +10,7 @@ const credentials: Readonly<Record<string, string>> = {
   backup_code: "Ersatzcodes",
   passkey: "Passkey",
   sms: "Codes per SMS",
+  oidc: "Konto bei einem anderen Anbieter",
 };
 
 /** A credential by the name that its owner gave it, else by its kind. */
@@ -288,6 +289,22 @@ export const german: Words = {
     9000431:
       "Mit einem Passkey melden Sie sich mit Fingerabdruck, Gesicht oder der PIN Ihres Geräts an. Ihr Passwort gilt weiter.",
     9000432: "Passkey erstellen",
+    1010002: "Weiter mit {provider}",
+    1050002: "{provider} verbinden",
+    9000700: "Konten bei anderen Anbietern",
+    9000701:
+      "Es gibt schon ein Konto mit Ihrer Adresse. Melden Sie sich einmal dort an: Dann wird {provider} damit verbunden.",
+    9000702:
+      "{provider} ist gerade nicht erreichbar. Versuchen Sie es später noch einmal, oder wählen Sie einen anderen Weg.",
+    9000703:
+      "{provider} hat Sie nicht angemeldet. Versuchen Sie es noch einmal, oder wählen Sie einen anderen Weg.",
+    9000704: "Diese Antwort von {provider} gilt nicht mehr. Beginnen Sie von vorn.",
+    9000705:
+      "Kein Konto hier ist mit diesem Konto bei {provider} verbunden. Melden Sie sich auf einem anderen Weg an, und verbinden Sie es in Ihren Einstellungen.",
+    9000706: "Dieses Konto bei {provider} ist nicht mit dem Konto verbunden, um das es hier geht.",
+    9000707: "Fast geschafft",
+    9000708: "Das sagt {provider} über Sie. Ergänzen Sie, was fehlt.",
+    9000709: "Konto erstellen",
     9000600: "Zuerst noch etwas",
     9000601: "Legen Sie ein neues Passwort fest, bevor es weitergeht.",
     9000602: "Zeigen Sie, dass diese Adresse Ihnen gehört, bevor es weitergeht.",

@@ -1,5 +1,5 @@
 import type { ContactAddress } from "../../identity/addresses.ts";
-import type { ChallengeKind } from "../../kinds.ts";
+import type { MethodKind } from "../../kinds.ts";
 
 /** The answer whose account it is, once the address was proven. */
 export interface Claiming {
@@ -10,5 +10,5 @@ export interface Claiming {
   /** What was typed before, to fill the form in again. */
   readonly typed?: string;
   /** What the address was proven by. */
-  readonly by: ChallengeKind;
+  readonly by: MethodKind;
 }

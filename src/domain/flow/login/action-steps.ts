@@ -7,6 +7,7 @@ import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../me
 import * as actions from "../../user-message/action-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
+import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { ContextOf, StateRule, StepResult, StepRule } from "../shared/table.ts";
 import { documentOf, termsNodes } from "../shared/terms.ts";
@@ -77,10 +78,9 @@ export function actionState(
     stage: "required_action",
     facts: (context) => ({
       ...actionOf(context.state),
-      offers: settable(context).map((method) => ({
-        kind: method.kind,
-        facts: method.settingsOffer?.(stageOf(context, method)),
-      })),
+      offers: settable(context).flatMap((method) =>
+        offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))),
+      ),
       terms: context.state.action?.terms && documentOf(context.tenant, context.state.action.terms),
     }),
     texts: (context) => {

@@ -2,11 +2,11 @@ import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { Identity } from "../../identity/identity.ts";
-import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { completedEvents, without } from "../../identity/required-actions.ts";
 import type { SessionId } from "../../ids.ts";
 import type { MethodKind } from "../../kinds.ts";
-import type { LoginCandidate, LoginProved, LoginRefused } from "../../method/method.ts";
+import type { LoginCandidate, LoginProved, LoginRefused, VouchedAccount } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { idleSince } from "../../session/lifetime.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
@@ -17,7 +17,8 @@ import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
-import type { Moved, RecordOf } from "../shared/table.ts";
+import type { Moved, NotAccepted, RecordOf } from "../shared/table.ts";
+import { credentialTaken } from "../shared/traits.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import type { VerificationFlows } from "../verification/verification-flows.ts";
 import type { LoginNotices } from "./notices.ts";
@@ -47,12 +48,20 @@ export interface LoginProof {
   readonly replacement?: LoginProved["replacement"];
   readonly notice?: LoginProved["notice"];
   readonly whenShown?: LoginProved["whenShown"];
+  /** An account elsewhere that is linked by this proof. */
+  readonly linked?: VouchedAccount | undefined;
   readonly ticket: ThrottleTicket;
 }
 
 /** A login whose proofs were all given before: the flow remembers them. */
 type ProvedBefore = Pick<LoginProof, "kind" | "candidate" | "proof" | "held"> & {
-  readonly [Name in "authentication" | "replacement" | "notice" | "ticket" | "whenShown"]?: undefined;
+  readonly [Name in
+    | "authentication"
+    | "replacement"
+    | "notice"
+    | "ticket"
+    | "whenShown"
+    | "linked"]?: undefined;
 };
 
 interface LoginCompletionsDependencies {
@@ -69,7 +78,10 @@ interface LoginCompletionsDependencies {
   readonly clock: Clock;
 }
 
-type Ended = { readonly kind: "completed"; readonly completed: FlowCompleted } | Moved<LoginState>;
+type Ended =
+  | { readonly kind: "completed"; readonly completed: FlowCompleted }
+  | Moved<LoginState>
+  | NotAccepted;
 
 /** How a login ends: with a session, or first with what is to be done before it. */
 export class LoginCompletions {
@@ -88,7 +100,7 @@ export class LoginCompletions {
     flow: LoginFlow,
     given: Proof | LoginRefused,
     renew: (lost: Proof) => Promise<Proof | LoginRefused>,
-  ): Promise<Ended | LoginRefused> {
+  ): Promise<Ended | (NotAccepted & LoginRefused)> {
     let proof = given;
     for (let round = 0; round < mostRounds; round++) {
       if (proof.kind === "rejected") return proof;
@@ -105,9 +117,10 @@ export class LoginCompletions {
   async #tryOnce(
     caller: FlowCaller,
     flow: LoginFlow,
-    { candidate, proof, held, authentication, replacement, notice, ticket }: LoginProof | ProvedBefore,
+    given: LoginProof | ProvedBefore,
   ): Promise<Ended | "candidate_changed"> {
     const { tenant, origin } = caller;
+    const { candidate, proof, held, authentication, replacement, notice, ticket } = given;
     const at = this.#deps.clock.now();
     const { identity } = candidate;
     const { state, purpose } = flow.data;
@@ -140,11 +153,15 @@ export class LoginCompletions {
       });
       if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
       if (result === "candidate_changed") return result;
+      if (result === "credential_taken") throw new Error("nothing is linked before there is a session");
       return { kind: "moved", state: next, identityId: identity.id, isWritten: true };
     }
     const client = { client: flow.client, methods: proofs, origin, at };
     const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, client);
     const about = { identityId: identity.id, sessionId: session.id };
+    // Security rule (SR-LINK-4): the link is written with the session, once all that the account asks for was shown.
+    const linked = given.linked ?? (purpose.kind === "link" ? purpose.vouched : undefined);
+    const link = linked && this.#link(caller, flow, identity, linked, at);
     const isRefresh = purpose.kind === "refresh";
     const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
     const [first, second] = proofs;
@@ -153,6 +170,7 @@ export class LoginCompletions {
       ...done.doneEvents,
       newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
       newEvent("session.created", at, actor, about),
+      ...(link?.events ?? []),
     ];
     if (replaces !== undefined) {
       const data = { reason: isRefresh ? "refreshed" : "replaced" };
@@ -176,6 +194,8 @@ export class LoginCompletions {
     const result = await this.#deps.flows.completeLogin(tenant, {
       ...common,
       ...done,
+      messages: [...messages, ...(link?.messages ?? [])],
+      linked: link?.credential,
       session,
       replaces,
       maxSessions: tenant.settings.session.maxParallel,
@@ -190,6 +210,7 @@ export class LoginCompletions {
     });
     if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
+    if (result === "credential_taken") return credentialTaken();
     const { isNew = false, isWithheld = false } = provedBefore(state) ?? {};
     const verification = isNew
       ? await this.#deps
@@ -209,6 +230,25 @@ export class LoginCompletions {
         settings: offer?.created.flow,
         device,
       },
+    };
+  }
+
+  /** What is written, and who is told, where an account elsewhere is linked. */
+  #link(
+    { origin }: FlowCaller,
+    flow: LoginFlow,
+    identity: Identity,
+    { credential }: VouchedAccount,
+    at: Date,
+  ) {
+    const { kind, label = "" } = credential;
+    const told = { kind, label, ...placeOf(origin, at) };
+    const notice = { template: "credential_added", data: told } as const;
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    return {
+      credential,
+      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)),
+      events: [newEvent("credential.set", at, actor, { identityId: identity.id, data: { kind } })],
     };
   }
 

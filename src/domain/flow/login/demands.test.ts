@@ -18,9 +18,12 @@ function toReach(
   demands: readonly Demand[],
   methods: Parameters<typeof toShow>[2] = two,
   credentials: readonly Credential[] = [],
+  isWayIn = true,
 ) {
+  const canShow = (method: (typeof methods)[number], { kind }: Credential) =>
+    isWayIn && method.credential === kind;
   try {
-    return toShow(demands, ada, methods, credentials);
+    return toShow(demands, ada, methods, credentials, canShow);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { reason: error.reason, ...error.metadata };
@@ -51,8 +54,7 @@ describe("a login to step up", () => {
     expect(toReach([demand], methods, [aCredential()])).toEqual(impossible);
     expect(toReach([demand], two, [passkey])).toEqual(impossible);
     expect(toReach([{ ...demand, property: "user_verified" }], methods, [passkey])).toEqual(impossible);
-    const isWayIn = () => false;
-    expect(toReach([demand], [{ ...strong, isWayIn }], [passkey])).toEqual(impossible);
+    expect(toReach([demand], methods, [passkey], false)).toEqual(impossible);
   });
 
   // Nobody is led through a login in vain.

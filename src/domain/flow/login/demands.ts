@@ -10,14 +10,14 @@ import type { LoginPurpose } from "./state.ts";
 /**
  * What a login must show to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login of this account can meet, so
  * that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet. `credentials`: those of the
- * account. `canShow`: whether a login can show one of them by a method. Default: where it signs in by itself.
+ * account. `canShow`: whether a login can show one of them by a method.
  */
-export function toShow<Method extends Pick<LoginMethod, "factor" | "credential" | "properties" | "isWayIn">>(
+export function toShow<Method extends Pick<LoginMethod, "factor" | "credential" | "properties">>(
   demands: readonly Demand[],
   identity: Identity,
   methods: readonly Method[],
   credentials: readonly Credential[],
-  canShow: (method: Method, credential: Credential) => boolean = isWayIn,
+  canShow: (method: Method, credential: Credential) => boolean,
 ): Pick<Extract<LoginPurpose, { kind: "refresh" }>, "stepsUpTo" | "demanded" | "doesActions"> {
   let level: AssuranceLevel | undefined;
   let doesActions = false;
@@ -82,7 +82,9 @@ export function reach(
     demands.push({ kind: "method_property", property: "user_verified" });
   }
   const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
-    plays("first").includes(method) ? isWayIn(method, credential) : method.credential === credential.kind,
+    plays("first").includes(method)
+      ? isWayIn(method, credential, tenant)
+      : method.credential === credential.kind,
   );
   return { reachable, wanted };
 }

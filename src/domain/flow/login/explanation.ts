@@ -162,7 +162,7 @@ export class LoginExplanations {
   ): ExplainedProof {
     const refused = (because: LoginRule) => refusedBy(because)(worth);
     if (owner.identity.state !== "active") return refused("account_inactive");
-    const missing = this.#missing(owner, kind);
+    const missing = this.#missing(tenant, owner, kind);
     if (missing !== undefined) return refused(missing);
     const at = this.#deps.clock.now();
     const by = kind === "code" || kind === "link" ? undefined : kind;
@@ -198,12 +198,12 @@ export class LoginExplanations {
   }
 
   /** What the account lacks for a method. */
-  #missing({ identity, credentials }: Owner, kind: MethodKind): LoginRule | undefined {
+  #missing(tenant: Tenant, { identity, credentials }: Owner, kind: MethodKind): LoginRule | undefined {
     if (kind === "code" || kind === "link") {
       return loginTarget(identity, undefined) === undefined ? "address_not_verified" : undefined;
     }
     const method = this.#deps.methods.filter((each) => each.kind === kind);
-    return methodsFor(method, credentials).length > 0 ? undefined : "credential_missing";
+    return methodsFor(tenant, method, credentials).length > 0 ? undefined : "credential_missing";
   }
 
   #worthsOf(

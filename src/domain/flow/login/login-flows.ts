@@ -9,8 +9,14 @@ import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient } from "../../kinds.ts";
-import { type LoginCandidate, type LoginMethod, methodsPlaying, stepOf } from "../../method/method.ts";
+import type { FlowClient, MethodKind } from "../../kinds.ts";
+import {
+  type LoginCandidate,
+  type LoginMethod,
+  methodsPlaying,
+  stepOf,
+  type VouchedAccount,
+} from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -97,11 +103,15 @@ export class LoginFlows {
       kind: "login",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
-      again: (tenant, { identityId, data: { purpose, state } }) => ({
-        purpose,
-        state: firstState(tenant, purpose, typedAt(state)),
-        identityId: purpose.kind === "sign_in" ? undefined : identityId,
-      }),
+      again: (tenant, { identityId, data: { purpose: former, state, oauth2 } }) => {
+        // Security rule (SR-LINK-4): what somebody vouched for lasts no longer than the flow.
+        const purpose = former.kind === "link" ? signingIn(oauth2) : former;
+        return {
+          purpose,
+          state: firstState(tenant, purpose, typedAt(state)),
+          identityId: purpose.kind === "sign_in" ? undefined : identityId,
+        };
+      },
     });
   }
 
@@ -114,9 +124,7 @@ export class LoginFlows {
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") {
-      const level = start.oauth2?.level;
-      const purpose = { kind: "sign_in", ...(level && { stepsUpTo: level }) } as const;
-      return this.#begin(caller, start, purpose, undefined, start.typed);
+      return this.#begin(caller, start, signingIn(start.oauth2), undefined, start.typed);
     }
     const shown = await caller.session(start.client);
     if (start.purpose === "step_up") return this.#beginStepUp(caller, start, shown);
@@ -198,9 +206,37 @@ export class LoginFlows {
     credentials: LoginCandidate["credentials"],
   ): Promise<CreatedFlow | undefined> {
     const first = methodsPlaying("first", this.#deps.methods, caller.tenant);
-    const methods = methodsFor(first, credentials);
+    const methods = methodsFor(caller.tenant, first, credentials);
     if (methods.length === 0) return undefined;
     return this.#begin(caller, start, { kind: "owner", methods }, identityId);
+  }
+
+  /**
+   * The login of somebody for whose account elsewhere somebody has vouched already. Only to be stored with what it follows; `goesOn`
+   * tries it.
+   */
+  draftVouched(caller: FlowCaller, start: CallerStart, kind: MethodKind, vouched: VouchedAccount) {
+    const memory = { vouched: vouched as unknown as JsonObject };
+    const state: LoginState = { at: "continue_method", method: { kind, memory } };
+    const begun = { ...start, purpose: signingIn(start.oauth2), state };
+    const { record, created } = this.#deps.engine.draft(caller, this.#flows.view, begun);
+    const { id, csrfToken } = created.flow;
+    const submission = {
+      ...{ flowId: id.reveal(), csrfToken: csrfToken?.reveal() ?? "", identifier: "" },
+      step: { name: stepOf({ kind }), fields: {} },
+    };
+    const read = { flow: record, candidate: undefined };
+    return { begins: record, goesOn: () => this.submit(caller, submission, read) };
+  }
+
+  /**
+   * The login to an account by any of its ways in, so that an account elsewhere is linked with it. Only to be stored with what it
+   * follows.
+   */
+  draftToLink(caller: FlowCaller, start: CallerStart, identityId: IdentityId, vouched: VouchedAccount) {
+    const purpose = { kind: "link", vouched } as const;
+    const state = firstState(caller.tenant, purpose);
+    return this.#deps.engine.draft(caller, this.#flows.view, { ...start, purpose, state, identityId });
   }
 
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
@@ -239,7 +275,7 @@ export class LoginFlows {
     session: { readonly id: SessionId; readonly identityId: IdentityId },
   ): Promise<CreatedFlow> {
     return this.#flows.create(caller, start, {
-      purpose: { kind: "sign_in" },
+      purpose: signingIn(start.oauth2),
       state: { at: "hand_over", session: session.id },
       identityId: session.identityId,
     });
@@ -299,7 +335,8 @@ export class LoginFlows {
     const { access, flows } = this.#deps;
     const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
-    const typed = this.#typedOf(submitted);
+    // Nobody but who vouches says whose the account is.
+    const typed = method?.isVouchedFor ? undefined : this.#typedOf(submitted);
     const asked = method?.credential && {
       kind: method.credential,
       lookupKey: method.lookupKey?.(fieldsOf(submitted)),
@@ -315,6 +352,12 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
+}
+
+/** Somebody signs in, to the level that an OAuth2 server asks for. */
+function signingIn(oauth2: OAuth2Origin | undefined): LoginPurpose {
+  const { level } = oauth2 ?? {};
+  return { kind: "sign_in", ...(level && { stepsUpTo: level }) };
 }
 
 /** A login in which only what comes before the session is left to do. */

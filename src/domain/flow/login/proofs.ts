@@ -6,6 +6,7 @@ import { placeOf } from "../../identity/notices.ts";
 import type { LoginCandidate, LoginMethod, LoginRefused } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
+import { type Away, memoryAt } from "../shared/away.ts";
 import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
@@ -24,6 +25,7 @@ import {
   type LoginState,
   type LoginTypes,
 } from "./state.ts";
+import type { VouchedLogins } from "./vouched.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
 
@@ -32,6 +34,7 @@ interface LoginProofsDependencies {
   readonly secondFactors: SecondFactors;
   readonly pending: PendingActions;
   readonly notices: LoginNotices;
+  readonly vouched: VouchedLogins;
   readonly codeMessages: CodeMessages;
   readonly clock: Clock;
 }
@@ -50,8 +53,8 @@ export class LoginProofs {
     method: LoginMethod,
     entered: EnteredIdentifier | undefined,
   ): Promise<StepResult<LoginTypes>> {
-    const { caller, tenant, flow, state, step, candidate } = attempt;
-    const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const { caller, tenant, flow, flowId, state, step, candidate } = attempt;
+    const memory = memoryAt(state, method.kind);
     const number = method.sendsTo?.({ step, candidate, memory });
     if (number !== undefined) return this.#send(attempt, method, entered, number);
     // Security rule (SR-CODE-2): the attempt is counted before anything is compared (ASVS V6.3.1).
@@ -73,6 +76,8 @@ export class LoginProofs {
         factor: firstFactorOf(state) === undefined ? "first" : "second",
         demanded: demandedBy(flow.data.purpose),
         binding: bindingOf(flow),
+        flow: { kind: flow.kind, id: flowId },
+        isAgain: flow.data.purpose.kind === "refresh",
         isNobodys,
       });
       if (result.kind !== "proved") return result;
@@ -90,10 +95,20 @@ export class LoginProofs {
       } satisfies LoginProof;
     };
     const given = await prove(candidate);
-    if (given.kind === "continues" || given.kind === "redirects") {
+    if (given.kind === "redirects") {
+      const next = { ...state, away: { kind: method.kind, memory: given.memory } } as LoginState;
+      return { kind: "moved", state: next, identityId: flow.identityId, url: given.url };
+    }
+    if (given.kind === "continues") {
       const next = continued(state, { kind: method.kind, memory: given.memory }, entered);
-      const url = given.kind === "redirects" ? given.url : undefined;
-      return { kind: "moved", state: next, identityId: flow.identityId, url };
+      return { kind: "moved", state: next, identityId: flow.identityId };
+    }
+    if (given.kind === "vouched") {
+      return this.#deps.vouched.take(
+        attempt,
+        { vouched: given.vouched, by: method.kind, ticket },
+        (proof, renew) => this.#complete(attempt, proof, entered?.typed, renew),
+      );
     }
     const result = await this.#complete(attempt, given, entered?.typed, async (lost) => {
       const again = await attempt.readAgain();
@@ -127,17 +142,18 @@ export class LoginProofs {
     entered: EnteredIdentifier | undefined,
     number: string,
   ): Promise<StepResult<LoginTypes>> {
-    const { caller, tenant, flow, state, step, candidate } = attempt;
+    const { caller, tenant, flow, flowId, state, step, candidate } = attempt;
     const owner = candidate?.identity;
     const refused = await this.#deps.codeMessages.count(attempt, number, owner);
     if (refused !== undefined) return refused;
     const result = await method.proveLogin({
       ...{ tenant, step, candidate },
-      memory: state.at === "continue_method" ? state.method.memory : undefined,
+      memory: memoryAt(state, method.kind),
       place: placeOf(caller.origin, this.#deps.clock.now()),
       factor: firstFactorOf(state) === undefined ? "first" : "second",
       demanded: demandedBy(flow.data.purpose),
       binding: bindingOf(flow),
+      flow: { kind: flow.kind, id: flowId },
     });
     if (result.kind !== "continues") throw new Error(`${method.kind} was to send a code`);
     const next = continued(state, { kind: method.kind, memory: result.memory }, entered);
@@ -230,7 +246,7 @@ function continued(
   method: Extract<LoginState, { at: "continue_method" }>["method"],
   entered: EnteredIdentifier | undefined,
 ): LoginState {
-  const { at: _before, ...kept } = state;
+  const { at: _before, away: _away, ...kept } = state as LoginState & Away;
   const identifier = entered && { identifier: entered };
   return { ...kept, ...identifier, at: "continue_method", method } as LoginState;
 }

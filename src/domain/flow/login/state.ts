@@ -6,11 +6,13 @@ import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
-import type { LoginCandidate, MethodMemory } from "../../method/method.ts";
+import type { LoginCandidate, VouchedAccount } from "../../method/method.ts";
 import type { AssuranceLevel, AuthenticationMethod, MethodProperty } from "../../session/session.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
-import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
+import type { Away, ContinuedMethod } from "../shared/away.ts";
+import type { FirstFactor } from "../shared/flow.ts";
 import type { SecondFactorReason } from "../shared/second-factors.ts";
+import type { SignedIn } from "../shared/table.ts";
 
 /** What a login was begun for. */
 export type LoginPurpose =
@@ -30,7 +32,9 @@ export type LoginPurpose =
       readonly changesAccount?: boolean;
     }
   /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
-  | { readonly kind: "owner"; readonly methods: readonly MethodKind[] };
+  | { readonly kind: "owner"; readonly methods: readonly MethodKind[] }
+  /** The same, by any method, so that an account elsewhere is linked with it. */
+  | { readonly kind: "link"; readonly vouched: VouchedAccount };
 
 /** What somebody signs in with. */
 export interface EnteredIdentifier {
@@ -94,19 +98,16 @@ export interface ActionWanted extends Typed {
 
 /** Where a login stands. */
 export type LoginState =
-  | ({ readonly at: "enter_identifier" } & Typed)
-  | ({ readonly at: "choose_method" } & Named & Typed)
+  | ({ readonly at: "enter_identifier" } & Typed & Away)
+  | ({ readonly at: "choose_method" } & Named & Typed & Away)
   /** A method that asks more than once: it alone goes on. */
-  | ({
-      readonly at: "continue_method";
-      readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
-    } & Named &
+  | ({ readonly at: "continue_method"; readonly method: ContinuedMethod } & Named &
       Partial<SecondFactorWanted>)
   | ({ readonly at: "choose_second_factor" } & SecondFactorWanted)
   /** Something is done before the session. `method`: one that asks more than once. */
   | ({
       readonly at: "required_action";
-      readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory } | undefined;
+      readonly method?: ContinuedMethod | undefined;
     } & ActionWanted)
   /** With `proved` it is for an address to verify, or for `change`, which has a new one. */
   | (Awaiting & Named & Partial<ActionWanted> & { readonly change?: TraitsChange | undefined })
@@ -146,6 +147,8 @@ export function actionOf(
 
 /** Why a login asks for a second factor. */
 export function secondFactorWantedBy(purpose: LoginPurpose): SecondFactorReason {
+  // What is linked signs in from then on.
+  if (purpose.kind === "link") return "to_change_account";
   if (purpose.kind === "owner") return "by_policy";
   if (purpose.stepsUpTo === "aal2") return "demanded";
   return purpose.kind === "refresh" && purpose.changesAccount ? "to_change_account" : "by_policy";
@@ -173,5 +176,5 @@ export interface LoginTypes {
     /** What of the traits was filled in, where that is asked for: a merge patch. */
     readonly traits: JsonObject;
   };
-  readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted };
+  readonly Done: SignedIn;
 }

@@ -387,11 +387,12 @@ test("a method that is switched off by now is not accepted, also if it was offer
   await expect(flows.submit("off")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
 });
 
-test("a method that finds the account by itself is offered to everybody", async () => {
+test("a method for which somebody vouches is offered before anybody says who they are", async () => {
   const flows = await login({ ...byName, enumerationSafe: false }, [new Elsewhere()]);
+  expect((await flows.show()).stage).toMatchObject({ offers: [{ kind: "elsewhere" }] });
+  // Whoever is known not to have linked it is not sent there in vain.
   await flows.submit("identify", {}, typed);
-  const offers = [{ kind: "elsewhere" }, { kind: "code" }, { kind: "link" }];
-  expect((await flows.show()).stage).toMatchObject({ offers });
+  expect((await flows.show()).stage).toMatchObject({ offers: [{ kind: "code" }, { kind: "link" }] });
 });
 
 /** Whose credential says who signs in. */
@@ -671,10 +672,14 @@ describe("a method of several steps", () => {
     expect(await flows.submit("questions", { answer: secret })).toMatchObject({ kind: "completed" });
   });
 
-  test("that redirects sends the browser away, and needs no identifier if it finds the account", async () => {
+  test("that redirects sends the browser away, and leaves all that was on offer to those who come back", async () => {
     const flows = await loginWith([new Elsewhere()]);
     const url = "https://elsewhere.example/?state=s1";
+    const { at } = flows.flow?.data.state ?? {};
     expect(await flows.submit("elsewhere")).toMatchObject({ kind: "redirect", url });
-    expect(flows.flow?.data.state).toMatchObject({ at: "continue_method" });
+    expect(flows.flow?.data.state).toMatchObject({
+      at,
+      away: { kind: "elsewhere", memory: { state: "s1" } },
+    });
   });
 });

@@ -12,12 +12,15 @@ import {
   stepOf,
 } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { proveToLink } from "../../user-message/provider-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
+import { memoryAt } from "../shared/away.ts";
 import type { MethodOffer } from "../shared/flow.ts";
+import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
@@ -104,8 +107,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       if (kind === "code" || kind === "link") return [{ kind }];
       const method = own.find((each) => each.kind === kind);
       if (method === undefined) return [];
-      const facts = method.loginOffer?.(context.tenant, stageOf(context, method));
-      return [facts === undefined ? { kind } : { kind, facts }];
+      return offersOf(kind, method.loginOffer?.(context.tenant, stageOf(context, method)));
     });
   };
 
@@ -122,7 +124,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     nodes: (context) => method.loginNodes(context.tenant, stageOf(context, method)),
     take: async (attempt) => {
       const { tenant, step, state } = attempt;
-      const memory = state.at === "continue_method" ? state.method.memory : undefined;
+      const memory = memoryAt(state, method.kind);
       const unreadable = method.unreadable?.(tenant, step, memory);
       if (unreadable !== undefined) return unreadable;
       const entered = enteredAt(attempt, needsNoName(method));
@@ -149,7 +151,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         const target = candidate === undefined ? undefined : loginTarget(candidate.identity, name?.value);
         if (target === undefined && !tenant.settings.enumerationSafe) return nobodyToSendTo();
         const sentTo = name?.typed ?? (target === undefined ? "" : maskAddress(target));
-        const isFixed = flow.data.purpose.kind === "refresh";
+        const isFixed = isOwners(flow.data.purpose);
         const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
         if (sent.kind === "rejected") return sent;
         const { identifier } = state;
@@ -195,7 +197,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       texts: ({ flow, state: { identifier } }) => ({
         ...headingOf(flow.data.purpose),
         account: identifier && texts.signInAs(identifier.typed),
-        messages: flow.data.purpose.kind === "sign_in" ? [] : [texts.confirmIdentity()],
+        messages: messagesOf(flow.data.purpose),
       }),
       nodes: (context, { text = context.state.typed ?? "" }) => {
         const { tenant, flow, state } = context;
@@ -291,7 +293,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         return choiceAgain(tenant, flow.data.purpose, state);
       },
       // Once all is shown, the account is known.
-      isFixed: ({ flow, state }) => flow.data.purpose.kind === "refresh" || isProved(state),
+      isFixed: ({ flow, state }) => isOwners(flow.data.purpose) || isProved(state),
       as: ({ state }) => (isProved(state) ? "verification" : undefined),
       lookUp: async ({ tenant, flow }, typed) => {
         const { value } = enteredIdentifier(typed) ?? {};
@@ -322,7 +324,7 @@ function identify(
   const methods = tenant.settings.enumerationSafe
     ? undefined
     : [
-        ...ownMethods(methodsPlaying("first", first, tenant), candidate),
+        ...ownMethods(tenant, methodsPlaying("first", first, tenant), candidate),
         ...(candidate !== undefined && loginTarget(candidate.identity, typed.value) !== undefined
           ? challenges.offered(tenant, "login")
           : []),
@@ -333,22 +335,24 @@ function identify(
   return { kind: "moved", state: { at: "choose_method", identifier }, identityId: undefined };
 }
 
-/** The methods that an active account has a credential for. What finds the account by itself may be of any. */
+/** The methods that an active account has a credential for. */
 function ownMethods(
+  tenant: Tenant,
   methods: readonly LoginMethod[],
   candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentials"> | undefined,
 ): readonly MethodKind[] {
   if (candidate?.identity.state !== "active") return [];
-  return methodsFor(methods, candidate.credentials);
+  return methodsFor(tenant, methods, candidate.credentials);
 }
 
 /** The methods for accounts with these credentials. */
 export function methodsFor(
+  tenant: Tenant,
   methods: readonly LoginMethod[],
   credentials: NonNullable<Attempt["candidate"]>["credentials"],
 ): readonly MethodKind[] {
   return methods
-    .filter((method) => method.credential === undefined || credentials.some((own) => isWayIn(method, own)))
+    .filter((method) => credentials.some((own) => isWayIn(method, own, tenant)))
     .map(({ kind }) => kind);
 }
 
@@ -370,8 +374,8 @@ function enteredAt(
 }
 
 /** Whether a method finds out by itself who signs in. */
-function needsNoName({ credential, lookupKey }: LoginMethod): boolean {
-  return credential === undefined || lookupKey !== undefined;
+function needsNoName({ isVouchedFor = false, lookupKey }: LoginMethod): boolean {
+  return isVouchedFor || lookupKey !== undefined;
 }
 
 /** The part that a method plays where a login stands. */
@@ -387,8 +391,13 @@ function stageOf({ flow, state }: Context<InMethod>, { kind }: LoginMethod): Log
     demanded: demandedBy(flow.data.purpose),
     binding: bindingOf(flow),
     noted: firstFactor?.notes?.[kind],
-    memory: state.at === "continue_method" ? state.method.memory : undefined,
+    memory: memoryAt(state, kind),
   };
+}
+
+/** Whether the account is known: nothing that is typed decides whose it is. */
+function isOwners({ kind }: LoginPurpose): boolean {
+  return kind === "refresh" || kind === "link";
 }
 
 /** Whether all that was asked for is shown. */
@@ -399,6 +408,11 @@ function isProved(state: LoginState): boolean {
 /** Whether nothing but what is typed says who signs in. */
 function isUnknown({ flow, state }: Context<InMethod>): boolean {
   return flow.data.purpose.kind === "sign_in" && firstFactorOf(state) === undefined;
+}
+
+function messagesOf(purpose: LoginPurpose) {
+  if (purpose.kind === "sign_in") return [];
+  return [purpose.kind === "link" ? proveToLink(purpose.vouched.by) : texts.confirmIdentity()];
 }
 
 function headingOf({ kind }: LoginPurpose) {

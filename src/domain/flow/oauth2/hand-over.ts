@@ -34,12 +34,16 @@ export class OAuth2HandOvers {
     const oauth2 = flow?.data.oauth2;
     if (flow === undefined || oauth2 === undefined || !isCompleted(outcome)) return outcome;
     const { completed } = outcome;
+    // By another flow, which this one has gone on with.
+    if (completed.isHandedOver) return outcome;
     const { session } = completed;
     const told = await this.tell(caller.tenant, oauth2, session);
-    if (told !== undefined) return { ...outcome, completed: { ...completed, returnTo: told } };
+    if (told !== undefined) {
+      return { ...outcome, completed: { ...completed, returnTo: told, isHandedOver: true } };
+    }
     const start = { client: flow.client, returnTo: flow.returnTo, oauth2 };
     const handOver = await this.#deps.logins.createHandOver(caller, start, session);
-    return { ...outcome, completed: { ...completed, handOver } };
+    return { ...outcome, completed: { ...completed, handOver, isHandedOver: true } };
   }
 
   /**

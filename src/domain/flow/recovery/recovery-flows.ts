@@ -1,22 +1,19 @@
 import { domainError } from "../../errors.ts";
 import type { FilledForm } from "../../form/form-submission.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
+import type { MethodKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowView } from "../shared/flow-view.ts";
-import { KindFlows } from "../shared/kind-flows.ts";
+import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable } from "../shared/table.ts";
-import {
-  type AddressStart,
-  type AddressSubmission,
-  type OperatorPurpose,
-  typedAt,
-} from "../shared/typed-address.ts";
+import { type AddressStart, type AddressSubmission, typedAt } from "../shared/typed-address.ts";
 import { endOf } from "./holds.ts";
-import type { RecoveryTypes } from "./state.ts";
+import type { RecoveryPurpose, RecoveryTypes } from "./state.ts";
 
 /** What came of a submit to a recovery. */
 export type RecoveryOutcome = FlowOutcome | RecoveryTypes["Done"];
@@ -68,6 +65,19 @@ export class RecoveryFlows {
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
+  /**
+   * Asks whose an account is that nobody has claimed: one of its addresses was shown elsewhere, `by` that method. Only to be stored with
+   * what it follows.
+   */
+  draftClaim(caller: FlowCaller, start: CallerStart, target: ContactAddress, by: MethodKind) {
+    const state = { at: "claim_account", sentTo: target.value, target, by } as const;
+    return this.#deps.engine.draft(caller, this.#flows.view, {
+      ...start,
+      purpose: { asksWhose: true },
+      state,
+    });
+  }
+
   /** The flow as its holder sees it, or a fresh one in its place. Throws RECOVERY_DISABLED. */
   show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
     return this.#flows.show(caller, flowId, read);
@@ -91,7 +101,8 @@ export class RecoveryFlows {
   }
 }
 
-/** What an operator began works also where people cannot begin it themselves. */
-function assertOpen({ settings }: Tenant, { operator }: OperatorPurpose): void {
-  if (operator === undefined && !settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
+/** What an operator began, and what only asks whose an account is, works also where people cannot begin it themselves. */
+function assertOpen({ settings }: Tenant, { operator, asksWhose = false }: RecoveryPurpose): void {
+  const isOpen = settings.recovery.enabled || operator !== undefined || asksWhose;
+  if (!isOpen) throw domainError("RECOVERY_DISABLED", {});
 }

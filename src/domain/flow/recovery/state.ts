@@ -43,11 +43,16 @@ export interface RecoveryCompleted {
   readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device"> | undefined;
 }
 
+/** What a recovery was begun for. */
+export interface RecoveryPurpose extends OperatorPurpose {
+  /** Whether it only asks whose the account is whose address was shown elsewhere. */
+  readonly asksWhose?: boolean;
+}
+
 /** The types of a recovery. */
 export interface RecoveryTypes {
   readonly State: RecoveryState;
-  /** What a recovery was begun for. */
-  readonly Purpose: OperatorPurpose;
+  readonly Purpose: RecoveryPurpose;
   readonly Context: object;
   readonly Attempt: {
     readonly address: string;

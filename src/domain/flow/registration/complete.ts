@@ -4,7 +4,7 @@ import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { type DerivedTraits, newIdentity, storedCredential } from "../../identity/identity.ts";
 import { type CredentialId, newId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { RegistrationProved } from "../../method/method.ts";
+import type { RegistrationProved, VouchedAccount } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -30,6 +30,8 @@ export interface NewAccount {
   /** Proven on the way, or by the invitation. */
   readonly proven: readonly ContactAddress[];
   readonly ticket: ThrottleTicket;
+  /** The account elsewhere that it is made for, if it is. */
+  readonly vouched?: VouchedAccount | undefined;
 }
 
 interface NewAccountsDependencies {
@@ -73,8 +75,8 @@ export class NewAccounts {
     const made = newIdentity(account.schema, at, {
       ...derived,
       traits: account.traits,
-      publicMetadata: invitation?.publicMetadata ?? {},
-      adminMetadata: invitation?.adminMetadata ?? {},
+      publicMetadata: { ...account.vouched?.publicMetadata, ...invitation?.publicMetadata },
+      adminMetadata: { ...account.vouched?.adminMetadata, ...invitation?.adminMetadata },
       verifiableAddresses: derived.verifiableAddresses.map((address) => ({
         ...address,
         verifiedAt: isProven(account.proven, address) ? at : undefined,

@@ -51,9 +51,10 @@ export function profileOf(
 
 /** What a user name may be while nothing is proven: an address of the invitation, or the one that is proven before all else. */
 export function ownedBefore({ data }: RegistrationFlow, isProof: boolean): OwnsAddress {
+  const { addresses = [] } = ("vouched" in data.state && data.state.vouched) || {};
   return (claim, derived) => {
     const first = isProof ? addressOf(derived) : undefined;
-    const proven = provenByInvitation(data.purpose);
+    const proven = [...provenByInvitation(data.purpose), ...addresses];
     return ownsProven([...proven, ...(first === undefined ? [] : [first])])(claim, derived);
   };
 }

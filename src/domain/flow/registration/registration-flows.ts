@@ -4,7 +4,8 @@ import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { Invitations } from "../../invitation/invitations.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient } from "../../kinds.ts";
+import type { FlowClient, MethodKind } from "../../kinds.ts";
+import { stepOf, type VouchedAccount } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
@@ -18,10 +19,11 @@ import type {
 } from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
-import { KindFlows } from "../shared/kind-flows.ts";
+import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
-import type { RegistrationTypes } from "./state.ts";
+import type { SignUp } from "./sign-up.ts";
+import type { RegistrationState, RegistrationTypes } from "./state.ts";
 import { firstState } from "./steps.ts";
 
 /** What came of a submit to a registration. */
@@ -54,6 +56,7 @@ interface RegistrationFlowsDependencies {
   readonly engine: FlowEngine;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
+  readonly signUp: Pick<SignUp, "isWhole">;
   readonly invitations: Pick<Invitations, "open">;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
   readonly handOvers: Pick<OAuth2HandOvers, "after">;
@@ -90,6 +93,28 @@ export class RegistrationFlows {
     return this.#flows.create(caller, start, { purpose, state: firstState(tenant) });
   }
 
+  /**
+   * The registration of somebody for whose account elsewhere somebody has vouched. Only to be stored with what it follows. `goesOn` makes
+   * the account where nothing is missing.
+   */
+  draftVouched(caller: FlowCaller, start: CallerStart, kind: MethodKind, vouched: VouchedAccount) {
+    const { engine, signUp } = this.#deps;
+    const { tenant } = caller;
+    const purpose = { schemaId: tenant.settings.defaultSchemaId };
+    const state: RegistrationState = { at: "complete_profile", traits: vouched.traits, vouched };
+    const { record, created } = engine.draft(caller, this.#flows.view, { ...start, purpose, state });
+    const { flow } = created;
+    const goesOn = async (): Promise<RegistrationOutcome> => {
+      const isWhole = signUp.isWhole(tenant, record as RecordOf<RegistrationTypes>);
+      if (!isWhole) return { kind: "next_step", flow };
+      const step = { name: stepOf({ kind }), fields: {} };
+      const csrfToken = flow.csrfToken?.reveal() ?? "";
+      const submission = { flowId: flow.id.reveal(), csrfToken, traits: {}, step };
+      return this.submit(caller, submission, { flow: record, identity: undefined, credentials: [] });
+    };
+    return { begins: record, goesOn };
+  }
+
   /** The flow as its holder sees it, or a fresh one in its place. Throws REGISTRATION_DISABLED, INVITATION_REQUIRED. */
   show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
     return this.#flows.show(caller, flowId, read);
@@ -107,9 +132,7 @@ export class RegistrationFlows {
       caller,
       submitted,
       found,
-      ({ traits }) => ({
-        traits,
-      }),
+      ({ traits }) => ({ traits }),
     );
     return this.#deps.handOvers.after(caller, found, outcome);
   }

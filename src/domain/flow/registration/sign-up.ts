@@ -1,15 +1,20 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import { accountName } from "../../identity/account-name.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { placeOf } from "../../identity/notices.ts";
+import { mergeTraits } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import type { RegistrationMethod } from "../../method/method.ts";
+import type { RegistrationMethod, SecretAttempt } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
+import type { AccountLinks } from "../linking/account-links.ts";
+import type { OtherFlows } from "../linking/other-flows.ts";
+import { memoryAt } from "../shared/away.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, RecordOf, StepResult } from "../shared/table.ts";
@@ -18,6 +23,7 @@ import type { NewAccount, NewAccounts } from "./complete.ts";
 import { invitationGone, isProven, provenByInvitation } from "./invited.ts";
 import {
   addressOf,
+  givenTraits,
   hasOtherAddresses,
   isChanged,
   noIdentifier,
@@ -39,6 +45,8 @@ interface SignUpDependencies {
   readonly flows: FlowStore;
   readonly challenges: Challenges;
   readonly accounts: NewAccounts;
+  readonly links: AccountLinks;
+  readonly others: OtherFlows;
   readonly clock: Clock;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
 }
@@ -67,7 +75,8 @@ export class SignUp {
 
   /** A method, with the traits or after them. Throws RATE_LIMITED. */
   async takeMethod(attempt: Attempt<Choosing>, method: RegistrationMethod): Promise<Result> {
-    const { tenant, flow, state, step } = attempt;
+    if (method.isVouchedFor) return this.takeVouching(attempt, method);
+    const { tenant, flow, state } = attempt;
     const isProof = provesFirst(tenant);
     const checked = this.#checked(attempt, isProof);
     if (checked.kind === "rejected") return checked;
@@ -76,21 +85,32 @@ export class SignUp {
     const ticket = await this.#count(attempt, mailbox);
     const identifiers = checked.derived.identifiers.map(({ value }) => value);
     const { traits } = checked;
-    const memory = state.at === "continue_method" ? state.method.memory : undefined;
     const account = { traits, identifiers, name: accountName(checked.derived) };
-    const place = placeOf(attempt.caller.origin, this.#deps.clock.now());
-    const binding = bindingOf(flow);
-    const given = { tenant, step, account, credentials: [], binding, memory, isFresh: true, place };
-    const result = await method.proveRegistration(given);
-    if (result.kind === "rejected") return result;
-    if (result.kind !== "proved") {
-      const next = { kind: method.kind, memory: result.memory };
-      return {
-        kind: "moved",
-        state: { at: "continue_method", from: choiceOf(state), traits, method: next },
-        identityId: flow.identityId,
-        url: result.kind === "redirects" ? result.url : undefined,
-      };
+    const result = await method.proveRegistration(this.#given(attempt, method, account));
+    const { identityId } = flow;
+    switch (result.kind) {
+      case "rejected":
+        return result;
+      case "redirects": {
+        const away = { kind: method.kind, memory: result.memory };
+        const next = { at: choiceOf(state), traits, away };
+        return { kind: "moved", state: next, identityId, url: result.url };
+      }
+      case "continues": {
+        const next = { kind: method.kind, memory: result.memory };
+        const from = choiceOf(state);
+        return {
+          kind: "moved",
+          state: { at: "continue_method", from, traits, method: next },
+          identityId,
+        };
+      }
+      case "vouched":
+        throw new Error(`${method.kind} does not say that somebody vouches`);
+      case "proved":
+        break;
+      default:
+        return result satisfies never;
     }
     const proved = { credential: result.credential, authentication: result.authentication };
     const address = addressOf(checked.derived);
@@ -99,6 +119,65 @@ export class SignUp {
     if (!isInvited && isProof) return this.#requestProof(attempt, "code", checked, proved);
     const held = [{ digest: flow.digest, revision: flow.revision }];
     return this.#makeAccount(attempt, { ...checked, proved, held, proven, ticket });
+  }
+
+  /**
+   * A method that brings the traits: what was typed by then is kept, and no more. Throws RATE_LIMITED.
+   *
+   * Security rule (SR-LINK-1): whose the account elsewhere is decides its key. Somebody who has an account here signs in to it.
+   */
+  async takeVouching(
+    attempt: Attempt<Choosing | "fill_profile">,
+    method: RegistrationMethod,
+  ): Promise<Result> {
+    const { caller, tenant, flow, state, traits: patch } = attempt;
+    await this.#count(attempt, undefined);
+    const typed = mergeTraits(givenTraits(flow), patch);
+    const kept = typed.beyondLimits === undefined ? typed.merged : givenTraits(flow);
+    const account = { traits: kept, identifiers: [], name: "" };
+    const result = await method.proveRegistration(this.#given(attempt, method, account));
+    const { identityId } = flow;
+    if (result.kind === "rejected") return result;
+    if (result.kind === "redirects") {
+      const at = state.at === "continue_method" ? state.from : state.at;
+      const away = { kind: method.kind, memory: result.memory };
+      return { kind: "moved", state: { at, traits: kept, away }, identityId, url: result.url };
+    }
+    if (result.kind !== "vouched") throw new Error(`${method.kind} says that somebody vouches`);
+    const { vouched } = result;
+    const belonging = await this.#deps.links.find(tenant, vouched);
+    if (belonging.kind !== "stranger") {
+      const first = firstStateWith(tenant, kept);
+      const next = this.#deps.others.goOn(caller, flow, method.kind, vouched, belonging);
+      return { kind: "moved", state: first, identityId, ...next };
+    }
+    // What was typed is what somebody wants; what is missing of it is filled in.
+    const { merged: traits } = mergeTraits(vouched.traits, kept);
+    const filled: State<"complete_profile"> = { at: "complete_profile", traits, vouched };
+    const whole = { ...flow, data: { ...flow.data, state: filled } };
+    if (!this.isWhole(tenant, whole)) return { kind: "moved", state: filled, identityId };
+    return this.takeVouched({ ...attempt, flow: whole, state: filled, traits: {} });
+  }
+
+  /** The account of somebody for whose account elsewhere somebody has vouched. Throws RATE_LIMITED. */
+  async takeVouched(attempt: Attempt<"complete_profile">): Promise<Result> {
+    const { tenant, flow, state, traits: patch } = attempt;
+    const { vouched } = state;
+    const proven = provenBy(flow);
+    const profile = this.#profileOf(attempt, patch, provesFirst(tenant));
+    if (profile.kind === "rejected") return profile;
+    const ticket = await this.#count(attempt, this.#deps.accounts.mailboxOf(tenant, profile.derived, proven));
+    const proved = { credential: vouched.credential, authentication: vouched.authentication };
+    const address = addressOf(profile.derived);
+    const isShown = address !== undefined && isProven(proven, address);
+    if (!isShown && provesFirst(tenant)) return this.#requestProof(attempt, "code", profile, proved);
+    const held = [{ digest: flow.digest, revision: flow.revision }];
+    return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket, vouched });
+  }
+
+  /** Whether an account could be made of what somebody vouched for, with nothing to ask. */
+  isWhole(tenant: Tenant, flow: RecordOf<RegistrationTypes>): boolean {
+    return this.#profileOf({ tenant, flow }, {}, provesFirst(tenant)).kind === "valid";
   }
 
   /** A code or link instead of a method. Throws RATE_LIMITED. */
@@ -122,7 +201,7 @@ export class SignUp {
     const holder = waiting as RecordOf<RegistrationTypes>;
     const { tenant, flow } = attempt;
     // The schema may have changed since.
-    const proven = [target, ...provenByInvitation(flow.data.purpose)];
+    const proven = [target, ...provenBy(holder)];
     const schema = this.#deps.schemaOf(tenant, flow);
     const profile = profileOf(schema, holder, {}, ownsProven(proven));
     if (profile.kind === "rejected") return profile;
@@ -132,7 +211,22 @@ export class SignUp {
     const isClick = given.kind === "link";
     const proved = isClick || !account ? { credential: undefined, authentication: given } : account;
     // Those who get here have shown that the address is theirs, so they may know if it is taken.
-    return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket });
+    const vouched = "vouched" in state ? state.vouched : undefined;
+    return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket, vouched });
+  }
+
+  /** What a method is tried with. */
+  #given(
+    { caller, tenant, flow, flowId, state, step }: AttemptOf<RegistrationTypes>,
+    { kind }: RegistrationMethod,
+    account: SecretAttempt["account"],
+  ): SecretAttempt {
+    return {
+      ...{ tenant, step, account, credentials: [], binding: bindingOf(flow), isFresh: true },
+      memory: memoryAt(state, kind),
+      flow: { kind: flow.kind, id: flowId },
+      place: placeOf(caller.origin, this.#deps.clock.now()),
+    };
   }
 
   /** Traits that an account can be made of; those that were accepted are not changed by the way. */
@@ -142,7 +236,11 @@ export class SignUp {
     return this.#profileOf(attempt, patch, isProof);
   }
 
-  #profileOf({ tenant, flow }: AttemptOf<RegistrationTypes>, patch: Profile["traits"], isProof: boolean) {
+  #profileOf(
+    { tenant, flow }: Pick<AttemptOf<RegistrationTypes>, "tenant" | "flow">,
+    patch: Profile["traits"],
+    isProof: boolean,
+  ) {
     return profileOf(this.#deps.schemaOf(tenant, flow), flow, patch, ownedBefore(flow, isProof));
   }
 
@@ -150,14 +248,17 @@ export class SignUp {
    * Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1). So is the
    * message that follows, before there is an account: afterwards it is too late to say so.
    */
-  #count({ count }: Attempt<Choosing>, mailbox: string | undefined): Promise<ThrottleTicket> {
+  #count(
+    { count }: Pick<AttemptOf<RegistrationTypes>, "count">,
+    mailbox: string | undefined,
+  ): Promise<ThrottleTicket> {
     const action = mailbox === undefined ? "registration" : "registration_sending";
     return count(action, { session: undefined, registrationMailbox: mailbox });
   }
 
   /** Sends a code or link to the address that the account is to have. */
   async #requestProof(
-    attempt: Attempt<Choosing>,
+    attempt: Attempt<Choosing | "complete_profile">,
     kind: ChallengeKind,
     { traits, derived }: Profile,
     account: NewAccount["proved"],
@@ -177,7 +278,9 @@ export class SignUp {
     }
     const sent = await challenges.request(attempt, request);
     if (sent.kind === "rejected") return sent;
-    return withState<RegistrationTypes>(sent, { ...sent.state, from: choiceOf(state), traits, account });
+    const vouched = state.at === "complete_profile" ? state.vouched : undefined;
+    const from = state.at === "complete_profile" ? state.at : choiceOf(state);
+    return withState<RegistrationTypes>(sent, { ...sent.state, from, traits, account, vouched });
   }
 
   async #makeAccount(
@@ -187,8 +290,29 @@ export class SignUp {
     const completed = await this.#deps.accounts.complete(caller, flow, account);
     if (completed === "invitation_gone") return invitationGone();
     if (completed !== "identifier_taken") return completed;
-    return takenOf(this.#deps.flows, tenant, account);
+    const { vouched, derived } = account;
+    const address = addressOf(derived);
+    // Whether an address is taken is told here in any case: its owner can go on, and link what was vouched for.
+    const owner = vouched && address && (await this.#deps.flows.findForRecovery(tenant, address));
+    if (!vouched || !owner) return takenOf(this.#deps.flows, tenant, account);
+    const belonging = { kind: "held", identityId: owner.id } as const;
+    const { kind } = vouched.credential;
+    const next = this.#deps.others.goOn(caller, flow, kind, vouched, belonging);
+    const state = firstStateWith(tenant, account.traits);
+    return { kind: "moved", state, identityId: flow.identityId, held: account.held, ...next };
   }
+}
+
+/** The addresses that were shown to be the person's own, by the invitation or by who vouches for an account elsewhere. */
+function provenBy({ data: { purpose, state } }: RecordOf<RegistrationTypes>): readonly ContactAddress[] {
+  const { addresses = [] } = ("vouched" in state && state.vouched) || {};
+  return [...provenByInvitation(purpose), ...addresses.map(({ kind, value }) => ({ kind, value }))];
+}
+
+/** Where a registration begins, with traits that were given. */
+function firstStateWith({ settings }: Tenant, traits: Profile["traits"]): RegistrationState {
+  const at = settings.registration.style === "profile_first" ? "fill_profile" : "fill_form";
+  return { at, traits };
 }
 
 /** Whether an address is proven before there is an account. */

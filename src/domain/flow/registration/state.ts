@@ -1,8 +1,8 @@
 import type { JsonObject } from "../../json.ts";
-import type { MethodKind } from "../../kinds.ts";
-import type { MethodMemory, RegistrationProved } from "../../method/method.ts";
+import type { RegistrationProved, VouchedAccount } from "../../method/method.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
-import type { FlowCompleted, SessionWaits } from "../shared/flow.ts";
+import type { Away, ContinuedMethod } from "../shared/away.ts";
+import type { SignedIn } from "../shared/table.ts";
 import type { FlowInvitation } from "./invited.ts";
 
 /** What a registration was begun for. */
@@ -18,21 +18,25 @@ type Choice = "fill_form" | "choose_method";
 /** Where a registration stands. Traits are those that were accepted so far. */
 export type RegistrationState =
   /** The traits come first. */
-  | { readonly at: "fill_profile"; readonly traits?: JsonObject }
-  | { readonly at: "choose_method"; readonly traits: JsonObject }
+  | ({ readonly at: "fill_profile"; readonly traits?: JsonObject } & Away)
+  | ({ readonly at: "choose_method"; readonly traits: JsonObject } & Away)
   /** The traits come with the method. */
-  | { readonly at: "fill_form"; readonly traits?: JsonObject }
+  | ({ readonly at: "fill_form"; readonly traits?: JsonObject } & Away)
+  /** Somebody has vouched for an account elsewhere, and filled the traits in: what is missing of them is asked for. */
+  | { readonly at: "complete_profile"; readonly traits: JsonObject; readonly vouched: VouchedAccount }
   /** A method that asks more than once: it alone goes on. */
   | {
       readonly at: "continue_method";
       readonly from: Choice;
       readonly traits: JsonObject;
-      readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
+      readonly method: ContinuedMethod;
     }
   /** The address is proven last. */
   | (Awaiting & {
-      readonly from: Choice;
+      readonly from: Choice | "complete_profile";
       readonly traits: JsonObject;
+      /** The account elsewhere, where it goes on from `complete_profile`. */
+      readonly vouched?: VouchedAccount | undefined;
       /** What was proven before the address, and the credential, if one was chosen. */
       readonly account: Omit<RegistrationProved, "kind">;
     })
@@ -47,5 +51,5 @@ export interface RegistrationTypes {
     /** A merge patch of what the flow has already. */
     readonly traits: JsonObject;
   };
-  readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted } | SessionWaits;
+  readonly Done: SignedIn;
 }

@@ -3,13 +3,25 @@ import { traitNodes } from "../../form/trait-nodes.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import { methodsPlaying, type RegistrationMethod, type RegistrationStage } from "../../method/method.ts";
+import {
+  methodsPlaying,
+  type RegistrationMethod,
+  type RegistrationStage,
+  stepOf,
+} from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import {
+  almostThereHelp,
+  almostThereTitle,
+  createAccountLabel,
+} from "../../user-message/provider-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
+import { memoryAt } from "../shared/away.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
+import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, RecordOf, StepRule } from "../shared/table.ts";
 import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
@@ -59,12 +71,14 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       methods.map((method) => [
         method.kind,
         {
-          leadsTo: ["completed", "continue_method", "enter_code"],
+          leadsTo: method.isVouchedFor
+            ? ["completed", "complete_profile", "enter_code", "fill_profile", "fill_form"]
+            : ["completed", "continue_method", "enter_code"],
           limits: ["registration", "registration_sending", "code_send"],
           isOffered: (context) =>
             methodsPlaying("first", [method], context.tenant).length > 0 &&
             (isUnderWay?.(context, method.kind) ?? true),
-          nodes: (context) => method.registrationNodes(context.tenant, stageOf(context)),
+          nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
           take: (attempt) => signUp.takeMethod(attempt, method),
         } satisfies StepRule<RegistrationTypes, S> as StepRule<RegistrationTypes, S>,
       ]),
@@ -79,16 +93,38 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     sendCode: sendStep("code"),
     sendLink: sendStep("link"),
   };
-  const offers = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
-    const own = methodsPlaying("first", methods, tenant).map(({ kind }) => ({ kind }));
-    return { offers: [...own, ...challenges.offers(tenant, "registration")] };
-  };
+  const offersAmong = (own: readonly RegistrationMethod[], context: ContextOf<RegistrationTypes>) =>
+    methodsPlaying("first", own, context.tenant).flatMap((method) =>
+      offersOf(method.kind, method.registrationOffer?.(context.tenant, stageOf(context, method))),
+    );
+  const offers = (context: ContextOf<RegistrationTypes>) => ({
+    offers: [...offersAmong(methods, context), ...challenges.offers(context.tenant, "registration")],
+  });
+  const vouching = methods.filter(({ isVouchedFor }) => isVouchedFor);
+  const leadsTo = ["completed", "complete_profile", "enter_code", "fill_profile", "fill_form"] as const;
+  const limits = ["registration", "registration_sending", "code_send"] as const;
+  const vouchingStep = (method: RegistrationMethod): StepRule<RegistrationTypes, State<"fill_profile">> => ({
+    ...{ leadsTo, limits },
+    isOffered: ({ tenant }) => methodsPlaying("first", [method], tenant).length > 0,
+    nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
+    take: (attempt) => signUp.takeVouching(attempt, method),
+  });
+  const vouchedStep = (
+    method: RegistrationMethod,
+  ): StepRule<RegistrationTypes, State<"complete_profile">> => ({
+    ...{ leadsTo, limits },
+    isOffered: ({ tenant, state }) =>
+      state.vouched.credential.kind === method.kind && methodsPlaying("first", [method], tenant).length > 0,
+    nodes: () => [button(stepOf(method), createAccountLabel())],
+    take: (attempt) => signUp.takeVouched(attempt),
+  });
   const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });
   const back = button("back", texts.backLabel("registration"), true);
 
   return {
     fill_profile: {
       stage: "fill_profile",
+      facts: (context) => ({ offers: offersAmong(vouching, context) }),
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpProfile() }),
       nodes: profileNodes,
       typed,
@@ -97,6 +133,32 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           leadsTo: ["choose_method"],
           nodes: () => [button("profile", texts.continueLabel())],
           take: (attempt) => signUp.takeProfile(attempt),
+        },
+        ...Object.fromEntries(vouching.map((method) => [stepOf(method), vouchingStep(method)])),
+      },
+    },
+    complete_profile: {
+      stage: "fill_profile",
+      facts: (context) => ({
+        offers: offersAmong(
+          vouching.filter(({ kind }) => kind === context.state.vouched.credential.kind),
+          context,
+        ),
+      }),
+      texts: ({ state }) => ({ title: almostThereTitle(), subtitle: almostThereHelp(state.vouched.by) }),
+      nodes: profileNodes,
+      typed,
+      steps: {
+        ...Object.fromEntries(vouching.map((method) => [stepOf(method), vouchedStep(method)])),
+        // Gives up what was vouched for.
+        back: {
+          leadsTo: ["fill_profile", "fill_form"],
+          nodes: () => [back],
+          take: async ({ tenant, flow, state }) => ({
+            kind: "moved",
+            state: firstState(tenant, state),
+            identityId: flow.identityId,
+          }),
         },
       },
     },
@@ -131,8 +193,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       stage: "choose_method",
       facts: (context) => {
         const { kind } = context.state.method;
-        const method = methods.find((each) => each.kind === kind);
-        return { offers: [{ kind, facts: method?.registrationOffer?.(context.tenant, stageOf(context)) }] };
+        const own = methods.filter((each) => each.kind === kind);
+        return { offers: offersAmong(own, context) };
       },
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
       typed,
@@ -153,8 +215,12 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       kind: "registration",
       challenges,
       leadsTo: ["completed"],
-      backTo: ["choose_method", "fill_form"],
-      back: ({ state: { from, traits } }) => ({ at: from, traits }),
+      backTo: ["choose_method", "fill_form", "complete_profile"],
+      back: ({ tenant, state }) => {
+        const { from, traits, vouched } = state;
+        if (from !== "complete_profile") return { at: from, traits };
+        return vouched === undefined ? firstState(tenant, state) : { at: from, traits, vouched };
+      },
       isFixed: () => false,
       // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
       refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
@@ -164,7 +230,9 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
 }
 
 /** Where in a registration the nodes of a method are drawn. */
-function stageOf({ flow, state }: ContextOf<RegistrationTypes>): RegistrationStage {
-  const memory = state.at === "continue_method" ? state.method.memory : undefined;
-  return { binding: bindingOf(flow), memory };
+function stageOf(
+  { flow, state }: ContextOf<RegistrationTypes>,
+  { kind }: RegistrationMethod,
+): RegistrationStage {
+  return { binding: bindingOf(flow), memory: memoryAt(state, kind) };
 }

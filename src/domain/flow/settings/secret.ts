@@ -12,6 +12,7 @@ import type { Throttle } from "../../throttle/throttle.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { PendingActions } from "../login/pending-actions.ts";
 import { rememberedProof } from "../login/state.ts";
+import { memoryAt } from "../shared/away.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { addsNothing, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import { isComparedWith, type SecretSteps } from "../shared/secret-steps.ts";
@@ -76,7 +77,7 @@ export class SecretSettings {
     });
     if (!isPrivileged && isComparedWith(identity, method)) return waiting({});
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
-    const memory = "method" in state ? state.method.memory : undefined;
+    const memory = memoryAt(state, kind);
     const taken = await this.#deps.secrets.take(
       attempt,
       { method, step: rule },
@@ -99,8 +100,13 @@ export class SecretSettings {
     if (taken.kind === "continues" && !isPrivileged && (memory === undefined || rule.sendsTo)) {
       return waiting(taken.memory);
     }
-    const { messages, url } = taken;
-    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages, url };
+    if (taken.kind === "redirects") {
+      const away = { kind, memory: taken.memory };
+      const at = choiceOf(state);
+      return { kind: "moved", state: { at, away }, identityId: flow.identityId, url: taken.url };
+    }
+    const { messages } = taken;
+    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages };
   }
 
   /** Goes on with a method that has more to ask. */

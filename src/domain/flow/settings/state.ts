@@ -4,10 +4,10 @@ import type { Credential, Identity, NewCredential } from "../../identity/identit
 import type { TraitsChange } from "../../identity/merge-patch.ts";
 import type { CredentialId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient, MethodKind } from "../../kinds.ts";
-import type { MethodMemory } from "../../method/method.ts";
+import type { FlowClient } from "../../kinds.ts";
 import type { Session } from "../../session/session.ts";
 import type { Awaiting } from "../challenge/state.ts";
+import type { Away, ContinuedMethod } from "../shared/away.ts";
 import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts";
 
 /** What a settings flow was begun for. */
@@ -17,12 +17,6 @@ export type SettingsPurpose =
   | { readonly kind: "recovery"; readonly recovery: FirstFactor }
   /** A passkey of an account that has none, offered by the login that gave this session. */
   | { readonly kind: "create_passkey"; readonly session: SessionId };
-
-/** A method that has more to ask, and what it remembers. */
-export interface ContinuedMethod {
-  readonly kind: MethodKind;
-  readonly memory: MethodMemory;
-}
 
 /** A change of settings that was checked, and waits. A secret is hashed or sealed by then. */
 export type SettingsChange =
@@ -51,9 +45,9 @@ interface Interrupted {
 
 /** Where a settings flow stands. */
 export type SettingsState =
-  | ({ readonly at: "change_settings" } & Interrupted)
+  | ({ readonly at: "change_settings" } & Interrupted & Away)
   /** After a recovery. */
-  | ({ readonly at: "set_new_secret" } & Interrupted)
+  | ({ readonly at: "set_new_secret" } & Interrupted & Away)
   /** A passkey is made, or the flow is left. */
   | { readonly at: "create_passkey"; readonly method: ContinuedMethod }
   /** A method that asks more than once: it alone goes on. */

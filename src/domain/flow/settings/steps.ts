@@ -31,6 +31,7 @@ import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
+import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { documentOf, termsNodes } from "../shared/terms.ts";
@@ -143,25 +144,22 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
     },
   });
-  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean) =>
+  const settable = (tenant: Tenant, has: (step: SettingsStep) => boolean) =>
     enabledMethods(methods, tenant)
       .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
       .map(({ kind }) => ({ kind }));
-  const newSecrets = (tenant: Tenant) => offersOf(tenant, (step) => step.setsNewSecret?.(tenant) === true);
+  const newSecrets = (tenant: Tenant) => settable(tenant, (step) => step.setsNewSecret?.(tenant) === true);
   const canSetSecret = (tenant: Tenant) => newSecrets(tenant).length > 0;
   const offersIn = (context: ContextOf<SettingsTypes>) =>
     enabledMethods(methods, context.tenant)
       .filter(({ settingsSteps }) => Object.keys(settingsSteps).length > 0)
-      .map((method) => {
-        const facts = method.settingsOffer?.(stageOf(context, method));
-        return facts === undefined ? { kind: method.kind } : { kind: method.kind, facts };
-      });
+      .flatMap((method) => offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))));
   const underWay = (
     context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret" | "create_passkey">>,
   ) =>
     methods
       .filter(({ kind }) => kind === context.state.method.kind)
-      .map((method) => ({ kind: method.kind, facts: method.settingsOffer?.(stageOf(context, method)) }));
+      .flatMap((method) => offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))));
   const manage = <S extends SettingsState>(
     step: "renameCredential" | "secondFactor" | "removeCredential",
     rule: Pick<StepRule<SettingsTypes, S>, "needs" | "take"> & Partial<StepRule<SettingsTypes, S>>,

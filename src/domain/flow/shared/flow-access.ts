@@ -73,6 +73,11 @@ export class FlowAccess {
     return this.#deps.formTokens.make(browserToken.reveal(), id.reveal());
   }
 
+  /** The form token of a flow for the browser that calls, whatever flow it is; undefined if it shows no cookie. */
+  formTokenOfBrowser({ browserToken }: FlowCaller, flowId: string): Secret | undefined {
+    return browserToken === undefined ? undefined : this.#deps.formTokens.make(browserToken, flowId);
+  }
+
   /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
   browserOf(caller: FlowCaller): { token: Secret; digest: Uint8Array; isNew: boolean } {
     if (caller.browserToken !== undefined) {

@@ -272,6 +272,7 @@ export class FlowEngine {
       return { kind: "login_required", loginFlow, flow: this.presentTo(caller, view, flowId, next) };
     }
     if (moved === undefined) return result as K["Done"];
+    if (moved.goesOn !== undefined) return (await moved.goesOn()) as FlowOutcome | K["Done"];
     const drawn = this.presentTo(caller, view, flowId, next);
     if (moved.url === undefined) return { kind: "next_step", flow: drawn };
     return { kind: "redirect", url: moved.url, flow: withAnchor(drawn, moved.url) };

@@ -141,7 +141,8 @@ export interface SentFacts {
 export type FlowStage =
   /** `offers`: methods that find out by themselves who signs in. */
   | { readonly kind: "enter_identifier"; readonly offers: readonly MethodOffer[] }
-  | { readonly kind: "fill_profile" }
+  /** `offers`: methods that fill it in. */
+  | { readonly kind: "fill_profile"; readonly offers: readonly MethodOffer[] }
   | {
       readonly kind: "choose_method";
       readonly offers: readonly MethodOffer[];
@@ -253,6 +254,8 @@ export interface FlowCompleted {
   readonly settings?: Flow | undefined;
   /** The login that tells the OAuth2 server again, where it could not be told. */
   readonly handOver?: CreatedFlow | undefined;
+  /** Whether what the OAuth2 server asked for is done, or left to `handOver`. */
+  readonly isHandedOver?: boolean;
   /** What the client keeps to be known by: a native client's device token, or the value of a browser's cookie. */
   readonly device: Secret | undefined;
 }

@@ -163,7 +163,7 @@ export class SecondFactors {
     const isReached = verifiedAddresses(identity).some(({ kind }) => reaches(kind));
     const isSent = isReached && challenges.offered(tenant, "login").length > 0;
     const first = methodsPlaying("first", methods, tenant);
-    return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own)));
+    return isSent || credentials.some((own) => first.some((method) => isWayIn(method, own, tenant)));
   }
 
   /** The methods that can be second and that the account has a credential of. */
@@ -257,6 +257,6 @@ export function shownFirst({
 }
 
 /** Where a flow stands, for what is bound to it. */
-export function bindingOf({ digest, revision }: FlowRecord): FlowBinding {
-  return { flowDigest: digest, revision };
+export function bindingOf({ client, digest, revision }: FlowRecord): FlowBinding {
+  return { client, flowDigest: digest, revision };
 }

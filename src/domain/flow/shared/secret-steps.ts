@@ -45,7 +45,7 @@ export class SecretSteps {
    * a fresh login nor that of a recovery.
    */
   async take(
-    attempt: Pick<AttemptOf<KindTypes>, "caller" | "tenant" | "flow" | "step" | "count">,
+    attempt: Pick<AttemptOf<KindTypes>, "caller" | "tenant" | "flow" | "flowId" | "step" | "count">,
     { method, step: rule }: { readonly method: SettingsMethod; readonly step: SettingsStep },
     by: {
       readonly identity: Identity;
@@ -55,7 +55,7 @@ export class SecretSteps {
       readonly isFresh: boolean;
     },
   ): Promise<StepRejected | SecretChanged | SecretContinues> {
-    const { caller, tenant, flow, step } = attempt;
+    const { caller, tenant, flow, flowId, step } = attempt;
     const { identity, credentials, memory, standing, isFresh } = by;
     const { codeMessages, identities, throttle, clock } = this.#deps;
     const { enabled, limits } = tenant.settings.throttle;
@@ -72,6 +72,7 @@ export class SecretSteps {
     const account = { traits: identity.traits, identifiers, name: accountName(identity) };
     const result = await rule.take({
       ...{ tenant, step, account, credentials, binding: bindingOf(flow), memory, isFresh },
+      flow: { kind: flow.kind, id: flowId },
       place: placeOf(caller.origin, now),
       // Security rule (SR-LIMIT-5): the answer tells which password the account has, so nobody gets it before a fresh login.
       outdatedSecret:

@@ -96,6 +96,8 @@ export interface LoginEnded extends LoginShown {
   readonly throttle?: ThrottleCompletion | undefined;
   /** The flow in which the login offers to make a passkey. */
   readonly settingsFlow?: FlowRecord | undefined;
+  /** Stored with the account that signs in. Default: none is. */
+  readonly linked?: NewCredential | undefined;
 }
 
 /** What a login writes that has something to do before its session: the flow goes on with this data. */
@@ -234,6 +236,16 @@ export interface FlowStore {
     asked: AskedCredential | undefined,
   ): Promise<FoundForLogin>;
   /**
+   * Who has a credential, by its key, or is an identity: as a candidate of a login, with that credential. Undefined if there is
+   * nobody.
+   */
+  findCandidate(
+    scope: TenantScope,
+    asked:
+      | { readonly kind: CredentialKind; readonly lookupKey: string }
+      | { readonly identityId: IdentityId },
+  ): Promise<LoginCandidate | undefined>;
+  /**
    * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody
    * where several have it that do not.
    */
@@ -271,10 +283,13 @@ export interface FlowStore {
   /**
    * Completes a login, or moves it on to what is to be done before the session, or changes nothing: `flow_taken` if the flow is no
    * longer active, `candidate_changed` if the identity was deactivated or changed, its credential replaced, or another login completed since the
-   * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
+   * candidate was read, `credential_taken` if another identity has the one to be linked. Callers read again and try again; that is what keeps the session limit exact when many
    * log in at once.
    */
-  completeLogin(scope: TenantScope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
+  completeLogin(
+    scope: TenantScope,
+    completion: LoginCompletion,
+  ): Promise<Completion | "candidate_changed" | "credential_taken">;
   /**
    * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active, `invitation_gone` if the
    * invitation was used or revoked or has expired, `identifier_taken` if another identity has one of the identifiers.

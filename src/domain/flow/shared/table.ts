@@ -9,7 +9,16 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottledAction } from "../../throttle/limits.ts";
 import type { ThrottleSubjects } from "../../throttle/subjects.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
-import type { AnyState, CreatedFlow, FlowCaller, FlowRecord, FlowStage } from "./flow.ts";
+import type {
+  AnyState,
+  CreatedFlow,
+  FlowCaller,
+  FlowCompleted,
+  FlowOutcome,
+  FlowRecord,
+  FlowStage,
+  SessionWaits,
+} from "./flow.ts";
 import type { Typed } from "./kept-outcome.ts";
 import type { HeldRevision } from "./store.ts";
 
@@ -49,6 +58,9 @@ export type AttemptOf<K extends KindTypes, State = K["State"]> = ContextOf<K, St
  */
 export type Count = (action: ThrottledAction, subjects: ThrottleSubjects) => Promise<ThrottleTicket>;
 
+/** How a login or a registration ends. */
+export type SignedIn = { readonly kind: "completed"; readonly completed: FlowCompleted } | SessionWaits;
+
 /** Another state, and what is written together with it. */
 export interface Moved<State> {
   readonly kind: "moved";
@@ -62,6 +74,8 @@ export interface Moved<State> {
   readonly held?: readonly HeldRevision[] | undefined;
   /** Another flow, which is stored together with it. */
   readonly begins?: FlowRecord | undefined;
+  /** What comes of that flow: its holder goes on there. Undefined: they go on here. */
+  readonly goesOn?: (() => Promise<FlowOutcome | SignedIn>) | undefined;
   /** Where the browser goes on. */
   readonly url?: string | undefined;
   /** Whether the state is written already, together with what it rests on. */

@@ -8,7 +8,7 @@ import type { MethodMemory } from "../method.ts";
 import { BackupCodeMethod } from "./backup-code-method.ts";
 
 const tenant = { tenantId: "t" as TenantId, name: "default", settings: someSettings() };
-const binding = { flowDigest: Buffer.alloc(32), revision: 1 };
+const binding = { client: "native" as const, flowDigest: Buffer.alloc(32), revision: 1 };
 
 /** A server with sealing secrets of its own. */
 function aServer() {
@@ -23,6 +23,7 @@ function take(method: BackupCodeMethod, fields: object, memory?: MethodMemory) {
     account: { traits: {}, identifiers: [], name: "Ada" },
     isFresh: true,
     place: { time: noon, device: "" },
+    flow: { kind: "settings", id: "" },
   });
 }
 

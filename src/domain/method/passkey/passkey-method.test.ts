@@ -26,8 +26,9 @@ const passkey: PasskeySettings = {
 const tenant: Tenant = {
   ...{ tenantId: "t" as TenantId, name: "default", settings: someSettings({ passkey }) },
 };
-const binding = { flowDigest: Buffer.alloc(32, 7), revision: 2 };
+const binding = { client: "native" as const, flowDigest: Buffer.alloc(32, 7), revision: 2 };
 const place = { time: noon, device: "test" };
+const flow = { kind: "login", id: "" } as const;
 const challenges = createBoundChallenges(() => [new Secret("s".repeat(32))]);
 const real = createPasskeyVerifier();
 /** The public keys that something was verified by. */
@@ -46,7 +47,7 @@ const method = new PasskeyMethod({
 
 function attempt(response: unknown, change: Partial<SecretAttempt> = {}): SecretAttempt {
   return {
-    ...{ tenant, step: { name: "passkey", fields: { response } }, binding, place, credentials: [] },
+    ...{ tenant, step: { name: "passkey", fields: { response } }, binding, place, flow, credentials: [] },
     account: { traits: {}, identifiers: [], name: "Ada" },
     isFresh: true,
     ...change,
@@ -72,7 +73,7 @@ const stage = { factor: "first", demanded: [], binding } as const;
 
 function login(response: unknown, candidate: LoginCandidate | undefined, change: Partial<LoginAttempt> = {}) {
   const step = { name: "passkey", fields: { response } };
-  return method.proveLogin({ tenant, step, candidate, place, ...stage, ...change });
+  return method.proveLogin({ tenant, step, candidate, place, flow, ...stage, ...change });
 }
 
 const optionsOf = (change: object = {}) =>

@@ -14,9 +14,10 @@ const clock = new TestClock();
 const method = new SmsMethod({ codes: createOneTimeCodes(secrets), sealer: createSealer(secrets), clock });
 const tenant = { tenantId: "t" as TenantId, name: "default", settings: someSettings() };
 const place = { time: noon, device: "" };
+const flow = { kind: "login", id: "" } as const;
 const bindings = {
-  here: { flowDigest: Buffer.alloc(32, 1), revision: 1 },
-  elsewhere: { flowDigest: Buffer.alloc(32, 2), revision: 1 },
+  here: { client: "native" as const, flowDigest: Buffer.alloc(32, 1), revision: 1 },
+  elsewhere: { client: "native" as const, flowDigest: Buffer.alloc(32, 2), revision: 1 },
 };
 const numbers = { own: "+491712345678", other: "+491712345679" };
 
@@ -24,7 +25,7 @@ function setUp(fields: object, change: Partial<SecretAttempt> = {}) {
   const step = { name: "sms", fields: { ...fields } };
   const account = { traits: {}, identifiers: [], name: "Ada" };
   return method.settingsSteps.sms.take({
-    ...{ tenant, step, account, credentials: [], binding: bindings.here, isFresh: true, place },
+    ...{ tenant, step, account, credentials: [], binding: bindings.here, isFresh: true, place, flow },
     ...change,
   });
 }
@@ -33,7 +34,7 @@ function signIn(fields: object, credential: CredentialWithSecret, change: Partia
   const candidate = { identity: anIdentity(), credential, credentials: [credential], loginSequence: 1 };
   const step = { name: "sms", fields: { ...fields } };
   return method.proveLogin({
-    ...{ tenant, step, candidate, binding: bindings.here, place },
+    ...{ tenant, step, candidate, binding: bindings.here, place, flow },
     ...{ factor: "second", demanded: [] },
     ...change,
   });

@@ -8,8 +8,6 @@ import {
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormConditionSchema,
-  type FormMessageSchema,
-  FormMessageType,
   type FormNodeSchema,
   type FormSchema,
   type InputNodeSchema,
@@ -27,9 +25,9 @@ import type {
   NodeCondition,
 } from "../../../domain/form/form.ts";
 import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
-import type { UserMessage } from "../../../domain/user-message/user-messages.ts";
 import { toTimestamp } from "./common.ts";
 import { toCredential } from "./identity.ts";
+import { toMessage } from "./message.ts";
 import { toMethodOffer, toPasskeyOffer, toSettingsOffer } from "./method.ts";
 import { toRequiredAction } from "./required-action.ts";
 import { toValue } from "./value.ts";
@@ -63,11 +61,6 @@ const inputTypes: Record<InputType, ProtoInputType> = {
 const importances: Record<ButtonImportance, ProtoButtonImportance> = {
   primary: ProtoButtonImportance.PRIMARY,
   secondary: ProtoButtonImportance.SECONDARY,
-};
-const messageTypes: Record<UserMessage["type"], FormMessageType> = {
-  info: FormMessageType.INFO,
-  error: FormMessageType.ERROR,
-  success: FormMessageType.SUCCESS,
 };
 
 /** A flow as its holder sees it. */
@@ -108,7 +101,7 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
     case "enter_identifier":
       return { case: "enterIdentifier", value: { offers: stage.offers.map(toMethodOffer) } };
     case "fill_profile":
-      return { case: "fillProfile", value: {} };
+      return { case: "fillProfile", value: { offers: stage.offers.map(toMethodOffer) } };
     case "choose_method":
       return {
         case: "chooseMethod",
@@ -309,16 +302,5 @@ function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
       value: toValue(value),
       label: toMessage(label),
     })),
-  };
-}
-
-/** A message for people. */
-export function toMessage(message: UserMessage): MessageInitShape<typeof FormMessageSchema> {
-  return {
-    id: message.id,
-    type: messageTypes[message.type],
-    text: message.text,
-    context: Object.keys(message.context).length === 0 ? undefined : message.context,
-    translations: { ...message.translations },
   };
 }

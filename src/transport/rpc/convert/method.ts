@@ -12,11 +12,13 @@ import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flo
 import type { Credential } from "../../../domain/identity/identity.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../../domain/json.ts";
 import type { CredentialKind, MethodKind } from "../../../domain/kinds.ts";
+import { continueWith } from "../../../domain/user-message/provider-messages.ts";
 import { addressKinds, toTimestamp } from "./common.ts";
+import { toMessage } from "./message.ts";
 
 type CredentialOffer = Extract<
   NonNullable<MessageInitShape<typeof MethodOfferSchema>["method"]>,
-  { case: "password" | "totp" | "backupCode" | "passkey" | "sms" }
+  { case: "password" | "totp" | "backupCode" | "passkey" | "sms" | "oidc" }
 >;
 
 /** The kinds of methods, and so of credentials, as the contract names them. */
@@ -28,6 +30,7 @@ export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
   backup_code: ProtoMethodKind.BACKUP_CODE,
   passkey: ProtoMethodKind.PASSKEY,
   sms: ProtoMethodKind.SMS,
+  oidc: ProtoMethodKind.OIDC,
 };
 
 /** The method on offer at a stage. */
@@ -75,6 +78,17 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
           resendTime: timeOf(facts.resendAt),
         },
       };
+    case "oidc": {
+      const name = textOf(facts.name);
+      return {
+        case: "oidc",
+        value: {
+          ...{ provider: textOf(facts.provider), name, logo: textOf(facts.logo), nonce: textOf(facts.nonce) },
+          label: toMessage(continueWith(name)),
+          unavailable: facts.unavailable === true,
+        },
+      };
+    }
     default:
       return kind satisfies never;
   }
@@ -126,6 +140,15 @@ export function toCredentialDetails({
       };
     case "sms":
       return { case: "sms", value: { phoneNumber: textOf(facts.masked) } };
+    case "oidc":
+      return {
+        case: "oidc",
+        value: {
+          ...{ provider: textOf(facts.provider), providerName: textOf(facts.name) },
+          ...{ issuer: textOf(facts.issuer), subject: textOf(facts.subject) },
+          account: textOf(facts.account),
+        },
+      };
     default:
       return kind satisfies never;
   }

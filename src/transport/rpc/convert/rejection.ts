@@ -30,6 +30,11 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   SMS_UNAVAILABLE: ProtoRejectionReason.SMS_UNAVAILABLE,
   SECOND_FACTOR_SAME_KIND: ProtoRejectionReason.SECOND_FACTOR_SAME_KIND,
   OAUTH2_SERVER_UNAVAILABLE: ProtoRejectionReason.OAUTH2_SERVER_UNAVAILABLE,
+  PROVIDER_UNAVAILABLE: ProtoRejectionReason.PROVIDER_UNAVAILABLE,
+  PROVIDER_DENIED: ProtoRejectionReason.PROVIDER_DENIED,
+  PROVIDER_ANSWER_INVALID: ProtoRejectionReason.PROVIDER_ANSWER_INVALID,
+  NOT_LINKED: ProtoRejectionReason.NOT_LINKED,
+  OTHER_ACCOUNT: ProtoRejectionReason.OTHER_ACCOUNT,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,

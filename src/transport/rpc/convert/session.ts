@@ -49,6 +49,7 @@ export function toSession(
       assuranceLevel: assuranceLevels[method.assuranceLevel],
       userVerified: method.userVerified ?? false,
       credentialId: method.credentialId ?? "",
+      provider: method.provider ?? "",
       completeTime: toTimestamp(method.completedAt),
     })),
     authenticateTime: toTimestamp(session.authenticatedAt),

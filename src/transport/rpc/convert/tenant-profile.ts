@@ -11,8 +11,8 @@ import type { IdentifierTrait } from "../../../domain/identity/identifier-traits
 import type { MethodKind } from "../../../domain/kinds.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
 import { identifierLabel } from "../../../domain/user-message/user-messages.ts";
-import { toMessage } from "./flow.ts";
 import { identifierKinds } from "./identity.ts";
+import { toMessage } from "./message.ts";
 import { methodKinds } from "./method.ts";
 
 const traitKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {

@@ -162,11 +162,7 @@ async function signIn(
   }: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device">,
   profileOf: ProfileOf,
 ) {
-  if (client === "browser") {
-    const span = { now: call.now, expiresAt: session.expiresAt };
-    await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
-    if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
-  }
+  if (client === "browser") await acceptSession(call, { session, token, device });
   const isNative = client === "native";
   return {
     session: toSession(session, call, { currentId: session.id, identity }),
@@ -174,6 +170,55 @@ async function signIn(
     identity: await profileOf(identity),
     deviceToken: (isNative && device?.reveal()) || "",
   };
+}
+
+/** Gives a browser the cookies of its new session. */
+async function acceptSession(
+  call: Call,
+  { session, token, device }: Pick<FlowCompleted, "session" | "token" | "device">,
+): Promise<void> {
+  const span = { now: call.now, expiresAt: session.expiresAt };
+  await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
+  if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
+}
+
+/** Where a browser goes on: in a flow, or else at an address. Empty: as the configuration says. */
+export interface GoesOn {
+  readonly flow?: Flow | undefined;
+  readonly returnTo?: string | undefined;
+}
+
+/** The answer to a browser that is no page of ours now, but on its way: sets its cookies, and says where it goes on. */
+export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<GoesOn> {
+  switch (outcome.kind) {
+    case "completed": {
+      const { completed } = outcome;
+      if ("token" in completed) await acceptSession(call, completed);
+      else if ("session" in completed && completed.session) await acceptSession(call, completed.session);
+      const flow =
+        ("verification" in completed && completed.verification) ||
+        ("settings" in completed && completed.settings) ||
+        undefined;
+      return { flow, returnTo: "returnTo" in completed ? completed.returnTo : undefined };
+    }
+    case "saved":
+      if (outcome.session !== undefined) await acceptSession(call, outcome.session);
+      return { flow: outcome.flow };
+    case "deletion_scheduled":
+      return { returnTo: outcome.returnTo };
+    case "session_waits":
+      return { flow: acceptCreated(call, outcome.login) };
+    case "login_required":
+      return { flow: acceptCreated(call, outcome.loginFlow) };
+    case "expired":
+      return { flow: acceptCreated(call, outcome.replacement) };
+    case "next_step":
+    case "rejected":
+    case "redirect":
+      return { flow: outcome.flow };
+    default:
+      return outcome satisfies never;
+  }
 }
 
 function toContinueWith(flows: {

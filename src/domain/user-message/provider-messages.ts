@@ -1,0 +1,59 @@
+/** What people read of other providers that they sign in with. The numbers are as in user-messages.ts. */
+import { error, info, type UserMessage } from "./user-message.ts";
+
+/** The button that goes on at a provider, in a login or a registration. */
+export const continueWith = (provider: string): UserMessage =>
+  info(1010002, `Continue with ${provider}`, { provider });
+
+/** The button that links an account at a provider. */
+export const linkProvider = (provider: string): UserMessage =>
+  info(1050002, `Link ${provider}`, { provider });
+
+/** The heading of the accounts at other providers. */
+export const providersTitle = (): UserMessage => info(9000700, "Accounts at other providers");
+
+/** Why somebody who came from a provider signs in to the account that is there. */
+export const proveToLink = (provider: string): UserMessage =>
+  info(
+    9000701,
+    `There is an account with your address already. Sign in to it once: then ${provider} is linked with it.`,
+    { provider },
+  );
+
+/** A provider that does not answer. */
+export const providerUnavailable = (provider: string): UserMessage =>
+  error(9000702, `${provider} cannot be reached now. Try again in a while, or choose another way.`, {
+    provider,
+  });
+
+/** A provider, or a person there, that has not agreed. */
+export const providerDenied = (provider: string): UserMessage =>
+  error(9000703, `${provider} has not signed you in. Try again, or choose another way.`, { provider });
+
+/** An answer that is not right. */
+export const providerAnswerInvalid = (provider: string): UserMessage =>
+  error(9000704, `This answer of ${provider} cannot be used any more. Begin again.`, { provider });
+
+/** Nobody here has the account at the provider, and no account can be made. */
+export const notLinked = (provider: string): UserMessage =>
+  error(
+    9000705,
+    `No account here is linked with that account at ${provider}. Sign in another way, and link it in your settings.`,
+    { provider },
+  );
+
+/** The account at the provider is another one's. */
+export const otherAccount = (provider: string): UserMessage =>
+  error(9000706, `That account at ${provider} is not linked with the account that is asked for.`, {
+    provider,
+  });
+
+/** The title where somebody who came from a provider fills in what is missing. */
+export const almostThereTitle = (): UserMessage => info(9000707, "Almost there");
+
+/** What to do there. */
+export const almostThereHelp = (provider: string): UserMessage =>
+  info(9000708, `This is what ${provider} says of you. Fill in what is missing.`, { provider });
+
+/** The button that makes the account. */
+export const createAccountLabel = (): UserMessage => info(9000709, "Create account");
