@@ -50,13 +50,15 @@ export class OAuth2TestServer {
   /** What it does in the place of an answer, where it returns true. */
   misbehaves: Misbehaviour = () => false;
 
-  private constructor(server: OtherServer) {
+  private constructor(server: OtherServer, publicUrl: string) {
     this.#server = server;
+    this.publicUrl = publicUrl;
   }
 
-  static async start(): Promise<OAuth2TestServer> {
+  /** With `forBrowsers` it also answers browsers, which see where they have come to. */
+  static async start({ forBrowsers = false } = {}): Promise<OAuth2TestServer> {
     const server = await startOtherServer();
-    const own = new OAuth2TestServer(server);
+    const own = new OAuth2TestServer(server, forBrowsers ? server.url : "http://localhost:4444");
     server.answer(own.#answer);
     return own;
   }
@@ -74,7 +76,7 @@ export class OAuth2TestServer {
   }
 
   /** The origin that browsers reach it at. */
-  readonly publicUrl = "http://localhost:4444";
+  readonly publicUrl: string;
 
   /** The paths that were called, with the method. */
   get calls(): readonly string[] {
@@ -120,6 +122,12 @@ export class OAuth2TestServer {
     request.on("end", () => {
       if (this.misbehaves(request, response)) return;
       const url = new URL(request.url ?? "", this.#server.url);
+      if (!url.pathname.startsWith("/admin/")) {
+        response
+          .setHeader("content-type", "text/html")
+          .end("<title>OAuth2</title><p>The application goes on.");
+        return;
+      }
       const reply = this.#reply(request, url, Buffer.concat(chunks).toString());
       response.writeHead(reply.status, { "content-type": "application/json" });
       response.end(JSON.stringify(reply.body));

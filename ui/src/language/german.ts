@@ -430,6 +430,11 @@ export const german: Words = {
     keep: "Wenn Sie es sich anders überlegen, melden Sie sich vorher an und behalten Sie es.",
     goOn: "Weiter",
   },
+  logout: {
+    title: "Abmelden",
+    question: "Möchten Sie sich in diesem Browser abmelden?",
+    confirm: "Abmelden",
+  },
   sessions: {
     title: "Ihre Sitzungen",
     signedInAs: "Angemeldet als {name}.",

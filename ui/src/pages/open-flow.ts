@@ -4,9 +4,11 @@ import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow
 import {
   clearFragment,
   flowIdInAddress,
+  forgetLoginChallenge,
   invitationTokenInAddress,
   keepFlowId,
   linkTokenInAddress,
+  loginChallengeInAddress,
   returnToInAddress,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
@@ -20,6 +22,10 @@ export async function openFlow(name: FlowName): Promise<FoundFlow> {
 
 /** A fresh flow. */
 export async function freshFlow(name: FlowName): Promise<Flow> {
+  const loginChallenge = loginChallengeInAddress();
+  if (loginChallenge !== undefined && (name === "login" || name === "registration")) {
+    return flowForOAuth2(name, loginChallenge);
+  }
   const start = {
     client: ClientKind.BROWSER,
     returnTo: returnToInAddress(),
@@ -34,6 +40,29 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
   });
   keepFlowId(flow.id);
   return flow;
+}
+
+/** The flow that an OAuth2 server asks for. Where nothing is to be filled in, the browser goes back there, and no flow comes. */
+async function flowForOAuth2(name: "login" | "registration", loginChallenge: string): Promise<Flow> {
+  const client = ClientKind.BROWSER;
+  const begun =
+    name === "login"
+      ? ostiary.login.createLoginFlow({ client, loginChallenge })
+      : ostiary.registration.createRegistrationFlow({
+          ...{ client, loginChallenge },
+          invitationToken: invitationTokenInAddress() ?? "",
+        });
+  const { flow, redirect } = await begun.catch((error: unknown) => {
+    // Another attempt begins without it.
+    if (reasonOf(error) === "OAUTH2_CHALLENGE_INVALID") forgetLoginChallenge();
+    throw error;
+  });
+  if (flow !== undefined) {
+    keepFlowId(flow.id);
+    return flow;
+  }
+  window.location.assign(redirect?.url ?? "/");
+  return new Promise(() => {});
 }
 
 /** The page of a kind of flow; undefined for kinds that are newer than these pages. */
