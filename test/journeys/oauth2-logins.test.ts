@@ -14,6 +14,7 @@ import { setUpTotp } from "../support/factors.ts";
 import { tokenOf } from "../support/links.ts";
 import { OAuth2TestServer } from "../support/oauth2-server.ts";
 import { OAuth2Visitor, withPassword } from "../support/oauth2-visitor.ts";
+import { TotpDevice } from "../support/totp-device.ts";
 
 const terms = { id: "terms-of-service", version: "2026-11", title: "Terms of service", url: "/terms" };
 const pages = { login: { ui_url: "http://localhost:4455/login" } };
@@ -148,7 +149,41 @@ describe("what a login goes through keeps the request", () => {
     expect(answerOf(challenge)?.action).toBe("accept");
   });
 
-  test("what the account is asked to do first, in a login and in a registration", async () => {
+  test("a registration that waits for a second factor", async () => {
+    const strict = await startTestApp({ config: withPolicy(oauth2.config) });
+    try {
+      const browser = new OAuth2Visitor(strict);
+      const challenge = oauth2.ask({ acrValues: ["aal2"] });
+      const { flow } = await browser.registration(challenge);
+      const waits = await browser.register(flow, freshEmail());
+      expect(waits.outcome.case).toBe("loginRequired");
+      expect(waits.flow?.oauth2LoginRequest?.loginChallenge).toBe(challenge);
+      expect(oauth2.toldOf(challenge)).toEqual([]);
+      const shown = await browser.submit(waits.flow, { case: "totp", value: {} });
+      const stage = shown.flow?.stage;
+      const offers = stage?.case === "requiredAction" ? stage.value.offers : [];
+      const key = offers.flatMap(({ part }) => (part.case === "totp" ? [part.value.key] : []))[0] ?? "";
+      const device = TotpDevice.from(key, () => strict.clock.now());
+      const last = await browser.submit(shown.flow, { case: "totp", value: { code: device.code() } });
+      expect(returnTo(last)).toMatch(/login_verifier/);
+      expect(answerOf(challenge)?.body).toMatchObject({ acr: "aal2", amr: ["pwd", "otp", "mfa"] });
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  test("an answer that was lost: the same submit leads to the same place, and nothing is told twice", async () => {
+    const { email } = await register(app);
+    const browser = new OAuth2Visitor(app);
+    const challenge = oauth2.ask();
+    const { flow } = await browser.login(challenge);
+    const submit = () => browser.submit(flow, withPassword, email, { requestId: "a lost answer" });
+    const first = returnTo(await submit());
+    expect(returnTo(await submit())).toBe(first);
+    expect(answerOf(challenge)?.action).toBe("accept");
+  });
+
+  test("what the account is asked to do first", async () => {
     const { email, identity } = await register(app);
     await app.client(IdentityService).setRequiredActions({
       identityId: identity?.id ?? "",
@@ -592,6 +627,11 @@ function changed(change: (challenge: string) => void): string {
   const challenge = oauth2.ask();
   change(challenge);
   return challenge;
+}
+
+/** A server that asks everybody for a second factor before the first session. */
+function withPolicy({ server, tenant_defaults }: OAuth2TestServer["config"]) {
+  return { server, tenant_defaults: { ...tenant_defaults, second_factor: { policy: "required" } } };
 }
 
 function configured({ server, tenant_defaults }: OAuth2TestServer["config"]) {

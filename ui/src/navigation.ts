@@ -107,10 +107,11 @@ export function loginChallengeInAddress(): string | undefined {
   return parameter("login_challenge");
 }
 
-/** Takes a login request that cannot be answered any more out of the address. */
-export function forgetLoginChallenge(): void {
+/** Puts the login request of a flow into the address, or takes one that cannot be answered any more out of it. */
+export function keepLoginChallenge(challenge: string | undefined): void {
   const query = new URLSearchParams(window.location.search);
-  query.delete("login_challenge");
+  if (challenge === undefined) query.delete("login_challenge");
+  else query.set("login_challenge", challenge);
   const search = query.size === 0 ? "" : `?${query}`;
   window.history.replaceState(null, "", window.location.pathname + search + window.location.hash);
 }

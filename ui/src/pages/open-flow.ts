@@ -4,9 +4,9 @@ import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow
 import {
   clearFragment,
   flowIdInAddress,
-  forgetLoginChallenge,
   invitationTokenInAddress,
   keepFlowId,
+  keepLoginChallenge,
   linkTokenInAddress,
   loginChallengeInAddress,
   returnToInAddress,
@@ -17,6 +17,9 @@ import { ostiary } from "../ostiary.ts";
 export async function openFlow(name: FlowName): Promise<FoundFlow> {
   const found = (await findFlow(flowIdInAddress())) ?? { flow: await freshFlow(name), replaced: false };
   keepFlowId(found.flow.id);
+  const { oauth2LoginRequest: request } = found.flow;
+  // A provider has led back to the flow alone.
+  if (request !== undefined) keepLoginChallenge(request.loginChallenge);
   return found;
 }
 
@@ -54,7 +57,7 @@ async function flowForOAuth2(name: "login" | "registration", loginChallenge: str
         });
   const { flow, redirect } = await begun.catch((error: unknown) => {
     // Another attempt begins without it.
-    if (reasonOf(error) === "OAUTH2_CHALLENGE_INVALID") forgetLoginChallenge();
+    if (reasonOf(error) === "OAUTH2_CHALLENGE_INVALID") keepLoginChallenge(undefined);
     throw error;
   });
   if (flow !== undefined) {

@@ -195,6 +195,11 @@ export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<Go
       const { completed } = outcome;
       if ("token" in completed) await acceptSession(call, completed);
       else if ("session" in completed && completed.session) await acceptSession(call, completed.session);
+      // The application at the OAuth2 server waits: what can be done later is done later.
+      if ("isHandedOver" in completed && completed.isHandedOver) {
+        const { handOver, returnTo } = completed;
+        return handOver === undefined ? { returnTo } : { flow: acceptCreated(call, handOver) };
+      }
       const flow =
         ("verification" in completed && completed.verification) ||
         ("settings" in completed && completed.settings) ||
