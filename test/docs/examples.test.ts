@@ -203,6 +203,13 @@ describe("the configuration on the pages is accepted", () => {
       expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("an OAuth2 server", async () => {
+    await writeSecret("hydra-key");
+    const [page = ""] = await yamlOf("docs/oauth2-login-provider.md");
+    expect(page).toContain("admin_url");
+    expect(await check(page)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test("the origins of web views and extensions", async () => {
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });

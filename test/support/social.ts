@@ -32,6 +32,8 @@ export async function startSocialApp(
     readonly oidc?: object;
     readonly providers?: Partial<Record<ProviderId, object>>;
     readonly publicUrl?: string;
+    /** More hosts on this machine that the server may call. */
+    readonly privateHosts?: readonly string[];
   } = {},
 ): Promise<SocialApp> {
   const clock = new TestClock();
@@ -59,7 +61,10 @@ export async function startSocialApp(
   const configOf = (ids: readonly ProviderId[]) => ({
     server: {
       outbound: {
-        allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
+        allowed_private_hosts: [
+          ...[upstream.first.host, upstream.second.host, upstream.github.host],
+          ...(options.privateHosts ?? []),
+        ],
       },
     },
     tenant_defaults: {
