@@ -131,7 +131,7 @@ export class SignUp {
     method: RegistrationMethod,
   ): Promise<Result> {
     const { caller, tenant, flow, state, traits: patch } = attempt;
-    await this.#count(attempt, undefined);
+    const ticket = await this.#count(attempt, undefined);
     const typed = mergeTraits(givenTraits(flow), patch);
     const kept = typed.beyondLimits === undefined ? typed.merged : givenTraits(flow);
     const account = { traits: kept, identifiers: [], name: "" };
@@ -154,17 +154,19 @@ export class SignUp {
     const filled = this.filledIn(tenant, flow, vouched, kept);
     const whole = { ...flow, data: { ...flow.data, state: filled } };
     if (!this.isWhole(tenant, whole)) return { kind: "moved", state: filled, identityId };
-    return this.takeVouched({ ...attempt, flow: whole, state: filled, traits: {} });
+    return this.takeVouched({ ...attempt, flow: whole, state: filled, traits: {} }, ticket);
   }
 
-  /** The account of somebody for whose account elsewhere somebody has vouched. Throws RATE_LIMITED. */
-  async takeVouched(attempt: Attempt<"complete_profile">): Promise<Result> {
+  /** The account of somebody for whose account elsewhere somebody has vouched. `counted`: as a registration. Throws RATE_LIMITED. */
+  async takeVouched(attempt: Attempt<"complete_profile">, counted?: ThrottleTicket): Promise<Result> {
     const { tenant, flow, state, traits: patch } = attempt;
     const { vouched } = state;
     const proven = provenBy(flow);
     const profile = this.#profileOf(attempt, patch, provesFirst(tenant));
     if (profile.kind === "rejected") return profile;
-    const ticket = await this.#count(attempt, this.#deps.accounts.mailboxOf(tenant, profile.derived, proven));
+    const mailbox = this.#deps.accounts.mailboxOf(tenant, profile.derived, proven);
+    const isCounted = counted !== undefined && mailbox === undefined;
+    const ticket = isCounted ? counted : await this.#count(attempt, mailbox);
     const proved = { credential: vouched.credential, authentication: vouched.authentication };
     const address = addressOf(profile.derived);
     const isShown = address !== undefined && isProven(proven, address);
