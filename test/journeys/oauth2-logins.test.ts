@@ -150,7 +150,7 @@ describe("what a login goes through keeps the request", () => {
   });
 
   test("a registration that waits for a second factor", async () => {
-    const strict = await startTestApp({ config: withPolicy(oauth2.config) });
+    const strict = await startTestApp({ config: withPolicy("required") });
     try {
       const browser = new OAuth2Visitor(strict);
       const challenge = oauth2.ask({ acrValues: ["aal2"] });
@@ -362,6 +362,28 @@ describe("what the application asks for", () => {
     const last = await browser.submit(flow, { case: "totp", value: { code: device.code() } });
     expect(returnTo(last)).toMatch(/login_verifier/);
     expect(answerOf(challenge)?.body).toMatchObject({ acr: "aal2", amr: ["pwd", "otp", "mfa"] });
+  });
+
+  test("acr_values=aal2 asks for a second factor where logins ask for none", async () => {
+    const lenient = await startTestApp({ config: withPolicy("optional") });
+    try {
+      const account = await register(lenient);
+      const { device } = await setUpTotp(lenient, account);
+      const browser = new OAuth2Visitor(lenient);
+      const plain = await browser.login(oauth2.ask());
+      expect((await browser.submit(plain.flow, withPassword, account.email)).outcome.case).toBe("completed");
+      await browser.logout();
+      const challenge = oauth2.ask({ acrValues: ["aal2"] });
+      const { flow } = await browser.login(challenge);
+      const first = await browser.submit(flow, withPassword, account.email);
+      expect(first.flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
+      lenient.clock.advance(30_000);
+      const last = await browser.submit(first.flow, { case: "totp", value: { code: device.code() } });
+      expect(returnTo(last)).toMatch(/login_verifier/);
+      expect(answerOf(challenge)?.body.acr).toBe("aal2");
+    } finally {
+      await lenient.stop();
+    }
   });
 
   test("acr_values=aal2 with prompt=login asks for both factors", async () => {
@@ -629,9 +651,10 @@ function changed(change: (challenge: string) => void): string {
   return challenge;
 }
 
-/** A server that asks everybody for a second factor before the first session. */
-function withPolicy({ server, tenant_defaults }: OAuth2TestServer["config"]) {
-  return { server, tenant_defaults: { ...tenant_defaults, second_factor: { policy: "required" } } };
+/** A server with another policy for second factors. */
+function withPolicy(policy: "optional" | "required") {
+  const { server, tenant_defaults } = oauth2.config;
+  return { server, tenant_defaults: { ...tenant_defaults, second_factor: { policy } } };
 }
 
 function configured({ server, tenant_defaults }: OAuth2TestServer["config"]) {
