@@ -471,6 +471,11 @@ const texts = {
     remedy: "Delete some of them first.",
     metadata: ["kind", "limit"],
   },
+  PROVIDER_NOT_FOUND: {
+    message: "There is no such provider.",
+    remedy: "Use the id of one of tenant_defaults.oidc.providers.",
+    metadata: ["providerId"],
+  },
   OAUTH2_CHALLENGE_INVALID: {
     message: "The OAuth2 server has no login or logout request of this challenge that can still be answered.",
     remedy: "Begin again at the application that asked for it.",

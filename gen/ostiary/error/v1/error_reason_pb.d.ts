@@ -664,6 +664,14 @@ export enum ErrorReason {
   CREDENTIALS_TOO_MANY = 79,
 
   /**
+   * The configuration names no such provider.
+   * Code: NOT_FOUND. Metadata: providerId.
+   *
+   * @generated from enum value: ERROR_REASON_PROVIDER_NOT_FOUND = 82;
+   */
+  PROVIDER_NOT_FOUND = 82,
+
+  /**
    * The OAuth2 server has no login or logout request of this challenge that can still be answered.
    * Code: FAILED_PRECONDITION. Metadata: problem (`unknown`, `used` or `expired`).
    *
