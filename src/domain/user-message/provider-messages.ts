@@ -57,3 +57,9 @@ export const almostThereHelp = (provider: string): UserMessage =>
 
 /** The button that makes the account. */
 export const createAccountLabel = (): UserMessage => info(9000709, "Create account");
+
+/** Beside the button of the provider that this browser signed in with last. */
+export const lastUsed = (): UserMessage => info(9000710, "Last used");
+
+/** Beside the button of a provider that does not answer. */
+export const notReachedNow = (): UserMessage => info(9000711, "Cannot be reached now");

@@ -148,15 +148,20 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     { client }: FlowBinding,
     label: (provider: string) => UserMessage,
   ): readonly Node[] {
-    const buttons = providers.map(
-      ({ id, name }): Node => ({
+    const buttons = providers.map((provider): Node => {
+      const { id, name, logo } = provider;
+      return {
         name: "oidc.provider",
         step: "oidc",
         label: label(name),
+        help: this.#deps.providers.isAvailable(provider) ? undefined : texts.notReachedNow(),
         messages: [],
-        element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
-      }),
-    );
+        element: {
+          ...{ kind: "button", value: id, importance: "secondary", skipsRequired: true },
+          icon: logo === "" ? undefined : logo,
+        },
+      };
+    });
     if (client === "browser" || buttons.length === 0) return buttons;
     const hidden = (name: string): Node => ({
       name,
