@@ -60,7 +60,7 @@ export async function prepare(
   const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
   await attempt("", () => readTracingVariables(environment));
   await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
-  await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
+  await attempt("tenant_defaults", () => toTenantSettings(config, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
     await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
@@ -107,16 +107,25 @@ function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["p
 }
 
 /** The addresses that the server itself calls, by their keys. */
-function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readonly [string, string])[] {
-  const { breachCheck } = toTenantSettings(config, config.server.public.port).password;
-  const called = {
-    "tenant_defaults.courier.email.http.url": secrets.messageUrl("email"),
-    "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms"),
+function calledUrls(loaded: AppOptions["config"]): readonly (readonly [string, string])[] {
+  const { config, secrets, providers } = loaded;
+  const { breachCheck } = toTenantSettings(loaded, config.server.public.port).password;
+  const called: Record<string, string | undefined> = {
+    "tenant_defaults.courier.email.http.url": secrets.messageUrl("email")?.reveal(),
+    "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms")?.reveal(),
     "server.outbound.breached_passwords.url": breachCheck.enabled
-      ? secrets.breachedPasswordsUrl()
+      ? secrets.breachedPasswordsUrl().reveal()
       : undefined,
   };
-  return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url.reveal()]]));
+  for (const [index, { issuer, endpoints }] of providers.entries()) {
+    const key = `tenant_defaults.oidc.providers[${index}]`;
+    if (endpoints.kind === "discovery") called[`${key}.issuer`] = issuer;
+    else {
+      called[`${key}.token_url`] = endpoints.tokenUrl;
+      called[`${key}.userinfo_url`] = endpoints.userinfoUrl;
+    }
+  }
+  return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url]]));
 }
 
 /** Refuses URLs that would be refused at each call. A name is resolved at the call, so it is checked again then. */

@@ -3,7 +3,7 @@ import { otherLoopbackAddress, pagesWanted, toTenantSettings } from "./app-setti
 import { loadConfig } from "./config/load-config.ts";
 
 function settingsOf(environment: Record<string, string>, port = 4433) {
-  return toTenantSettings(loadConfig({ environment, flags: {} }).config, port);
+  return toTenantSettings(loadConfig({ environment, flags: {} }), port);
 }
 
 const noColors = { primary: "", onPrimary: "", background: "", text: "" };
@@ -69,6 +69,8 @@ describe("the settings of the tenant", () => {
       secondFactor: { policy: "required_if_enrolled", graceMs: 0 },
       terms: [],
       totp: { enabled: true },
+      providers: [],
+      nativeReturnUrls: new Set(),
       backupCode: { enabled: true, count: 12 },
       smsFactor: { enabled: false, countsAsAal2: false },
       // The mailbox sends nothing, so it takes all.
@@ -269,8 +271,7 @@ describe("the server's own pages", () => {
 
   test("draw the flows that have no ui_url", () => {
     const environment = { OSTIARY_TENANT_DEFAULTS_FLOWS_LOGIN_UI_URL: "https://app.example.com/login" };
-    const { config } = loadConfig({ environment, flags: {} });
-    const settings = toTenantSettings(config, 4433, true);
+    const settings = toTenantSettings(loadConfig({ environment, flags: {} }), 4433, true);
     expect(settings.uiUrls.login).toBe("https://app.example.com/login");
     expect(settings.uiUrls.registration).toBe("http://localhost:4433/ui/registration");
   });

@@ -14,6 +14,7 @@ import {
 import { courierModeOf } from "./config/check-courier.ts";
 import { canSetSecret } from "./config/check-methods.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
+import type { LoadedConfig } from "./config/load-config.ts";
 import { isAtLocalhost } from "./config/localhost.ts";
 import { isAddress, isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
@@ -39,7 +40,7 @@ import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
  * there to draw the flows that have no `ui_url`.
  */
 export function toTenantSettings(
-  config: CompleteConfig,
+  { config, providers }: Pick<LoadedConfig, "config" | "providers">,
   publicPort: number,
   servesPages = false,
 ): TenantSettings {
@@ -118,10 +119,11 @@ export function toTenantSettings(
     })),
     totp: { enabled: settings.totp.enabled },
     backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
+    providers,
+    nativeReturnUrls: new Set(settings.oidc.nativeReturnUrls),
     passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
     smsFactor: { enabled: settings.smsFactor.enabled, countsAsAal2: settings.smsFactor.countsAsAal2 },
     sms: smsOf(config),
-    nativeReturnUrls: new Set(settings.oidc.nativeReturnUrls),
     session: {
       lifetimeMs: durationMs(session.lifetime),
       maxLifetimeMs: durationMs(session.maxLifetime),
@@ -148,7 +150,6 @@ export function toTenantSettings(
       },
       breachCheck: breachCheckOf(config),
     },
-    providers: [],
     enumerationSafe: settings.enumerationSafe,
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),

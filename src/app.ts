@@ -18,6 +18,7 @@ import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import type { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { TenantId } from "./domain/ids.ts";
 import type { Logger } from "./domain/ports.ts";
+import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
@@ -100,7 +101,10 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
-  const readiness = new Readiness(["database"]);
+  // The server is ready without its providers.
+  const readiness = new Readiness(["database"], () =>
+    providerStates(domain.outbound.providers, tenant.settings.providers),
+  );
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
@@ -128,7 +132,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
   // With port 0 the public URL is only known now.
-  tenant = { ...tenant, settings: toTenantSettings(config.config, publicPort, pages !== undefined) };
+  tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
   cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
   cleanup.add(() => readiness.stop());
@@ -167,6 +171,16 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     stop: () => cleanup.run(),
     failed: database.failed,
   };
+}
+
+/** Whether each provider can be used, as far as is known. */
+function providerStates(
+  client: Pick<ProviderClient, "isAvailable">,
+  providers: readonly Provider[],
+): Readonly<Record<string, boolean>> {
+  return Object.fromEntries(
+    providers.map((provider) => [`oidc.${provider.id}`, client.isAvailable(provider)]),
+  );
 }
 
 /** The one tenant. Its settings are asked for each time: the public URL is only known once a port is bound. */
@@ -243,7 +257,7 @@ async function defaultTenant(
 ): Promise<Tenant> {
   const { port } = config.config.server.public;
   const tenantId = await storage.ensureTenant(tenantName, clock.now());
-  return { tenantId, name: tenantName, settings: toTenantSettings(config.config, port, servesPages) };
+  return { tenantId, name: tenantName, settings: toTenantSettings(config, port, servesPages) };
 }
 
 async function loadSchemas(

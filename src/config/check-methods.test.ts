@@ -59,7 +59,7 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
     const environment = Object.fromEntries(
       Object.entries(codes).map(([key, value]) => [prefix + key, value]),
     );
-    const { config } = loadConfig({ environment, flags: {} });
+    const config = loadConfig({ environment, flags: {} });
     expect(toTenantSettings(config, 4433).recovery.enabled).toBe(false);
   });
 
@@ -100,7 +100,7 @@ describe("a configuration of methods (SR-ROLE-1)", () => {
     const alone = { ...elsewhere, ...noPassword, ...noPasskey, CODE_LOGIN: "false", LINK_ENABLED: "true" };
     expect(refusal({ ...alone, LINK_LOGIN: "false" })).toContain("nobody could sign in");
     const environment = { [`${prefix}LINK_ENABLED`]: "true", [`${prefix}LINK_LOGIN`]: "false" };
-    const { config } = loadConfig({ environment, flags: {} });
+    const config = loadConfig({ environment, flags: {} });
     expect([...toTenantSettings(config, 4433).link.enabledFor]).toEqual([
       ...["registration", "verification", "recovery"],
     ]);

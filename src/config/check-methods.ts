@@ -14,7 +14,8 @@ import { type Problem, problemIf } from "./problems.ts";
  */
 export function checkMethods(config: CompleteConfig): Problem[] {
   const { flows } = config.tenantDefaults;
-  const some = "nobody could %: switch on password, passkey (as first factor), code or link";
+  const some =
+    "nobody could %: switch on password, passkey (as first factor), code or link, or configure a provider in tenant_defaults.oidc";
   const isOpen = flows.registration.mode !== RegistrationMode.CLOSED;
   return [
     ...problemIf(
@@ -82,9 +83,12 @@ export function canSetSecret(config: CompleteConfig): boolean {
 }
 
 function isPossible(config: CompleteConfig, flow: "login" | "registration"): boolean {
-  const { code, link } = config.tenantDefaults;
+  const { code, link, oidc } = config.tenantDefaults;
   const canSend = courierModeOf(config) !== "none";
   return (
-    canSetSecret(config) || (code[flow] ?? canSend) || (link.enabled && (flow !== "login" || link.login))
+    canSetSecret(config) ||
+    oidc.providers.length > 0 ||
+    (code[flow] ?? canSend) ||
+    (link.enabled && (flow !== "login" || link.login))
   );
 }

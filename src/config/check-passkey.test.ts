@@ -12,7 +12,7 @@ function keys(given: Readonly<Record<string, string>>): Record<string, string> {
 }
 
 function settingsOf(environment: Readonly<Record<string, string>>) {
-  return toTenantSettings(loadConfig({ environment, flags: {} }).config, 4433).passkey;
+  return toTenantSettings(loadConfig({ environment, flags: {} }), 4433).passkey;
 }
 
 function problemsOf(

@@ -3,6 +3,8 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type {
   Config,
   HttpDeliveryConfig,
+  OidcMappingConfig,
+  OidcProviderConfig,
   Secret,
   SmtpConfig,
   Tls,
@@ -10,22 +12,25 @@ import type {
 
 /**
  * The configuration after loading: every section is there and every key that has a default has a value. What may
- * still be absent means something by it: a listener's `tls`, the database's `url`, the courier's providers. Frozen.
+ * still be absent means something by it: a listener's `tls`, the database's `url`, the courier's providers, what a preset fills in.
+ * Frozen.
  */
 export type CompleteConfig = Complete<Config>;
 
 type Complete<T> = { readonly [Key in keyof T & string]: CompleteField<T[Key]> };
 
 type CompleteField<T> =
-  NonNullable<T> extends Tls | Secret
+  NonNullable<T> extends Tls | Secret | OidcMappingConfig
     ? T
-    : NonNullable<T> extends SmtpConfig | HttpDeliveryConfig
-      ? Complete<NonNullable<T>> | undefined
-      : NonNullable<T> extends Duration
-        ? Duration
-        : NonNullable<T> extends Message
-          ? Complete<NonNullable<T>>
-          : CompleteChoice<T>;
+    : NonNullable<T> extends OidcProviderConfig[]
+      ? readonly Complete<OidcProviderConfig>[]
+      : NonNullable<T> extends SmtpConfig | HttpDeliveryConfig
+        ? Complete<NonNullable<T>> | undefined
+        : NonNullable<T> extends Duration
+          ? Duration
+          : NonNullable<T> extends Message
+            ? Complete<NonNullable<T>>
+            : CompleteChoice<T>;
 
 /** A oneof: the member that is set is complete. */
 type CompleteChoice<T> = T extends { readonly case: infer Case extends string; readonly value: infer Value }

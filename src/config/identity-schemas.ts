@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { defaultSchemaDocument } from "../domain/identity/default-schema.ts";
 import { SchemaDocumentError } from "../domain/identity/schema-document-error.ts";
 import { compileConfiguredSchema } from "../domain/identity/schemas.ts";
 import type { CompleteConfig } from "./complete-config.ts";
@@ -60,6 +61,28 @@ export function loadIdentitySchemas(config: CompleteConfig): {
     else schemas.push({ id, document: result, selfService, key: `${key}.file`, file });
   }
   return { schemas, problems };
+}
+
+/**
+ * Says which traits a text can be put into: those of the default schema that are one and that people set themselves. All, where
+ * the schema cannot be used, which is a problem of its own.
+ */
+export function textTraitsOf(config: CompleteConfig): (name: string) => boolean {
+  const { schemas } = loadIdentitySchemas(config);
+  const { defaultSchema } = config.tenantDefaults.identity;
+  const builtIn = { id: "default", document: defaultSchemaDocument };
+  const schema = schemas.find(({ id }) => id === defaultSchema) ?? schemas[0] ?? builtIn;
+  try {
+    const { fields } = compileConfiguredSchema(schema);
+    const texts = fields.filter(
+      (field) => field.kind === "field" && field.type === "string" && !field.readOnly,
+    );
+    const names = new Set(texts.map(({ path }) => path.join("/")));
+    return (name) => names.has(name);
+  } catch (error) {
+    if (!(error instanceof SchemaDocumentError)) throw error;
+    return () => true;
+  }
 }
 
 /** The document, or what is wrong with it. JSON is YAML as well. */

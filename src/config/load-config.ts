@@ -4,11 +4,13 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import type { Provider } from "../domain/provider/provider.ts";
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
 import { checkMethods } from "./check-methods.ts";
 import { checkNativeOrigins } from "./check-native-origins.ts";
+import { checkNativeReturnUrls } from "./check-native-return-urls.ts";
 import { checkPasskey } from "./check-passkey.ts";
 import { checkOpenRegistration } from "./check-registration.ts";
 import { checkSecurity } from "./check-security.ts";
@@ -18,6 +20,7 @@ import { describeFileError } from "./files.ts";
 import type { FlagValues } from "./flags.ts";
 import { Layers } from "./layers.ts";
 import { ConfigError, describeProblem, type Problem, type Source, type Sources } from "./problems.ts";
+import { readProviders } from "./providers.ts";
 import { withoutLiterals } from "./secret-references.ts";
 import { createSecretSource, type SecretSource } from "./secrets.ts";
 import { maxYamlBytes } from "./yaml.ts";
@@ -38,6 +41,8 @@ export interface LoadedConfig {
   /** Complete and deeply frozen. Literal secrets are not in it any more: `secrets` has them. */
   readonly config: CompleteConfig;
   readonly secrets: SecretSource;
+  /** `tenant_defaults.oidc.providers`, with what their presets fill in. Their secrets are those of `secrets`. */
+  readonly providers: readonly Provider[];
   /** `access.client_certificates`. Ask each time: `reload` changes them. */
   readonly clientCertificates: () => CompleteConfig["access"]["clientCertificates"];
   /**
@@ -73,6 +78,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   const embedded = message.database?.url === undefined;
   const secrets = createSecretSource({ config: message, environment: places.environment, sources });
   const files = checkFiles(config);
+  const read = readProviders(config, secrets);
   const problems = [
     ...secrets.problems,
     ...files.problems,
@@ -81,6 +87,8 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkUrls(config),
     ...checkNativeOrigins(config),
     ...checkPasskey(config),
+    ...checkNativeReturnUrls(config),
+    ...read.problems,
     ...checkMethods(config),
     ...checkSecurity(config, secrets.resolved),
   ];
@@ -92,6 +100,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   return Object.freeze({
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
+    providers: read.providers,
     clientCertificates: () => clientCertificates,
     reload: () => {
       refuse(checkCertificates(config).problems, sources);

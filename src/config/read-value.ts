@@ -238,8 +238,23 @@ function hintFor(name: string, path: string, siblings: readonly string[]): strin
     : `; did you mean ${elsewhere.path}?`;
 }
 
+/** The sources of what is within a document, so that problems there have their line. */
+function addSources(node: unknown, path: string, context: ReadContext): void {
+  if (isSeq<Node>(node)) {
+    for (const [index, item] of node.items.entries()) addSource(item, item, `${path}[${index}]`, context);
+  } else if (isMap<Scalar, Node>(node)) {
+    for (const { key, value } of node.items) addSource(key, value, `${path}.${key.value}`, context);
+  }
+}
+
+function addSource(place: Node, value: unknown, path: string, context: ReadContext): void {
+  context.sources.set(path, context.sourceOf(place));
+  addSources(value, path, context);
+}
+
 function plainJson(node: YAMLMap, path: string, context: ReadContext): JsonValue | undefined {
   try {
+    addSources(node, path, context);
     // Aliases are refused before; a value such as .inf or .nan has no JSON form.
     const json: unknown = node.toJSON();
     const text = JSON.stringify(json, (_, value: unknown) => {

@@ -59,7 +59,7 @@ async function throttleOf({ databaseUrl, clock }: TestApp) {
     events: storage.events,
     clock,
   });
-  const settings = toTenantSettings(loadConfig({ environment: {}, flags: {} }).config, 4433);
+  const settings = toTenantSettings(loadConfig({ environment: {}, flags: {} }), 4433);
   const tenant: Tenant = {
     tenantId: await storage.ensureTenant("default", clock.now()),
     name: "default",

@@ -5,6 +5,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { CheckSessionRequestSchema } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { Readiness } from "../../src/transport/net/readiness.ts";
 import { wideThrottle } from "../support/throttle.ts";
 import { envelope } from "./frames.ts";
 import {
@@ -386,6 +387,19 @@ describe("plain paths", () => {
     ]);
     running.readiness.report("database", true);
     expect((await request("/health/ready")).status).toBe(200);
+  });
+
+  test("show what the server can do without, and say that it is ready", async () => {
+    const readiness = new Readiness(["database"], () => ({ "provider google": false }));
+    readiness.report("database", true);
+    const { baseUrl, close } = await startListener({ readiness });
+    try {
+      const ready = await fetch(`${baseUrl}/health/ready`);
+      const components = { database: true, "provider google": false };
+      expect([ready.status, await ready.json()]).toEqual([200, { status: "ready", components }]);
+    } finally {
+      await close();
+    }
   });
 
   test("answer HEAD without a body", async () => {

@@ -16,8 +16,11 @@ export type ProviderQuirk =
 
 /** Where a provider's endpoints are known from. */
 export type ProviderEndpoints =
-  /** By OpenID Connect Discovery 1.0, at the issuer. */
-  | { readonly kind: "discovery" }
+  /**
+   * By OpenID Connect Discovery 1.0, at the issuer. With the quirk `tenant_in_issuer`, `tenant` stands in the place of
+   * `{tenantid}` there: `common`, `organizations`.
+   */
+  | { readonly kind: "discovery"; readonly tenant?: string }
   /** OAuth 2 without ID tokens: `issuer` stands for the provider, and user info says who it is. */
   | {
       readonly kind: "fixed";

@@ -90,11 +90,16 @@ export interface TenantSettings {
   /** `count`: how many are made at once. */
   readonly backupCode: { readonly enabled: boolean; readonly count: number };
   readonly passkey: PasskeySettings;
+  /** Other providers that people can sign in with, in the order to offer them. */
+  readonly providers: readonly Provider[];
+  /**
+   * Where native apps have the browser go after a login at a provider, compared exactly. Those on the loopback address are without
+   * a port; any is taken there.
+   */
+  readonly nativeReturnUrls: ReadonlySet<string>;
   /** Codes by text message as a second factor. */
   readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
   readonly sms: SmsSettings;
-  /** Where native apps may have the system's browser go after a login at a provider. */
-  readonly nativeReturnUrls: ReadonlySet<string>;
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;
@@ -117,8 +122,6 @@ export interface TenantSettings {
     readonly argon2: Argon2Parameters;
     readonly breachCheck: BreachCheckSettings;
   };
-  /** Other providers that people can sign in with, in the order that they are offered. */
-  readonly providers: readonly Provider[];
   /** Whether answers hide who has an account. */
   readonly enumerationSafe: boolean;
   readonly throttle: ThrottleSettings;

@@ -3,15 +3,23 @@ export type ReadinessComponent = string;
 
 /**
  * Whether the server can serve: all of its components say so, and it is not stopping. Read by `/health/ready` and
- * by grpc.health.v1; told by the watcher of each component (src/app.ts).
+ * by grpc.health.v1; told by the watcher of each component (src/app.ts). Beside them it shows what the server can do without.
  */
 export class Readiness {
   readonly #components = new Map<ReadinessComponent, boolean>();
   readonly #listeners = new Set<(ready: boolean) => void>();
+  readonly #dispensable: () => Readonly<Record<string, boolean>>;
   #stopping = false;
 
-  /** Each named component counts as not ready until it is reported. */
-  constructor(components: readonly ReadinessComponent[]) {
+  /**
+   * Each named component counts as not ready until it is reported. `dispensable` is asked for what is shown beside them, such as
+   * the providers that people sign in with.
+   */
+  constructor(
+    components: readonly ReadinessComponent[],
+    dispensable: () => Readonly<Record<string, boolean>> = () => ({}),
+  ) {
+    this.#dispensable = dispensable;
     for (const component of components) this.#components.set(component, false);
   }
 
@@ -23,7 +31,7 @@ export class Readiness {
 
   /** The components with their states, for `/health/ready`. */
   get components(): Readonly<Record<ReadinessComponent, boolean>> {
-    return Object.fromEntries(this.#components);
+    return { ...this.#dispensable(), ...Object.fromEntries(this.#components) };
   }
 
   /** Says how a component is. Cheap to repeat. */

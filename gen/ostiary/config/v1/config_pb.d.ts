@@ -2054,6 +2054,14 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   userinfoUrl: string;
 
   /**
+   * Without discovery: the field of what is read there that never changes for an account and is never given to another, such
+   * as `id`. Empty: that of the preset, or `sub`.
+   *
+   * @generated from field: string subject_field = 27;
+   */
+  subjectField: string;
+
+  /**
    * The client id that the provider gave.
    *
    * @generated from field: string client_id = 10;
