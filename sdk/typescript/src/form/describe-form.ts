@@ -57,7 +57,10 @@ export interface FormPart {
   /** The fields among them, with those of the items of lists. */
   readonly fields: readonly FormField[];
   readonly buttons: readonly FormButton[];
-  /** Whether it is another way to go on, with fields of its own, below one that is drawn before. */
+  /**
+   * Whether it is another way to go on, below one that is drawn before: with fields of its own, or with buttons each of which is a choice
+   * by itself, such as those of other providers.
+   */
   readonly alternative: boolean;
 }
 
@@ -124,6 +127,8 @@ export interface FormButton {
   readonly danger: boolean;
   /** What to ask before the form is sent with it. */
   readonly confirmation: string | undefined;
+  /** The id of a mark to draw beside the label, such as `google`; undefined if there is none. */
+  readonly icon: string | undefined;
   /** What happens when it is pressed, where that needs saying. */
   readonly hint: { readonly id: string; readonly text: string } | undefined;
 }
@@ -155,6 +160,7 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       return element.kind === "field" ? [element] : [];
     });
     const hasFields = elements.some(({ kind }) => kind === "field" || kind === "list");
+    const isChoice = elements.length === 0 && begins === "" && pressed.every(isChoiceByItself);
     parts.push({
       step,
       heading: title && viewMessage(title, options).text,
@@ -162,7 +168,10 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       fields,
       buttons: pressed.flatMap((node) => buttonOf(node, options) ?? []),
       // A heading says by itself that something else begins.
-      alternative: step !== undefined && hasFields && seenFields && title === undefined,
+      alternative:
+        step !== undefined &&
+        title === undefined &&
+        ((hasFields && seenFields) || (isChoice && parts.some(({ buttons }) => buttons.length > 0))),
     });
     seenFields ||= step !== undefined && hasFields;
   }
@@ -183,6 +192,11 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     parts,
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** Whether a button needs no field, and says by its value what was chosen. */
+function isChoiceByItself({ kind }: FormNode): boolean {
+  return kind.case === "button" && kind.value.value !== undefined && kind.value.skipsRequired;
 }
 
 function passkeyOf({ name, step, kind }: FormNode): readonly FormPasskey[] {
@@ -274,7 +288,7 @@ function listOf(node: FormNode, step: string | undefined, options: FormOptions):
 
 function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined {
   if (node.kind.case !== "button") return undefined;
-  const { value, importance, danger, confirmation } = node.kind.value;
+  const { value, importance, danger, confirmation, icon } = node.kind.value;
   return {
     step: node.step,
     label: labelOf(node, options),
@@ -282,6 +296,7 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
     primary: importance === ButtonImportance.PRIMARY,
     danger,
     confirmation: confirmation && viewMessage(confirmation, options).text,
+    icon: icon || undefined,
     hint: hintOf(node, options),
   };
 }
@@ -289,7 +304,10 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
 function hintOf(node: FormNode, options: FormOptions): FormButton["hint"] {
   const { hints, errors } = saidOf(node, options);
   const text = hintIn([...hints, ...errors.map((error) => error.text)]);
-  return text === undefined ? undefined : { id: `${idOf(node.name, options)}_hint`, text };
+  if (text === undefined) return undefined;
+  // Several buttons may have one name.
+  const value = node.kind.case === "button" ? textOf(node.kind.value.value) : "";
+  return { id: `${idOf(value === "" ? node.name : `${node.name}.${value}`, options)}_hint`, text };
 }
 
 function labelOf(node: FormNode, options: FormOptions): string {

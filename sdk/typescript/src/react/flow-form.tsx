@@ -155,7 +155,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
             {part.elements.map((element) => (
               <FormElementView key={element.name} element={element} texts={texts} concealed={busy} />
             ))}
-            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, hint }) => (
+            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, icon, hint }) => (
               <Fragment key={`${step} ${label}`}>
                 {hint === undefined ? null : <HintView {...hint} />}
                 <button
@@ -165,6 +165,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
                   data-importance={primary ? "primary" : "secondary"}
                   data-danger={danger ? "" : undefined}
                   data-question={confirmation}
+                  data-icon={icon}
                   name={sent?.name}
                   value={sent?.value}
                   aria-describedby={hint?.id}

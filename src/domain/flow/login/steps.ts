@@ -78,6 +78,8 @@ function choiceAgain(tenant: Tenant, purpose: LoginPurpose, state: LoginState): 
 export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> {
   const { methods, challenges, proofs, actions } = deps;
   const first = methods.filter(({ factor }) => factor !== "second");
+  const vouching = first.filter(({ isVouchedFor }) => isVouchedFor);
+  const notVouching = first.filter(({ isVouchedFor }) => !isVouchedFor);
 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
@@ -204,9 +206,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
       typed: asTyped,
       steps: {
-        ...stepsOf<Choosing>(first, offered),
+        ...stepsOf<Choosing>(notVouching, offered),
         sendCode: sendStep("code"),
         sendLink: sendStep("link"),
+        // Below all that is done here.
+        ...stepsOf<Choosing>(vouching, offered),
         back: backTo<Choosing>(
           ["enter_identifier"],
           ({ state: { identifier } }) => ({

@@ -268,6 +268,8 @@ export interface FlowCaller {
   shownSession(client: FlowClient): SessionCredential | undefined;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
+  /** The id of the provider that the browser signed in with last, as it says itself. */
+  readonly lastProvider: string | undefined;
   /**
    * The device that the call shows as clients of this kind do: a native client by its device token, a browser by its cookie.
    * Undefined if it shows none. A native flow is not moved by cookies, nor a browser flow by what a page can read and send.

@@ -16,7 +16,7 @@ import type {
 } from "../../../domain/flow/shared/flow.ts";
 import type { VerificationOutcome } from "../../../domain/flow/verification/verification-flows.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
-import { browserCookie, deviceCookie, sessionCookie } from "../../net/cookies.ts";
+import { browserCookie, deviceCookie, providerCookie, sessionCookie } from "../../net/cookies.ts";
 import type { Call } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 import { toFlow } from "../convert/flow.ts";
@@ -178,6 +178,8 @@ async function acceptSession(
   const span = { now: call.now, expiresAt: session.expiresAt };
   await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
   if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
+  const provider = session.authenticationMethods.findLast((each) => each.provider !== undefined)?.provider;
+  if (provider !== undefined) call.setCookie(providerCookie(call.tenant, provider));
 }
 
 /** Where a browser goes on: in a flow, or else at an address. Empty: as the configuration says. */
