@@ -34,15 +34,17 @@ export class Visitors {
   readonly #contexts: BrowserContext[] = [];
   readonly #complaints: string[] = [];
   readonly #hosts = new Set<string>();
+  readonly #others: readonly string[];
 
-  private constructor(browser: Browser, publicUrl: string) {
+  private constructor(browser: Browser, publicUrl: string, others: readonly string[]) {
     this.#browser = browser;
     this.#publicUrl = publicUrl;
+    this.#others = others;
   }
 
-  /** With the browser that the tests of this process share. */
-  static async of(publicUrl: string): Promise<Visitors> {
-    return new Visitors(await openChromium(), publicUrl);
+  /** With the browser that the tests of this process share. `others`: hosts that the pages may lead to as well. */
+  static async of(publicUrl: string, others: readonly string[] = []): Promise<Visitors> {
+    return new Visitors(await openChromium(), publicUrl, others);
   }
 
   /** Opens a page with a browser that has no cookies. */
@@ -85,6 +87,7 @@ export class Visitors {
   async leave(): Promise<void> {
     for (const context of this.#contexts.splice(0)) await context.close();
     expect(this.#complaints.splice(0)).toEqual([]);
-    expect([...this.#hosts]).toEqual([new URL(this.#publicUrl).host]);
+    const hosts = [...this.#hosts].filter((host) => !this.#others.includes(host));
+    expect(hosts).toEqual([new URL(this.#publicUrl).host]);
   }
 }
