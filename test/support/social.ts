@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { startTestApp, type TestApp } from "./app.ts";
 import { type Answer, Browser } from "./browser.ts";
 import { TestClock } from "./clock.ts";
@@ -15,7 +15,12 @@ export type ProviderId = "first" | "second" | "github";
 /** A server that people sign in to with real providers in another process. */
 export interface SocialApp extends TestApp {
   readonly upstream: Upstream;
-  readonly providers: Readonly<Record<ProviderId, UpstreamProvider & { readonly clientId: string }>>;
+  readonly providers: Readonly<Record<ProviderId, UpstreamProvider & ProviderClient>>;
+}
+
+interface ProviderClient {
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** Starts the providers, and a server that knows them. `providers`: more of the configuration of one. */
@@ -69,7 +74,8 @@ export async function startSocialApp(
   for (const id of ["first", "second", "github"] as const) {
     await upstream[id].setClient([`${app.publicUrl}/oidc/callback/${id}`], clients[id]);
   }
-  return Object.assign(app, {
+  return {
+    ...app,
     upstream,
     providers: {
       first: { ...upstream.first, ...clients.first },
@@ -80,7 +86,7 @@ export async function startSocialApp(
       await app.stop();
       await upstream.stop();
     },
-  });
+  };
 }
 
 /** Which service begins and submits each kind of flow. */
@@ -88,6 +94,7 @@ const services = {
   login: "Login",
   registration: "Registration",
   settings: "Settings",
+  recovery: "Recovery",
 } as const;
 type Kind = keyof typeof services;
 
@@ -168,7 +175,7 @@ export class Visitor {
 
   /** The session that the browser shows; undefined if none. */
   async session() {
-    const { body } = await this.browser.post("/ostiary.session.v1.SessionService/CheckSession", {});
+    const { body } = await this.browser.post("/ostiary.session.v1.SessionService/GetCurrentSession", {});
     return body.session;
   }
 
@@ -190,4 +197,29 @@ export function somebody(change: { readonly email?: string; readonly verified?: 
   const email = change.email ?? `${subject}@example.com`;
   const claims = { email, email_verified: change.verified ?? true, name: "Ada Lovelace" };
   return { subject, email, claims };
+}
+
+/** An ID token that an app gets from the first provider by itself, for a nonce. */
+export async function idTokenFor(app: SocialApp, nonce: string, as: SignInOptions): Promise<string> {
+  const { url, clientId, clientSecret } = app.providers.first;
+  const redirectUri = `${app.publicUrl}/oidc/callback/first`;
+  const verifier = randomUUID() + randomUUID();
+  const { authorization_endpoint: endpoint, token_endpoint: tokenEndpoint } = await (
+    await fetch(`${url}/.well-known/openid-configuration`)
+  ).json();
+  const request = new URLSearchParams({
+    ...{ client_id: clientId, redirect_uri: redirectUri, response_type: "code", nonce },
+    ...{ scope: "openid profile email", state: "s", code_challenge_method: "S256" },
+    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+  });
+  const callback = new URL(await app.upstream.signInAt(`${endpoint}?${request}`, as));
+  const response = await fetch(tokenEndpoint, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` },
+    body: new URLSearchParams({
+      ...{ grant_type: "authorization_code", redirect_uri: redirectUri, code_verifier: verifier },
+      code: callback.searchParams.get("code") ?? "",
+    }),
+  });
+  return (await response.json()).id_token;
 }

@@ -14,7 +14,6 @@ interface SignedSecret {
 /** Apple allows half a year; a secret that gets lost is worth an hour. */
 const signedSecretLifetimeSeconds = 3_600;
 const signedSecretUsedMs = 1_800_000;
-const bothWays = ["client_secret_basic"];
 
 /** Proves to token endpoints that it is this client. */
 export class ClientAuthentications {
@@ -35,10 +34,10 @@ export class ClientAuthentications {
       case "none":
         return None();
       case "secret": {
-        // Without a word of the provider it is by the header (OpenID Connect Discovery 1.0, section 3).
-        const methods = metadata.authenticationMethods ?? bothWays;
         const secret = authentication.secret().reveal();
-        const isPosted = !methods.includes("client_secret_basic") && methods.includes("client_secret_post");
+        // The header only where the body is not announced: there, texts are encoded twice (RFC 6749, section 2.3.1), and many
+        // providers decode once. Without a word of the provider it is the header (OpenID Connect Discovery 1.0, section 3).
+        const isPosted = metadata.authenticationMethods?.includes("client_secret_post") === true;
         return isPosted ? ClientSecretPost(secret) : ClientSecretBasic(secret);
       }
       case "signed_secret":

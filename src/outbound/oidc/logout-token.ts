@@ -2,7 +2,7 @@ import { isObject, type JsonValue } from "../../domain/json.ts";
 import type { Provider, ProviderLogout } from "../../domain/provider/provider.ts";
 import type { ProviderMetadata } from "./provider-metadata.ts";
 import { invalid, type ProviderProblem } from "./provider-problem.ts";
-import { checkSignedToken, type TokenDeps, textClaim } from "./signed-token.ts";
+import { checkSignedToken, clockToleranceSeconds, type TokenDeps, textClaim } from "./signed-token.ts";
 
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout";
 /** For how long after it was issued a logout token is taken, so that its id needs to be known for that long only. */
@@ -51,6 +51,7 @@ export async function checkLogoutToken(
     subject,
     session,
     id,
-    expiresAt: new Date(Math.min(exp, takenUntil) * 1000),
+    // For as long as the same token would be taken.
+    expiresAt: new Date(Math.min(exp + clockToleranceSeconds, takenUntil) * 1000),
   };
 }

@@ -32,9 +32,8 @@ interface MetadataDeps {
 
 const lifetimeMs = 3_600_000;
 const retryAfterMs = 5_000;
-/** Microsoft's placeholder for the tenant of an account, and the tenant at which the metadata for all tenants is. */
+/** Microsoft's placeholder for the tenant of an account. */
 export const tenantPlaceholder = "{tenantid}";
-const allTenants = "common";
 
 /** Knows the metadata of providers: from the configuration, or looked up at the issuer and kept for an hour. */
 export class ProviderMetadataCache {
@@ -84,8 +83,10 @@ export class ProviderMetadataCache {
   }
 
   async #discover(provider: Provider): Promise<ProviderMetadata> {
-    const { issuer, timeoutMs } = provider;
-    const url = `${issuer.replace(tenantPlaceholder, allTenants).replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const { issuer, endpoints, timeoutMs } = provider;
+    const tenant = (endpoints.kind === "discovery" ? endpoints.tenant : undefined) ?? tenantPlaceholder;
+    const place = issuer.replace(tenantPlaceholder, tenant).replace(/\/$/, "");
+    const url = `${place}/.well-known/openid-configuration`;
     const answer = await askProvider(this.#deps.http, "discovery", url, {
       timeoutMs,
       followsRedirects: true,
@@ -94,8 +95,8 @@ export class ProviderMetadataCache {
   }
 }
 
-function keyOf(provider: Provider): string {
-  return `${provider.id} ${provider.issuer}`;
+function keyOf({ id, issuer, endpoints }: Provider): string {
+  return `${id} ${issuer} ${endpoints.kind === "discovery" ? (endpoints.tenant ?? "") : ""}`;
 }
 
 function fixedMetadata({ issuer, endpoints }: Provider): ProviderMetadata | undefined {

@@ -51,7 +51,7 @@ const algorithms = [
 /** The largest token that is read: claims of 32 KiB in base64url, and a signature. */
 const maxTokenLength = 48 * 1024;
 /** How far the clocks of two machines may be apart. */
-const clockToleranceSeconds = 30;
+export const clockToleranceSeconds = 30;
 const maxTextLength = 255;
 
 /** Checks a token that a provider has signed. Throws ProviderProblem. */

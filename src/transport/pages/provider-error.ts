@@ -31,6 +31,7 @@ const english: Words = {
       "This sign-in was begun in another browser, or this one keeps no cookies, so it cannot be finished here.",
     FLOW_COMPLETED: "This sign-in was finished already.",
     FLOW_CHANGED: "This sign-in has gone on in the meantime, maybe in another tab.",
+    REQUEST_TOO_LARGE: "The answer of the provider is larger than what is read here.",
     RATE_LIMITED: "There were too many tries. Wait a while before you try again.",
     SERVER_OVERLOADED: "The server has too much to do now. Wait a while before you try again.",
     other: "Something did not work.",
@@ -48,6 +49,7 @@ const german: Words = {
       "Diese Anmeldung wurde in einem anderen Browser begonnen, oder dieser speichert keine Cookies. Hier kann sie nicht abgeschlossen werden.",
     FLOW_COMPLETED: "Diese Anmeldung wurde schon abgeschlossen.",
     FLOW_CHANGED: "Diese Anmeldung ist inzwischen weitergegangen, vielleicht in einem anderen Tab.",
+    REQUEST_TOO_LARGE: "Die Antwort des Anbieters ist größer, als hier gelesen wird.",
     RATE_LIMITED: "Das waren zu viele Versuche. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
     SERVER_OVERLOADED:
       "Der Server hat gerade zu viel zu tun. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
@@ -64,6 +66,7 @@ const statuses: Readonly<Record<string, number>> = {
   FLOW_CLIENT_MISMATCH: 403,
   FLOW_COMPLETED: 409,
   FLOW_CHANGED: 409,
+  REQUEST_TOO_LARGE: 413,
   RATE_LIMITED: 429,
   SERVER_OVERLOADED: 503,
   INTERNAL: 500,

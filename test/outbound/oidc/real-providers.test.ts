@@ -1,7 +1,5 @@
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
-import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Logger } from "../../../src/domain/ports.ts";
 import type {
   Provider,
   ProviderAnswer,
@@ -17,6 +15,7 @@ import { gitHubEndpoints, testProvider } from "../../support/upstream/provider-r
 import { readBody } from "../../support/upstream/sign-in-page.ts";
 import { type SignInOptions, startUpstream, type Upstream } from "../../support/upstream/upstream.ts";
 import { UpstreamVisitor } from "../../support/upstream/visitor.ts";
+import { answered, LogRecord } from "./client-records.ts";
 
 const redirectUri = "http://127.0.0.1:9/oidc/callback/acme";
 const afterLogout = "http://127.0.0.1:9/signed-out";
@@ -24,7 +23,6 @@ const afterLogout = "http://127.0.0.1:9/signed-out";
 let upstream: Upstream;
 let http: GuardedFetch;
 let client: ProviderClient;
-let log: string[];
 let first: Provider;
 let second: Provider;
 let github: Provider;
@@ -32,6 +30,10 @@ let github: Provider;
 let logoutReceiver: OtherServer;
 let loggedOut: string[];
 const clock = new TestClock();
+const record = new LogRecord();
+const log = record.lines;
+/** States, nonces, verifiers and codes of all logins. */
+const secrets = new Set<string>();
 
 beforeAll(async () => {
   upstream = await startUpstream({ clock });
@@ -39,7 +41,6 @@ beforeAll(async () => {
     allowedPrivateHosts: [upstream.first.host, upstream.second.host, upstream.github.host],
     extraPorts: [],
   });
-  log = [];
   client = newClient();
   loggedOut = [];
   logoutReceiver = await startOtherServer(async (request, response) => {
@@ -83,11 +84,7 @@ afterAll(async () => {
 });
 
 function newClient(): ProviderClient {
-  const write = (fields: object, message: string) => {
-    log.push(`${message} ${inspect(fields, { depth: 10 })}`);
-  };
-  const logger: Logger = { debug: write, info: write, warn: write, error: write };
-  return createProviderClient({ http, clock, logger });
+  return createProviderClient({ http, clock, logger: record.logger });
 }
 
 interface Login {
@@ -116,13 +113,12 @@ async function logIn(
   const callback = await upstream.signInAt(begun.url, options);
   const url = new URL(callback);
   edit?.(url);
-  const answer = await client.finish(answerTo, { ...request, ...instead, query: url.search.slice(1) });
+  const query = url.search.slice(1);
+  for (const secret of Object.values(request)) secrets.add(secret);
+  secrets.add(url.searchParams.get("code") ?? request.state);
+  secrets.delete(redirectUri);
+  const answer = record.keep(await client.finish(answerTo, { ...request, ...instead, query }));
   return { answer, callback };
-}
-
-function answered(answer: ProviderAnswer | ProviderFailure): ProviderAnswer {
-  if (answer.kind === "failed") throw new Error(`${answer.problem}: ${answer.detail}`);
-  return answer;
 }
 
 const profile = { email: "alice@example.com", email_verified: true, name: "Alice" };
@@ -338,11 +334,16 @@ describe("the answer of a login", () => {
 describe("clients prove who they are", () => {
   const eve = { subject: "eve", claims: profile };
 
-  test("by a secret whose form differs from its text", async () => {
-    const { clientId, clientSecret } = await upstream.first.setClient([redirectUri], {
+  test.each([
+    ["posted", "first"],
+    ["in a header", "second"],
+  ] as const)("by a secret whose form differs from its text, %s", async (_name, name) => {
+    const { clientId, clientSecret } = await upstream[name].setClient([redirectUri], {
+      clientId: `an-id.with_all: ${randomBytes(8).toString("hex")}`,
       clientSecret: "a secret: 100 % & more+",
     });
-    const provider = testProvider({ ...stripped(first), clientId, clientSecret, scopes: ["openid"] });
+    const base = name === "first" ? first : second;
+    const provider = testProvider({ ...stripped(base), clientId, clientSecret, scopes: ["openid"] });
     answered((await logIn(provider, eve)).answer);
   });
 
@@ -475,7 +476,7 @@ describe("signing out", () => {
       subject: "hank",
       session,
       id: expect.stringMatching(/^.{10,}$/),
-      expiresAt: new Date(clock.now().getTime() + 120_000),
+      expiresAt: new Date(clock.now().getTime() + 150_000),
     });
     expect(await client.readLogoutToken(second, token)).toMatchObject({ kind: "failed", problem: "invalid" });
   });
@@ -622,6 +623,15 @@ describe("look-ups", () => {
       detail: "the token endpoint answered with status 503",
     });
   });
+});
+
+test("security rule (SR-OIDC-6): what failures and the log say names no token, code, secret or claim", () => {
+  // The control: there is much to look at.
+  expect(log.length).toBeGreaterThan(20);
+  const text = log.join("\n");
+  expect(secrets.size).toBeGreaterThan(100);
+  expect([...secrets].filter((secret) => text.includes(secret))).toEqual([]);
+  expect(text).not.toMatch(/eyJ|gho_|example\.com|alice|hunter2/);
 });
 
 async function countOf(provider: Provider, what: string): Promise<number> {

@@ -10,10 +10,12 @@ export interface IssuerOptions {
   readonly name: string;
   /** Where claims of a scope are: in ID tokens, or in user info alone as OpenID Connect Core 1.0 section 5.4 has it. */
   readonly claimsIn: "id_token" | "userinfo";
+  /** How clients with a secret may show it. */
+  readonly secretsIn: readonly ("client_secret_basic" | "client_secret_post")[];
 }
 
 /** Starts `oidc-provider` on a port of its own. Gives its URL, which is its issuer, and what carries out commands. */
-export async function startOpenIdIssuer({ name, claimsIn }: IssuerOptions) {
+export async function startOpenIdIssuer({ name, claimsIn, secretsIn }: IssuerOptions) {
   const server = await startProviderServer();
   const accounts = new Map<string, UpstreamAccount>();
   const clients = new Map<string, UpstreamClient>();
@@ -30,7 +32,7 @@ export async function startOpenIdIssuer({ name, claimsIn }: IssuerOptions) {
       conformIdTokenClaims: claimsIn === "userinfo",
       scopes: ["openid", "offline_access", "email", "profile"],
       responseTypes: ["code"],
-      clientAuthMethods: ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+      clientAuthMethods: [...secretsIn, "private_key_jwt", "none"],
       pkce: { required: () => false },
       // Cookies know no ports: without a name of its own an issuer would get those of the other one.
       cookies: {

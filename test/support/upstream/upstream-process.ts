@@ -15,8 +15,12 @@ console.warn = () => {};
 process.stdin.on("end", () => process.exit(0)).resume();
 
 const [first, second, github] = await Promise.all([
-  startOpenIdIssuer({ name: "first", claimsIn: "id_token" }),
-  startOpenIdIssuer({ name: "second", claimsIn: "userinfo" }),
+  startOpenIdIssuer({
+    name: "first",
+    claimsIn: "id_token",
+    secretsIn: ["client_secret_basic", "client_secret_post"],
+  }),
+  startOpenIdIssuer({ name: "second", claimsIn: "userinfo", secretsIn: ["client_secret_basic"] }),
   startGitHubShape(),
 ]);
 const providers = { first, second, github };
