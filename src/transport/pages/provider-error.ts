@@ -3,7 +3,7 @@ import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { escapeHtml } from "./html.ts";
 
 const style = `
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 0 auto; padding: 1.5rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; }
 a { display: inline-block; padding: .625rem 0; }

@@ -149,7 +149,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       ) : null}
       {stage.kind === "loading" || stage.kind === "resuming" || stage.kind === "deleted" ? null : name ===
         "login" ? (
-        <LoginLinks />
+        <LoginLinks isOwned={shown !== undefined && !asksWho(shown)} />
       ) : shown !== undefined && isOffer(shown) ? (
         <p className="aside">
           <button
@@ -171,6 +171,11 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       )}
     </Page>
   );
+}
+
+/** Whether a login can be anybody's still: its form has the name, to be filled in or as it was. */
+function asksWho({ form }: Flow): boolean {
+  return form?.nodes.some(({ name }) => name === "identifier") ?? false;
 }
 
 /** The page that each leads on to, for those who are at the wrong one. */

@@ -140,19 +140,15 @@ export interface FormButton {
 export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
-  const steps = stepsOf(nodes);
-  const stepOf = ({ step }: FormNode) => (steps.has(step) ? step : undefined);
-  const leading = leadingStepsOf(nodes);
   const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
   let seenFields = false;
   let section = "";
   const parts: FormPart[] = [];
-  for (const step of [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))]) {
-    const own = nodes.filter((node) => node.kind.case !== "button" && stepOf(node) === step);
+  for (const { step, nodes: own } of groupsOf(nodes)) {
     const elements = own.flatMap((node) => elementOf(node, step, options) ?? []);
-    const pressed = nodes.filter((node) => node.kind.case === "button" && node.step === step);
+    const pressed = own.filter(({ kind }) => kind.case === "button");
     if (elements.length === 0 && pressed.length === 0) continue;
-    const begins = [...own, ...pressed].find((node) => node.section !== "")?.section ?? "";
+    const begins = own.find((node) => node.section !== "")?.section ?? "";
     const title = begins === section ? undefined : headings.get(begins);
     section = begins;
     const fields = elements.flatMap((element) => {
@@ -161,6 +157,7 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     });
     const hasFields = elements.some(({ kind }) => kind === "field" || kind === "list");
     const isChoice = elements.length === 0 && begins === "" && pressed.every(isChoiceByItself);
+    const isBelowButtons = parts.some(({ buttons }) => buttons.length > 0);
     parts.push({
       step,
       heading: title && viewMessage(title, options).text,
@@ -171,7 +168,7 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       alternative:
         step !== undefined &&
         title === undefined &&
-        ((hasFields && seenFields) || (isChoice && parts.some(({ buttons }) => buttons.length > 0))),
+        ((hasFields && seenFields) || (isChoice && isBelowButtons)),
     });
     seenFields ||= step !== undefined && hasFields;
   }
@@ -192,6 +189,61 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     parts,
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** Nodes that are drawn together, as the part of a step. */
+interface NodeGroup {
+  readonly step: string | undefined;
+  readonly nodes: readonly FormNode[];
+}
+
+/**
+ * The parts of a form in their order, section by section. What every step sends comes first, and before that only buttons that stand
+ * before all fields. Within a section, what only says something belongs to the button that follows it, such as that of one of several
+ * credentials.
+ */
+function groupsOf(nodes: readonly FormNode[]): readonly NodeGroup[] {
+  const steps = stepsOf(nodes);
+  const leading = leadingStepsOf(nodes);
+  const ordered = [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))];
+  const sections = [...new Set(["", ...nodes.map(({ section }) => section)])];
+  return sections.flatMap((section) => {
+    const own = nodes.filter((node) => node.section === section);
+    const said = section === "" ? new Map<FormNode, FormNode>() : buttonsBelow(own, steps);
+    const apart = new Set(said.values());
+    const groups = ordered.map((step) => ({
+      step,
+      nodes: own.filter(
+        (node) =>
+          !said.has(node) && !apart.has(node) && (steps.has(node.step) ? node.step : undefined) === step,
+      ),
+    }));
+    const withWords = [...apart].map((button) => ({
+      step: button.step,
+      nodes: own.filter((node) => node === button || said.get(node) === button),
+    }));
+    const first = (group: NodeGroup) => own.findIndex((node) => group.nodes.includes(node));
+    const rest = groups.filter((group) => group.nodes.length > 0);
+    return withWords.length === 0 ? rest : [...rest, ...withWords].sort((a, b) => first(a) - first(b));
+  });
+}
+
+/** The button that follows each node that only says something. */
+function buttonsBelow(
+  nodes: readonly FormNode[],
+  steps: ReadonlySet<string>,
+): ReadonlyMap<FormNode, FormNode> {
+  const below = new Map<FormNode, FormNode>();
+  let said: FormNode[] = [];
+  for (const node of nodes) {
+    const { kind, step } = node;
+    const isSaid =
+      !steps.has(step) && (kind.case === "text" || kind.case === "anchor" || kind.case === "image");
+    if (isSaid) said.push(node);
+    else if (kind.case === "button") for (const each of said) below.set(each, node);
+    if (!isSaid) said = [];
+  }
+  return below;
 }
 
 /** Whether a button needs no field, and says by its value what was chosen. */

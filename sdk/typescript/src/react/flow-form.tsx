@@ -146,9 +146,10 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
           />
         ),
       )}
-      {view.parts.map((part) => (
+      {view.parts.map((part, index) => (
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
-        <Fragment key={`${revision} ${part.step ?? ""}`}>
+        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one flow never change places
+        <Fragment key={`${revision} ${index}`}>
           {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
           {part.heading === undefined ? null : <h2 className="ostiary-heading">{part.heading}</h2>}
           <div className="ostiary-part">

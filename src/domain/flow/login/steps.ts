@@ -412,7 +412,8 @@ function messagesOf(purpose: LoginPurpose) {
 }
 
 function headingOf({ kind }: LoginPurpose) {
-  return kind === "sign_in"
+  // Who links an account elsewhere signs in; those who have a session show again who they are.
+  return kind === "sign_in" || kind === "link"
     ? { title: headings.signInTitle(), subtitle: headings.signInMethod() }
     : { title: headings.confirmTitle(), subtitle: headings.confirmAgain() };
 }
