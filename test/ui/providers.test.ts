@@ -107,12 +107,14 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
   test("somebody who was here before sees what they used last, whatever they type", async () => {
     const ada = somebody();
     const page = await visitors.open("/ui/login");
+    await appears(page, buttonOf("second"));
     expect(await page.locator(".ostiary-hint").count()).toBe(0);
     await signInAt(page, "second", ada);
     await page.waitForURL("**/ui/settings*");
     await page.goto(`${app.publicUrl}/ui/sessions`);
     await page.click("text=Sign out");
     await page.waitForURL("**/ui/login*");
+    await appears(page, ".ostiary-hint");
     const marked = page.getByRole("button", { description: "Last used" });
     expect(await marked.allTextContents()).toEqual(["Continue with Bolt"]);
     const cookies = await page.context().cookies(app.publicUrl);
