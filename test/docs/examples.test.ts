@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -202,6 +203,13 @@ describe("the configuration on the pages is accepted", () => {
       expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("an OAuth2 server", async () => {
+    await writeSecret("hydra-key");
+    const [page = ""] = await yamlOf("docs/oauth2-login-provider.md");
+    expect(page).toContain("admin_url");
+    expect(await check(page)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test("the origins of web views and extensions", async () => {
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
@@ -211,6 +219,17 @@ describe("the configuration on the pages is accepted", () => {
     const [page = ""] = await yamlOf("docs/admin-api.md");
     expect(page).toContain("registration");
     expect(await check(page)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
+  test("providers, with each way to prove who the server is", async () => {
+    const [bySecret = "", byKey = "", apple = "", byNothing = ""] = await yamlOf("docs/social-login.md");
+    for (const name of ["google-secret", "staff-secret"]) await writeSecret(name);
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    for (const name of ["bank-key.pem", "apple-key.p8"]) await writeSecret(name, pem);
+    for (const yaml of [bySecret, byKey, apple, byNothing]) {
+      expect(await check(yaml), yaml).toMatchObject({ stdout: "OK\n", stderr: "" });
+    }
   });
 
   test("the branding", async () => {
@@ -307,7 +326,7 @@ test("no block of code is left that nothing runs", async () => {
     // Pictures, which scripts/generate-architecture.ts draws.
     if (language === "mermaid") return false;
     if (language === "yaml" || language === "json") return false;
-    return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|admin courier\.v1\.CourierService) ?/.test(
+    return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|ostiary providers|admin courier\.v1\.CourierService) ?/.test(
       code,
     );
   });
@@ -359,6 +378,8 @@ const tried = {
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,
+  // Two of them by social-login.test.ts.
+  "docs/social-login.md": 6,
 };
 
 async function yamlOf(page: string): Promise<string[]> {

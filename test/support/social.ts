@@ -16,6 +16,8 @@ export type ProviderId = "first" | "second" | "github";
 export interface SocialApp extends TestApp {
   readonly upstream: Upstream;
   readonly providers: Readonly<Record<ProviderId, UpstreamProvider & ProviderClient>>;
+  /** Starts another server on the same database, with these providers alone. */
+  without(...gone: readonly ProviderId[]): Promise<SocialApp>;
 }
 
 interface ProviderClient {
@@ -30,6 +32,8 @@ export async function startSocialApp(
     readonly oidc?: object;
     readonly providers?: Partial<Record<ProviderId, object>>;
     readonly publicUrl?: string;
+    /** More hosts on this machine that the server may call. */
+    readonly privateHosts?: readonly string[];
   } = {},
 ): Promise<SocialApp> {
   const clock = new TestClock();
@@ -54,34 +58,42 @@ export async function startSocialApp(
       : { issuer: upstream[id].url, claims_source: id === "first" ? "id_token" : "userinfo" }),
     ...options.providers?.[id],
   });
-  const app = await startTestApp({
-    clock,
-    config: {
-      server: {
-        outbound: {
-          allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
-        },
-      },
-      tenant_defaults: {
-        ...options.tenant,
-        oidc: {
-          providers: [providerOf("first"), providerOf("second"), providerOf("github")],
-          ...options.oidc,
-        },
+  const configOf = (ids: readonly ProviderId[]) => ({
+    server: {
+      outbound: {
+        allowed_private_hosts: [
+          ...[upstream.first.host, upstream.second.host, upstream.github.host],
+          ...(options.privateHosts ?? []),
+        ],
       },
     },
+    tenant_defaults: {
+      ...options.tenant,
+      oidc: { providers: ids.map(providerOf), ...options.oidc },
+    },
   });
+  const all = ["first", "second", "github"] as const;
+  const app = await startTestApp({ clock, config: configOf(all) });
   for (const id of ["first", "second", "github"] as const) {
     await upstream[id].setClient([`${app.publicUrl}/oidc/callback/${id}`], clients[id]);
   }
-  return {
-    ...app,
+  const shared = {
     upstream,
     providers: {
       first: { ...upstream.first, ...clients.first },
       second: { ...upstream.second, ...clients.second },
       github: { ...upstream.github, ...clients.github },
     },
+  };
+  const without = async (...gone: readonly ProviderId[]): Promise<SocialApp> => {
+    const left = all.filter((id) => !gone.includes(id));
+    const another = await startTestApp({ clock, databaseUrl: app.databaseUrl, config: configOf(left) });
+    return { ...another, ...shared, without };
+  };
+  return {
+    ...app,
+    ...shared,
+    without,
     stop: async () => {
       await app.stop();
       await upstream.stop();
@@ -222,4 +234,11 @@ export async function idTokenFor(app: SocialApp, nonce: string, as: SignInOption
     }),
   });
   return (await response.json()).id_token;
+}
+
+/** What comes to an app once the system's browser has signed in at a provider. */
+export async function exchangeCodeOf(app: SocialApp, url: string, as: SignInOptions): Promise<string> {
+  const { pathname, search } = new URL(await app.upstream.signInAt(url, as));
+  const response = await fetch(app.localUrl + pathname + search, { redirect: "manual" });
+  return new URL(response.headers.get("location") ?? "").searchParams.get("exchange_code") ?? "";
 }

@@ -33,10 +33,9 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
       tenant: { allowed_return_urls: [welcome] },
       providers: { first: { name: "Acme", logo: "google" }, second: { name: "Bolt" }, github: {} },
     });
-    const { first, second, github } = app.providers;
-    visitors = await Visitors.of(app.publicUrl, [first.host, second.host, github.host]);
+    visitors = await Visitors.of(app.publicUrl);
   });
-  afterEach(() => visitors.leave());
+  afterEach(() => visitors.leave(...Object.values(app.providers).map(({ host }) => host)));
   afterAll(() => app.stop());
 
   /** Signs in at the provider's own page, to which the button leads. */

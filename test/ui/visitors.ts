@@ -34,17 +34,15 @@ export class Visitors {
   readonly #contexts: BrowserContext[] = [];
   readonly #complaints: string[] = [];
   readonly #hosts = new Set<string>();
-  readonly #others: readonly string[];
 
-  private constructor(browser: Browser, publicUrl: string, others: readonly string[]) {
+  private constructor(browser: Browser, publicUrl: string) {
     this.#browser = browser;
     this.#publicUrl = publicUrl;
-    this.#others = others;
   }
 
-  /** With the browser that the tests of this process share. `others`: hosts that the pages may lead to as well. */
-  static async of(publicUrl: string, others: readonly string[] = []): Promise<Visitors> {
-    return new Visitors(await openChromium(), publicUrl, others);
+  /** With the browser that the tests of this process share. */
+  static async of(publicUrl: string): Promise<Visitors> {
+    return new Visitors(await openChromium(), publicUrl);
   }
 
   /** Opens a page with a browser that has no cookies. */
@@ -83,11 +81,13 @@ export class Visitors {
     return { page, address };
   }
 
-  /** After each test: nothing broke the content security policy or threw, and no one else was asked for anything. */
-  async leave(): Promise<void> {
+  /**
+   * After each test: nothing broke the content security policy or threw, and no one else was asked for anything but `others`.
+   */
+  async leave(...others: readonly string[]): Promise<void> {
     for (const context of this.#contexts.splice(0)) await context.close();
     expect(this.#complaints.splice(0)).toEqual([]);
-    const hosts = [...this.#hosts].filter((host) => !this.#others.includes(host));
+    const hosts = [...this.#hosts].filter((host) => !others.includes(host));
     expect(hosts).toEqual([new URL(this.#publicUrl).host]);
   }
 }

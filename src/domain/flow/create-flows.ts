@@ -5,6 +5,7 @@ import type { IdentityStore } from "../identity/store.ts";
 import type { TraitsEtags } from "../identity/traits-etags.ts";
 import type { Invitations } from "../invitation/invitations.ts";
 import type { Methods } from "../method/method.ts";
+import type { OAuth2Server } from "../oauth2/oauth2-server.ts";
 import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -28,6 +29,8 @@ import { PendingActions } from "./login/pending-actions.ts";
 import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { VouchedLogins } from "./login/vouched.ts";
+import { OAuth2HandOvers } from "./oauth2/hand-over.ts";
+import { OAuth2Flows } from "./oauth2/oauth2-flows.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
 import { ProviderCallbacks } from "./provider-callbacks.ts";
 import { RecoveryCompletions } from "./recovery/complete.ts";
@@ -75,6 +78,7 @@ interface FlowParts {
   readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
   readonly smsLimits: SmsLimits;
+  readonly oauth2: OAuth2Server;
   readonly outbox: Outbox;
   readonly sealer: Sealer;
   readonly digests: KeyedDigests;
@@ -130,8 +134,15 @@ export function createFlows(parts: FlowParts) {
     settingsMethods: methods.settings,
     proofs,
     actions,
+    handOvers: () => handOvers,
   });
-  const login: LoginFlows = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+  const login: LoginFlows = new LoginFlows({
+    ...deps,
+    methods: methods.login,
+    table: loginRules,
+    handOvers: () => handOvers,
+  });
+  const handOvers = new OAuth2HandOvers({ ...parts, logins: login });
   const explanations = new LoginExplanations({ ...deps, methods: methods.login, table: loginRules });
 
   const settingsRules = settingsTable({
@@ -164,7 +175,7 @@ export function createFlows(parts: FlowParts) {
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
   const registration: RegistrationFlows = new RegistrationFlows({
     ...deps,
-    ...{ schemaOf, signUp, table: registrationRules },
+    ...{ schemaOf, signUp, handOvers, table: registrationRules },
   });
 
   const recovering = new RecoveryCompletions({ ...deps, settings });
@@ -180,6 +191,7 @@ export function createFlows(parts: FlowParts) {
     callbacks: new ProviderCallbacks({ ...deps, flows: any }),
     operator: new OperatorFlows(deps),
     explanations,
+    oauth2: new OAuth2Flows({ ...common, handOvers, logins: login, registrations: registration }),
     answers,
     tables: {
       login: loginRules,

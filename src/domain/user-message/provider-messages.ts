@@ -58,8 +58,13 @@ export const almostThereHelp = (provider: string): UserMessage =>
 /** The button that makes the account. */
 export const createAccountLabel = (): UserMessage => info(9000709, "Create account");
 
-/** Beside the button of the provider that this browser signed in with last. */
-export const lastUsed = (): UserMessage => info(9000710, "Last used");
+/** An account at a provider that is not configured any more. */
+export const providerGone = (): UserMessage =>
+  info(9000710, "You cannot sign in with it any more: it is not offered here now.");
 
-/** Beside the button of a provider that does not answer. */
-export const notReachedNow = (): UserMessage => info(9000711, "Cannot be reached now");
+/** Beside the button of a provider that did not answer last. */
+export const providerAway = (provider: string): UserMessage =>
+  info(9000711, `${provider} could not be reached a moment ago.`, { provider });
+
+/** Beside the button of the provider that this browser signed in with last. */
+export const lastUsed = (): UserMessage => info(9000712, "Last used");

@@ -1,4 +1,4 @@
-import type { JSONWebKeySet, JWTPayload, JWTVerifyResult } from "jose";
+import type { JWTPayload, JWTVerifyResult } from "jose";
 import type { Clock } from "../../domain/ports.ts";
 import type { Provider } from "../../domain/provider/provider.ts";
 import { isStorableText } from "../../domain/storable-text.ts";
@@ -79,7 +79,10 @@ export async function checkSignedToken(
   const issuer = issuerOf(provider, payload);
   // Security rule (SR-OIDC-4): the issuer is compared exactly, slashes and case included.
   if (issuer === undefined || payload.iss !== issuer) throw no("its issuer is another");
-  if (!isKeyOfIssuer(keySet, protectedHeader.kid, payload, issuer)) throw no("its key is of another issuer");
+  const isShared = provider.quirks.has("tenant_in_issuer");
+  if (isShared && !isKeyOfIssuer(keySet, protectedHeader.kid, payload, issuer)) {
+    throw no("its key is of another issuer");
+  }
   const { aud, azp, exp, iat } = payload as JWTPayload & { azp?: unknown };
   const clients: unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!clients.some((client) => audiences.includes(client as string))) throw no("it is for another client");
@@ -142,11 +145,20 @@ async function verify(
   }
 }
 
+/** Microsoft's tenant of accounts that belong to no company. */
+const personalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
 /** The issuer that the token must name: with a tenant in it, the one of its own tenant. */
-function issuerOf({ issuer, quirks }: Provider, { tid }: JWTPayload & { tid?: unknown }): string | undefined {
+function issuerOf(
+  { issuer, endpoints, quirks }: Provider,
+  { tid }: JWTPayload & { tid?: unknown },
+): string | undefined {
   if (!quirks.has("tenant_in_issuer")) return issuer;
   if (typeof tid !== "string" || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(tid))
     return undefined;
+  // The page of Microsoft's that companies alone sign in at is an address that a person can change.
+  const isCompanies = endpoints.kind === "discovery" && endpoints.tenant === "organizations";
+  if (isCompanies && tid.toLowerCase() === personalAccounts) return undefined;
   return issuer.replace(tenantPlaceholder, tid);
 }
 
@@ -155,7 +167,7 @@ function issuerOf({ issuer, quirks }: Provider, { tid }: JWTPayload & { tid?: un
  * https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
  */
 function isKeyOfIssuer(
-  { keys }: Pick<JSONWebKeySet, "keys"> | ProviderKeySet,
+  { keys }: ProviderKeySet,
   kid: string | undefined,
   { tid }: JWTPayload & { tid?: unknown },
   issuer: string,

@@ -93,6 +93,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
   CREDENTIAL_TAKEN: Code.AlreadyExists,
   CREDENTIALS_TOO_MANY: Code.FailedPrecondition,
+  PROVIDER_NOT_FOUND: Code.NotFound,
+  OAUTH2_CHALLENGE_INVALID: Code.FailedPrecondition,
+  OAUTH2_SERVER_UNAVAILABLE: Code.Unavailable,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -104,6 +107,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
+  OAUTH2_SERVER_UNAVAILABLE: 3_000,
   RATE_LIMITED: 1_000,
   SERVER_STOPPING: 1_000,
 };

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
 import * as actionMessages from "../../../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
+import * as oauth2Messages from "../../../src/domain/user-message/oauth2-messages.ts";
 import * as providerMessages from "../../../src/domain/user-message/provider-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
@@ -22,6 +23,7 @@ const ofForms = Object.values({
   ...stageMessages,
   ...factorMessages,
   ...actionMessages,
+  ...oauth2Messages,
   ...providerMessages,
 })
   .flatMap((make) =>

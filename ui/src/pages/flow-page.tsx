@@ -58,8 +58,14 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         if (current === undefined) {
           const away = takeWaiting(submitted);
           if (away !== undefined) return navigateToResume(away.page, away.flowId);
-          return goOn(returnTo, continueWith);
         }
+        if (current === undefined && submitted.oauth2LoginRequest !== undefined) {
+          const handOver = handOverIn(continueWith);
+          if (handOver !== undefined) return draw(handOver);
+          // The application waits; an address is verified later.
+          return window.location.assign(returnTo);
+        }
+        if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"), current);
       }
@@ -237,6 +243,11 @@ function useFlow(name: FlowName) {
     },
     retry: () => setAttempt(attempt + 1),
   };
+}
+
+/** The login that tells the OAuth2 server again, where it could not be told. */
+function handOverIn(following: readonly ContinueWith[]): Flow | undefined {
+  return following.flatMap(({ action }) => (action.case === "login" ? [action.value.flow] : []))[0];
 }
 
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */

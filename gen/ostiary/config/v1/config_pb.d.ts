@@ -876,6 +876,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.OidcConfig oidc = 21;
    */
   oidc?: OidcConfig | undefined;
+
+  /**
+   * The OAuth2 server that this server signs people in for.
+   *
+   * @generated from field: ostiary.config.v1.OAuth2ProviderConfig oauth2_provider = 22;
+   */
+  oauth2Provider?: OAuth2ProviderConfig | undefined;
 };
 
 /**
@@ -1952,6 +1959,50 @@ export declare type AndroidApp = Message<"ostiary.config.v1.AndroidApp"> & {
 export declare const AndroidAppSchema: GenMessage<AndroidApp>;
 
 /**
+ * OAuth2ProviderConfig configures the OAuth2 server that this server signs people in for, such as Ory Hydra: its login page and
+ * its logout page are pages of this server. docs/oauth2-login-provider.md shows how.
+ *
+ * @generated from message ostiary.config.v1.OAuth2ProviderConfig
+ */
+export declare type OAuth2ProviderConfig = Message<"ostiary.config.v1.OAuth2ProviderConfig"> & {
+  /**
+   * The URL of its admin API, to which `/admin/oauth2/auth/requests/…` is added. A host on a private network has to be listed
+   * in `server.outbound.allowed_private_hosts`, and another port than 80 and 443 in `server.outbound.extra_ports`. Empty: there
+   * is no such server.
+   *
+   * @generated from field: string admin_url = 1;
+   */
+  adminUrl: string;
+
+  /**
+   * The origin that browsers reach it at, which is that of its issuer. Browsers are sent nowhere else. Needed with `admin_url`.
+   *
+   * @generated from field: string public_url = 2;
+   */
+  publicUrl: string;
+
+  /**
+   * What its admin API asks for as a bearer token (`Authorization: Bearer …`). Unset: it asks for none. Read again on SIGHUP.
+   *
+   * @generated from field: ostiary.config.v1.Secret api_key = 3;
+   */
+  apiKey?: Secret | undefined;
+
+  /**
+   * How long each of its answers is waited for.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.OAuth2ProviderConfig.
+ * Use `create(OAuth2ProviderConfigSchema)` to create a new message.
+ */
+export declare const OAuth2ProviderConfigSchema: GenMessage<OAuth2ProviderConfig>;
+
+/**
  * OidcConfig configures other providers that people can sign in with (OpenID Connect, OAuth 2).
  *
  * @generated from message ostiary.config.v1.OidcConfig
@@ -2018,15 +2069,17 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   logo: string;
 
   /**
-   * The issuer (OpenID Connect Discovery 1.0), as the provider writes it. Empty: that of the preset.
+   * The issuer (OpenID Connect Discovery 1.0), as the provider writes it. Empty: that of the preset. Without discovery it stands
+   * for the provider in credentials, and never changes. A host that is not public has to be in
+   * `server.outbound.allowed_private_hosts`.
    *
    * @generated from field: string issuer = 5;
    */
   issuer: string;
 
   /**
-   * The part of the issuer that is the operator's own: the tenant of `microsoft`, the host of `okta` and `gitlab`, the host and
-   * realm of `keycloak` (`id.example.com/realms/main`).
+   * The part of the issuer that is the operator's own: the tenant of `microsoft` (its id, or `common` or `organizations` for
+   * several), the host of `okta` and `gitlab`, the host and realm of `keycloak` (`id.example.com/realms/main`).
    *
    * @generated from field: string domain = 6;
    */
@@ -2084,7 +2137,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   clientKey?: Secret | undefined;
 
   /**
-   * The id of that key at the provider (`kid`).
+   * The id of that key at the provider (`kid`). Needed beside `client_key`.
    *
    * @generated from field: string client_key_id = 13;
    */
@@ -2113,7 +2166,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
 
   /**
    * More parameters for the authorisation request: `prompt`, `hd`, `audience`, `acr_values`, `max_age`, `ui_locales`, `display`,
-   * `domain_hint`, `access_type`, `kc_idp_hint`. Others are refused.
+   * `domain_hint`, `access_type`, `kc_idp_hint`. Texts of at most 512 characters. Others are refused.
    *
    * @generated from field: google.protobuf.Struct authorization_parameters = 17;
    */
@@ -2144,7 +2197,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   /**
    * The domains of e-mail addresses that this provider alone decides about, such as the company's own. A verified address there
    * links to the account that has verified the same address, without that account's own proof. None by default: the account is
-   * asked for its proof first.
+   * asked for its proof first. A mail service, where anybody can have an address, is refused unless the provider runs it.
    *
    * @generated from field: repeated string authoritative_domains = 21;
    */

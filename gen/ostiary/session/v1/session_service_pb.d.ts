@@ -339,6 +339,13 @@ export declare const RevokeOtherSessionsResponseSchema: GenMessage<RevokeOtherSe
  * @generated from message ostiary.session.v1.LogoutRequest
  */
 export declare type LogoutRequest = Message<"ostiary.session.v1.LogoutRequest"> & {
+  /**
+   * The logout request of the OAuth2 server: the parameter `logout_challenge` that its redirect to the logout page has. The page
+   * asks the person first, because anybody can lead a browser there. Empty: none.
+   *
+   * @generated from field: string logout_challenge = 1;
+   */
+  logoutChallenge: string;
 };
 
 /**
@@ -355,7 +362,7 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
   /**
    * Where the browser goes next to be signed out elsewhere as well, for example at the provider that it signed in with.
-   * Empty: nowhere. Always empty until the server knows such providers.
+   * With `logout_challenge` it is the OAuth2 server. Empty: nowhere.
    *
    * @generated from field: string redirect_url = 1;
    */
@@ -657,10 +664,12 @@ export declare const SessionService: GenService<{
    * Logout ends the session of the bearer token. Without one it ends every session that the browser's cookies show,
    * under each name and domain that this server may have used, and removes these cookies; so it works as well where two
    * of them are live and neither counts. It succeeds as well without a session, and with a session that has ended, is
-   * unknown or malformed: afterwards nobody is signed in by what was sent.
+   * unknown or malformed: afterwards nobody is signed in by what was sent. With `logout_challenge` the configured OAuth2 server
+   * ends its session as well, once the browser goes to `redirect_url`.
    *
    * Access: anyone; a bearer token or cookies say which sessions end.
-   * Errors: ORIGIN_NOT_ALLOWED.
+   * Errors: ORIGIN_NOT_ALLOWED, and with `logout_challenge` OAUTH2_CHALLENGE_INVALID, OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF:
+   * with the first and the last nothing was done, and the second says to call again.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */

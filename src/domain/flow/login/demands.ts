@@ -1,7 +1,13 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
-import { enabledMethods, isWayIn, type LoginMethod, methodsPlaying } from "../../method/method.ts";
+import {
+  enabledMethods,
+  isWayIn,
+  type LoginMethod,
+  methodsPlaying,
+  possibleProofs,
+} from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -77,15 +83,24 @@ export function reach(
   const plays = (part: "first" | "second") => methodsPlaying(part, reachable, tenant);
   const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
   const demands = [...asked];
-  // Nothing of the account comes second: one proof has to be worth two.
-  if (demands.some(isForAal2) && !plays("second").some(({ credential }) => has.has(credential))) {
+  // Nothing of the account comes second: one proof has to be worth two. By a provider it may be, if that says so.
+  const isTwo = plays("first").some(
+    (method) =>
+      method.isVouchedFor === true &&
+      has.has(method.credential) &&
+      possibleProofs(method, tenant, "first", []).some(({ assuranceLevel }) => assuranceLevel === "aal2"),
+  );
+  if (demands.some(isForAal2) && !isTwo && !plays("second").some(({ credential }) => has.has(credential))) {
     demands.push({ kind: "method_property", property: "user_verified" });
   }
-  const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
+  const stepsUp = isTwo && demands.some(isForAal2);
+  const others = stepsUp ? demands.filter((demand) => !isForAal2(demand)) : demands;
+  const shown = toShow(others, identity, reachable, credentials, (method, credential) =>
     plays("first").includes(method)
       ? isWayIn(method, credential, tenant)
       : method.credential === credential.kind,
   );
+  const wanted = stepsUp ? ({ ...shown, stepsUpTo: "aal2" } as const) : shown;
   return { reachable, wanted };
 }
 

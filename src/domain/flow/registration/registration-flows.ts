@@ -8,7 +8,15 @@ import type { FlowClient, MethodKind } from "../../kinds.ts";
 import { stepOf, type VouchedAccount } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
-import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
+import type {
+  CreatedFlow,
+  FlowCaller,
+  FlowFound,
+  FlowOutcome,
+  OAuth2Origin,
+  ReadFlow,
+} from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
@@ -39,6 +47,8 @@ export interface RegistrationStart {
   /** Empty: none. */
   readonly invitationToken: string;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server that it is for. */
+  readonly oauth2?: OAuth2Origin | undefined;
 }
 
 interface RegistrationFlowsDependencies {
@@ -49,6 +59,7 @@ interface RegistrationFlowsDependencies {
   readonly signUp: Pick<SignUp, "isWhole">;
   readonly invitations: Pick<Invitations, "open">;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly handOvers: Pick<OAuth2HandOvers, "after">;
 }
 
 /** Making an account. What may be done, and when, is the table in steps.ts. */
@@ -117,6 +128,12 @@ export class RegistrationFlows {
   ): Promise<RegistrationOutcome> {
     const { engine } = this.#deps;
     const found = read?.flow ?? (await engine.find(caller.tenant, "registration", submitted.flowId));
-    return this.#flows.submit<RegistrationSubmission>(caller, submitted, found, ({ traits }) => ({ traits }));
+    const outcome = await this.#flows.submit<RegistrationSubmission>(
+      caller,
+      submitted,
+      found,
+      ({ traits }) => ({ traits }),
+    );
+    return this.#deps.handOvers.after(caller, found, outcome);
   }
 }

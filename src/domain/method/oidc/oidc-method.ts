@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { domainError } from "../../errors.ts";
 import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
+import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, Logger, Sealer } from "../../ports.ts";
@@ -36,7 +37,7 @@ import { isThere, vouchedBy } from "./provider-credential.ts";
 
 /** What a step is taken with, in flows of all kinds. */
 type Attempt = Pick<SecretAttempt, "tenant" | "step" | "binding" | "memory" | "flow"> &
-  Pick<LoginAttempt, "isAgain">;
+  Pick<LoginAttempt, "isAgain" | "isForTwo" | "typed">;
 
 interface OidcMethodDependencies {
   readonly providers: ProviderClient;
@@ -120,6 +121,11 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     return this.#offers(this.#linkable(stage), stage.binding);
   }
 
+  /** Whose provider was taken out of the configuration is told so: it is no way in any more. */
+  credentialNote({ settings }: Tenant, credential: Credential): UserMessage | undefined {
+    return isThere(settings.providers, credential) ? undefined : texts.providerGone();
+  }
+
   /** The providers that the owner has no account at yet. */
   #linkable({ tenant, credentials }: SettingsStage): readonly Provider[] {
     return tenant.settings.providers.filter(
@@ -150,11 +156,12 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   ): readonly Node[] {
     const buttons = providers.map((provider): Node => {
       const { id, name, logo } = provider;
+      const isAway = !this.#deps.providers.isAvailable(provider);
       return {
         name: "oidc.provider",
         step: "oidc",
         label: label(name),
-        help: this.#deps.providers.isAvailable(provider) ? undefined : texts.notReachedNow(),
+        ...(isAway && { help: texts.providerAway(name) }),
         messages: [],
         element: {
           ...{ kind: "button", value: id, importance: "secondary", skipsRequired: true },
@@ -197,13 +204,8 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   }
 
   /** Throws STEP_NOT_OFFERED. */
-  async #begin({
-    tenant,
-    step,
-    binding,
-    flow,
-    isAgain = false,
-  }: Attempt): Promise<StepRedirects | StepRejected> {
+  async #begin(attempt: Attempt): Promise<StepRedirects | StepRejected> {
+    const { tenant, step, binding, flow, isAgain = false } = attempt;
     const provider = this.#provider(tenant, step.fields.provider);
     const returnUrl = isText(step.fields.returnUrl) ? step.fields.returnUrl : "";
     if (binding.client === "native" && !isReturnUrl(returnUrl, tenant.settings.nativeReturnUrls)) {
@@ -217,15 +219,14 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     });
     const [nonce, codeVerifier] = [random(), random()];
     const redirectUri = callbackUrl(tenant, provider);
-    // Who shows again who they are shows it anew there as well.
-    const parameters: Record<string, string> = isAgain && takesIdTokens(provider) ? { max_age: "0" } : {};
+    const parameters = takesIdTokens(provider) ? askedOf(provider, attempt) : {};
     const begun = await providers.begin(provider, { state, nonce, codeVerifier, redirectUri, parameters });
     if (begun.kind === "failed") return this.#failed(provider, begun);
     const memory = {
       provider: provider.id,
       state: digestOfState(state),
       nonce,
-      // Security rule (SR-OIDC-3): the verifier is sealed: who reads the database exchanges no code.
+      // Security rule (SR-SOCIAL-3): the verifier is sealed: who reads the database exchanges no code.
       verifier: sealer.seal("oidc_verifier", Buffer.from(codeVerifier)),
       ...(isAgain && { since: clock.now().getTime() }),
     };
@@ -249,7 +250,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     const provider = providerOf(tenant.settings.providers, id);
     const state = new URLSearchParams(query).get("state") ?? "";
     const verifier = isText(memory?.verifier) ? sealer.open("oidc_verifier", memory.verifier) : undefined;
-    // Security rule (SR-OIDC-1): the answer is to what this very flow asked this very provider last. `state` is good once, because the
+    // Security rule (SR-SOCIAL-1): the answer is to what this very flow asked this very provider last. `state` is good once, because the
     // flow remembers it no longer after the step.
     const isOurs =
       provider !== undefined &&
@@ -280,7 +281,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   ): StepVouched | StepRejected {
     if (answer.kind === "failed") return this.#failed(provider, answer);
     const since = memory?.since;
-    // Security rule (SR-OIDC-10): a login there that was before this one was asked for shows nothing again.
+    // Security rule (SR-SOCIAL-10): a login there that was before this one was asked for shows nothing again.
     const isOld =
       typeof since === "number" &&
       answer.authTime !== undefined &&
@@ -315,7 +316,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     return provider?.name ?? (isText(id) ? id : "");
   }
 
-  /** Security rule (SR-OIDC-2): made anew after each step, and for this flow alone, so an ID token is good once. */
+  /** Security rule (SR-SOCIAL-2): made anew after each step, and for this flow alone, so an ID token is good once. */
   #nonceOf({ flowDigest, revision }: FlowBinding): string {
     const challenge = this.#deps.challenges.make(["oidc", "nonce", flowDigest, String(revision)]);
     return Buffer.from(challenge).toString("base64url");
@@ -323,7 +324,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
 }
 
 /**
- * Where a provider sends browsers back to. Security rule (SR-OIDC-5): from the configured address alone, never from a header of a request;
+ * Where a provider sends browsers back to. Security rule (SR-SOCIAL-5): from the configured address alone, never from a header of a request;
  * and each provider has its own path, so that the answer of one is never taken for that of another (RFC 9700, section 4.4).
  */
 export function callbackUrl({ settings }: Tenant, { id }: Pick<Provider, "id">): string {
@@ -338,6 +339,18 @@ function isReturnUrl(url: string, allowed: ReadonlySet<string>): boolean {
   const isLoopback = parsed.protocol === "http:" && ["127.0.0.1", "[::1]"].includes(parsed.hostname);
   parsed.port = "";
   return isLoopback && allowed.has(parsed.href);
+}
+
+/** What a flow asks of a provider beside what is configured (OpenID Connect Core 1.0, section 3.1.2.1). */
+function askedOf({ aal2 }: Provider, { isAgain, isForTwo, typed = "" }: Attempt): Record<string, string> {
+  const hint = normaliseIdentifier(typed).kind === "email";
+  return {
+    // Who shows again who they are shows it anew there as well.
+    ...(isAgain && { max_age: "0" }),
+    ...(isForTwo && aal2.acr.size > 0 && { acr_values: [...aal2.acr].join(" ") }),
+    // Security rule (SR-SOCIAL-8): only what was typed in this flow, never what is known of an account.
+    ...(hint && { login_hint: typed }),
+  };
 }
 
 function takesIdTokens({ endpoints }: Provider): boolean {

@@ -16,6 +16,7 @@ import { DomainError } from "../../../domain/errors.ts";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
 import type { SessionId } from "../../../domain/ids.ts";
+import type { OAuth2Logouts } from "../../../domain/oauth2/logouts.ts";
 import { assertMeets } from "../../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
@@ -31,6 +32,7 @@ import type { IdentityProfiles } from "./identity-profiles.ts";
 interface Deps {
   readonly sessions: Sessions;
   readonly logins: LoginHistory;
+  readonly logouts: OAuth2Logouts;
   readonly profiles: IdentityProfiles;
 }
 
@@ -103,10 +105,13 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     return { revokedCount };
   }
 
-  async logout(_request: LogoutRequest, context: HandlerContext) {
+  async logout({ logoutChallenge }: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    if (call.hasBearerToken) await this.#endBearer(call);
-    else await call.browser.signOut(call.origin);
+    const signOut = () => (call.hasBearerToken ? this.#endBearer(call) : call.browser.signOut(call.origin));
+    if (logoutChallenge !== "") {
+      return { redirectUrl: await this.#deps.logouts.run(call.tenant, logoutChallenge, signOut) };
+    }
+    await signOut();
     return {};
   }
 
