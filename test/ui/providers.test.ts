@@ -103,7 +103,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, "text=Account of Ada Lovelace");
   });
 
-  test("somebody who was here before sees what they used last, whatever they type", async () => {
+  test("somebody who was here before sees what they used last, whatever they type (SR-SOCIAL-12)", async () => {
     const ada = somebody();
     const page = await visitors.open("/ui/login");
     await appears(page, buttonOf("second"));
@@ -115,6 +115,10 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.waitForURL("**/ui/login*");
     await appears(page, ".ostiary-hint");
     const marked = page.getByRole("button", { description: "Last used" });
+    expect(await marked.allTextContents()).toEqual(["Continue with Bolt"]);
+    // Nor for somebody else's name, which has no account at any provider.
+    await signInByPassword(page, await account().then((address) => `x${address}`));
+    await appears(page, errors);
     expect(await marked.allTextContents()).toEqual(["Continue with Bolt"]);
     const cookies = await page.context().cookies(app.publicUrl);
     expect(cookies.find(({ name }) => name.endsWith("_provider"))).toMatchObject({

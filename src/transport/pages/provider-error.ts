@@ -75,7 +75,7 @@ const statuses: Readonly<Record<string, number>> = {
 /**
  * Tells a person who came back from a provider why it does not go on, and leads them back to the beginning.
  *
- * Security rule (SR-OIDC-11): the page repeats nothing of its address, which has a code and `state`, and tells its address to nobody; no
+ * Security rule (SR-SOCIAL-11): the page repeats nothing of its address, which has a code and `state`, and tells its address to nobody; no
  * cache keeps it.
  */
 export function respondProviderError(

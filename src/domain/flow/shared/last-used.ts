@@ -2,8 +2,10 @@ import { lastUsed } from "../../user-message/provider-messages.ts";
 import type { Flow, FlowCaller, MethodOffer } from "./flow.ts";
 
 /**
- * Marks the provider that the browser signed in with last, where a login or a registration offers it. The browser says so itself: what
- * somebody has typed changes nothing, so nobody learns from the mark how another person signs in.
+ * Marks the provider that the browser signed in with last, where a login or a registration offers it.
+ *
+ * Security rule (SR-SOCIAL-12): the browser says so itself. What somebody has typed changes nothing, so nobody learns from the mark how
+ * another person signs in.
  */
 export function withLastUsed(flow: Flow, { lastProvider }: Pick<FlowCaller, "lastProvider">): Flow {
   const { kind, client, stage, form } = flow;
