@@ -248,6 +248,8 @@ export interface FlowCompleted {
   readonly client: FlowClient;
   readonly identity: Identity;
   readonly returnTo: string | undefined;
+  /** Whether a change of the settings waits for this login. Their page goes on with it. Default: none does. */
+  readonly isForSettings?: boolean;
   /** A verification that waits, after a registration. */
   readonly verification?: Flow | undefined;
   /** Settings in which a passkey can be made, after a login. */

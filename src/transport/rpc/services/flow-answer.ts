@@ -187,6 +187,8 @@ async function acceptSession(
 /** Where a browser goes on: in a flow, or else at an address. Empty: as the configuration says. */
 export interface GoesOn {
   readonly flow?: Flow | undefined;
+  /** On the page of the settings, where a change waits. That page knows which. */
+  readonly isForSettings?: boolean | undefined;
   readonly returnTo?: string | undefined;
 }
 
@@ -206,7 +208,11 @@ export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<Go
         ("verification" in completed && completed.verification) ||
         ("settings" in completed && completed.settings) ||
         undefined;
-      return { flow, returnTo: "returnTo" in completed ? completed.returnTo : undefined };
+      return {
+        flow,
+        isForSettings: "isForSettings" in completed && completed.isForSettings,
+        returnTo: "returnTo" in completed ? completed.returnTo : undefined,
+      };
     }
     case "saved":
       if (outcome.session !== undefined) await acceptSession(call, outcome.session);
