@@ -142,8 +142,9 @@ export class Dispatcher {
 
   async #serveCallback(call: Call, callbacks: ProviderCallbackPages): Promise<void> {
     const { exchange } = call;
-    if (!["GET", "HEAD", "POST"].includes(exchange.method)) {
-      return this.#refuse(call, methodNotAllowed("GET, HEAD, POST"));
+    // No HEAD: it would take the step of the flow, and its answer has nothing to lead on to.
+    if (!["GET", "POST"].includes(exchange.method)) {
+      return this.#refuse(call, methodNotAllowed("GET, POST"));
     }
     const refused = await callbacks.serve(call);
     const error = refused === undefined ? undefined : toConnectError(refused, call.id);

@@ -8,7 +8,6 @@ import type { Methods } from "../method/method.ts";
 import type { OAuth2Server } from "../oauth2/oauth2-server.ts";
 import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
-import type { Tenant } from "../tenant/tenant.ts";
 import type { SmsLimits } from "../throttle/sms-limits.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import { AnyFlows } from "./any-flows.ts";
@@ -40,7 +39,7 @@ import { recoveryTable } from "./recovery/steps.ts";
 import { NewAccounts } from "./registration/complete.ts";
 import { RegistrationFlows } from "./registration/registration-flows.ts";
 import { SignUp } from "./registration/sign-up.ts";
-import type { RegistrationTypes } from "./registration/state.ts";
+import type { SchemaOf } from "./registration/state.ts";
 import { registrationTable } from "./registration/steps.ts";
 import { ActionSettings } from "./settings/actions.ts";
 import { CredentialSettings } from "./settings/credentials.ts";
@@ -57,7 +56,6 @@ import { FlowEngine } from "./shared/flow-engine.ts";
 import { SecondFactors } from "./shared/second-factors.ts";
 import { SecretSteps } from "./shared/secret-steps.ts";
 import type { FlowStore } from "./shared/store.ts";
-import type { RecordOf } from "./shared/table.ts";
 import { VerificationCompletions } from "./verification/complete.ts";
 import { verificationTable } from "./verification/steps.ts";
 import { VerificationFlows } from "./verification/verification-flows.ts";
@@ -168,8 +166,7 @@ export function createFlows(parts: FlowParts) {
   const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
   const verification: VerificationFlows = new VerificationFlows({ ...deps, table: verificationRules });
 
-  const schemaOf = (tenant: Tenant, { data }: RecordOf<RegistrationTypes>) =>
-    schemas.current(tenant, data.purpose.schemaId);
+  const schemaOf: SchemaOf = (tenant, { data }) => schemas.current(tenant, data.purpose.schemaId);
   const accounts = new NewAccounts({ ...deps, verifications: verification, logins: login });
   const signUp = new SignUp({ ...deps, accounts, links, others, schemaOf });
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });

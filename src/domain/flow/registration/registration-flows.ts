@@ -1,12 +1,10 @@
 import type { FilledForm } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
-import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { Invitations } from "../../invitation/invitations.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import { stepOf, type VouchedAccount } from "../../method/method.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import type {
@@ -23,7 +21,7 @@ import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
 import type { SignUp } from "./sign-up.ts";
-import type { RegistrationState, RegistrationTypes } from "./state.ts";
+import type { RegistrationTypes, SchemaOf } from "./state.ts";
 import { firstState } from "./steps.ts";
 
 /** What came of a submit to a registration. */
@@ -56,9 +54,9 @@ interface RegistrationFlowsDependencies {
   readonly engine: FlowEngine;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
-  readonly signUp: Pick<SignUp, "isWhole">;
+  readonly signUp: Pick<SignUp, "isWhole" | "filledIn">;
   readonly invitations: Pick<Invitations, "open">;
-  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly schemaOf: SchemaOf;
   readonly handOvers: Pick<OAuth2HandOvers, "after">;
 }
 
@@ -101,7 +99,7 @@ export class RegistrationFlows {
     const { engine, signUp } = this.#deps;
     const { tenant } = caller;
     const purpose = { schemaId: tenant.settings.defaultSchemaId };
-    const state: RegistrationState = { at: "complete_profile", traits: vouched.traits, vouched };
+    const state = signUp.filledIn(tenant, { data: { purpose } }, vouched);
     const { record, created } = engine.draft(caller, this.#flows.view, { ...start, purpose, state });
     const { flow } = created;
     const goesOn = async (): Promise<RegistrationOutcome> => {
