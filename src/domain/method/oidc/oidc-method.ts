@@ -155,7 +155,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     label: (provider: string) => UserMessage,
   ): readonly Node[] {
     const buttons = providers.map((provider): Node => {
-      const { id, name } = provider;
+      const { id, name, logo } = provider;
       const isAway = !this.#deps.providers.isAvailable(provider);
       return {
         name: "oidc.provider",
@@ -163,7 +163,10 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
         label: label(name),
         ...(isAway && { help: texts.providerAway(name) }),
         messages: [],
-        element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
+        element: {
+          ...{ kind: "button", value: id, importance: "secondary", skipsRequired: true },
+          icon: logo === "" ? undefined : logo,
+        },
       };
     });
     if (client === "browser" || buttons.length === 0) return buttons;
