@@ -29,6 +29,7 @@ import { Invitations } from "./domain/invitation/invitations.ts";
 import { LastUseRecorder } from "./domain/last-use-recorder.ts";
 import { createMethods } from "./domain/method/create-methods.ts";
 import { CredentialImports } from "./domain/method/credential-imports.ts";
+import { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
 import { BreachedAtLogin } from "./domain/method/password/breached-at-login.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
@@ -173,6 +174,12 @@ export function createDomain(
     outbox,
     clock,
   });
+  const providerLogouts = new ProviderLogouts({
+    providers: outbound.providers,
+    sessions: storage.sessions,
+    clock,
+    logger,
+  });
   const operatorActions = new OperatorActions({ identities: storage.identities, clock });
   const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
   const passwordChecks = new PasswordChecks({
@@ -202,6 +209,7 @@ export function createDomain(
     operatorActions,
     addressVerifications,
     passwordChecks,
+    providerLogouts,
     schemas,
     idempotency,
     throttleAdmin,

@@ -88,6 +88,8 @@ export interface Authentication {
   readonly credentialId?: CredentialId;
   /** The id of the provider that vouched. Default: none did. */
   readonly provider?: string;
+  /** What the account at the provider is looked up by. Default: no provider vouched. */
+  readonly providerAccount?: string;
   /** The provider's own session. Default: it has told of none. */
   readonly providerSession?: string;
   /** `sms`: what was shown came by text message. Default: it did not. */

@@ -25,10 +25,11 @@ export function vouchedBy(provider: Provider, answer: ProviderAnswer, sealer: Se
   const { issuer, subject, claims, tokens } = answer;
   const mapped = provider.mapping.apply(claims);
   const { account } = mapped;
+  const lookupKey = lookupKeyOf(issuer, subject);
   return {
     credential: {
       kind: "oidc",
-      lookupKey: lookupKeyOf(issuer, subject),
+      lookupKey,
       label: account === "" ? provider.name : `${provider.name}: ${account}`.slice(0, 64),
       secret: provider.keepTokens && tokens !== undefined ? sealTokens(sealer, tokens) : "",
       facts: { provider: provider.id, name: provider.name, issuer, subject, account },
@@ -37,6 +38,7 @@ export function vouchedBy(provider: Provider, answer: ProviderAnswer, sealer: Se
       kind: "oidc",
       assuranceLevel: isTwoFactors(provider, answer) ? "aal2" : "aal1",
       provider: provider.id,
+      providerAccount: lookupKey,
       ...(answer.session !== undefined && { providerSession: answer.session }),
     },
     by: provider.name,
