@@ -13,6 +13,7 @@ import { VerificationService as VerificationContract } from "../gen/ostiary/flow
 import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
+import { ProviderAdminService as ProviderAdminContract } from "../gen/ostiary/provider/v1/provider_admin_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
@@ -28,6 +29,7 @@ import { IdentitySchemaService } from "./transport/rpc/services/identity-schema-
 import { IdentityService } from "./transport/rpc/services/identity-service.ts";
 import { InvitationService } from "./transport/rpc/services/invitation-service.ts";
 import { LoginService } from "./transport/rpc/services/login-service.ts";
+import { ProviderAdminService } from "./transport/rpc/services/provider-admin-service.ts";
 import { RecoveryService } from "./transport/rpc/services/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/services/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/services/session-admin-service.ts";
@@ -68,6 +70,7 @@ const bindings = [
   bind(SettingsContract, ({ flows, submits }) => new SettingsService({ flows: flows.settings, submits })),
   bind(SessionContract, (parts) => new SessionService(parts)),
   bind(SessionFeedContract, () => new SessionFeedService()),
+  bind(ProviderAdminContract, ({ outbound: { providers } }) => new ProviderAdminService({ providers })),
   bind(SessionAdminContract, (parts) => new SessionAdminService(parts)),
   bind(IdentityContract, (parts) => {
     const { operator: operatorFlows, explanations } = parts.flows;

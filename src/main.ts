@@ -23,6 +23,16 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 const code = await runCommandLine(process.argv.slice(2), {
   environment: process.env,
   isTerminal: process.stdout.isTTY === true,
+  readInput: async (maxBytes) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    for await (const part of process.stdin) {
+      parts.push(part);
+      bytes += part.length;
+      if (bytes > maxBytes) break;
+    }
+    return Buffer.concat(parts).toString();
+  },
   print: (line) => process.stdout.write(`${line}\n`),
   warn: (line) => process.stderr.write(`${line}\n`),
 });

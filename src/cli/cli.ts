@@ -88,6 +88,12 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
       await (await import("./templates-command.ts")).previewTemplate(name, options, context);
     });
 
+  const providers = program.command("providers").description("other providers that people sign in with");
+  withConfigOptions(providers.command("map").description("say what a provider's claims would become"))
+    .requiredOption("--provider <id>", "the provider")
+    .option("--claims <file>", "the claims as JSON; without it they are read from standard input")
+    .action(run(async () => (await import("./providers-command.ts")).mapClaims));
+
   const mailbox = program.command("mailbox").description("print the messages of the development mailbox");
   withConfigOptions(mailbox)
     .option("--follow", "go on with those that come")

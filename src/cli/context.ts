@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether standard output is a terminal, with a person before it. */
   readonly isTerminal: boolean;
+  /** Reads standard input to its end, or a little further than so many bytes. */
+  readInput(maxBytes: number): Promise<string>;
   /** Writes a line to standard output: what the user asked for. */
   print(line: string): void;
   /** Writes a line to standard error: what the user should know beside it. */

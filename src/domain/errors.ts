@@ -471,6 +471,11 @@ const texts = {
     remedy: "Delete some of them first.",
     metadata: ["kind", "limit"],
   },
+  PROVIDER_NOT_FOUND: {
+    message: "There is no such provider.",
+    remedy: "Use the id of one of tenant_defaults.oidc.providers.",
+    metadata: ["providerId"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

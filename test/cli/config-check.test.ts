@@ -20,6 +20,12 @@ const signing = (channel: string) => ({
   [`${settings}COURIER_${channel}_SIGNING_SECRETS`]: `whsec_${Buffer.alloc(24, 7).toString("base64")}`,
 });
 
+const providers = (given: object) => ({
+  [`${settings}OIDC_PROVIDERS`]: JSON.stringify([
+    { id: "one", client_id: "c", client_secret: "hunter2", ...given },
+  ]),
+});
+
 /** What `config check` once called OK, while `serve` refused it, ended by it or did something else. */
 const lies: readonly (readonly [string, Record<string, string>, string])[] = [
   [
@@ -90,6 +96,31 @@ const lies: readonly (readonly [string, Record<string, string>, string])[] = [
       OSTIARY_SERVER_OUTBOUND_BREACHED_PASSWORDS_URL: "http://localhost/",
     },
     "server.outbound.breached_passwords.url",
+  ],
+  [
+    "an issuer on this machine that is never called",
+    providers({ issuer: "http://localhost/" }),
+    "tenant_defaults.oidc.providers[0].issuer (OSTIARY_TENANT_DEFAULTS_OIDC_PROVIDERS): localhost is not public: list it in server.outbound.allowed_private_hosts",
+  ],
+  [
+    "an issuer on a private network that is never called",
+    providers({ preset: "keycloak", domain: "10.1.2.3/realms/main" }),
+    "tenant_defaults.oidc.providers[0].issuer (OSTIARY_TENANT_DEFAULTS_OIDC_PROVIDERS): 10.1.2.3 is not public",
+  ],
+  [
+    "an issuer at a port that is never called",
+    providers({ issuer: "https://idp.example.com:8443" }),
+    "port 8443 of idp.example.com is not called: list it in server.outbound.extra_ports",
+  ],
+  [
+    "a token endpoint that is never called",
+    providers({ preset: "github", token_url: "https://10.1.2.3/token" }),
+    "tenant_defaults.oidc.providers[0].token_url",
+  ],
+  [
+    "an account of a provider that is never read",
+    providers({ preset: "github", userinfo_url: "https://10.1.2.3/user" }),
+    "tenant_defaults.oidc.providers[0].userinfo_url",
   ],
   [
     "an identity schema with a look-ahead",

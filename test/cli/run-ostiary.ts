@@ -22,6 +22,8 @@ interface RunOptions {
   /** The working directory. */
   readonly directory: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What it reads from standard input. */
+  readonly input?: string;
 }
 
 /** Runs `bin/ostiary` to its end, in an environment without variables of ours. */
@@ -35,7 +37,7 @@ export function runOstiary(words: readonly string[], options: RunOptions): Promi
  */
 export async function runInProcess(
   words: readonly string[],
-  { directory, environment = {} }: RunOptions,
+  { directory, environment = {}, input = "" }: RunOptions,
 ): Promise<Finished> {
   const printed = { stdout: "", stderr: "" };
   const before = process.cwd();
@@ -44,6 +46,7 @@ export async function runInProcess(
     const code = await runCommandLine(words, {
       environment,
       isTerminal: false,
+      readInput: async () => input,
       print: (line) => (printed.stdout += `${line}\n`),
       warn: (line) => (printed.stderr += `${line}\n`),
     });
@@ -54,12 +57,16 @@ export async function runInProcess(
 }
 
 /** Starts `bin/ostiary`. */
-export function startOstiary(words: readonly string[], { directory, environment = {} }: RunOptions): Running {
+export function startOstiary(
+  words: readonly string[],
+  { directory, environment = {}, input = "" }: RunOptions,
+): Running {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("OSTIARY_"));
   const child = spawn(resolve("bin/ostiary"), [...words], {
     cwd: directory,
     env: { ...Object.fromEntries(inherited), ...environment },
   });
+  child.stdin.end(input);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -55,6 +55,7 @@ async function command(...words: string[]): Promise<string[]> {
   const code = await runCommandLine([...words, "--data-directory", app.dataDirectory], {
     environment: {},
     isTerminal: false,
+    readInput: async () => "",
     print: (line) => lines.push(line),
     warn: (line) => lines.push(line),
   });

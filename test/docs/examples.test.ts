@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -213,6 +214,17 @@ describe("the configuration on the pages is accepted", () => {
     expect(await check(page)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("providers, with each way to prove who the server is", async () => {
+    const [bySecret = "", byKey = "", apple = "", byNothing = ""] = await yamlOf("docs/social-login.md");
+    for (const name of ["google-secret", "staff-secret"]) await writeSecret(name);
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    for (const name of ["bank-key.pem", "apple-key.p8"]) await writeSecret(name, pem);
+    for (const yaml of [bySecret, byKey, apple, byNothing]) {
+      expect(await check(yaml), yaml).toMatchObject({ stdout: "OK\n", stderr: "" });
+    }
+  });
+
   test("the branding", async () => {
     const [branding = ""] = await yamlOf("docs/tenant-profile.md");
     expect(await check(branding)).toMatchObject({ stdout: "OK\n", stderr: "" });
@@ -359,6 +371,7 @@ const tried = {
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,
+  "docs/social-login.md": 4,
 };
 
 async function yamlOf(page: string): Promise<string[]> {

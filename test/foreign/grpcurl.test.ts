@@ -50,6 +50,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
       "ostiary.identity.v1.IdentitySchemaService",
       "ostiary.identity.v1.IdentityService",
       "ostiary.identity.v1.InvitationService",
+      "ostiary.provider.v1.ProviderAdminService",
       "ostiary.session.v1.SessionAdminService",
     ]);
     expect(open).toContain("grpc.health.v1.Health");

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
 import { toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
@@ -43,6 +44,30 @@ const markedPassword = "§ẞж7q";
 const markedCode = "73194620551873194620";
 /** No address and no name of anybody. */
 const markedText = "marked ÿ private";
+
+/** The secret of a client of one provider, and what stands in the key of one of another. */
+const markedClientSecret = "client secret 5b0e7d";
+const clientKey = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .privateKey.export({ type: "pkcs8", format: "pem" })
+  .toString();
+const [, keyLine = ""] = clientKey.split("\n");
+const providerSecrets = [markedClientSecret, keyLine];
+
+/** The port for what is thrown away: nothing listens there. */
+const nowhere = "127.0.0.1:9";
+
+/** A configuration with providers that nobody can reach. */
+function withProviders(config: { readonly tenant_defaults: object }): object {
+  const provider = (id: string) => ({ id, issuer: `http://${nowhere}/${id}`, client_id: id });
+  const providers = [
+    { ...provider("one"), client_secret: markedClientSecret },
+    { ...provider("two"), client_key: clientKey, client_key_id: "1" },
+  ];
+  return {
+    server: { outbound: { allowed_private_hosts: [nowhere] } },
+    tenant_defaults: { ...config.tenant_defaults, oidc: { providers } },
+  };
+}
 
 /** What fits a node, marked. */
 function markOf({ kind }: FormNode): string | undefined {
@@ -192,8 +217,9 @@ test.each(ways)("what is filled in by %s is found nowhere", { timeout: 180_000 }
     [stagedConfig, [walkStagedLogin, walkStagedRegistration]],
     [heldConfig, [walkHeldRecovery]],
   ] as const) {
-    const app = await startTestApp({ config, environment });
+    const app = await startTestApp({ config: withProviders(config), environment });
     const hunter = new Hunter(app, way);
+    for (const secret of providerSecrets) hunter.secrets.add(secret);
     for (const walk of walks) await walk(app, hunter.walker());
     if (config === walkConfig) {
       for (const kind of ["verification", "recovery"] as const) {

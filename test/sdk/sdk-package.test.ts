@@ -87,6 +87,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/option/v1/demand_pb.js",
       "dist/gen/ostiary/option/v1/message_option_pb.js",
       "dist/gen/ostiary/option/v1/option_pb.js",
+      "dist/gen/ostiary/provider/v1/provider_admin_service_pb.js",
+      "dist/gen/ostiary/provider/v1/provider_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
       "dist/gen/ostiary/session/v1/session_feed_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",
@@ -121,6 +123,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "./v1/flow",
       "./v1/identity",
       "./v1/option",
+      "./v1/provider",
       "./v1/session",
       "./package.json",
     ]);
@@ -192,7 +195,8 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.session.v1.SessionAdminService",
       ],
       admin: [
-        ...["identities", "identitySchemas", "invitations", "sessions", "courier", "apiKeys", "throttle"],
+        ...["identities", "identitySchemas", "invitations", "providers", "sessions", "courier"],
+        ...["apiKeys", "throttle"],
         ...["sendRecoveryMessages", "sendVerificationMessages"],
       ],
     });

@@ -227,9 +227,10 @@ describe("every field of a request or response", () => {
         ((field.fieldKind === "map" && field.name !== "translations") ||
           String(field) === "field ostiary.flow.v1.InputNode.value"),
     );
-    // Those of a tenant's branding are for everybody.
+    // Those of a tenant's branding, and where a provider sends browsers back to, are for everybody.
+    const known = ["ostiary.flow.v1.Branding", "ostiary.provider.v1.Provider"];
     const addresses = fields.filter(
-      ({ name, parent }) => /(^|_)ur[il]$/.test(name) && parent.typeName !== "ostiary.flow.v1.Branding",
+      ({ name, parent }) => /(^|_)ur[il]$/.test(name) && !known.includes(parent.typeName),
     );
     const wanted = [...sent, ...shown, ...addresses];
     expect(wanted.map(String)).toEqual(

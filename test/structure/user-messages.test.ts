@@ -28,7 +28,7 @@ const operatorsOnly: readonly ErrorReason[] = [
   ...(["API_KEY_SCOPE_MISSING", "API_KEY_SCOPE_EXCEEDED", "API_KEY_EXPIRY_EXCEEDED"] as const),
   ...(["API_KEY_NOT_FOUND", "MESSAGE_NOT_FOUND", "MESSAGE_NOT_RETRYABLE"] as const),
   ...(["MESSAGE_NOT_READDRESSABLE", "IDENTITY_INACTIVE", "ADDRESS_NOT_USABLE", "UI_URL_MISSING"] as const),
-  ...(["LINKS_DISABLED", "INVITATION_NOT_FOUND", "INVITATION_NOT_PENDING"] as const),
+  ...(["LINKS_DISABLED", "INVITATION_NOT_FOUND", "INVITATION_NOT_PENDING", "PROVIDER_NOT_FOUND"] as const),
 ];
 
 const withoutSentence = new Set<string>([...programsOnly, ...operatorsOnly]);

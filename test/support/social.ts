@@ -16,6 +16,8 @@ export type ProviderId = "first" | "second" | "github";
 export interface SocialApp extends TestApp {
   readonly upstream: Upstream;
   readonly providers: Readonly<Record<ProviderId, UpstreamProvider & ProviderClient>>;
+  /** Starts another server on the same database, with these providers alone. */
+  without(...gone: readonly ProviderId[]): Promise<SocialApp>;
 }
 
 interface ProviderClient {
@@ -54,34 +56,39 @@ export async function startSocialApp(
       : { issuer: upstream[id].url, claims_source: id === "first" ? "id_token" : "userinfo" }),
     ...options.providers?.[id],
   });
-  const app = await startTestApp({
-    clock,
-    config: {
-      server: {
-        outbound: {
-          allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
-        },
-      },
-      tenant_defaults: {
-        ...options.tenant,
-        oidc: {
-          providers: [providerOf("first"), providerOf("second"), providerOf("github")],
-          ...options.oidc,
-        },
+  const configOf = (ids: readonly ProviderId[]) => ({
+    server: {
+      outbound: {
+        allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
       },
     },
+    tenant_defaults: {
+      ...options.tenant,
+      oidc: { providers: ids.map(providerOf), ...options.oidc },
+    },
   });
+  const all = ["first", "second", "github"] as const;
+  const app = await startTestApp({ clock, config: configOf(all) });
   for (const id of ["first", "second", "github"] as const) {
     await upstream[id].setClient([`${app.publicUrl}/oidc/callback/${id}`], clients[id]);
   }
-  return {
-    ...app,
+  const shared = {
     upstream,
     providers: {
       first: { ...upstream.first, ...clients.first },
       second: { ...upstream.second, ...clients.second },
       github: { ...upstream.github, ...clients.github },
     },
+  };
+  const without = async (...gone: readonly ProviderId[]): Promise<SocialApp> => {
+    const left = all.filter((id) => !gone.includes(id));
+    const another = await startTestApp({ clock, databaseUrl: app.databaseUrl, config: configOf(left) });
+    return { ...another, ...shared, without };
+  };
+  return {
+    ...app,
+    ...shared,
+    without,
     stop: async () => {
       await app.stop();
       await upstream.stop();

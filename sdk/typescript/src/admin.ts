@@ -6,6 +6,7 @@ import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
+import { ProviderAdminService } from "../../../gen/ostiary/provider/v1/provider_admin_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { checkToken, reachNames } from "./check-reach.ts";
 import { refuseUnknownOptions } from "./options.ts";
@@ -30,6 +31,8 @@ export interface OstiaryAdmin {
   readonly identitySchemas: Client<typeof IdentitySchemaService>;
   /** Letting people register who are invited. */
   readonly invitations: Client<typeof InvitationService>;
+  /** Other providers that people sign in with, and trying their mappings. */
+  readonly providers: Client<typeof ProviderAdminService>;
   /** Everybody's sessions. */
   readonly sessions: Client<typeof SessionAdminService>;
   /** What became of mail and text messages. */
@@ -65,6 +68,7 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
     identities,
     identitySchemas: createClient(IdentitySchemaService, transport),
     invitations: createClient(InvitationService, transport),
+    providers: createClient(ProviderAdminService, transport),
     sessions: createClient(SessionAdminService, transport),
     courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),

@@ -146,6 +146,10 @@ export interface LoginAttempt {
   readonly factor: "first" | "second";
   /** Whether the holder of a session shows again who they are. Default: not again. */
   readonly isAgain?: boolean;
+  /** What somebody has said in this flow that they sign in with, as they typed it. Default: nothing. */
+  readonly typed?: string | undefined;
+  /** Whether the proof is to be worth two factors. Default: one is enough. */
+  readonly isForTwo?: boolean;
   /** What the proof must have, because the session that comes of it is asked for it. */
   readonly demanded: readonly MethodProperty[];
   readonly binding: FlowBinding;
@@ -361,6 +365,8 @@ export interface SettingsMethod extends CredentialMethod {
   sectionTitle(): UserMessage;
   /** Whether its credentials are listed among the settings, each with a way to rename and remove it. Default: they are not. */
   readonly listsCredentials?: boolean;
+  /** What is to be said of one of them beside its name. Default: nothing. */
+  credentialNote?(tenant: Tenant, credential: Credential): UserMessage | undefined;
   /** By their names, in the order to draw them. */
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
   /** What the offer says to forms that are written by hand; a list: there are several. Default: nothing. */

@@ -57,3 +57,7 @@ export const almostThereHelp = (provider: string): UserMessage =>
 
 /** The button that makes the account. */
 export const createAccountLabel = (): UserMessage => info(9000709, "Create account");
+
+/** An account at a provider that is not configured any more. */
+export const providerGone = (): UserMessage =>
+  info(9000710, "You cannot sign in with it any more: it is not offered here now.");

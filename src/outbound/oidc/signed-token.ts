@@ -142,11 +142,20 @@ async function verify(
   }
 }
 
+/** Microsoft's tenant of accounts that belong to no company. */
+const personalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
 /** The issuer that the token must name: with a tenant in it, the one of its own tenant. */
-function issuerOf({ issuer, quirks }: Provider, { tid }: JWTPayload & { tid?: unknown }): string | undefined {
+function issuerOf(
+  { issuer, endpoints, quirks }: Provider,
+  { tid }: JWTPayload & { tid?: unknown },
+): string | undefined {
   if (!quirks.has("tenant_in_issuer")) return issuer;
   if (typeof tid !== "string" || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(tid))
     return undefined;
+  // The page of Microsoft's that companies alone sign in at is an address that a person can change.
+  const isCompanies = endpoints.kind === "discovery" && endpoints.tenant === "organizations";
+  if (isCompanies && tid.toLowerCase() === personalAccounts) return undefined;
   return issuer.replace(tenantPlaceholder, tid);
 }
 

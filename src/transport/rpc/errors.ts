@@ -93,6 +93,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
   CREDENTIAL_TAKEN: Code.AlreadyExists,
   CREDENTIALS_TOO_MANY: Code.FailedPrecondition,
+  PROVIDER_NOT_FOUND: Code.NotFound,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

@@ -296,6 +296,14 @@ describe("an ID token of one tenant among many", () => {
     });
   });
 
+  test("of a personal account is refused where only those of companies may sign in", async () => {
+    const personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (const written of [personal, personal.toUpperCase()]) {
+      const token = await idToken({ tid: written, iss: issuerOf(written) });
+      expect(await withCode(token)).toMatchObject({ detail: "the ID token: its issuer is another" });
+    }
+  });
+
   test("signed by a key of another tenant is refused", async () => {
     const { jwk } = hostile.key("RS256");
     const token = await idToken({ tid, iss: issuerOf(tid) });

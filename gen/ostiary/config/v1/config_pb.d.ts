@@ -2018,15 +2018,17 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   logo: string;
 
   /**
-   * The issuer (OpenID Connect Discovery 1.0), as the provider writes it. Empty: that of the preset.
+   * The issuer (OpenID Connect Discovery 1.0), as the provider writes it. Empty: that of the preset. Without discovery it stands
+   * for the provider in credentials, and never changes. A host that is not public has to be in
+   * `server.outbound.allowed_private_hosts`.
    *
    * @generated from field: string issuer = 5;
    */
   issuer: string;
 
   /**
-   * The part of the issuer that is the operator's own: the tenant of `microsoft`, the host of `okta` and `gitlab`, the host and
-   * realm of `keycloak` (`id.example.com/realms/main`).
+   * The part of the issuer that is the operator's own: the tenant of `microsoft` (its id, or `common` or `organizations` for
+   * several), the host of `okta` and `gitlab`, the host and realm of `keycloak` (`id.example.com/realms/main`).
    *
    * @generated from field: string domain = 6;
    */
@@ -2084,7 +2086,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   clientKey?: Secret | undefined;
 
   /**
-   * The id of that key at the provider (`kid`).
+   * The id of that key at the provider (`kid`). Needed beside `client_key`.
    *
    * @generated from field: string client_key_id = 13;
    */
@@ -2113,7 +2115,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
 
   /**
    * More parameters for the authorisation request: `prompt`, `hd`, `audience`, `acr_values`, `max_age`, `ui_locales`, `display`,
-   * `domain_hint`, `access_type`, `kc_idp_hint`. Others are refused.
+   * `domain_hint`, `access_type`, `kc_idp_hint`. Texts of at most 512 characters. Others are refused.
    *
    * @generated from field: google.protobuf.Struct authorization_parameters = 17;
    */
@@ -2144,7 +2146,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   /**
    * The domains of e-mail addresses that this provider alone decides about, such as the company's own. A verified address there
    * links to the account that has verified the same address, without that account's own proof. None by default: the account is
-   * asked for its proof first.
+   * asked for its proof first. A mail service, where anybody can have an address, is refused unless the provider runs it.
    *
    * @generated from field: repeated string authoritative_domains = 21;
    */

@@ -662,6 +662,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CREDENTIALS_TOO_MANY = 79;
    */
   CREDENTIALS_TOO_MANY = 79,
+
+  /**
+   * The configuration names no such provider.
+   * Code: NOT_FOUND. Metadata: providerId.
+   *
+   * @generated from enum value: ERROR_REASON_PROVIDER_NOT_FOUND = 82;
+   */
+  PROVIDER_NOT_FOUND = 82,
 }
 
 /**

@@ -45,6 +45,9 @@ export class ProfileUpdates {
     const annotated = new Set(
       [identity.traits, { ...identity.traits, ...Object.fromEntries(wanted) }]
         .flatMap((each) => schema.annotatedIn(each))
+        .filter(
+          ({ annotation: { identifier, verifiable, recovery } }) => identifier ?? verifiable ?? recovery,
+        )
         .map(({ path: [name = ""] }) => name),
     );
     const patch = Object.fromEntries(wanted.filter(([name]) => !annotated.has(name)));

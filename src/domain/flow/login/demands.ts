@@ -1,7 +1,13 @@
 import { domainError } from "../../errors.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
-import { enabledMethods, isWayIn, type LoginMethod, methodsPlaying } from "../../method/method.ts";
+import {
+  enabledMethods,
+  isWayIn,
+  type LoginMethod,
+  methodsPlaying,
+  possibleProofs,
+} from "../../method/method.ts";
 import { type Demand, hasVerifiedAddress } from "../../session/demands.ts";
 import type { AssuranceLevel, MethodProperty } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -77,8 +83,14 @@ export function reach(
   const plays = (part: "first" | "second") => methodsPlaying(part, reachable, tenant);
   const has = new Set<string | undefined>(credentials.map(({ kind }) => kind));
   const demands = [...asked];
-  // Nothing of the account comes second: one proof has to be worth two.
-  if (demands.some(isForAal2) && !plays("second").some(({ credential }) => has.has(credential))) {
+  // Nothing of the account comes second: one proof has to be worth two. By a provider it may be, if that says so.
+  const isTwo = plays("first").some(
+    (method) =>
+      method.isVouchedFor === true &&
+      has.has(method.credential) &&
+      possibleProofs(method, tenant, "first", []).some(({ assuranceLevel }) => assuranceLevel === "aal2"),
+  );
+  if (demands.some(isForAal2) && !isTwo && !plays("second").some(({ credential }) => has.has(credential))) {
     demands.push({ kind: "method_property", property: "user_verified" });
   }
   const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>

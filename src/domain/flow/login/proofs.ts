@@ -24,6 +24,7 @@ import {
   firstFactorOf,
   type LoginState,
   type LoginTypes,
+  secondFactorWantedBy,
 } from "./state.ts";
 import type { VouchedLogins } from "./vouched.ts";
 
@@ -78,6 +79,8 @@ export class LoginProofs {
         binding: bindingOf(flow),
         flow: { kind: flow.kind, id: flowId },
         isAgain: flow.data.purpose.kind === "refresh",
+        isForTwo: secondFactorWantedBy(flow.data.purpose) === "demanded",
+        typed: entered?.typed ?? attempt.identifier,
         isNobodys,
       });
       if (result.kind !== "proved") return result;

@@ -175,8 +175,12 @@ export class CredentialSettings {
   }
 }
 
-/** The nodes of a credential in the settings: when it was added and used, and the button to manage it. */
-export function credentialNodes(credential: Credential, index: number): readonly Node[] {
+/** The nodes of a credential in the settings: when it was added and used, what is to be said of it, and the button to manage it. */
+export function credentialNodes(
+  credential: Credential,
+  index: number,
+  note: UserMessage | undefined,
+): readonly Node[] {
   const { id, kind, label, createdAt, lastUsedAt } = credential;
   const added: Node = {
     name: `${kind}.${index}.added`,
@@ -194,6 +198,10 @@ export function credentialNodes(credential: Credential, index: number): readonly
             element: { kind: "text", text: texts.credentialUsed(lastUsedAt) },
           },
         ];
+  const noted: readonly Node[] =
+    note === undefined
+      ? []
+      : [{ name: `${kind}.${index}.note`, messages: [], element: { kind: "text", text: note } }];
   const manage: Node = {
     name: "manageCredential.credentialId",
     step: "manageCredential",
@@ -201,7 +209,7 @@ export function credentialNodes(credential: Credential, index: number): readonly
     messages: [],
     element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
   };
-  return [added, ...used, manage];
+  return [added, ...used, ...noted, manage];
 }
 
 /** The nodes that give a credential another name. */

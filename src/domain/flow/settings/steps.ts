@@ -114,7 +114,11 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       const stage = stageOf(context, method);
       if (context.state.at !== "change_settings") return step.nodes(stage);
       const isListed = method.listsCredentials && step === Object.values(method.settingsSteps)[0];
-      const own = isListed ? stage.credentials.flatMap(credentialNodes) : [];
+      const own = isListed
+        ? stage.credentials.flatMap((each, index) =>
+            credentialNodes(each, index, method.credentialNote?.(context.tenant, each)),
+          )
+        : [];
       return inSection(method.kind, [...own, ...step.nodes(stage)]);
     },
     take: async (attempt) => {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { domainError } from "../../errors.ts";
 import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
+import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, Logger, Sealer } from "../../ports.ts";
@@ -36,7 +37,7 @@ import { isThere, vouchedBy } from "./provider-credential.ts";
 
 /** What a step is taken with, in flows of all kinds. */
 type Attempt = Pick<SecretAttempt, "tenant" | "step" | "binding" | "memory" | "flow"> &
-  Pick<LoginAttempt, "isAgain">;
+  Pick<LoginAttempt, "isAgain" | "isForTwo" | "typed">;
 
 interface OidcMethodDependencies {
   readonly providers: ProviderClient;
@@ -120,6 +121,11 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     return this.#offers(this.#linkable(stage), stage.binding);
   }
 
+  /** Whose provider was taken out of the configuration is told so: it is no way in any more. */
+  credentialNote({ settings }: Tenant, credential: Credential): UserMessage | undefined {
+    return isThere(settings.providers, credential) ? undefined : texts.providerGone();
+  }
+
   /** The providers that the owner has no account at yet. */
   #linkable({ tenant, credentials }: SettingsStage): readonly Provider[] {
     return tenant.settings.providers.filter(
@@ -192,13 +198,8 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   }
 
   /** Throws STEP_NOT_OFFERED. */
-  async #begin({
-    tenant,
-    step,
-    binding,
-    flow,
-    isAgain = false,
-  }: Attempt): Promise<StepRedirects | StepRejected> {
+  async #begin(attempt: Attempt): Promise<StepRedirects | StepRejected> {
+    const { tenant, step, binding, flow, isAgain = false } = attempt;
     const provider = this.#provider(tenant, step.fields.provider);
     const returnUrl = isText(step.fields.returnUrl) ? step.fields.returnUrl : "";
     if (binding.client === "native" && !isReturnUrl(returnUrl, tenant.settings.nativeReturnUrls)) {
@@ -212,8 +213,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     });
     const [nonce, codeVerifier] = [random(), random()];
     const redirectUri = callbackUrl(tenant, provider);
-    // Who shows again who they are shows it anew there as well.
-    const parameters: Record<string, string> = isAgain && takesIdTokens(provider) ? { max_age: "0" } : {};
+    const parameters = takesIdTokens(provider) ? askedOf(provider, attempt) : {};
     const begun = await providers.begin(provider, { state, nonce, codeVerifier, redirectUri, parameters });
     if (begun.kind === "failed") return this.#failed(provider, begun);
     const memory = {
@@ -333,6 +333,18 @@ function isReturnUrl(url: string, allowed: ReadonlySet<string>): boolean {
   const isLoopback = parsed.protocol === "http:" && ["127.0.0.1", "[::1]"].includes(parsed.hostname);
   parsed.port = "";
   return isLoopback && allowed.has(parsed.href);
+}
+
+/** What a flow asks of a provider beside what is configured (OpenID Connect Core 1.0, section 3.1.2.1). */
+function askedOf({ aal2 }: Provider, { isAgain, isForTwo, typed = "" }: Attempt): Record<string, string> {
+  const hint = normaliseIdentifier(typed).kind === "email";
+  return {
+    // Who shows again who they are shows it anew there as well.
+    ...(isAgain && { max_age: "0" }),
+    ...(isForTwo && aal2.acr.size > 0 && { acr_values: [...aal2.acr].join(" ") }),
+    // Security rule (SR-OIDC-8): only what was typed in this flow, never what is known of an account.
+    ...(hint && { login_hint: typed }),
+  };
 }
 
 function takesIdTokens({ endpoints }: Provider): boolean {
