@@ -5,6 +5,8 @@ interface LookupCacheOptions {
   readonly clock: Clock;
   /** For how long an answer is used without asking again. */
   readonly lifetimeMs: number;
+  /** For how long an answer is used while asking again fails. Longer than `lifetimeMs`. */
+  readonly keptMs: number;
   /** For how long it is not asked again after a failure. */
   readonly retryAfterMs: number;
   /** Called when a look-up fails that has worked or was never tried, and when one works again. */
@@ -34,13 +36,14 @@ export class LookupCache<T> {
 
   /** What is known, from memory alone. */
   peek(key: string): T | undefined {
-    return this.#entries.get(key)?.value;
+    const entry = this.#entries.get(key);
+    return entry === undefined ? undefined : this.#usable(entry);
   }
 
   /** Whether the last look-up has failed, and nothing is known from before. */
   isFailing(key: string): boolean {
     const entry = this.#entries.get(key);
-    return entry?.problem !== undefined && entry.value === undefined;
+    return entry?.problem !== undefined && this.#usable(entry) === undefined;
   }
 
   /** Whether asking would send a request now. */
@@ -66,13 +69,15 @@ export class LookupCache<T> {
   }
 
   async #settled(entry: Entry<T>): Promise<T> {
-    try {
-      await entry.underWay;
-    } catch (error) {
-      if (entry.value === undefined) throw error;
-    }
-    if (entry.value === undefined) throw entry.problem ?? new Error("nothing was asked");
-    return entry.value;
+    // The failure is in the entry as well.
+    await entry.underWay?.catch(() => {});
+    const value = this.#usable(entry);
+    if (value === undefined) throw entry.problem ?? new Error("nothing was asked");
+    return value;
+  }
+
+  #usable({ value, loadedAt }: Entry<T>): T | undefined {
+    return this.#now() - loadedAt < this.#options.keptMs ? value : undefined;
   }
 
   #ask(key: string, entry: Entry<T>, load: () => Promise<T>): void {

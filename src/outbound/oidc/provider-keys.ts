@@ -20,6 +20,8 @@ interface ProviderKeysDeps {
 }
 
 const lifetimeMs = 300_000;
+/** A key that was withdrawn ends, though the endpoint that would say so is down. */
+const keptMs = 3_600_000;
 const retryAfterMs = 5_000;
 /** A token with an unknown key may be anyone's, and each would cause a request. */
 const refreshNotWithinMs = 60_000;
@@ -34,6 +36,7 @@ export class ProviderKeys {
     this.#known = new LookupCache({
       clock: deps.clock,
       lifetimeMs,
+      keptMs,
       retryAfterMs,
       onChange: (key, problem) => {
         const [provider] = key.split(" ");

@@ -31,6 +31,7 @@ interface MetadataDeps {
 }
 
 const lifetimeMs = 3_600_000;
+const keptMs = 86_400_000;
 const retryAfterMs = 5_000;
 /** Microsoft's placeholder for the tenant of an account. */
 export const tenantPlaceholder = "{tenantid}";
@@ -45,6 +46,7 @@ export class ProviderMetadataCache {
     this.#known = new LookupCache({
       clock: deps.clock,
       lifetimeMs,
+      keptMs,
       retryAfterMs,
       onChange: (key, problem) => {
         const [provider] = key.split(" ");

@@ -38,6 +38,9 @@ export class TokenEndpoint {
       const { authorizationCodeGrant } = await import("openid-client");
       const callback = new URL(redirectUri);
       callback.search = query;
+      // Without discovery no issuer is announced, and what stands for it here is a name of our own: GitHub's answers name another
+      // one. What keeps providers apart is that each has a callback path of its own (RFC 9700, section 4.4.2.2).
+      if (provider.endpoints.kind === "fixed") callback.searchParams.delete("iss");
       // Security rule (SR-OIDC-10): the answer is of this login and of this issuer, or the code in it goes nowhere.
       return await authorizationCodeGrant(configuration, callback, {
         expectedState: state,
@@ -136,8 +139,17 @@ function requestOf({ method, headers, body }: CustomFetchOptions, { timeoutMs }:
   return { method, headers, body: String(body ?? ""), timeoutMs };
 }
 
+/** What the library finds wrong with a callback. Its messages are its own words, and those of their causes too. */
+const callbackProblems: readonly (readonly [message: string, detail: string])[] = [
+  ['unexpected "iss"', "the answer names another issuer"],
+  ['parameter "iss" (issuer) missing', "the answer names no issuer"],
+  ['"state"', "the answer is of another login: its state is another"],
+];
+
 async function toGrantProblem(error: unknown): Promise<ProviderProblem> {
-  const { AuthorizationResponseError } = await import("openid-client");
+  const { AuthorizationResponseError, ClientError } = await import("openid-client");
   if (error instanceof AuthorizationResponseError) return problemOfCode("the provider", error.error);
-  return toProblem(error);
+  const message = error instanceof ClientError && error.cause instanceof Error ? error.cause.message : "";
+  const known = callbackProblems.find(([part]) => message.includes(part));
+  return known === undefined ? toProblem(error) : invalid(known[1]);
 }

@@ -278,6 +278,18 @@ describe("discovery", () => {
     expect(hostile.count("discovery")).toBe(2);
   });
 
+  test("that fails for a day makes a provider that was known unavailable", async () => {
+    answered(await finish());
+    hostile.answer("discovery", json({}, 503));
+    clock.advance(86_399_999);
+    answered(await finish());
+    expect(client.isAvailable(provider)).toBe(true);
+    clock.advance(5_000);
+    expect(await finish()).toMatchObject({ problem: "unavailable" });
+    expect(client.isAvailable(provider)).toBe(false);
+    expect(client.logoutUrl(provider, { idToken: undefined, returnTo: undefined })).toBeUndefined();
+  });
+
   test("is looked up by the question whether a provider is available, once an hour", async () => {
     expect(client.isAvailable(provider)).toBe(true);
     await expect
@@ -479,6 +491,19 @@ describe("the keys", () => {
     answered(await finish());
     clock.advance(1);
     expect(await finish()).toMatchObject({ detail: "the ID token: its key is none of the provider's" });
+  });
+
+  test("are used for an hour while they cannot be read again, and not longer", async () => {
+    answered(await finish());
+    hostile.answer("keys", json({}, 503));
+    clock.advance(3_599_999);
+    answered(await finish());
+    clock.advance(5_000);
+    expect(await finish()).toEqual({
+      kind: "failed",
+      problem: "unavailable",
+      detail: "the key endpoint answered with status 503",
+    });
   });
 });
 

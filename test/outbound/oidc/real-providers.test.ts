@@ -285,21 +285,39 @@ describe("the answer of a login", () => {
     answered((await logIn(second, dora)).answer);
   });
 
-  test.each<[string, (url: URL) => void]>([
-    ["without the issuer's name", (url) => url.searchParams.delete("iss")],
-    ["with a slash more in the issuer's name", (url) => url.searchParams.set("iss", `${first.issuer}/`)],
-    ["with two issuers", (url) => url.searchParams.append("iss", second.issuer)],
-    ["without a state", (url) => url.searchParams.delete("state")],
-    ["with another state", (url) => url.searchParams.set("state", "another")],
-    ["with two states", (url) => url.searchParams.append("state", "another")],
-    ["without a code", (url) => url.searchParams.delete("code")],
-    ["with another code", (url) => url.searchParams.set("code", "another")],
-    ["with an ID token of its own", (url) => url.searchParams.set("id_token", "a.b.c")],
-    ["as a JWT", (url) => url.searchParams.set("response", "a.b.c")],
-    ["with an error that nobody knows", (url) => url.searchParams.set("error", "alice@example.com")],
-  ])("%s is refused", async (_name, callback) => {
+  const otherLogin = "the answer is of another login: its state is another";
+  const notUsable = "what came cannot be used: ClientError (OAUTH_INVALID_RESPONSE)";
+  test.each<[string, (url: URL) => void, string]>([
+    ["without the issuer's name", (url) => url.searchParams.delete("iss"), "the answer names no issuer"],
+    [
+      "with a slash more in the issuer's name",
+      (url) => url.searchParams.set("iss", `${first.issuer}/`),
+      "the answer names another issuer",
+    ],
+    ["with two issuers", (url) => url.searchParams.append("iss", second.issuer), notUsable],
+    ["without a state", (url) => url.searchParams.delete("state"), otherLogin],
+    ["with another state", (url) => url.searchParams.set("state", "another"), otherLogin],
+    ["with two states", (url) => url.searchParams.append("state", "another"), otherLogin],
+    ["without a code", (url) => url.searchParams.delete("code"), notUsable],
+    [
+      "with another code",
+      (url) => url.searchParams.set("code", "code-of-no-login"),
+      "the token endpoint answered with the error invalid_grant",
+    ],
+    [
+      "with an ID token of its own",
+      (url) => url.searchParams.set("id_token", "a.b.c"),
+      "what came cannot be used: ClientError (OAUTH_UNSUPPORTED_OPERATION)",
+    ],
+    ["as a JWT", (url) => url.searchParams.set("response", "a.b.c"), notUsable],
+    [
+      "with an error that nobody knows",
+      (url) => url.searchParams.set("error", "alice@example.com"),
+      "the provider answered with an error that is none of the known ones",
+    ],
+  ])("%s is refused", async (_name, callback, detail) => {
     const { answer } = await logIn(first, dora, { callback });
-    expect(answer).toMatchObject({ kind: "failed", problem: "invalid" });
+    expect(answer).toEqual({ kind: "failed", problem: "invalid", detail });
   });
 
   test.each([

@@ -58,6 +58,8 @@ export async function startGitHubShape() {
     }
     const state = query.get("state");
     if (state !== null) back.searchParams.set("state", state);
+    // https://docs.github.com/en/apps/github-authentication-discovery-endpoints
+    back.searchParams.set("iss", `${server.url}/login/oauth`);
     response.writeHead(302, { location: back.href }).end();
   };
 
