@@ -27,7 +27,7 @@ import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages } from "./app.ts";
 import { TestClock } from "./clock.ts";
 import { silentLogger } from "./postgres.ts";
-import { anEvent, anIdentity, aPassword, noon, origin, someSettings } from "./records.ts";
+import { anEvent, anIdentity, aPassword, noon, noReleases, origin, someSettings } from "./records.ts";
 
 /** The default schema, with a user name as well. */
 const document = {
@@ -92,6 +92,7 @@ export class FlowServer {
         challenges: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
         imports: [],
       },
+      releases: noReleases,
       stores: storage,
       schemas,
       etags: new TraitsEtags({ digests }),

@@ -40,7 +40,16 @@ import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
 import { createProviderClient } from "../../src/outbound/oidc/provider-client.ts";
 import { TestClock } from "./clock.ts";
 import { silentLogger } from "./postgres.ts";
-import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
+import {
+  aCredential,
+  aFlow,
+  anIdentity,
+  aSession,
+  noon,
+  noReleases,
+  origin,
+  someSettings,
+} from "./records.ts";
 
 /** A person with two e-mail addresses, a user name, and a trait that is only written. */
 const personDocument: JsonObject = {
@@ -216,6 +225,7 @@ export class TestFlows {
     });
     this.flows = createFlows({
       methods: { ...createMethods(parts), ...methods },
+      releases: noReleases,
       stores: {
         flows: this.#answering(this.#flowStore()),
         settings: this.#answering(this.#settingsStore()),

@@ -431,9 +431,12 @@ export interface ImportMethod {
   readonly kind: CredentialKind;
   /** How many of them an identity may have. */
   readonly mostCredentials: number;
-  /** Checks a credential of its own kind, and makes the one to store. Label and time are added by the caller. */
+  /** The field that says which credential it is. */
+  readonly importKey: "credentialId" | "subject";
+  /** Checks a credential of its own kind, and makes the one to store. Its time, and a label that is given, are added by the caller. */
   importCredential(
     imported: ImportedCredential,
+    tenant: Tenant,
   ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }>;
 }
 

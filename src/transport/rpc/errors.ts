@@ -94,6 +94,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   CREDENTIAL_TAKEN: Code.AlreadyExists,
   CREDENTIALS_TOO_MANY: Code.FailedPrecondition,
   PROVIDER_NOT_FOUND: Code.NotFound,
+  PROVIDER_TOKENS_NOT_KEPT: Code.FailedPrecondition,
+  PROVIDER_TOKENS_EXPIRED: Code.FailedPrecondition,
+  PROVIDER_UNAVAILABLE: Code.Unavailable,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -105,6 +108,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
+  PROVIDER_UNAVAILABLE: 10_000,
   RATE_LIMITED: 1_000,
   SERVER_STOPPING: 1_000,
 };

@@ -539,7 +539,7 @@ export declare const BackupCodeCredentialSchema: GenMessage<BackupCodeCredential
  */
 export declare type OidcCredential = Message<"ostiary.identity.v1.OidcCredential"> & {
   /**
-   * The id of the provider in the configuration. It may have been taken out since.
+   * The id of the provider in the configuration. It may have been taken out since; then it signs nobody in.
    *
    * @generated from field: string provider = 1;
    */
@@ -560,7 +560,7 @@ export declare type OidcCredential = Message<"ostiary.identity.v1.OidcCredential
   issuer: string;
 
   /**
-   * Who it is there: the subject. Not shown to the owner.
+   * Who it is there: the subject.
    *
    * @generated from field: string subject = 4;
    */
@@ -572,13 +572,6 @@ export declare type OidcCredential = Message<"ostiary.identity.v1.OidcCredential
    * @generated from field: string account = 5;
    */
   account: string;
-
-  /**
-   * Whether the configuration still has the provider. Otherwise it signs nobody in.
-   *
-   * @generated from field: bool available = 6;
-   */
-  available: boolean;
 };
 
 /**

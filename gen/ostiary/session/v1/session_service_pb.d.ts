@@ -339,6 +339,13 @@ export declare const RevokeOtherSessionsResponseSchema: GenMessage<RevokeOtherSe
  * @generated from message ostiary.session.v1.LogoutRequest
  */
 export declare type LogoutRequest = Message<"ostiary.session.v1.LogoutRequest"> & {
+  /**
+   * Where the browser goes once it is signed out elsewhere as well, exactly one of
+   * `tenant_defaults.oidc.post_logout_redirect_urls`. Empty: the first of them.
+   *
+   * @generated from field: string return_to = 1;
+   */
+  returnTo: string;
 };
 
 /**
@@ -355,7 +362,7 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
   /**
    * Where the browser goes next to be signed out elsewhere as well, for example at the provider that it signed in with.
-   * Empty: nowhere. Always empty until the server knows such providers.
+   * Empty: nowhere. The session here has ended in any case.
    *
    * @generated from field: string redirect_url = 1;
    */
@@ -659,8 +666,11 @@ export declare const SessionService: GenService<{
    * of them are live and neither counts. It succeeds as well without a session, and with a session that has ended, is
    * unknown or malformed: afterwards nobody is signed in by what was sent.
    *
+   * Where the session was made by a provider and the operator wants it so (`logout_at_provider`), the answer says where the
+   * browser goes to be signed out there too.
+   *
    * Access: anyone; a bearer token or cookies say which sessions end.
-   * Errors: ORIGIN_NOT_ALLOWED.
+   * Errors: ORIGIN_NOT_ALLOWED, RETURN_TO_NOT_ALLOWED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */

@@ -16,6 +16,7 @@ import { DomainError } from "../../../domain/errors.ts";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
 import type { SessionId } from "../../../domain/ids.ts";
+import type { ProviderSignOuts } from "../../../domain/method/oidc/provider-sign-outs.ts";
 import { assertMeets } from "../../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
@@ -32,6 +33,7 @@ interface Deps {
   readonly sessions: Sessions;
   readonly logins: LoginHistory;
   readonly profiles: IdentityProfiles;
+  readonly providerSignOuts: ProviderSignOuts;
 }
 
 /** ostiary.session.v1.SessionService. */
@@ -103,11 +105,12 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     return { revokedCount };
   }
 
-  async logout(_request: LogoutRequest, context: HandlerContext) {
+  async logout({ returnTo }: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    if (call.hasBearerToken) await this.#endBearer(call);
-    else await call.browser.signOut(call.origin);
-    return {};
+    const { providerSignOuts } = this.#deps;
+    providerSignOuts.assertReturnTo(call.tenant, returnTo);
+    const ended = call.hasBearerToken ? await this.#endBearer(call) : await call.browser.signOut(call.origin);
+    return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, ended, returnTo) };
   }
 
   issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
@@ -120,13 +123,15 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   }
 
   /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
-  async #endBearer(call: Call): Promise<void> {
+  async #endBearer(call: Call): Promise<readonly Session[]> {
     try {
       const { session } = await call.session();
       const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
       await this.#deps.sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+      return [session];
     } catch (error) {
-      if (!(error instanceof DomainError && error.reason.startsWith("SESSION_"))) throw error;
+      if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return [];
+      throw error;
     }
   }
 
