@@ -92,6 +92,10 @@ bench-compare: node_modules/.installed ## Measure a session check and a login ag
 bench-enumeration: node_modules/.installed ## Measure whether answers take longer for accounts that exist
 	node bench/enumeration.ts
 
+.PHONY: bench-providers
+bench-providers: node_modules/.installed ## Measure logins by a provider, and the memory that they leave
+	node bench/provider-logins.ts
+
 .PHONY: bench-files
 bench-files: node_modules/.installed ## Print the source files that a session check and a login run through
 	node bench/files-run.ts

@@ -1,42 +1,57 @@
-// Prints what logins by a provider cost, and whether they leave memory flat: `node --expose-gc bench/provider-logins.ts [logins]`.
-// The provider is a real one in another process; what is measured is our client of it, which is in this one.
-import { randomBytes } from "node:crypto";
-import { createGuardedFetch } from "../src/outbound/guarded-fetch.ts";
-import { createProviderClient } from "../src/outbound/oidc/provider-client.ts";
-import { testProvider } from "../test/support/upstream/provider-records.ts";
+// Prints what logins by a provider cost a server, and whether they leave its memory flat: `node bench/provider-logins.ts [logins]`.
+// The provider is a real one, in a process of its own.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Browser } from "../test/support/browser.ts";
 import { startUpstream } from "../test/support/upstream/upstream.ts";
-import { UpstreamVisitor } from "../test/support/upstream/visitor.ts";
+import { startMeasured } from "./server-process.ts";
 
 const logins = Number(process.argv[2] ?? 10_000);
 const steps = 10;
-const redirectUri = "http://127.0.0.1:9/oidc/callback/first";
-
+const people = 50;
+const client = { clientId: "bench", clientSecret: "the-secret-of-the-bench" };
+const directory = mkdtempSync(join(tmpdir(), "ostiary-bench-"));
 const upstream = await startUpstream();
-const http = createGuardedFetch({ allowedPrivateHosts: [upstream.first.host], extraPorts: [] });
-const ignore = () => {};
-const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-const client = createProviderClient({ http, clock: { now: () => new Date() }, logger });
-const provider = testProvider({
-  issuer: upstream.first.url,
-  ...(await upstream.first.setClient([redirectUri])),
-  claimsSource: "userinfo",
-});
-// One person in one browser, who is signed in at the provider: after the first time it answers without a page.
-const visitor = new UpstreamVisitor();
-let clientMs = 0;
+const configuration = {
+  server: {
+    trusted_proxies: ["127.0.0.1", "::1"],
+    outbound: { allowed_private_hosts: [upstream.first.host] },
+  },
+  tenant_defaults: {
+    oidc: {
+      providers: [
+        {
+          id: "acme",
+          issuer: upstream.first.url,
+          client_id: client.clientId,
+          client_secret: client.clientSecret,
+          claims_source: "userinfo",
+        },
+      ],
+    },
+  },
+};
+const file = join(directory, "ostiary.yaml");
+// JSON is YAML.
+writeFileSync(file, JSON.stringify(configuration));
+const data = join(directory, "data");
+const server = await startMeasured("bin/ostiary", [
+  ...["serve", "--data-directory", data, "--config", file],
+  ...["--public-port", "0", "--admin-port", "0"],
+]);
 
 try {
-  await logIn();
+  await upstream.first.setClient([`${server.publicUrl}/oidc/callback/acme`], client);
+  for (let person = 0; person < people; person++) await logIn(person);
   const first = await upstream.first.countRequests();
   for (let step = 1; step <= steps; step++) {
-    clientMs = 0;
-    for (let login = 0; login < logins / steps; login++) await logIn();
-    globalThis.gc?.();
-    const { heapUsed, rss } = process.memoryUsage();
+    const cpu = server.cpuSeconds();
+    for (let login = 0; login < logins / steps; login++) await logIn(login % people);
+    const each = ((server.cpuSeconds() - cpu) * 1000 * steps) / logins;
     const done = (step * logins) / steps;
-    const each = (clientMs * steps) / logins;
     console.log(
-      `${done} logins: heap ${toMb(heapUsed)} MB, resident ${toMb(rss)} MB, ${each.toFixed(1)} ms in the client each`,
+      `${done} logins: ${server.residentMb().toFixed(0)} MB resident, ${each.toFixed(1)} ms of CPU each`,
     );
   }
   const last = await upstream.first.countRequests();
@@ -44,28 +59,33 @@ try {
     console.log(`${what}: ${(last[what] ?? 0) - (first[what] ?? 0)}`);
   }
 } finally {
-  await http.close();
+  await server.stop();
   await upstream.stop();
+  rmSync(directory, { recursive: true });
 }
 
-async function logIn(): Promise<void> {
-  const random = () => randomBytes(32).toString("base64url");
-  const request = { state: random(), nonce: random(), codeVerifier: random(), redirectUri };
-  const begun = await timed(() => client.begin(provider, request));
-  if (begun.kind === "failed") throw new Error(begun.detail);
-  const { url } = await visitor.visit(begun.url, { subject: "alice" });
-  const query = new URL(url).search.slice(1);
-  const answer = await timed(() => client.finish(provider, { ...request, query }));
-  if (answer.kind === "failed") throw new Error(answer.detail);
+/** A login in a new browser, from the first page to the session. */
+async function logIn(person: number): Promise<void> {
+  // From anywhere: a client IP alone may not log in so often.
+  const from = { "x-forwarded-for": `198.18.${random()}.${random()}` };
+  const browser = new Browser(server.publicUrl);
+  const call = (method: string, message: object) =>
+    browser.post(`/ostiary.flow.v1.LoginService/${method}`, message, from);
+  const { body } = await call("CreateLoginFlow", { client: "CLIENT_KIND_BROWSER" });
+  const { id: flowId, csrfToken } = body.flow;
+  const left = await call("SubmitLoginFlow", { flowId, csrfToken, oidc: { provider: "acme" } });
+  if (left.body.redirect === undefined) throw new Error(JSON.stringify(left.body));
+  const subject = `person-${person}`;
+  const claims = { email: `${subject}@example.com`, email_verified: true, name: "Ada" };
+  const { pathname, search } = new URL(await upstream.signInAt(left.body.redirect.url, { subject, claims }));
+  const back = await browser.open(pathname + search, from);
+  if (![...browser.cookies.keys()].some((name) => name.endsWith("session"))) {
+    throw new Error(
+      `${back.status} ${back.headers.get("location")}, and no session: ${[...browser.cookies.keys()]}`,
+    );
+  }
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  const result = await work();
-  clientMs += performance.now() - start;
-  return result;
-}
-
-function toMb(bytes: number): string {
-  return (bytes / 1024 / 1024).toFixed(1);
+function random(): number {
+  return Math.floor(Math.random() * 256);
 }

@@ -36,6 +36,7 @@ import { BreachedAtLogin } from "./domain/method/password/breached-at-login.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
 import { createPasswordPolicy } from "./domain/method/password/policy.ts";
+import { OAuth2Logouts } from "./domain/oauth2/logouts.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
@@ -46,6 +47,7 @@ import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
+import { createOAuth2Server } from "./outbound/oauth2-server.ts";
 import { createProviderClient } from "./outbound/oidc/provider-client.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -156,6 +158,7 @@ export function createDomain(
     invitations,
     throttle,
     smsLimits,
+    oauth2: outbound.oauth2,
     outbox,
     sealer,
     digests,
@@ -229,6 +232,7 @@ export function createDomain(
     idempotency,
     throttleAdmin,
     smsLimits,
+    logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
   };
 }
 
@@ -241,6 +245,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
   return {
     http,
+    oauth2: createOAuth2Server({ apiKey: () => config.secrets.oauth2ApiKey(), http, logger }),
     providers: createProviderClient({ http, clock, logger }),
     breachedPasswords: createBreachedPasswords({
       url: () => config.secrets.breachedPasswordsUrl(),

@@ -109,13 +109,14 @@ function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["p
 /** The addresses that the server itself calls, by their keys. */
 function calledUrls(loaded: AppOptions["config"]): readonly (readonly [string, string])[] {
   const { config, secrets, providers } = loaded;
-  const { breachCheck } = toTenantSettings(loaded, config.server.public.port).password;
+  const { password, oauth2Server } = toTenantSettings(loaded, config.server.public.port);
   const called: Record<string, string | undefined> = {
     "tenant_defaults.courier.email.http.url": secrets.messageUrl("email")?.reveal(),
     "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms")?.reveal(),
-    "server.outbound.breached_passwords.url": breachCheck.enabled
+    "server.outbound.breached_passwords.url": password.breachCheck.enabled
       ? secrets.breachedPasswordsUrl().reveal()
       : undefined,
+    "tenant_defaults.oauth2_provider.admin_url": oauth2Server?.adminUrl,
   };
   for (const [index, { issuer, endpoints }] of providers.entries()) {
     const key = `tenant_defaults.oidc.providers[${index}]`;

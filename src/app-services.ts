@@ -57,10 +57,14 @@ const bindings = [
     ({ flows, tenantProfiles: profiles, submits }) =>
       new FlowService({ flows: flows.any, profiles, submits }),
   ),
-  bind(LoginContract, ({ flows, submits }) => new LoginService({ flows: flows.login, submits })),
+  bind(
+    LoginContract,
+    ({ flows, submits }) => new LoginService({ flows: flows.login, oauth2: flows.oauth2, submits }),
+  ),
   bind(
     RegistrationContract,
-    ({ flows, submits }) => new RegistrationService({ flows: flows.registration, submits }),
+    ({ flows, submits }) =>
+      new RegistrationService({ flows: flows.registration, oauth2: flows.oauth2, submits }),
   ),
   bind(
     VerificationContract,

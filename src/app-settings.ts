@@ -28,6 +28,7 @@ import {
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type {
   BreachCheckSettings,
+  OAuth2ServerSettings,
   PasskeySettings,
   SmsSettings,
   TenantSettings,
@@ -152,9 +153,21 @@ export function toTenantSettings(
       breachCheck: breachCheckOf(config),
     },
     enumerationSafe: settings.enumerationSafe,
+    oauth2Server: oauth2ServerOf(settings),
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+function oauth2ServerOf({
+  oauth2Provider: { adminUrl, publicUrl, timeout },
+}: CompleteConfig["tenantDefaults"]): OAuth2ServerSettings | undefined {
+  if (adminUrl === "") return undefined;
+  return {
+    adminUrl: adminUrl.replace(/\/+$/, ""),
+    publicOrigin: new URL(publicUrl).origin,
+    timeoutMs: durationMs(timeout),
+  };
 }
 
 /** The development mailbox sends nothing, so it takes messages to all countries unless some are named. */

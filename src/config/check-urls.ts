@@ -31,9 +31,24 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...checkBranding(settings.branding),
     ...settings.terms.flatMap(({ url }, index) => checkShown(`${prefix}terms[${index}].url`, url)),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
+    ...checkOAuth2Server(`${prefix}oauth2_provider`, settings.oauth2Provider),
     ...Object.entries({ login, registration, verification, recovery, settings: change }).flatMap(
       ([flow, { uiUrl }]) => checkPage(`${prefix}flows.${flow}.ui_url`, uiUrl),
     ),
+  ];
+}
+
+/** Checks the OAuth2 server: neither of its URLs is of use without the other. */
+function checkOAuth2Server(
+  key: string,
+  { adminUrl, publicUrl }: CompleteConfig["tenantDefaults"]["oauth2Provider"],
+): Problem[] {
+  if (adminUrl === "") return problemIf(publicUrl !== "", `${key}.public_url`, "needs admin_url");
+  const origin = "must be an origin such as https://oauth2.example.com, without a path";
+  return [
+    ...checkService(`${key}.admin_url`, adminUrl),
+    ...problemIf(publicUrl === "", `${key}.public_url`, "is needed with admin_url"),
+    ...(publicUrl === "" ? [] : checkOrigin(`${key}.public_url`, publicUrl, origin)),
   ];
 }
 

@@ -29,6 +29,7 @@ export function secretReferencesOf(config: Config): {
   readonly smsUrl: KeyedReference | undefined;
   readonly smsSigning: readonly KeyedReference[];
   readonly breachedPasswordsUrl: KeyedReference | undefined;
+  readonly oauth2ApiKey: KeyedReference | undefined;
   /** Of each provider, in the order of the configuration. */
   readonly providers: readonly ProviderReferences[];
 } {
@@ -49,6 +50,10 @@ export function secretReferencesOf(config: Config): {
     breachedPasswordsUrl: keyed(
       "server.outbound.breached_passwords.url",
       config.server?.outbound?.breachedPasswords?.url,
+    ),
+    oauth2ApiKey: keyed(
+      "tenant_defaults.oauth2_provider.api_key",
+      config.tenantDefaults?.oauth2Provider?.apiKey,
     ),
     providers: (config.tenantDefaults?.oidc?.providers ?? []).map(
       ({ id, clientSecret, clientKey }, index) => ({
@@ -80,9 +85,10 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
   const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
-  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, providers } = others;
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, oauth2ApiKey, providers } = others;
   const ofProviders = providers.flatMap(({ secret, key }) => [secret, key]);
-  for (const whole of [...sealing, ...mailSigning, ...smsSigning, smtpPassword, ...ofProviders]) {
+  const single = [smtpPassword, oauth2ApiKey, ...ofProviders];
+  for (const whole of [...sealing, ...mailSigning, ...smsSigning, ...single]) {
     if (whole !== undefined) hide(whole.reference, () => hidden);
   }
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);

@@ -23,6 +23,8 @@ export interface SecretSource {
   messageUrl(channel: "email" | "sms"): Secret | undefined;
   /** The URL at which breached passwords are looked up. Read it each time: `reload` changes it. */
   breachedPasswordsUrl(): Secret;
+  /** The bearer token of the OAuth2 server's admin API; undefined if it has none. Read it each time: `reload` changes it. */
+  oauth2ApiKey(): Secret | undefined;
   /** Secrets that sign mail and text messages sent over HTTP. Read them each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
   /** The client secret and key of a provider that people sign in with. Read them each time: `reload` changes them. */
@@ -46,6 +48,7 @@ export interface ResolvedSecrets {
   readonly smsUrl: KeyedSecret | undefined;
   readonly smsSigning: readonly KeyedSecret[];
   readonly breachedPasswordsUrl: KeyedSecret | undefined;
+  readonly oauth2ApiKey: KeyedSecret | undefined;
   /** In the order of the configuration. */
   readonly providers: readonly ProviderSecrets[];
 }
@@ -95,6 +98,7 @@ export function createSecretSource(options: SecretSourceOptions): {
       if (url === undefined) throw new Error("server.outbound.breached_passwords.url has a default");
       return url;
     },
+    oauth2ApiKey: () => current.oauth2ApiKey?.secret,
     messageSigning: (channel) =>
       (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
     provider: (id) => {
@@ -162,6 +166,7 @@ function resolveAll(
     smsUrl: keyed(references.smsUrl),
     smsSigning: list(references.smsSigning),
     breachedPasswordsUrl: keyed(references.breachedPasswordsUrl),
+    oauth2ApiKey: keyed(references.oauth2ApiKey),
     providers: references.providers.map(({ id, secret, key }, index) => ({
       id,
       secret: keyed(secret, before?.providers[index]?.secret),

@@ -491,6 +491,21 @@ const texts = {
     remedy: "Try again after the delay that RetryInfo names. The log names the cause.",
     metadata: ["providerId"],
   },
+  OAUTH2_CHALLENGE_INVALID: {
+    message: "The OAuth2 server has no login or logout request of this challenge that can still be answered.",
+    remedy: "Begin again at the application that asked for it.",
+    metadata: ["problem"],
+    user: {
+      id: 9000540,
+      text: "This request was answered already, or is too old. Go back to the application that you came from, and begin there again.",
+    },
+  },
+  OAUTH2_SERVER_UNAVAILABLE: {
+    message:
+      "The OAuth2 server did not answer in time, or not as it should. Its challenge can be used again.",
+    remedy: "Try again after the delay that RetryInfo names. The log says what is wrong.",
+    user: { id: 9000541, text: "The server that sent you here cannot be reached at the moment." },
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -34,7 +34,7 @@ const rules: Readonly<Record<FieldViolationReason, string>> = {
     "required, import.empty, dependentRequired, dependencies, uuid_empty, email_empty, uri_empty, hostname_empty, address_empty, ip_empty",
   UNKNOWN_FIELD: "additionalProperties, unevaluatedProperties, propertyNames, property_name",
   NOT_ALLOWED: "readOnly, form_field, batch.request_id",
-  CONFLICT: "message.oneof, demands_to_step_up",
+  CONFLICT: "message.oneof, demands_to_step_up, login_challenge_alone",
   TYPE: "type, number",
   TOO_SHORT: "min_len, min_bytes, min_items, min_pairs, minLength, minItems, minProperties, too_short",
   // `items` is broken only by too many items, after `prefixItems`.

@@ -64,14 +64,14 @@ export class ProviderCallbackPages {
     await pipeline.admit(call, { ...route, access: { kind: "anyone", withSession: false } });
     const body = await call.exchange.readBody({ maxBytes: maxAnswerBytes });
     const handle = callbacks.handleOf(providerIn(call), Buffer.from(body).toString("utf8"));
-    // Security rule (SR-OIDC-6): the handle alone; code and state stay out of the address.
+    // Security rule (SR-SOCIAL-6): the handle alone; code and state stay out of the address.
     const query = new URLSearchParams({ [handleParameter]: handle });
     leadOn(call, `${call.tenant.settings.publicUrl}${call.exchange.path}?${query}`);
   }
 
   async #take({ id, exchange, tenant, clientIp, headers }: Call): Promise<void> {
     const { callbacks, pipeline } = this.#deps;
-    // Security rule (SR-OIDC-4): the browser was led here by another site. `state` and cookie say whose answer it is.
+    // Security rule (SR-SOCIAL-4): the browser was led here by another site. `state` and cookie say whose answer it is.
     const navigation = asOwnNavigation(exchange);
     const call = new Call({ exchange: navigation, tenant, clientIp, headers, forwardingKey: undefined }, id);
     await pipeline.admit(call, route);

@@ -201,6 +201,7 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
       returnTo: undefined,
       stage: undefined,
       account: undefined,
+      oauth2: undefined,
       form: { nodes: [...nodes, button("profile", saveLabel())], messages: [] },
       csrfToken: undefined,
       traitsEtag: undefined,

@@ -273,6 +273,16 @@ describe("security rule (SR-OUTBOUND-2): each redirect is checked like the first
     expect(await problemOf(guarded, `http://a.test:${server.port}/4`)).toBe("redirect_refused");
   });
 
+  test("none is followed for a caller who wants the redirect itself", async () => {
+    server.answer(redirectTo("/next"));
+    const guarded = guard(asIfPublic());
+    const before = server.requests.length;
+    const response = await guarded.fetch(`http://a.test:${server.port}/`, { followsRedirects: false });
+    await response.body?.cancel();
+    expect([response.status, response.headers.get("location")]).toEqual([302, "/next"]);
+    expect(server.requests).toHaveLength(before + 1);
+  });
+
   test("a host that the configuration allows is not reached by another server's redirect", async () => {
     const nobodyCame = await untouched(other);
     server.answer(redirectTo(`http://127.0.0.1:${other.port}/`));

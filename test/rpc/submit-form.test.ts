@@ -27,6 +27,7 @@ import {
   walkLogin,
   walkPasskeys,
   walkProof,
+  walkProviders,
   walkRecoveryChoice,
   walkRegistration,
   walkRequiredActions,
@@ -38,20 +39,24 @@ import {
 } from "../support/form-walks.ts";
 import { createPerson } from "../support/person.ts";
 import { administer } from "../support/postgres.ts";
+import { type SocialApp, startSocialApp } from "../support/social.ts";
 import { startThrottledApp } from "../support/throttled.ts";
 
 let app: TestApp;
 let staged: TestApp;
 let held: TestApp;
+let social: SocialApp;
 beforeAll(async () => {
   app = await startTestApp({ config: walkConfig });
   staged = await startTestApp({ config: stagedConfig });
   held = await startTestApp({ config: heldConfig });
+  social = await startSocialApp({ oidc: { native_return_urls: ["com.example.app:/callback"] } });
 });
 afterAll(async () => {
   await app.stop();
   await staged.stop();
   await held.stop();
+  await social.stop();
 });
 
 describe("SubmitForm answers as the typed submit of the flow's kind, step by step", () => {
@@ -91,6 +96,15 @@ describe("SubmitForm answers as the typed submit of the flow's kind, step by ste
     await walk(on(), typed);
     const formed = new Walker(on(), bySubmitForm);
     await walk(on(), formed);
+    expect(formed.seen).toEqual(typed.seen);
+    walked.push(...formed.seen);
+  });
+
+  test("accounts at other providers", async () => {
+    const typed = new Walker(social, byTypedSubmit);
+    await walkProviders(social, typed);
+    const formed = new Walker(social, bySubmitForm);
+    await walkProviders(social, formed);
     expect(formed.seen).toEqual(typed.seen);
     walked.push(...formed.seen);
   });

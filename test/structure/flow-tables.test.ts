@@ -5,7 +5,7 @@ import { actionLimits } from "../../src/domain/throttle/limits.ts";
 
 /** Where a flow of each kind begins, as it is created, opened by a link, or drafted by another flow. */
 const beginnings: Readonly<Record<string, readonly string[]>> = {
-  login: ["enter_identifier", "choose_method", "confirm_link", "choose_second_factor"],
+  login: ["enter_identifier", "choose_method", "confirm_link", "choose_second_factor", "hand_over"],
   registration: ["fill_profile", "fill_form", "confirm_link"],
   verification: ["choose_method", "confirm_link"],
   recovery: ["choose_method", "confirm_link", "stop_recovery"],

@@ -26,6 +26,7 @@ import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages } from "./app.ts";
 import { TestClock } from "./clock.ts";
+import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
 import { anEvent, anIdentity, aPassword, noon, noReleases, origin, someSettings } from "./records.ts";
 
@@ -102,6 +103,7 @@ export class FlowServer {
       outbox: new Outbox({ sealer }),
       sealer,
       digests,
+      oauth2: noOAuth2Server,
       tokens,
       formTokens: createFormTokens(),
       clock,

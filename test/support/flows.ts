@@ -39,6 +39,7 @@ import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
 import { createProviderClient } from "../../src/outbound/oidc/provider-client.ts";
 import { TestClock } from "./clock.ts";
+import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
 import {
   aCredential,
@@ -245,6 +246,7 @@ export class TestFlows {
       outbox: this.outbox,
       sealer,
       digests,
+      oauth2: noOAuth2Server,
       tokens,
       formTokens: this.formTokens,
       clock,

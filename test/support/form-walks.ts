@@ -37,8 +37,10 @@ import { tokenOf } from "./links.ts";
 import { optionsOf } from "./passkeys.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
 import { administer } from "./postgres.ts";
+import { exchangeCodeOf, type SocialApp, somebody } from "./social.ts";
 import { SoftwareAuthenticator } from "./software-authenticator.ts";
 import { TotpDevice } from "./totp-device.ts";
+import type { SignInOptions } from "./upstream/upstream.ts";
 
 /*
  * Walks through every step of every kind of flow, with one of the ways to send a form.
@@ -457,6 +459,36 @@ export async function walkPasskeys(_app: TestApp, walker: Walker): Promise<void>
   await settings.press("manageCredential", { "manageCredential.credentialId": own?.id ?? "" });
   const enabled = { "secondFactor.credentialId": own?.id ?? "", "secondFactor.enabled": true };
   await settings.press("secondFactor", enabled);
+}
+
+/** Signs up, signs in and links an account at a provider, in an app. */
+export async function walkProviders(app: SocialApp, walker: Walker): Promise<void> {
+  const returnUrl = "com.example.app:/callback";
+  const begin = { "oidc.provider": "first", "oidc.returnUrl": returnUrl };
+  const there = async ({ outcome }: Answer, as: SignInOptions) => {
+    if (outcome.case !== "redirect") throw new Error(`it was ${outcome.case}`);
+    return { "oidc.exchangeCode": await exchangeCodeOf(app, outcome.value.url, as) };
+  };
+  const ada = somebody();
+  const registration = await walker.begin("registration");
+  await registration.refused("oidc", { "oidc.provider": "first" });
+  await registration.press("oidc", { "oidc.exchangeCode": "made up" });
+  await registration.press("oidc", await there(await registration.press("oidc", begin), ada));
+
+  const login = await walker.begin("login");
+  const { outcome } = await login.press("oidc", await there(await login.press("oidc", begin), ada));
+  const { signedIn } = outcome.case === "completed" ? outcome.value : {};
+
+  const stranger = await walker.begin("login");
+  const { flow } = await stranger.press(
+    "oidc",
+    await there(await stranger.press("oidc", begin), { ...ada, subject: freshEmail(), cancels: true }),
+  );
+  if (flow !== undefined) await (await walker.goOn(flow)).press("oidc", { "oidc.exchangeCode": "made up" });
+
+  const settings = await walker.begin("settings", { bearer: signedIn?.sessionToken ?? "" });
+  const second = { "oidc.provider": "second", "oidc.returnUrl": returnUrl };
+  await settings.press("oidc", await there(await settings.press("oidc", second), somebody()));
 }
 
 /** What a node of text says. */

@@ -230,6 +230,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       breachCheck: { enabled: false, minCount: 1, atLogin: "off", whenUnavailable: "accept" },
     },
     enumerationSafe: true,
+    oauth2Server: undefined,
     throttle: wideThrottle,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),

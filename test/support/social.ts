@@ -32,6 +32,8 @@ export async function startSocialApp(
     readonly oidc?: object;
     readonly providers?: Partial<Record<ProviderId, object>>;
     readonly publicUrl?: string;
+    /** More hosts on this machine that the server may call. */
+    readonly privateHosts?: readonly string[];
   } = {},
 ): Promise<SocialApp> {
   const clock = new TestClock();
@@ -59,7 +61,10 @@ export async function startSocialApp(
   const configOf = (ids: readonly ProviderId[]) => ({
     server: {
       outbound: {
-        allowed_private_hosts: [upstream.first.host, upstream.second.host, upstream.github.host],
+        allowed_private_hosts: [
+          ...[upstream.first.host, upstream.second.host, upstream.github.host],
+          ...(options.privateHosts ?? []),
+        ],
       },
     },
     tenant_defaults: {
@@ -229,4 +234,11 @@ export async function idTokenFor(app: SocialApp, nonce: string, as: SignInOption
     }),
   });
   return (await response.json()).id_token;
+}
+
+/** What comes to an app once the system's browser has signed in at a provider. */
+export async function exchangeCodeOf(app: SocialApp, url: string, as: SignInOptions): Promise<string> {
+  const { pathname, search } = new URL(await app.upstream.signInAt(url, as));
+  const response = await fetch(app.localUrl + pathname + search, { redirect: "manual" });
+  return new URL(response.headers.get("location") ?? "").searchParams.get("exchange_code") ?? "";
 }

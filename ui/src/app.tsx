@@ -5,6 +5,7 @@ import { useRoute } from "./navigation.ts";
 import { EntryPage } from "./pages/entry-page.tsx";
 import { ExampleLoginPage } from "./pages/example-login-page.tsx";
 import { FlowPage } from "./pages/flow-page.tsx";
+import { LogoutPage } from "./pages/logout-page.tsx";
 import { Page } from "./pages/page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import type { Route } from "./routes.ts";
@@ -58,6 +59,8 @@ function PageOf({ route }: { readonly route: Route }): JSX.Element {
       return <FlowPage name={route} />;
     case "sessions":
       return <SessionsPage />;
+    case "logout":
+      return <LogoutPage />;
     case "example-login":
       return <ExampleLoginPage />;
     default:

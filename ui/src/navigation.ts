@@ -6,6 +6,16 @@ export function addressOf(route: Route): string {
   return `/ui/${route}`;
 }
 
+/** The pages that answer the login request of an OAuth2 server. */
+const answering: ReadonlySet<Route> = new Set<Route>(["login", "registration"]);
+
+/** The address of a page, for a link. The login request of an OAuth2 server goes along between the pages that answer it. */
+export function linkTo(route: Route): string {
+  const challenge = loginChallengeInAddress();
+  if (challenge === undefined || !answering.has(route)) return addressOf(route);
+  return `${addressOf(route)}?${new URLSearchParams({ login_challenge: challenge })}`;
+}
+
 /** Goes to a page without loading it anew, to go on with a flow if one is named. */
 export function navigate(route: Route, flowId?: string): void {
   go(route, flowId, null);
@@ -22,7 +32,7 @@ export function isReplacement(): boolean {
 }
 
 function go(route: Route, flowId: string | undefined, state: object | null): void {
-  window.history.pushState(state, "", `${addressOf(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
+  window.history.pushState(state, "", `${linkTo(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
   window.dispatchEvent(new PopStateEvent("popstate"));
 }
 
@@ -89,7 +99,30 @@ export function keepFlowId(flowId: string): void {
 
 /** Where the address asks to go after the flow; the server decides whether that is allowed. */
 export function returnToInAddress(): string | undefined {
-  return new URLSearchParams(window.location.search).get("return_to") ?? undefined;
+  return parameter("return_to");
+}
+
+/** The login request that the OAuth2 server has sent the browser here with. */
+export function loginChallengeInAddress(): string | undefined {
+  return parameter("login_challenge");
+}
+
+/** Puts the login request of a flow into the address, or takes one that cannot be answered any more out of it. */
+export function keepLoginChallenge(challenge: string | undefined): void {
+  const query = new URLSearchParams(window.location.search);
+  if (challenge === undefined) query.delete("login_challenge");
+  else query.set("login_challenge", challenge);
+  const search = query.size === 0 ? "" : `?${query}`;
+  window.history.replaceState(null, "", window.location.pathname + search + window.location.hash);
+}
+
+/** The logout request that the OAuth2 server has sent the browser here with. */
+export function logoutChallengeInAddress(): string | undefined {
+  return parameter("logout_challenge");
+}
+
+function parameter(name: string): string | undefined {
+  return new URLSearchParams(window.location.search).get(name) ?? undefined;
 }
 
 function subscribe(listener: () => void): () => void {

@@ -53,7 +53,7 @@ export class AnyFlows {
   /**
    * Takes what a browser came back with from a provider, as the step of the flow that waits for it.
    *
-   * Security rule (SR-OIDC-4): there is no form token, since no form was sent. What stands for it is `state`, which this server sealed for
+   * Security rule (SR-SOCIAL-4): there is no form token, since no form was sent. What stands for it is `state`, which this server sealed for
    * this flow, and the cookie of the browser that began it: somebody else's answer signs nobody in (login CSRF).
    */
   async takeCallback(

@@ -6,9 +6,9 @@ import type { IdentityStore } from "../identity/store.ts";
 import type { TraitsEtags } from "../identity/traits-etags.ts";
 import type { Invitations } from "../invitation/invitations.ts";
 import type { Methods } from "../method/method.ts";
+import type { OAuth2Server } from "../oauth2/oauth2-server.ts";
 import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
-import type { Tenant } from "../tenant/tenant.ts";
 import type { SmsLimits } from "../throttle/sms-limits.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import { AnyFlows } from "./any-flows.ts";
@@ -29,6 +29,8 @@ import { PendingActions } from "./login/pending-actions.ts";
 import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { VouchedLogins } from "./login/vouched.ts";
+import { OAuth2HandOvers } from "./oauth2/hand-over.ts";
+import { OAuth2Flows } from "./oauth2/oauth2-flows.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
 import { ProviderCallbacks } from "./provider-callbacks.ts";
 import { RecoveryCompletions } from "./recovery/complete.ts";
@@ -38,7 +40,7 @@ import { recoveryTable } from "./recovery/steps.ts";
 import { NewAccounts } from "./registration/complete.ts";
 import { RegistrationFlows } from "./registration/registration-flows.ts";
 import { SignUp } from "./registration/sign-up.ts";
-import type { RegistrationTypes } from "./registration/state.ts";
+import type { SchemaOf } from "./registration/state.ts";
 import { registrationTable } from "./registration/steps.ts";
 import { ActionSettings } from "./settings/actions.ts";
 import { CredentialSettings } from "./settings/credentials.ts";
@@ -55,7 +57,6 @@ import { FlowEngine } from "./shared/flow-engine.ts";
 import { SecondFactors } from "./shared/second-factors.ts";
 import { SecretSteps } from "./shared/secret-steps.ts";
 import type { FlowStore } from "./shared/store.ts";
-import type { RecordOf } from "./shared/table.ts";
 import { VerificationCompletions } from "./verification/complete.ts";
 import { verificationTable } from "./verification/steps.ts";
 import { VerificationFlows } from "./verification/verification-flows.ts";
@@ -77,6 +78,7 @@ interface FlowParts {
   readonly throttle: Throttle;
   readonly smsLimits: SmsLimits;
   readonly releases: CredentialReleases;
+  readonly oauth2: OAuth2Server;
   readonly outbox: Outbox;
   readonly sealer: Sealer;
   readonly digests: KeyedDigests;
@@ -132,8 +134,15 @@ export function createFlows(parts: FlowParts) {
     settingsMethods: methods.settings,
     proofs,
     actions,
+    handOvers: () => handOvers,
   });
-  const login: LoginFlows = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+  const login: LoginFlows = new LoginFlows({
+    ...deps,
+    methods: methods.login,
+    table: loginRules,
+    handOvers: () => handOvers,
+  });
+  const handOvers = new OAuth2HandOvers({ ...parts, logins: login });
   const explanations = new LoginExplanations({ ...deps, methods: methods.login, table: loginRules });
 
   const settingsRules = settingsTable({
@@ -159,14 +168,13 @@ export function createFlows(parts: FlowParts) {
   const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
   const verification: VerificationFlows = new VerificationFlows({ ...deps, table: verificationRules });
 
-  const schemaOf = (tenant: Tenant, { data }: RecordOf<RegistrationTypes>) =>
-    schemas.current(tenant, data.purpose.schemaId);
+  const schemaOf: SchemaOf = (tenant, { data }) => schemas.current(tenant, data.purpose.schemaId);
   const accounts = new NewAccounts({ ...deps, verifications: verification, logins: login });
   const signUp = new SignUp({ ...deps, accounts, links, others, schemaOf });
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
   const registration: RegistrationFlows = new RegistrationFlows({
     ...deps,
-    ...{ schemaOf, signUp, table: registrationRules },
+    ...{ schemaOf, signUp, handOvers, table: registrationRules },
   });
 
   const recovering = new RecoveryCompletions({ ...deps, settings });
@@ -182,6 +190,7 @@ export function createFlows(parts: FlowParts) {
     callbacks: new ProviderCallbacks({ ...deps, flows: any }),
     operator: new OperatorFlows(deps),
     explanations,
+    oauth2: new OAuth2Flows({ ...common, handOvers, logins: login, registrations: registration }),
     answers,
     tables: {
       login: loginRules,

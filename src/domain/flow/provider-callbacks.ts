@@ -48,7 +48,7 @@ export class ProviderCallbacks {
   /**
    * What a provider posted from its own page, for our own page to take.
    *
-   * Security rule (SR-OIDC-6): a POST from another site has no cookie that is Lax, so nothing can be compared there. What it holds is sealed
+   * Security rule (SR-SOCIAL-6): a POST from another site has no cookie that is Lax, so nothing can be compared there. What it holds is sealed
    * into a handle that is good for a minute. Nothing is stored for a stranger, and only at our own page is the cookie compared.
    */
   handleOf(provider: string, query: string): string {
@@ -65,7 +65,7 @@ export class ProviderCallbacks {
   }
 
   /**
-   * Throws FLOW_NOT_FOUND. Security rule (SR-OIDC-1): a `state` that this server has not made, or made for another provider, leads to no
+   * Throws FLOW_NOT_FOUND. Security rule (SR-SOCIAL-1): a `state` that this server has not made, or made for another provider, leads to no
    * flow.
    */
   #stateOf(provider: string, query: string): ProviderState {
@@ -75,7 +75,7 @@ export class ProviderCallbacks {
   }
 
   /**
-   * Security rule (SR-OIDC-7): what leads the app on is good only together with the id of the flow, which the app alone has. A browser that
+   * Security rule (SR-SOCIAL-7): what leads the app on is good only together with the id of the flow, which the app alone has. A browser that
    * was lured to finish somebody else's login gives them nothing.
    */
   #toApp({ returnUrl }: ProviderState, callback: ReceivedCallback): string {

@@ -28,7 +28,8 @@ export type RejectionReason =
   | "PROVIDER_DENIED"
   | "PROVIDER_ANSWER_INVALID"
   | "NOT_LINKED"
-  | "OTHER_ACCOUNT";
+  | "OTHER_ACCOUNT"
+  | "OAUTH2_SERVER_UNAVAILABLE";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached" | "unchanged";

@@ -83,6 +83,9 @@ export interface Allowance {
  */
 export const wholeAllowance = 50_000;
 
+/** Why expressions are left out once the allowance is used up. */
+export const tooMuchWork = "the claims are too much work for the expressions";
+
 // Evaluation is synchronous, and no function calls back, so that one run at a time is all there is.
 let current: { allowance: Allowance; patterns: ReadonlyMap<string, ExpressionPattern> } | undefined;
 
@@ -92,10 +95,14 @@ export function runWith<T>(
   patterns: ReadonlyMap<string, ExpressionPattern>,
   evaluate: () => T,
 ): T {
+  const { stackTraceLimit } = Error;
   current = { allowance, patterns };
+  // A loop may meet an error for each item, and taking its stack, which nobody reads, costs more than all the rest.
+  Error.stackTraceLimit = 0;
   try {
     return evaluate();
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     current = undefined;
   }
 }
@@ -106,17 +113,20 @@ function pay(amount: number): void {
   if (amount > allowance.left) {
     // Everything costs something, so that nothing more is done, also where a loop goes on after an error.
     allowance.left = 0;
-    throw new ExpressionLimit("the claims are too much work for the expressions");
+    throw new ExpressionLimit(tooMuchWork);
   }
   allowance.left -= amount;
 }
+
+/** The price of a call beside that of its arguments: the library looks for the overload that fits. */
+const callPrice = 8;
 
 /** The price of looking at a value; `deep` also at all that is in it. */
 function priceOf(value: CelValue | undefined, deep: boolean): number {
   if (typeof value === "string") return 1 + value.length / 4;
   if (!isCelList(value) && !isCelMap(value)) return 1;
   // What is not looked at is copied at most.
-  if (!deep) return 1 + value.size / 8;
+  if (!deep) return 1 + value.size / 4;
   let price = 1;
   for (const inner of value.values()) {
     price += priceOf(inner, true);
@@ -132,6 +142,7 @@ const deepFunctions = new Set(["_==_", "_!=_", "@in", "join"]);
 function counted(func: CelFunc): CelFunc {
   const run = (target: CelValue | undefined, args: CelValue[]) => {
     const isDeep = deepFunctions.has(func.name);
+    pay(callPrice);
     for (const value of [target, ...args]) pay(priceOf(value, isDeep));
     const [left, right] = args;
     const isSum = func.name === "_+_" && isCelList(left) && isCelList(right);
@@ -173,19 +184,26 @@ function sumOf(left: CelList, right: CelList): CelList {
   return sum;
 }
 
-const known = new Set([...expressionFunctions.keys(), ...expressionOperators]);
+let environment: ReturnType<typeof createEnvironment> | undefined;
 
-/** What expressions are evaluated in. */
-export const expressionEnvironment = celEnv({
-  funcs: [...celEnv({ funcs: [...strings] }).funcs].filter(({ name }) => known.has(name)).map(counted),
-  re2: {
-    compile: (text) => ({
-      test: (value) => {
-        const found = current?.patterns.get(text);
-        if (found === undefined) throw new Error("the pattern was not checked");
-        pay(1 + value.length * found.states);
-        return found.pattern.test(value);
-      },
-    }),
-  },
-});
+/** What expressions are evaluated in. Made once, and not before there is an expression: it takes 20 ms. */
+export function expressionEnvironment() {
+  environment ??= createEnvironment();
+  return environment;
+}
+
+function createEnvironment() {
+  const known = new Set([...expressionFunctions.keys(), ...expressionOperators]);
+  return celEnv({
+    funcs: [...celEnv({ funcs: [...strings] }).funcs].filter(({ name }) => known.has(name)).map(counted),
+    re2: { compile: (text) => ({ test: (value) => matches(text, value) }) },
+  });
+}
+
+/** Whether a text matches a pattern of the expression that is evaluated. */
+function matches(pattern: string, text: string): boolean {
+  const found = current?.patterns.get(pattern);
+  if (found === undefined) throw new Error("the pattern was not checked");
+  pay(1 + text.length * found.states);
+  return found.pattern.test(text);
+}

@@ -57,7 +57,7 @@ export function compileExpression(
     const check = new Check(source, parsed.sourceInfo?.positions ?? {});
     const steps = check.visit(parsed.expr, new Set(["claims"]), false);
     if (check.problems.length > 0) return { problems: check.problems };
-    const run = plan(expressionEnvironment, parsed.expr);
+    const run = plan(expressionEnvironment(), parsed.expr);
     const { patterns } = check;
     return {
       expression: {

@@ -151,6 +151,22 @@ describe("a mapping", () => {
     expect(Object.keys(mapped.traits)).toHaveLength(7);
     expect(mapped.adminMetadata).toEqual({});
     expect(leftOut.at(-1)?.reason).toBe("all of it together would be too large");
+    const lists = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`l${index}`, "claims.list"]));
+    const numbers = { list: Array.from({ length: 256 }, () => 1) };
+    const made = mappingOf({ publicMetadata: lists }).apply(numbers).publicMetadata;
+    expect(checkJsonLimits(made, metadataLimits)).toBeUndefined();
+    expect(Object.keys(made)).toHaveLength(5);
+  });
+
+  test("has no name of the account that is no text, or a long one", () => {
+    const mapping = mappingOf({ account: "claims.a" });
+    expect(mapping.apply({ a: "a".repeat(320) }).account).toHaveLength(320);
+    for (const value of ["a".repeat(321), 4711, ["a"], { a: "a" }, true, null]) {
+      expect(mapping.explain({ a: value })).toMatchObject({
+        mapped: { account: "" },
+        leftOut: [{ path: "account" }],
+      });
+    }
   });
 });
 
@@ -282,6 +298,14 @@ describe("the check of a mapping", () => {
     ]);
   });
 
+  test("refuses maps that are too deep", () => {
+    let traits: JsonObject = { a: "claims.a" };
+    for (let level = 0; level < 8; level += 1) traits = { a: traits };
+    expect(compileMapping({ ...none, traits })).toMatchObject({
+      problems: [{ path: "traits.a.a.a.a.a.a.a.a", message: "is more than 7 levels deep" }],
+    });
+  });
+
   test("refuses more than 64 expressions, and more loops than a login has time for", () => {
     const traits = (count: number, source: string) => ({
       ...none,
@@ -291,8 +315,8 @@ describe("the check of a mapping", () => {
     expect(compileMapping(traits(65, "claims.a"))).toEqual({
       problems: [{ path: "", message: "a mapping has at most 64 expressions" }],
     });
-    expect(compileMapping(traits(10, "claims.a.exists(x, x == 'a')"))).toHaveProperty("mapping");
-    expect(compileMapping(traits(40, "claims.a.exists(x, x == 'a')"))).toMatchObject({
+    expect(compileMapping(traits(9, "claims.a.exists(x, x == 'a')"))).toHaveProperty("mapping");
+    expect(compileMapping(traits(10, "claims.a.exists(x, x == 'a')"))).toMatchObject({
       problems: [{ path: "", message: expect.stringMatching(/^the expressions have \d+ steps together/) }],
     });
   });
@@ -364,13 +388,13 @@ describe("Security rule (SR-MAP-1): the work that a mapping does is limited, wha
     "claims.same.exists(x, x.matches('(ab|a)*(ba|a)*(a|b)*(ab|a)*c$'))",
     "claims.long.substring(0, 900).matches('(a|B)*a(a|B){12}$')",
     "claims.map.exists(k, claims.map == claims.map && k == '')",
-    `claims.list.exists(x, ${"x == claims.long || ".repeat(20)}x == '')`,
+    `claims.list.exists(x, ${"x == claims.long || ".repeat(10)}x == '')`,
     `claims.list.map(x, [${"claims.list, ".repeat(30)}x])`,
     "[claims.list, claims.list].map(x, x + x)",
   ])("%s", (source) => {
     const compiled = compileExpression(source);
     if ("problems" in compiled) throw new Error(JSON.stringify(compiled.problems));
-    expect(compiled.expression.steps).toBeLessThan(50_000);
+    expect(compiled.expression.steps).toBeLessThan(20_000);
     const { claims: limited } = limitClaims(hostile);
     const allowance = { left: wholeAllowance };
     compiled.expression.evaluate(limited, allowance);
@@ -384,14 +408,49 @@ describe("Security rule (SR-MAP-1): the work that a mapping does is limited, wha
 
   test("one allowance is for all expressions together, and each login has a new one", () => {
     const mapping = mappingOf({
-      traits: { a: "claims.list.filter(x, x in claims.list)", b: "claims.long.lowerAscii()" },
+      traits: { a: "claims.list.filter(x, x in claims.list)", b: "size('abc')" },
     });
     const { leftOut } = mapping.explain(hostile);
     expect(leftOut.map(({ reason }) => reason)).toEqual([
       "the claims are too much work for the expressions",
       "the claims are too much work for the expressions",
     ]);
-    expect(mapping.apply({ list: [], long: "aB" }).traits).toEqual({ a: [], b: "ab" });
+    expect(mapping.apply({ list: [], long: "aB" }).traits).toEqual({ a: [], b: 3 });
+  });
+
+  test.each([
+    ["fields that are not there", "claims.list.exists(x, x.none)"],
+    ["values of another kind", "claims.lists.exists(x, x > 'a')"],
+    ["texts that are no numbers", "claims.list.all(x, int(x) > 1)"],
+  ])("as many errors as there can be cost little: %s", (_, source) => {
+    const traits = Object.fromEntries(Array.from({ length: 9 }, (_each, index) => [`t${index}`, source]));
+    const mapping = mappingOf({ traits });
+    const before = process.cpuUsage();
+    const { stackTraceLimit } = Error;
+    expect(mapping.explain(hostile)).toMatchObject({ mapped: { traits: {} } });
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+  });
+
+  test("an expression that has used it up gives nothing, also where `||` goes over the error", () => {
+    const { mapped, leftOut } = mappingOf({
+      verifiedAddresses: "claims.list.exists(x, x in claims.same) || true ? ['ada@example.com'] : []",
+    }).explain(hostile);
+    expect(mapped.verifiedAddresses).toEqual([]);
+    expect(leftOut).toEqual([
+      { path: "verified_addresses", reason: "the claims are too much work for the expressions" },
+    ]);
+  });
+
+  test.each([
+    ["claims.long + claims.long", "a text has more than 4096 characters"],
+    ["claims.list + claims.list", "a list has more than 256 items"],
+    ["claims.long.split('')", "a list has more than 256 items"],
+    ["claims.list.join(claims.long)", "a text has more than 4096 characters"],
+    ["claims.long.matches('(a|B)*a(a|B){5}$')", "the claims are too much work for the expressions"],
+  ])("%s makes nothing that is too large: %s", (source, reason) => {
+    const { leftOut } = mappingOf({ traits: { a: source } }).explain(hostile);
+    expect(leftOut).toEqual([{ path: "traits.a", reason }]);
   });
 });
 

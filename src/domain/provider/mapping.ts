@@ -2,7 +2,7 @@
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { compileExpression, type Expression, type ExpressionProblem } from "./expression.ts";
-import { type Allowance, wholeAllowance } from "./expression-functions.ts";
+import { type Allowance, tooMuchWork, wholeAllowance } from "./expression-functions.ts";
 import { type ExpressionOutcome, isAllowedName, toOutcome } from "./expression-result.ts";
 import { type LeftOut, limitClaims } from "./limited-claims.ts";
 
@@ -55,7 +55,7 @@ export interface MappingProblem extends ExpressionProblem {
 const maxExpressions = 64;
 const maxDepth = 8;
 /** The most steps of all expressions of one mapping together. */
-const maxSteps = 50_000;
+const maxSteps = 20_000;
 const maxAddresses = 32;
 const maxAddressLength = 320;
 /** The limits of traits and metadata, less what else an account has: see src/domain/identity/json-limits.ts. */
@@ -166,7 +166,12 @@ class CompiledMapping implements ClaimsMapping {
     const allowance: Allowance = { left: wholeAllowance };
     const run: Run = {
       leftOut: [],
-      evaluate: ({ expression }) => toOutcome(expression.evaluate(limited, allowance), expression.source),
+      evaluate: ({ expression }) => {
+        const result = allowance.left === 0 ? null : expression.evaluate(limited, allowance);
+        // Also where there is a result: `||` and `&&` go over errors, so it may be of half the work.
+        if (allowance.left === 0) return { kind: "nothing", reason: tooMuchWork };
+        return toOutcome(result, expression.source);
+      },
     };
     const { traits, verifiedAddresses, publicMetadata, adminMetadata, account } = this.#parts;
     const mapped: MappedClaims = {

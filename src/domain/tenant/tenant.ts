@@ -126,10 +126,22 @@ export interface TenantSettings {
   };
   /** Whether answers hide who has an account. */
   readonly enumerationSafe: boolean;
+  /** The OAuth2 server that people sign in for. Undefined: there is none. */
+  readonly oauth2Server: OAuth2ServerSettings | undefined;
   readonly throttle: ThrottleSettings;
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;
+}
+
+/** The OAuth2 server that people sign in for. */
+export interface OAuth2ServerSettings {
+  /** The URL of its admin API, without a slash at the end. */
+  readonly adminUrl: string;
+  /** The origin that browsers reach it at. */
+  readonly publicOrigin: string;
+  /** How long each of its answers is waited for. */
+  readonly timeoutMs: number;
 }
 
 /** The settings of all text messages. */

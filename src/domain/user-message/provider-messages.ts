@@ -61,3 +61,7 @@ export const createAccountLabel = (): UserMessage => info(9000709, "Create accou
 /** An account at a provider that is not configured any more. */
 export const providerGone = (): UserMessage =>
   info(9000710, "You cannot sign in with it any more: it is not offered here now.");
+
+/** Beside the button of a provider that did not answer last. */
+export const providerAway = (provider: string): UserMessage =>
+  info(9000711, `${provider} could not be reached a moment ago.`, { provider });

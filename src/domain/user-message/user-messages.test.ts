@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import * as actionMessages from "./action-messages.ts";
 import * as factorMessages from "./factor-messages.ts";
+import * as oauth2Messages from "./oauth2-messages.ts";
 import * as stageMessages from "./stage-messages.ts";
 import * as messages from "./user-messages.ts";
 
@@ -43,6 +44,16 @@ describe("message numbers", () => {
       acceptTerms: 9000608,
       termsTitle: 9000609,
       allDone: 9000610,
+    });
+  });
+
+  test("of logins for an OAuth2 server never change", () => {
+    const numbers = Object.entries(oauth2Messages).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toEqual({
+      handOverTitle: 9000620,
+      handOverHelp: 9000621,
+      handOverAgain: 9000622,
+      handOverFailed: 9000623,
     });
   });
 

@@ -18,7 +18,8 @@ interface Entry<T> {
   loadedAt: number;
   askedAt: number;
   problem: ProviderProblem | undefined;
-  underWay: Promise<T> | undefined;
+  /** Never fails: what came of it is here. */
+  underWay: Promise<void> | undefined;
 }
 
 /**
@@ -69,8 +70,7 @@ export class LookupCache<T> {
   }
 
   async #settled(entry: Entry<T>): Promise<T> {
-    // The failure is in the entry as well.
-    await entry.underWay?.catch(() => {});
+    await entry.underWay;
     const value = this.#usable(entry);
     if (value === undefined) throw entry.problem ?? new Error("nothing was asked");
     return value;
@@ -87,18 +87,14 @@ export class LookupCache<T> {
         const hadFailed = entry.problem !== undefined;
         Object.assign(entry, { value, loadedAt: this.#now(), problem: undefined, underWay: undefined });
         if (hadFailed) this.#options.onChange(key, undefined);
-        return value;
       },
       (error: unknown) => {
         const problem = toProblem(error);
         const hadFailed = entry.problem !== undefined;
         Object.assign(entry, { problem, underWay: undefined });
         if (!hadFailed) this.#options.onChange(key, problem);
-        throw problem;
       },
     );
-    // Who waits gets it; there may be nobody.
-    entry.underWay.catch(() => {});
   }
 
   #isDue(entry: Entry<T>): boolean {

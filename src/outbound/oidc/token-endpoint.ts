@@ -16,8 +16,9 @@ const what = "the token endpoint";
 
 /**
  * Gets tokens from providers with `openid-client`, which checks `state`, `iss` (RFC 9207) and errors of a callback, and builds the
- * requests with the client's authentication and PKCE. ID tokens are kept from it: `checkIdToken` checks those of all
- * sources, the signature included, by one set of keys.
+ * requests with the client's authentication and PKCE. ID tokens are kept from it: `checkIdToken` checks those of all sources, the
+ * signature included, by one set of keys. Its own checks leave the signature out, or with `enableNonRepudiationChecks` use keys of
+ * their own, know no issuers with a tenant in them, and are not there for the tokens of apps.
  */
 export class TokenEndpoint {
   readonly #deps: TokenEndpointDeps;

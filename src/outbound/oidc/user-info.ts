@@ -35,7 +35,7 @@ export async function readAccount(
     throw new Error("a provider with discovery names its accounts in ID tokens");
   const { userinfoUrl, subjectField } = endpoints;
   const account = objectOf(what, await ask(http, provider, what, userinfoUrl, accessToken));
-  const value = Object.hasOwn(account, subjectField) ? account[subjectField] : undefined;
+  const value = account[subjectField];
   // Larger numbers are two accounts' at once.
   const subject = textClaim(Number.isSafeInteger(value) ? String(value) : value);
   if (subject === undefined) throw invalid("user info names no subject, or one that is too long");

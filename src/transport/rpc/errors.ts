@@ -97,6 +97,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   PROVIDER_TOKENS_NOT_KEPT: Code.FailedPrecondition,
   PROVIDER_TOKENS_EXPIRED: Code.FailedPrecondition,
   PROVIDER_UNAVAILABLE: Code.Unavailable,
+  OAUTH2_CHALLENGE_INVALID: Code.FailedPrecondition,
+  OAUTH2_SERVER_UNAVAILABLE: Code.Unavailable,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -109,6 +111,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
   PROVIDER_UNAVAILABLE: 10_000,
+  OAUTH2_SERVER_UNAVAILABLE: 3_000,
   RATE_LIMITED: 1_000,
   SERVER_STOPPING: 1_000,
 };

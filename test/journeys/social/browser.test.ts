@@ -186,7 +186,7 @@ describe("the settings", () => {
     const bolt = somebody();
     const { location } = await visitor.comeBack(await visitor.signIn("second", bolt));
     expect(location).toContain("/ui/settings#flow=");
-    expect((await linksOf(identityId)).map(({ provider }) => provider)).toEqual(["second", "first"]);
+    expect((await linksOf(identityId)).map(({ provider }) => provider).sort()).toEqual(["first", "second"]);
     const credentials = () => visitor.flow.changeSettings.credentials;
     const idOf = (provider: string) =>
       credentials().find(({ oidc }: { oidc?: { provider: string } }) => oidc?.provider === provider).id;

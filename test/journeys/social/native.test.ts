@@ -122,7 +122,7 @@ describe("where the system's browser may be led", () => {
   });
 });
 
-// Security rule (SR-OIDC-7).
+// Security rule (SR-SOCIAL-7).
 describe("a code that came back", () => {
   test("is good for its own flow alone, and once", async () => {
     const [victim, attacker] = [await new NativeApp().begin(), await new NativeApp().begin()];
@@ -156,7 +156,7 @@ describe("a code that came back", () => {
   );
 });
 
-// Security rule (SR-OIDC-2).
+// Security rule (SR-SOCIAL-2).
 describe("an ID token that the app has got itself", () => {
   test("signs in, once, and only with the nonce that the flow offers", async () => {
     const native = await new NativeApp().begin();

@@ -29,6 +29,10 @@ beforeAll(async () => {
   app = await startSocialApp({
     tenant: { identity: { schemas } },
     providers: {
+      // What does not fit the schema is asked for.
+      second: {
+        mapping: { traits: { email: "claims.email", city: "claims.groups", nickname: "claims.name" } },
+      },
       first: { name: "Acme", mapping: { public_metadata: { handle: "claims.preferred_username" } } },
     },
   });
@@ -87,6 +91,16 @@ describe.each(["login", "registration"] as const)("a %s of a stranger", (kind) =
     const late = await visitor.submit({ oidc: {} }, { traits: { city: "London" } });
     expect(late.reason).toBe("STEP_NOT_OFFERED");
   });
+});
+
+test("what the provider says otherwise than the schema has it is asked for", async () => {
+  const ada = somebody();
+  const visitor = new Visitor(app);
+  await visitor.by("second", { ...ada, claims: { ...ada.claims, groups: ["a", "b"] } });
+  expect(inputOf(visitor.flow, "traits.email")).toBe(ada.email);
+  expect(inputOf(visitor.flow, "traits.city")).toBeUndefined();
+  await visitor.submit({ oidc: {} }, { traits: { city: "London" } });
+  expect((await identityOf(visitor))?.traits).toEqual({ email: ada.email, city: "London" });
 });
 
 test("what was typed before the provider was pressed is kept", async () => {

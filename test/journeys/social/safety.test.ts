@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { administer } from "../../support/postgres.ts";
 import { type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
 
 /* Attacks on logins by a provider: what comes back is somebody else's, was used, or belongs elsewhere. */
@@ -26,7 +27,7 @@ const refusal = (status: number, text: string) => ({
   text: expect.stringContaining(text),
 });
 
-// Security rule (SR-OIDC-4): login CSRF.
+// Security rule (SR-SOCIAL-4): login CSRF.
 test("somebody else's answer signs nobody in", async () => {
   const attacker = await onTheWay();
   const victim = new Visitor(app);
@@ -39,7 +40,7 @@ test("somebody else's answer signs nobody in", async () => {
   expect(await attacker.visitor.session()).toBeDefined();
 });
 
-// Security rule (SR-OIDC-1).
+// Security rule (SR-SOCIAL-1).
 describe("an answer that came back", () => {
   test("is good once", async () => {
     const stranger = await onTheWay();
@@ -139,7 +140,7 @@ describe("an answer that came back", () => {
   });
 });
 
-// Security rule (SR-OIDC-6).
+// Security rule (SR-SOCIAL-6).
 test("what a provider posts from its own page is taken by ours, where the cookie is compared", async () => {
   const { visitor, callback } = await onTheWay();
   const { pathname, search } = new URL(callback);
@@ -170,7 +171,7 @@ test("what a provider posts from its own page is taken by ours, where the cookie
   expect((await late.visitor.comeBack(handle.headers.get("location") ?? "")).status).toBe(404);
 });
 
-// Security rule (SR-OIDC-5).
+// Security rule (SR-SOCIAL-5).
 test("the address that the provider sends back to follows from the configuration alone", async () => {
   const visitor = await new Visitor(app).begin("login");
   const { id: flowId, csrfToken } = visitor.flow;
@@ -192,4 +193,23 @@ test("a step that says it is a callback is none", async () => {
   const exchanged = await visitor.submit({ oidc: { provider: "first", exchangeCode: query } });
   // Of a browser's flow it is not read: the login begins anew.
   expect(exchanged.body.redirect).toBeDefined();
+});
+
+test("neither the log nor the events have a code, a token, a secret or a claim", async () => {
+  const ada = somebody();
+  const { visitor, callback } = await onTheWay(ada);
+  await visitor.comeBack(callback);
+  const failed = await onTheWay(ada);
+  const url = new URL(failed.callback);
+  url.searchParams.set("code", "another");
+  await failed.visitor.comeBack(url.href);
+  const rows = await administer(app.databaseUrl, (query) => query("SELECT to_jsonb(e) FROM ostiary.event e"));
+  const written = JSON.stringify([app.log, rows]);
+  expect(written).toContain("a login at a provider has failed");
+  const { searchParams } = new URL(callback);
+  const secrets = [
+    ...["code", "state"].map((name) => searchParams.get(name)),
+    ...[app.providers.first.clientSecret, ada.subject, ada.email, "Ada Lovelace"],
+  ];
+  for (const secret of secrets) expect(written).not.toContain(secret);
 });

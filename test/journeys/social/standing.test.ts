@@ -25,7 +25,7 @@ const traitsOf = async (visitor: Visitor) => {
   return (await app.client(IdentityService).getIdentity({ identityId })).identity?.traits;
 };
 
-// Security rule (SR-OIDC-9).
+// Security rule (SR-SOCIAL-9).
 describe("a login at a provider", () => {
   test.each([
     ["nothing", {}, "AAL1"],
@@ -46,13 +46,26 @@ describe("a login at a provider", () => {
   });
 });
 
+// Security rule (SR-LINK-5).
+test("a login of an account that was switched off signs nobody in", async () => {
+  const ada = somebody();
+  const visitor = new Visitor(app);
+  await visitor.by("first", ada);
+  const { identityId } = await visitor.session();
+  await app.client(IdentityService).deactivateIdentity({ identityId });
+  const again = new Visitor(app);
+  await again.by("first", ada);
+  expect(messagesOf(again.flow)).toContain(9000705);
+  expect(await again.session()).toBeUndefined();
+});
+
 describe("what a flow asks of a provider", () => {
   const askedFor = async (start: object, more: object = {}, visitor = new Visitor(app)) => {
     await visitor.begin("login", start);
     return new URL(await visitor.leave("first", more)).searchParams;
   };
 
-  // Security rule (SR-OIDC-8).
+  // Security rule (SR-SOCIAL-8).
   test("is a hint of what was typed in this flow, and of nothing else", async () => {
     expect((await askedFor({}, { identifier: "ada@example.com" })).get("login_hint")).toBe("ada@example.com");
     expect((await askedFor({}, { identifier: "countess" })).get("login_hint")).toBeNull();
@@ -68,7 +81,7 @@ describe("what a flow asks of a provider", () => {
     const visitor = new Visitor(app);
     const ada = somebody();
     await visitor.by("first", ada);
-    const demands = [{ assuranceLevel: { level: "ASSURANCE_LEVEL_AAL2" } }];
+    const demands = [{ assuranceLevel: "ASSURANCE_LEVEL_AAL2" }];
     const asked = await visitor.begin("login", { purpose: "LOGIN_PURPOSE_STEP_UP", demands });
     const url = await asked.leave("first");
     expect(new URL(url).searchParams.get("acr_values")).toBe("strong");

@@ -536,6 +536,12 @@ describe("an ID token that an app hands in", () => {
     expect(await client.readIdToken(first, idToken, [])).toMatchObject(failed);
   });
 
+  test("is none of a provider without ID tokens, and neither is a logout token", async () => {
+    const failure = { kind: "failed", problem: "invalid", detail: "the provider has no keys" };
+    expect(await client.readIdToken(github, await idTokenOfApp(), ["from-the-app"])).toEqual(failure);
+    expect(await client.readLogoutToken(github, await idTokenOfApp())).toEqual(failure);
+  });
+
   test("may be for a client of the app, if the configuration names it", async () => {
     const idToken = await idTokenOfApp();
     const web = { ...first, clientId: "web-client" };

@@ -53,6 +53,11 @@ export const english: Words = {
     keep: "If you change your mind, sign in before then and keep it.",
     goOn: "Go on",
   },
+  logout: {
+    title: "Sign out",
+    question: "Do you want to sign out of this browser?",
+    confirm: "Sign out",
+  },
   sessions: {
     title: "Your sessions",
     signedInAs: "Signed in as {name}.",

@@ -305,6 +305,7 @@ export const german: Words = {
     9000707: "Fast geschafft",
     9000708: "Das sagt {provider} über Sie. Ergänzen Sie, was fehlt.",
     9000709: "Konto erstellen",
+    9000711: "{provider} war eben nicht erreichbar.",
     9000710: "Damit können Sie sich nicht mehr anmelden: Es wird hier nicht mehr angeboten.",
     9000600: "Zuerst noch etwas",
     9000601: "Legen Sie ein neues Passwort fest, bevor es weitergeht.",
@@ -400,6 +401,14 @@ export const german: Words = {
     9000533:
       "Das braucht eine Adresse von Ihnen, die bestätigt ist. Bestätigen Sie eine, und versuchen Sie es noch einmal.",
     9000534: "Vorher ist noch etwas zu tun. Melden Sie sich neu an, um es zu sehen.",
+    9000540:
+      "Diese Anfrage wurde schon beantwortet oder ist zu alt. Gehen Sie zurück zur Anwendung, von der Sie kommen, und beginnen Sie dort neu.",
+    9000541: "Der Server, der Sie hierher geschickt hat, ist im Moment nicht erreichbar.",
+    9000620: "Sie sind angemeldet",
+    9000621: ({ application }) =>
+      `${application || "Die Anwendung, von der Sie kommen,"} weiß es noch nicht. Es ist nichts verloren: Versuchen Sie es gleich noch einmal.`,
+    9000622: "Noch einmal versuchen",
+    9000623: "Es geht noch immer nicht. Ihre Anmeldung bleibt; versuchen Sie es gleich noch einmal.",
   },
   cannotReach:
     "Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.",
@@ -422,6 +431,11 @@ export const german: Words = {
     deleted: "Ihr Konto wurde gelöscht.",
     keep: "Wenn Sie es sich anders überlegen, melden Sie sich vorher an und behalten Sie es.",
     goOn: "Weiter",
+  },
+  logout: {
+    title: "Abmelden",
+    question: "Möchten Sie sich in diesem Browser abmelden?",
+    confirm: "Abmelden",
   },
   sessions: {
     title: "Ihre Sitzungen",

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
 import * as actionMessages from "../../../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
+import * as oauth2Messages from "../../../src/domain/user-message/oauth2-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
 import { english } from "./english.ts";
@@ -16,7 +17,13 @@ const kinds = [
   ...["set_password", "verify_address", "complete_traits", "enrol_factor", "accept_terms"],
 ];
 const text = { text: "a", translations: {} };
-const ofForms = Object.values({ ...messages, ...stageMessages, ...factorMessages, ...actionMessages })
+const ofForms = Object.values({
+  ...messages,
+  ...stageMessages,
+  ...factorMessages,
+  ...actionMessages,
+  ...oauth2Messages,
+})
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.UserMessage | undefined, first),

@@ -29,6 +29,7 @@ export interface Words {
   readonly question: { readonly confirm: string; readonly cancel: string };
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;
+  readonly logout: LogoutWords;
   readonly example: {
     readonly identifier: string;
     readonly password: string;
@@ -59,6 +60,13 @@ export interface DeletionWords {
   readonly deleted: string;
   readonly keep: string;
   readonly goOn: string;
+}
+
+/** What the page says that asks before it signs out. */
+export interface LogoutWords {
+  readonly title: string;
+  readonly question: string;
+  readonly confirm: string;
 }
 
 /** What the page of sessions says. */

@@ -51,6 +51,12 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith } = outcome.completed;
         if (purgeTime !== undefined) return end(new Date(Number(purgeTime.seconds) * 1000), returnTo);
+        if (current === undefined && submitted.oauth2LoginRequest !== undefined) {
+          const handOver = handOverIn(continueWith);
+          if (handOver !== undefined) return draw(handOver);
+          // The application waits; an address is verified later.
+          return window.location.assign(returnTo);
+        }
         if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"), current);
@@ -204,6 +210,11 @@ function useFlow(name: FlowName) {
     },
     retry: () => setAttempt(attempt + 1),
   };
+}
+
+/** The login that tells the OAuth2 server again, where it could not be told. */
+function handOverIn(following: readonly ContinueWith[]): Flow | undefined {
+  return following.flatMap(({ action }) => (action.case === "login" ? [action.value.flow] : []))[0];
 }
 
 /** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */

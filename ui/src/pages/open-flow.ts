@@ -6,7 +6,9 @@ import {
   flowIdInAddress,
   invitationTokenInAddress,
   keepFlowId,
+  keepLoginChallenge,
   linkTokenInAddress,
+  loginChallengeInAddress,
   returnToInAddress,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
@@ -15,11 +17,18 @@ import { ostiary } from "../ostiary.ts";
 export async function openFlow(name: FlowName): Promise<FoundFlow> {
   const found = (await findFlow(flowIdInAddress())) ?? { flow: await freshFlow(name), replaced: false };
   keepFlowId(found.flow.id);
+  const { oauth2LoginRequest: request } = found.flow;
+  // A provider has led back to the flow alone.
+  if (request !== undefined) keepLoginChallenge(request.loginChallenge);
   return found;
 }
 
 /** A fresh flow. */
 export async function freshFlow(name: FlowName): Promise<Flow> {
+  const loginChallenge = loginChallengeInAddress();
+  if (loginChallenge !== undefined && (name === "login" || name === "registration")) {
+    return flowForOAuth2(name, loginChallenge);
+  }
   const start = {
     client: ClientKind.BROWSER,
     returnTo: returnToInAddress(),
@@ -34,6 +43,29 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
   });
   keepFlowId(flow.id);
   return flow;
+}
+
+/** The flow that an OAuth2 server asks for. Where nothing is to be filled in, the browser goes back there, and no flow comes. */
+async function flowForOAuth2(name: "login" | "registration", loginChallenge: string): Promise<Flow> {
+  const client = ClientKind.BROWSER;
+  const begun =
+    name === "login"
+      ? ostiary.login.createLoginFlow({ client, loginChallenge })
+      : ostiary.registration.createRegistrationFlow({
+          ...{ client, loginChallenge },
+          invitationToken: invitationTokenInAddress() ?? "",
+        });
+  const { flow, redirect } = await begun.catch((error: unknown) => {
+    // Another attempt begins without it.
+    if (reasonOf(error) === "OAUTH2_CHALLENGE_INVALID") keepLoginChallenge(undefined);
+    throw error;
+  });
+  if (flow !== undefined) {
+    keepFlowId(flow.id);
+    return flow;
+  }
+  window.location.assign(redirect?.url ?? "/");
+  return new Promise(() => {});
 }
 
 /** The page of a kind of flow; undefined for kinds that are newer than these pages. */

@@ -1,5 +1,5 @@
 import type { JSX, MouseEvent, ReactNode } from "react";
-import { addressOf, navigate } from "../navigation.ts";
+import { linkTo, navigate } from "../navigation.ts";
 import type { Route } from "../routes.ts";
 
 /** A link to another page, which is not loaded anew. */
@@ -17,7 +17,7 @@ export function PageLink({
     navigate(to);
   };
   return (
-    <a href={addressOf(to)} onClick={follow}>
+    <a href={linkTo(to)} onClick={follow}>
       {children}
     </a>
   );

@@ -876,6 +876,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.OidcConfig oidc = 21;
    */
   oidc?: OidcConfig | undefined;
+
+  /**
+   * The OAuth2 server that this server signs people in for.
+   *
+   * @generated from field: ostiary.config.v1.OAuth2ProviderConfig oauth2_provider = 22;
+   */
+  oauth2Provider?: OAuth2ProviderConfig | undefined;
 };
 
 /**
@@ -1950,6 +1957,50 @@ export declare type AndroidApp = Message<"ostiary.config.v1.AndroidApp"> & {
  * Use `create(AndroidAppSchema)` to create a new message.
  */
 export declare const AndroidAppSchema: GenMessage<AndroidApp>;
+
+/**
+ * OAuth2ProviderConfig configures the OAuth2 server that this server signs people in for, such as Ory Hydra: its login page and
+ * its logout page are pages of this server. docs/oauth2-login-provider.md shows how.
+ *
+ * @generated from message ostiary.config.v1.OAuth2ProviderConfig
+ */
+export declare type OAuth2ProviderConfig = Message<"ostiary.config.v1.OAuth2ProviderConfig"> & {
+  /**
+   * The URL of its admin API, to which `/admin/oauth2/auth/requests/…` is added. A host on a private network has to be listed
+   * in `server.outbound.allowed_private_hosts`, and another port than 80 and 443 in `server.outbound.extra_ports`. Empty: there
+   * is no such server.
+   *
+   * @generated from field: string admin_url = 1;
+   */
+  adminUrl: string;
+
+  /**
+   * The origin that browsers reach it at, which is that of its issuer. Browsers are sent nowhere else. Needed with `admin_url`.
+   *
+   * @generated from field: string public_url = 2;
+   */
+  publicUrl: string;
+
+  /**
+   * What its admin API asks for as a bearer token (`Authorization: Bearer …`). Unset: it asks for none. Read again on SIGHUP.
+   *
+   * @generated from field: ostiary.config.v1.Secret api_key = 3;
+   */
+  apiKey?: Secret | undefined;
+
+  /**
+   * How long each of its answers is waited for.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.OAuth2ProviderConfig.
+ * Use `create(OAuth2ProviderConfigSchema)` to create a new message.
+ */
+export declare const OAuth2ProviderConfigSchema: GenMessage<OAuth2ProviderConfig>;
 
 /**
  * OidcConfig configures other providers that people can sign in with (OpenID Connect, OAuth 2).

@@ -694,6 +694,22 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 85;
    */
   PROVIDER_UNAVAILABLE = 85,
+
+  /**
+   * The OAuth2 server has no login or logout request of this challenge that can still be answered.
+   * Code: FAILED_PRECONDITION. Metadata: problem (`unknown`, `used` or `expired`).
+   *
+   * @generated from enum value: ERROR_REASON_OAUTH2_CHALLENGE_INVALID = 80;
+   */
+  OAUTH2_CHALLENGE_INVALID = 80,
+
+  /**
+   * The OAuth2 server did not answer in time, or not as it should. Its challenge can be used again.
+   * Code: UNAVAILABLE. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_OAUTH2_SERVER_UNAVAILABLE = 81;
+   */
+  OAUTH2_SERVER_UNAVAILABLE = 81,
 }
 
 /**

@@ -228,7 +228,22 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: CreatePasskeyStage;
     case: "createPasskey";
+  } | {
+    /**
+     * Login: the session is there, and the OAuth2 server has yet to be told. The step `resume` does it.
+     *
+     * @generated from field: ostiary.flow.v1.HandOverStage hand_over = 28;
+     */
+    value: HandOverStage;
+    case: "handOver";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The login request of the OAuth2 server that the flow was begun for. Unset: for none.
+   *
+   * @generated from field: ostiary.flow.v1.OAuth2LoginRequest oauth2_login_request = 27;
+   */
+  oauth2LoginRequest?: OAuth2LoginRequest | undefined;
 };
 
 /**
@@ -236,6 +251,55 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
  * Use `create(FlowSchema)` to create a new message.
  */
 export declare const FlowSchema: GenMessage<Flow>;
+
+/**
+ * OAuth2LoginRequest is the request of an OAuth2 server for a login, as pages show it.
+ *
+ * @generated from message ostiary.flow.v1.OAuth2LoginRequest
+ */
+export declare type OAuth2LoginRequest = Message<"ostiary.flow.v1.OAuth2LoginRequest"> & {
+  /**
+   * The challenge that it came with. A page that leads on to the registration, or from there to the login, hands it on.
+   *
+   * @generated from field: string login_challenge = 1;
+   */
+  loginChallenge: string;
+
+  /**
+   * The id of the application that asks for the login.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * The name of the application for people, as it was registered at the OAuth2 server. Empty: it has none.
+   *
+   * @generated from field: string client_name = 3;
+   */
+  clientName: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.OAuth2LoginRequest.
+ * Use `create(OAuth2LoginRequestSchema)` to create a new message.
+ */
+export declare const OAuth2LoginRequestSchema: GenMessage<OAuth2LoginRequest>;
+
+/**
+ * HandOverStage waits for the OAuth2 server, which could not be told of the login. The step `resume` of SubmitLoginFlow tries
+ * again; its outcome is `redirect`.
+ *
+ * @generated from message ostiary.flow.v1.HandOverStage
+ */
+export declare type HandOverStage = Message<"ostiary.flow.v1.HandOverStage"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.HandOverStage.
+ * Use `create(HandOverStageSchema)` to create a new message.
+ */
+export declare const HandOverStageSchema: GenMessage<HandOverStage>;
 
 /**
  * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another

@@ -14,7 +14,7 @@ import { file_ostiary_option_v1_demand } from "../../option/v1/demand_pb.js";
  * Describes the file ostiary/flow/v1/flow.proto.
  */
 export const file_ostiary_flow_v1_flow = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIqgKCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEisKBmNsaWVudBgFIAEoDjIbLm9zdGlhcnkuZmxvdy52MS5DbGllbnRLaW5kEikKBXN0YXRlGAYgASgOMhoub3N0aWFyeS5mbG93LnYxLkZsb3dTdGF0ZRIRCglyZXR1cm5fdG8YByABKAkSFwoKY3NyZl90b2tlbhgIIAEoCUIDgAEBEi0KB2FjY291bnQYCSABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRmxvd0FjY291bnQSIwoEZm9ybRgKIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5Gb3JtEhMKC3RyYWl0c19ldGFnGAsgASgJEkEKEGVudGVyX2lkZW50aWZpZXIYDCABKAsyJS5vc3RpYXJ5LmZsb3cudjEuRW50ZXJJZGVudGlmaWVyU3RhZ2VIABI5CgxmaWxsX3Byb2ZpbGUYDSABKAsyIS5vc3RpYXJ5LmZsb3cudjEuRmlsbFByb2ZpbGVTdGFnZUgAEjsKDWNob29zZV9tZXRob2QYDiABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RhZ2VIABI9Cg5jaG9vc2VfYWRkcmVzcxgPIAEoCzIjLm9zdGlhcnkuZmxvdy52MS5DaG9vc2VBZGRyZXNzU3RhZ2VIABI1CgplbnRlcl9jb2RlGBAgASgLMh8ub3N0aWFyeS5mbG93LnYxLkVudGVyQ29kZVN0YWdlSAASMwoJbGlua19zZW50GBEgASgLMh4ub3N0aWFyeS5mbG93LnYxLkxpbmtTZW50U3RhZ2VIABI5Cgxjb25maXJtX2xpbmsYEiABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ29uZmlybUxpbmtTdGFnZUgAEjsKDWNsYWltX2FjY291bnQYEyABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2xhaW1BY2NvdW50U3RhZ2VIABI/Cg9jaGFuZ2Vfc2V0dGluZ3MYFCABKAsyJC5vc3RpYXJ5LmZsb3cudjEuQ2hhbmdlU2V0dGluZ3NTdGFnZUgAEjwKDnNldF9uZXdfc2VjcmV0GBUgASgLMiIub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0YWdlSAASPwoPcmVxdWlyZWRfYWN0aW9uGBYgASgLMiQub3N0aWFyeS5mbG93LnYxLlJlcXVpcmVkQWN0aW9uU3RhZ2VIABJDChFtYW5hZ2VfY3JlZGVudGlhbBgXIAEoCzImLm9zdGlhcnkuZmxvdy52MS5NYW5hZ2VDcmVkZW50aWFsU3RhZ2VIABIvCgdvbl9ob2xkGBggASgLMhwub3N0aWFyeS5mbG93LnYxLk9uSG9sZFN0YWdlSAASOwoNc3RvcF9yZWNvdmVyeRgZIAEoCzIiLm9zdGlhcnkuZmxvdy52MS5TdG9wUmVjb3ZlcnlTdGFnZUgAEj0KDmNyZWF0ZV9wYXNza2V5GBogASgLMiMub3N0aWFyeS5mbG93LnYxLkNyZWF0ZVBhc3NrZXlTdGFnZUgAQgcKBXN0YWdlIjgKC0Zsb3dBY2NvdW50EhMKC2lkZW50aXR5X2lkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCSJEChRFbnRlcklkZW50aWZpZXJTdGFnZRIsCgZvZmZlcnMYASADKAsyHC5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kT2ZmZXIiQAoQRmlsbFByb2ZpbGVTdGFnZRIsCgZvZmZlcnMYASADKAsyHC5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kT2ZmZXIiWAoRQ2hvb3NlTWV0aG9kU3RhZ2USLAoGb2ZmZXJzGAEgAygLMhwub3N0aWFyeS5mbG93LnYxLk1ldGhvZE9mZmVyEhUKDXNlY29uZF9mYWN0b3IYAiABKAgiQgoSQ2hvb3NlQWRkcmVzc1N0YWdlEiwKBm9mZmVycxgBIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5NZXRob2RPZmZlciK3AQoORW50ZXJDb2RlU3RhZ2USDwoHc2VudF90bxgBIAEoCRI0ChBjb2RlX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29kZV9sZW5ndGgYBCABKAUSGAoQbG9uZ19jb2RlX2xlbmd0aBgFIAEoBSKHAQoNTGlua1NlbnRTdGFnZRIPCgdzZW50X3RvGAEgASgJEjQKEGxpbmtfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jlc2VuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIjChBDb25maXJtTGlua1N0YWdlEg8KB2FkZHJlc3MYASABKAkiJAoRQ2xhaW1BY2NvdW50U3RhZ2USDwoHYWRkcmVzcxgBIAEoCSI7CgtPbkhvbGRTdGFnZRIsCghlbmRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoRU3RvcFJlY292ZXJ5U3RhZ2USDwoHYWRkcmVzcxgBIAEoCRIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiugEKE0NoYW5nZVNldHRpbmdzU3RhZ2USLgoGb2ZmZXJzGAEgAygLMh4ub3N0aWFyeS5mbG93LnYxLlNldHRpbmdzT2ZmZXISNAoLY3JlZGVudGlhbHMYAiADKAsyHy5vc3RpYXJ5LmlkZW50aXR5LnYxLkNyZWRlbnRpYWwSPQoQcmVxdWlyZWRfYWN0aW9ucxgDIAMoCzIjLm9zdGlhcnkuaWRlbnRpdHkudjEuUmVxdWlyZWRBY3Rpb24iTAoVTWFuYWdlQ3JlZGVudGlhbFN0YWdlEjMKCmNyZWRlbnRpYWwYASABKAsyHy5vc3RpYXJ5LmlkZW50aXR5LnYxLkNyZWRlbnRpYWwiRAoSQ3JlYXRlUGFzc2tleVN0YWdlEi4KB3Bhc3NrZXkYASABKAsyHS5vc3RpYXJ5LmZsb3cudjEuUGFzc2tleU9mZmVyIkEKEVNldE5ld1NlY3JldFN0YWdlEiwKBm9mZmVycxgBIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5NZXRob2RPZmZlciK4AQoTUmVxdWlyZWRBY3Rpb25TdGFnZRIzCgZhY3Rpb24YASABKAsyIy5vc3RpYXJ5LmlkZW50aXR5LnYxLlJlcXVpcmVkQWN0aW9uEi4KBm9mZmVycxgCIAMoCzIeLm9zdGlhcnkuZmxvdy52MS5TZXR0aW5nc09mZmVyEg8KB2FkZHJlc3MYAyABKAkSEwoLdGVybXNfdGl0bGUYBCABKAkSFgoJdGVybXNfdXJsGAUgASgJQgOAAQEikAMKC01ldGhvZE9mZmVyEjIKCHBhc3N3b3JkGAEgASgLMh4ub3N0aWFyeS5mbG93LnYxLlBhc3N3b3JkT2ZmZXJIABIqCgRjb2RlGAIgASgLMhoub3N0aWFyeS5mbG93LnYxLkNvZGVPZmZlckgAEioKBGxpbmsYAyABKAsyGi5vc3RpYXJ5LmZsb3cudjEuTGlua09mZmVySAASKgoEdG90cBgEIAEoCzIaLm9zdGlhcnkuZmxvdy52MS5Ub3RwT2ZmZXJIABI3CgtiYWNrdXBfY29kZRgFIAEoCzIgLm9zdGlhcnkuZmxvdy52MS5CYWNrdXBDb2RlT2ZmZXJIABIwCgdwYXNza2V5GAYgASgLMh0ub3N0aWFyeS5mbG93LnYxLlBhc3NrZXlPZmZlckgAEioKBG9pZGMYByABKAsyGi5vc3RpYXJ5LmZsb3cudjEuT2lkY09mZmVySAASKAoDc21zGAggASgLMhkub3N0aWFyeS5mbG93LnYxLlNtc09mZmVySABCCAoGbWV0aG9kIg8KDVBhc3N3b3JkT2ZmZXIiPwoJQ29kZU9mZmVyEjIKCWFkZHJlc3NlcxgBIAMoCzIfLm9zdGlhcnkuZmxvdy52MS5PZmZlcmVkQWRkcmVzcyI/CglMaW5rT2ZmZXISMgoJYWRkcmVzc2VzGAEgAygLMh8ub3N0aWFyeS5mbG93LnYxLk9mZmVyZWRBZGRyZXNzIlsKDk9mZmVyZWRBZGRyZXNzEgoKAmlkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSLAoEa2luZBgDIAEoDjIeLm9zdGlhcnkub3B0aW9uLnYxLkFkZHJlc3NLaW5kIi8KCVRvdHBPZmZlchIQCgNrZXkYASABKAlCA4ABARIQCgN1cmkYAiABKAlCA4ABASIlCg9CYWNrdXBDb2RlT2ZmZXISEgoFY29kZXMYASADKAlCA4ABASJtCgxQYXNza2V5T2ZmZXISKAoHb3B0aW9ucxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMwoIYWNjZXB0ZWQYAiADKAsyIS5vc3RpYXJ5LmZsb3cudjEuQWNjZXB0ZWRQYXNza2V5cyJ7ChBBY2NlcHRlZFBhc3NrZXlzEg0KBXJwX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSIwobYWxsX2FjY2VwdGVkX2NyZWRlbnRpYWxfaWRzGAMgAygJEgwKBG5hbWUYBCABKAkSFAoMZGlzcGxheV9uYW1lGAUgASgJIocBCghTbXNPZmZlchIZCgxwaG9uZV9udW1iZXIYASABKAlCA4ABARIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp0BCglPaWRjT2ZmZXISEAoIcHJvdmlkZXIYASABKAkSKwoFbGFiZWwYAiABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2USDAoEbmFtZRgDIAEoCRIMCgRsb2dvGAQgASgJEg0KBW5vbmNlGAUgASgJEhEKCWxhc3RfdXNlZBgGIAEoCBITCgt1bmF2YWlsYWJsZRgHIAEoCCKeAwoNU2V0dGluZ3NPZmZlchIwCgdwcm9maWxlGAEgASgLMh0ub3N0aWFyeS5mbG93LnYxLlByb2ZpbGVPZmZlckgAEjIKCHBhc3N3b3JkGAIgASgLMh4ub3N0aWFyeS5mbG93LnYxLlBhc3N3b3JkT2ZmZXJIABIyCghkZWxldGlvbhgDIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5EZWxldGlvbk9mZmVySAASKgoEdG90cBgEIAEoCzIaLm9zdGlhcnkuZmxvdy52MS5Ub3RwT2ZmZXJIABI3CgtiYWNrdXBfY29kZRgFIAEoCzIgLm9zdGlhcnkuZmxvdy52MS5CYWNrdXBDb2RlT2ZmZXJIABIwCgdwYXNza2V5GAYgASgLMh0ub3N0aWFyeS5mbG93LnYxLlBhc3NrZXlPZmZlckgAEigKA3NtcxgHIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5TbXNPZmZlckgAEioKBG9pZGMYCCABKAsyGi5vc3RpYXJ5LmZsb3cudjEuT2lkY09mZmVySABCBgoEcGFydCIOCgxQcm9maWxlT2ZmZXIiPwoNRGVsZXRpb25PZmZlchIuCgpwdXJnZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqiAQoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX0xPR0lOEAESGgoWRkxPV19LSU5EX1JFR0lTVFJBVElPThACEhYKEkZMT1dfS0lORF9SRUNPVkVSWRADEhoKFkZMT1dfS0lORF9WRVJJRklDQVRJT04QBBIWChJGTE9XX0tJTkRfU0VUVElOR1MQBSpmCgpDbGllbnRLaW5kEhsKF0NMSUVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTQ0xJRU5UX0tJTkRfQlJPV1NFUhADEhYKEkNMSUVOVF9LSU5EX05BVElWRRAEIgQIARABIgQIAhACKlgKCUZsb3dTdGF0ZRIaChZGTE9XX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRRkxPV19TVEFURV9BQ1RJVkUQARIYChRGTE9XX1NUQVRFX0NPTVBMRVRFRBACQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_ostiary_flow_v1_form, file_ostiary_identity_v1_identity, file_ostiary_option_v1_demand]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIqALCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEisKBmNsaWVudBgFIAEoDjIbLm9zdGlhcnkuZmxvdy52MS5DbGllbnRLaW5kEikKBXN0YXRlGAYgASgOMhoub3N0aWFyeS5mbG93LnYxLkZsb3dTdGF0ZRIRCglyZXR1cm5fdG8YByABKAkSFwoKY3NyZl90b2tlbhgIIAEoCUIDgAEBEi0KB2FjY291bnQYCSABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRmxvd0FjY291bnQSIwoEZm9ybRgKIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5Gb3JtEhMKC3RyYWl0c19ldGFnGAsgASgJEkEKEGVudGVyX2lkZW50aWZpZXIYDCABKAsyJS5vc3RpYXJ5LmZsb3cudjEuRW50ZXJJZGVudGlmaWVyU3RhZ2VIABI5CgxmaWxsX3Byb2ZpbGUYDSABKAsyIS5vc3RpYXJ5LmZsb3cudjEuRmlsbFByb2ZpbGVTdGFnZUgAEjsKDWNob29zZV9tZXRob2QYDiABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RhZ2VIABI9Cg5jaG9vc2VfYWRkcmVzcxgPIAEoCzIjLm9zdGlhcnkuZmxvdy52MS5DaG9vc2VBZGRyZXNzU3RhZ2VIABI1CgplbnRlcl9jb2RlGBAgASgLMh8ub3N0aWFyeS5mbG93LnYxLkVudGVyQ29kZVN0YWdlSAASMwoJbGlua19zZW50GBEgASgLMh4ub3N0aWFyeS5mbG93LnYxLkxpbmtTZW50U3RhZ2VIABI5Cgxjb25maXJtX2xpbmsYEiABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ29uZmlybUxpbmtTdGFnZUgAEjsKDWNsYWltX2FjY291bnQYEyABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2xhaW1BY2NvdW50U3RhZ2VIABI/Cg9jaGFuZ2Vfc2V0dGluZ3MYFCABKAsyJC5vc3RpYXJ5LmZsb3cudjEuQ2hhbmdlU2V0dGluZ3NTdGFnZUgAEjwKDnNldF9uZXdfc2VjcmV0GBUgASgLMiIub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0YWdlSAASPwoPcmVxdWlyZWRfYWN0aW9uGBYgASgLMiQub3N0aWFyeS5mbG93LnYxLlJlcXVpcmVkQWN0aW9uU3RhZ2VIABJDChFtYW5hZ2VfY3JlZGVudGlhbBgXIAEoCzImLm9zdGlhcnkuZmxvdy52MS5NYW5hZ2VDcmVkZW50aWFsU3RhZ2VIABIvCgdvbl9ob2xkGBggASgLMhwub3N0aWFyeS5mbG93LnYxLk9uSG9sZFN0YWdlSAASOwoNc3RvcF9yZWNvdmVyeRgZIAEoCzIiLm9zdGlhcnkuZmxvdy52MS5TdG9wUmVjb3ZlcnlTdGFnZUgAEj0KDmNyZWF0ZV9wYXNza2V5GBogASgLMiMub3N0aWFyeS5mbG93LnYxLkNyZWF0ZVBhc3NrZXlTdGFnZUgAEjMKCWhhbmRfb3ZlchgcIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5IYW5kT3ZlclN0YWdlSAASQQoUb2F1dGgyX2xvZ2luX3JlcXVlc3QYGyABKAsyIy5vc3RpYXJ5LmZsb3cudjEuT0F1dGgyTG9naW5SZXF1ZXN0QgcKBXN0YWdlIloKEk9BdXRoMkxvZ2luUmVxdWVzdBIcCg9sb2dpbl9jaGFsbGVuZ2UYASABKAlCA4ABARIRCgljbGllbnRfaWQYAiABKAkSEwoLY2xpZW50X25hbWUYAyABKAkiDwoNSGFuZE92ZXJTdGFnZSI4CgtGbG93QWNjb3VudBITCgtpZGVudGl0eV9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkiRAoURW50ZXJJZGVudGlmaWVyU3RhZ2USLAoGb2ZmZXJzGAEgAygLMhwub3N0aWFyeS5mbG93LnYxLk1ldGhvZE9mZmVyIkAKEEZpbGxQcm9maWxlU3RhZ2USLAoGb2ZmZXJzGAEgAygLMhwub3N0aWFyeS5mbG93LnYxLk1ldGhvZE9mZmVyIlgKEUNob29zZU1ldGhvZFN0YWdlEiwKBm9mZmVycxgBIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5NZXRob2RPZmZlchIVCg1zZWNvbmRfZmFjdG9yGAIgASgIIkIKEkNob29zZUFkZHJlc3NTdGFnZRIsCgZvZmZlcnMYASADKAsyHC5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kT2ZmZXIitwEKDkVudGVyQ29kZVN0YWdlEg8KB3NlbnRfdG8YASABKAkSNAoQY29kZV9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NvZGVfbGVuZ3RoGAQgASgFEhgKEGxvbmdfY29kZV9sZW5ndGgYBSABKAUihwEKDUxpbmtTZW50U3RhZ2USDwoHc2VudF90bxgBIAEoCRI0ChBsaW5rX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoQQ29uZmlybUxpbmtTdGFnZRIPCgdhZGRyZXNzGAEgASgJIiQKEUNsYWltQWNjb3VudFN0YWdlEg8KB2FkZHJlc3MYASABKAkiOwoLT25Ib2xkU3RhZ2USLAoIZW5kX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlIKEVN0b3BSZWNvdmVyeVN0YWdlEg8KB2FkZHJlc3MYASABKAkSLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIroBChNDaGFuZ2VTZXR0aW5nc1N0YWdlEi4KBm9mZmVycxgBIAMoCzIeLm9zdGlhcnkuZmxvdy52MS5TZXR0aW5nc09mZmVyEjQKC2NyZWRlbnRpYWxzGAIgAygLMh8ub3N0aWFyeS5pZGVudGl0eS52MS5DcmVkZW50aWFsEj0KEHJlcXVpcmVkX2FjdGlvbnMYAyADKAsyIy5vc3RpYXJ5LmlkZW50aXR5LnYxLlJlcXVpcmVkQWN0aW9uIkwKFU1hbmFnZUNyZWRlbnRpYWxTdGFnZRIzCgpjcmVkZW50aWFsGAEgASgLMh8ub3N0aWFyeS5pZGVudGl0eS52MS5DcmVkZW50aWFsIkQKEkNyZWF0ZVBhc3NrZXlTdGFnZRIuCgdwYXNza2V5GAEgASgLMh0ub3N0aWFyeS5mbG93LnYxLlBhc3NrZXlPZmZlciJBChFTZXROZXdTZWNyZXRTdGFnZRIsCgZvZmZlcnMYASADKAsyHC5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kT2ZmZXIiuAEKE1JlcXVpcmVkQWN0aW9uU3RhZ2USMwoGYWN0aW9uGAEgASgLMiMub3N0aWFyeS5pZGVudGl0eS52MS5SZXF1aXJlZEFjdGlvbhIuCgZvZmZlcnMYAiADKAsyHi5vc3RpYXJ5LmZsb3cudjEuU2V0dGluZ3NPZmZlchIPCgdhZGRyZXNzGAMgASgJEhMKC3Rlcm1zX3RpdGxlGAQgASgJEhYKCXRlcm1zX3VybBgFIAEoCUIDgAEBIpADCgtNZXRob2RPZmZlchIyCghwYXNzd29yZBgBIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5QYXNzd29yZE9mZmVySAASKgoEY29kZRgCIAEoCzIaLm9zdGlhcnkuZmxvdy52MS5Db2RlT2ZmZXJIABIqCgRsaW5rGAMgASgLMhoub3N0aWFyeS5mbG93LnYxLkxpbmtPZmZlckgAEioKBHRvdHAYBCABKAsyGi5vc3RpYXJ5LmZsb3cudjEuVG90cE9mZmVySAASNwoLYmFja3VwX2NvZGUYBSABKAsyIC5vc3RpYXJ5LmZsb3cudjEuQmFja3VwQ29kZU9mZmVySAASMAoHcGFzc2tleRgGIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5QYXNza2V5T2ZmZXJIABIqCgRvaWRjGAcgASgLMhoub3N0aWFyeS5mbG93LnYxLk9pZGNPZmZlckgAEigKA3NtcxgIIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5TbXNPZmZlckgAQggKBm1ldGhvZCIPCg1QYXNzd29yZE9mZmVyIj8KCUNvZGVPZmZlchIyCglhZGRyZXNzZXMYASADKAsyHy5vc3RpYXJ5LmZsb3cudjEuT2ZmZXJlZEFkZHJlc3MiPwoJTGlua09mZmVyEjIKCWFkZHJlc3NlcxgBIAMoCzIfLm9zdGlhcnkuZmxvdy52MS5PZmZlcmVkQWRkcmVzcyJbCg5PZmZlcmVkQWRkcmVzcxIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEiwKBGtpbmQYAyABKA4yHi5vc3RpYXJ5Lm9wdGlvbi52MS5BZGRyZXNzS2luZCIvCglUb3RwT2ZmZXISEAoDa2V5GAEgASgJQgOAAQESEAoDdXJpGAIgASgJQgOAAQEiJQoPQmFja3VwQ29kZU9mZmVyEhIKBWNvZGVzGAEgAygJQgOAAQEibQoMUGFzc2tleU9mZmVyEigKB29wdGlvbnMYASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjMKCGFjY2VwdGVkGAIgAygLMiEub3N0aWFyeS5mbG93LnYxLkFjY2VwdGVkUGFzc2tleXMiewoQQWNjZXB0ZWRQYXNza2V5cxINCgVycF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEiMKG2FsbF9hY2NlcHRlZF9jcmVkZW50aWFsX2lkcxgDIAMoCRIMCgRuYW1lGAQgASgJEhQKDGRpc3BsYXlfbmFtZRgFIAEoCSKHAQoIU21zT2ZmZXISGQoMcGhvbmVfbnVtYmVyGAEgASgJQgOAAQESLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jlc2VuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKdAQoJT2lkY09mZmVyEhAKCHByb3ZpZGVyGAEgASgJEisKBWxhYmVsGAIgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEgwKBG5hbWUYAyABKAkSDAoEbG9nbxgEIAEoCRINCgVub25jZRgFIAEoCRIRCglsYXN0X3VzZWQYBiABKAgSEwoLdW5hdmFpbGFibGUYByABKAgingMKDVNldHRpbmdzT2ZmZXISMAoHcHJvZmlsZRgBIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5Qcm9maWxlT2ZmZXJIABIyCghwYXNzd29yZBgCIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5QYXNzd29yZE9mZmVySAASMgoIZGVsZXRpb24YAyABKAsyHi5vc3RpYXJ5LmZsb3cudjEuRGVsZXRpb25PZmZlckgAEioKBHRvdHAYBCABKAsyGi5vc3RpYXJ5LmZsb3cudjEuVG90cE9mZmVySAASNwoLYmFja3VwX2NvZGUYBSABKAsyIC5vc3RpYXJ5LmZsb3cudjEuQmFja3VwQ29kZU9mZmVySAASMAoHcGFzc2tleRgGIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5QYXNza2V5T2ZmZXJIABIoCgNzbXMYByABKAsyGS5vc3RpYXJ5LmZsb3cudjEuU21zT2ZmZXJIABIqCgRvaWRjGAggASgLMhoub3N0aWFyeS5mbG93LnYxLk9pZGNPZmZlckgAQgYKBHBhcnQiDgoMUHJvZmlsZU9mZmVyIj8KDURlbGV0aW9uT2ZmZXISLgoKcHVyZ2VfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqogEKCEZsb3dLaW5kEhkKFUZMT1dfS0lORF9VTlNQRUNJRklFRBAAEhMKD0ZMT1dfS0lORF9MT0dJThABEhoKFkZMT1dfS0lORF9SRUdJU1RSQVRJT04QAhIWChJGTE9XX0tJTkRfUkVDT1ZFUlkQAxIaChZGTE9XX0tJTkRfVkVSSUZJQ0FUSU9OEAQSFgoSRkxPV19LSU5EX1NFVFRJTkdTEAUqZgoKQ2xpZW50S2luZBIbChdDTElFTlRfS0lORF9VTlNQRUNJRklFRBAAEhcKE0NMSUVOVF9LSU5EX0JST1dTRVIQAxIWChJDTElFTlRfS0lORF9OQVRJVkUQBCIECAEQASIECAIQAipYCglGbG93U3RhdGUSGgoWRkxPV19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUZMT1dfU1RBVEVfQUNUSVZFEAESGAoURkxPV19TVEFURV9DT01QTEVURUQQAkKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_ostiary_flow_v1_form, file_ostiary_identity_v1_identity, file_ostiary_option_v1_demand]);
 
 /**
  * Describes the message ostiary.flow.v1.Flow.
@@ -24,214 +24,228 @@ export const FlowSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 0);
 
 /**
+ * Describes the message ostiary.flow.v1.OAuth2LoginRequest.
+ * Use `create(OAuth2LoginRequestSchema)` to create a new message.
+ */
+export const OAuth2LoginRequestSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 1);
+
+/**
+ * Describes the message ostiary.flow.v1.HandOverStage.
+ * Use `create(HandOverStageSchema)` to create a new message.
+ */
+export const HandOverStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 2);
+
+/**
  * Describes the message ostiary.flow.v1.FlowAccount.
  * Use `create(FlowAccountSchema)` to create a new message.
  */
 export const FlowAccountSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 1);
+  messageDesc(file_ostiary_flow_v1_flow, 3);
 
 /**
  * Describes the message ostiary.flow.v1.EnterIdentifierStage.
  * Use `create(EnterIdentifierStageSchema)` to create a new message.
  */
 export const EnterIdentifierStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 2);
+  messageDesc(file_ostiary_flow_v1_flow, 4);
 
 /**
  * Describes the message ostiary.flow.v1.FillProfileStage.
  * Use `create(FillProfileStageSchema)` to create a new message.
  */
 export const FillProfileStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 3);
+  messageDesc(file_ostiary_flow_v1_flow, 5);
 
 /**
  * Describes the message ostiary.flow.v1.ChooseMethodStage.
  * Use `create(ChooseMethodStageSchema)` to create a new message.
  */
 export const ChooseMethodStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 4);
+  messageDesc(file_ostiary_flow_v1_flow, 6);
 
 /**
  * Describes the message ostiary.flow.v1.ChooseAddressStage.
  * Use `create(ChooseAddressStageSchema)` to create a new message.
  */
 export const ChooseAddressStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 5);
+  messageDesc(file_ostiary_flow_v1_flow, 7);
 
 /**
  * Describes the message ostiary.flow.v1.EnterCodeStage.
  * Use `create(EnterCodeStageSchema)` to create a new message.
  */
 export const EnterCodeStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 6);
+  messageDesc(file_ostiary_flow_v1_flow, 8);
 
 /**
  * Describes the message ostiary.flow.v1.LinkSentStage.
  * Use `create(LinkSentStageSchema)` to create a new message.
  */
 export const LinkSentStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 7);
+  messageDesc(file_ostiary_flow_v1_flow, 9);
 
 /**
  * Describes the message ostiary.flow.v1.ConfirmLinkStage.
  * Use `create(ConfirmLinkStageSchema)` to create a new message.
  */
 export const ConfirmLinkStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 8);
+  messageDesc(file_ostiary_flow_v1_flow, 10);
 
 /**
  * Describes the message ostiary.flow.v1.ClaimAccountStage.
  * Use `create(ClaimAccountStageSchema)` to create a new message.
  */
 export const ClaimAccountStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 9);
+  messageDesc(file_ostiary_flow_v1_flow, 11);
 
 /**
  * Describes the message ostiary.flow.v1.OnHoldStage.
  * Use `create(OnHoldStageSchema)` to create a new message.
  */
 export const OnHoldStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 10);
+  messageDesc(file_ostiary_flow_v1_flow, 12);
 
 /**
  * Describes the message ostiary.flow.v1.StopRecoveryStage.
  * Use `create(StopRecoveryStageSchema)` to create a new message.
  */
 export const StopRecoveryStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 11);
+  messageDesc(file_ostiary_flow_v1_flow, 13);
 
 /**
  * Describes the message ostiary.flow.v1.ChangeSettingsStage.
  * Use `create(ChangeSettingsStageSchema)` to create a new message.
  */
 export const ChangeSettingsStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 12);
+  messageDesc(file_ostiary_flow_v1_flow, 14);
 
 /**
  * Describes the message ostiary.flow.v1.ManageCredentialStage.
  * Use `create(ManageCredentialStageSchema)` to create a new message.
  */
 export const ManageCredentialStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 13);
+  messageDesc(file_ostiary_flow_v1_flow, 15);
 
 /**
  * Describes the message ostiary.flow.v1.CreatePasskeyStage.
  * Use `create(CreatePasskeyStageSchema)` to create a new message.
  */
 export const CreatePasskeyStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 14);
+  messageDesc(file_ostiary_flow_v1_flow, 16);
 
 /**
  * Describes the message ostiary.flow.v1.SetNewSecretStage.
  * Use `create(SetNewSecretStageSchema)` to create a new message.
  */
 export const SetNewSecretStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 15);
+  messageDesc(file_ostiary_flow_v1_flow, 17);
 
 /**
  * Describes the message ostiary.flow.v1.RequiredActionStage.
  * Use `create(RequiredActionStageSchema)` to create a new message.
  */
 export const RequiredActionStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 16);
+  messageDesc(file_ostiary_flow_v1_flow, 18);
 
 /**
  * Describes the message ostiary.flow.v1.MethodOffer.
  * Use `create(MethodOfferSchema)` to create a new message.
  */
 export const MethodOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 17);
+  messageDesc(file_ostiary_flow_v1_flow, 19);
 
 /**
  * Describes the message ostiary.flow.v1.PasswordOffer.
  * Use `create(PasswordOfferSchema)` to create a new message.
  */
 export const PasswordOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 18);
+  messageDesc(file_ostiary_flow_v1_flow, 20);
 
 /**
  * Describes the message ostiary.flow.v1.CodeOffer.
  * Use `create(CodeOfferSchema)` to create a new message.
  */
 export const CodeOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 19);
+  messageDesc(file_ostiary_flow_v1_flow, 21);
 
 /**
  * Describes the message ostiary.flow.v1.LinkOffer.
  * Use `create(LinkOfferSchema)` to create a new message.
  */
 export const LinkOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 20);
+  messageDesc(file_ostiary_flow_v1_flow, 22);
 
 /**
  * Describes the message ostiary.flow.v1.OfferedAddress.
  * Use `create(OfferedAddressSchema)` to create a new message.
  */
 export const OfferedAddressSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 21);
+  messageDesc(file_ostiary_flow_v1_flow, 23);
 
 /**
  * Describes the message ostiary.flow.v1.TotpOffer.
  * Use `create(TotpOfferSchema)` to create a new message.
  */
 export const TotpOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 22);
+  messageDesc(file_ostiary_flow_v1_flow, 24);
 
 /**
  * Describes the message ostiary.flow.v1.BackupCodeOffer.
  * Use `create(BackupCodeOfferSchema)` to create a new message.
  */
 export const BackupCodeOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 23);
+  messageDesc(file_ostiary_flow_v1_flow, 25);
 
 /**
  * Describes the message ostiary.flow.v1.PasskeyOffer.
  * Use `create(PasskeyOfferSchema)` to create a new message.
  */
 export const PasskeyOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 24);
+  messageDesc(file_ostiary_flow_v1_flow, 26);
 
 /**
  * Describes the message ostiary.flow.v1.AcceptedPasskeys.
  * Use `create(AcceptedPasskeysSchema)` to create a new message.
  */
 export const AcceptedPasskeysSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 25);
+  messageDesc(file_ostiary_flow_v1_flow, 27);
 
 /**
  * Describes the message ostiary.flow.v1.SmsOffer.
  * Use `create(SmsOfferSchema)` to create a new message.
  */
 export const SmsOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 26);
+  messageDesc(file_ostiary_flow_v1_flow, 28);
 
 /**
  * Describes the message ostiary.flow.v1.OidcOffer.
  * Use `create(OidcOfferSchema)` to create a new message.
  */
 export const OidcOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 27);
+  messageDesc(file_ostiary_flow_v1_flow, 29);
 
 /**
  * Describes the message ostiary.flow.v1.SettingsOffer.
  * Use `create(SettingsOfferSchema)` to create a new message.
  */
 export const SettingsOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 28);
+  messageDesc(file_ostiary_flow_v1_flow, 30);
 
 /**
  * Describes the message ostiary.flow.v1.ProfileOffer.
  * Use `create(ProfileOfferSchema)` to create a new message.
  */
 export const ProfileOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 29);
+  messageDesc(file_ostiary_flow_v1_flow, 31);
 
 /**
  * Describes the message ostiary.flow.v1.DeletionOffer.
  * Use `create(DeletionOfferSchema)` to create a new message.
  */
 export const DeletionOfferSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 30);
+  messageDesc(file_ostiary_flow_v1_flow, 32);
 
 /**
  * Describes the enum ostiary.flow.v1.FlowKind.

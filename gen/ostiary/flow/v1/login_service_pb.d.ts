@@ -8,8 +8,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { Demand } from "../../option/v1/demand_pb.js";
-import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, SmsStep, TotpStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
+import type { AcceptTermsStep, BackStep, BackupCodeStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, ResumeStep, SendCodeStep, SendLinkStep, SmsStep, TotpStep } from "./step_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/login_service.proto.
@@ -67,6 +67,15 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
    * @generated from field: google.protobuf.Struct client_data = 6;
    */
   clientData?: JsonObject | undefined;
+
+  /**
+   * The login request of the OAuth2 server: the parameter `login_challenge` that its redirect to the login page has. Afterwards
+   * the browser goes back to that server. Only for browsers, without `purpose`, `link_token` and `return_to`. FEATURE_OFF where
+   * no such server is configured.
+   *
+   * @generated from field: string login_challenge = 7;
+   */
+  loginChallenge: string;
 };
 
 /**
@@ -82,11 +91,19 @@ export declare const CreateLoginFlowRequestSchema: GenMessage<CreateLoginFlowReq
  */
 export declare type CreateLoginFlowResponse = Message<"ostiary.flow.v1.CreateLoginFlowResponse"> & {
   /**
-   * The flow.
+   * The flow. Unset with `redirect`.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
+
+  /**
+   * With `login_challenge`: there is nothing to fill in, and the browser goes back to the OAuth2 server at once. The session that
+   * it has is enough, or that server allows no form and was told what is missing.
+   *
+   * @generated from field: ostiary.flow.v1.Redirect redirect = 2;
+   */
+  redirect?: Redirect | undefined;
 };
 
 /**
@@ -242,7 +259,7 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     case: "acceptTerms";
   } | {
     /**
-     * At `required_action`, once nothing is left to do: completes the login.
+     * At `required_action`, once nothing is left to do: completes the login. At `hand_over`: tells the OAuth2 server of it.
      *
      * @generated from field: ostiary.flow.v1.ResumeStep resume = 21;
      */
@@ -379,7 +396,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, PASSKEY_INVALID,
-     * SMS_UNAVAILABLE, SECOND_FACTOR_SAME_KIND, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * SMS_UNAVAILABLE, SECOND_FACTOR_SAME_KIND, OAUTH2_SERVER_UNAVAILABLE, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
@@ -403,7 +420,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "nextStep";
   } | {
     /**
-     * The method goes on elsewhere.
+     * The method goes on elsewhere, or the browser goes back to the OAuth2 server.
      *
      * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
      */
@@ -475,11 +492,13 @@ export declare const LoginService: GenService<{
   /**
    * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With the purpose to
    * refresh or step up, the holder of a session proves again who they are. With `link_token` it goes on from a link
-   * that was opened.
+   * that was opened. With `login_challenge` it is a login for the configured OAuth2 server: the session that the browser has is
+   * enough where the request of that server allows it, and then the answer is a redirect at once.
    *
    * Access: anyone; to refresh or step up the holder of a session.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, and to refresh or step
-   * up those of sessions, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, to refresh or step up
+   * those of sessions, STEP_UP_IMPOSSIBLE, FEATURE_OFF, and with `login_challenge` OAUTH2_CHALLENGE_INVALID,
+   * OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */

@@ -386,6 +386,15 @@ export declare type ContinueWith = Message<"ostiary.flow.v1.ContinueWith"> & {
      */
     value: RequiredAction;
     case: "requiredAction";
+  } | {
+    /**
+     * The OAuth2 server that asked for the login could not be told of it: draw this flow, whose step `resume` tries again. The
+     * person is signed in.
+     *
+     * @generated from field: ostiary.flow.v1.ContinueWithFlow login = 4;
+     */
+    value: ContinueWithFlow;
+    case: "login";
   } | { case: undefined; value?: undefined };
 };
 
@@ -621,6 +630,13 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_OTHER_ACCOUNT = 27;
    */
   OTHER_ACCOUNT = 27,
+
+  /**
+   * The OAuth2 server that asked for the login cannot be told of it now.
+   *
+   * @generated from enum value: REJECTION_REASON_OAUTH2_SERVER_UNAVAILABLE = 28;
+   */
+  OAUTH2_SERVER_UNAVAILABLE = 28,
 }
 
 /**

@@ -7,8 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, OidcStep, PasskeyStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/registration_service.proto.
@@ -67,6 +67,13 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
    * @generated from field: google.protobuf.Struct client_data = 6;
    */
   clientData?: JsonObject | undefined;
+
+  /**
+   * The login request of the OAuth2 server, as in CreateLoginFlow. Only for browsers, without `link_token` and `return_to`.
+   *
+   * @generated from field: string login_challenge = 7;
+   */
+  loginChallenge: string;
 };
 
 /**
@@ -82,11 +89,18 @@ export declare const CreateRegistrationFlowRequestSchema: GenMessage<CreateRegis
  */
 export declare type CreateRegistrationFlowResponse = Message<"ostiary.flow.v1.CreateRegistrationFlowResponse"> & {
   /**
-   * The flow.
+   * The flow. Unset with `redirect`.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
+
+  /**
+   * With `login_challenge`: the OAuth2 server allows no form, so the browser goes back there at once.
+   *
+   * @generated from field: ostiary.flow.v1.Redirect redirect = 2;
+   */
+  redirect?: Redirect | undefined;
 };
 
 /**
@@ -359,11 +373,13 @@ export declare const SubmitRegistrationFlowResponseSchema: GenMessage<SubmitRegi
 export declare const RegistrationService: GenService<{
   /**
    * CreateRegistrationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With
-   * `link_token` it goes on from a link that was opened.
+   * `link_token` it goes on from a link that was opened. With `login_challenge` the account is made for a login of the configured
+   * OAuth2 server.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, REGISTRATION_DISABLED,
-   * SCHEMA_NOT_FOUND, LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
+   * SCHEMA_NOT_FOUND, LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID, and with `login_challenge` OAUTH2_CHALLENGE_INVALID,
+   * OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */

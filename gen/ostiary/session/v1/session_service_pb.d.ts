@@ -340,10 +340,18 @@ export declare const RevokeOtherSessionsResponseSchema: GenMessage<RevokeOtherSe
  */
 export declare type LogoutRequest = Message<"ostiary.session.v1.LogoutRequest"> & {
   /**
+   * The logout request of the OAuth2 server: the parameter `logout_challenge` that its redirect to the logout page has. The page
+   * asks the person first, because anybody can lead a browser there. Empty: none.
+   *
+   * @generated from field: string logout_challenge = 1;
+   */
+  logoutChallenge: string;
+
+  /**
    * Where the browser goes once it is signed out elsewhere as well, exactly one of
    * `tenant_defaults.oidc.post_logout_redirect_urls`. Empty: the first of them.
    *
-   * @generated from field: string return_to = 1;
+   * @generated from field: string return_to = 2;
    */
   returnTo: string;
 };
@@ -362,7 +370,7 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
   /**
    * Where the browser goes next to be signed out elsewhere as well, for example at the provider that it signed in with.
-   * Empty: nowhere. The session here has ended in any case.
+   * With `logout_challenge` it is the OAuth2 server. Empty: nowhere. The session here has ended in any case.
    *
    * @generated from field: string redirect_url = 1;
    */
@@ -664,13 +672,15 @@ export declare const SessionService: GenService<{
    * Logout ends the session of the bearer token. Without one it ends every session that the browser's cookies show,
    * under each name and domain that this server may have used, and removes these cookies; so it works as well where two
    * of them are live and neither counts. It succeeds as well without a session, and with a session that has ended, is
-   * unknown or malformed: afterwards nobody is signed in by what was sent.
+   * unknown or malformed: afterwards nobody is signed in by what was sent. With `logout_challenge` the configured OAuth2 server
+   * ends its session as well, once the browser goes to `redirect_url`.
    *
    * Where the session was made by a provider and the operator wants it so (`logout_at_provider`), the answer says where the
    * browser goes to be signed out there too.
    *
    * Access: anyone; a bearer token or cookies say which sessions end.
-   * Errors: ORIGIN_NOT_ALLOWED, RETURN_TO_NOT_ALLOWED.
+   * Errors: ORIGIN_NOT_ALLOWED, RETURN_TO_NOT_ALLOWED, and with `logout_challenge` OAUTH2_CHALLENGE_INVALID,
+   * OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF: with the first and the last nothing was done, and the second says to call again.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */

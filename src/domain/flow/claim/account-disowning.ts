@@ -55,13 +55,15 @@ export class AccountDisowning {
       const at = this.#deps.clock.now();
       const proof = { kind: by, purpose: "recovery", assuranceLevel: "aal1" } as const;
       const recovery = { ...proof, completedAt: at.toISOString(), methods: [] };
-      const { client, returnTo } = record;
+      const { client, data: begun } = record;
+      // An OAuth2 server is for those who set the account up.
+      const returnTo = begun.oauth2 === undefined ? record.returnTo : undefined;
       const settings = this.#deps.settings.draftAfterRecovery(caller, {
         client,
         returnTo,
         identityId: identity.id,
         recovery,
-        clientData: record.data.clientData,
+        clientData: begun.clientData,
       });
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };

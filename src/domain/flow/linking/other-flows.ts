@@ -35,7 +35,8 @@ export class OtherFlows {
     belonging: Belonging,
   ): Pick<Moved<AnyState>, "begins" | "goesOn"> {
     const { client, returnTo, data } = flow;
-    const start = { client, returnTo, clientData: data.clientData };
+    const { clientData, oauth2 } = data;
+    const start = { client, returnTo, clientData, oauth2 };
     const { login, registration, recovery } = this.#kinds();
     switch (belonging.kind) {
       case "linked":
@@ -46,7 +47,9 @@ export class OtherFlows {
         return { begins: record, goesOn: async () => ({ kind: "next_step", flow: created.flow }) };
       }
       case "unclaimed": {
-        const { record, created } = recovery.draftClaim(caller, start, belonging.target, by);
+        // A recovery answers no OAuth2 server.
+        const own = oauth2 === undefined ? start : { client, returnTo: undefined, clientData };
+        const { record, created } = recovery.draftClaim(caller, own, belonging.target, by);
         return { begins: record, goesOn: async () => ({ kind: "next_step", flow: created.flow }) };
       }
       case "stranger":

@@ -184,7 +184,8 @@ export class LoginCompletions {
         ? throttle.known(tenant, flow.client, caller.shownDevice(flow.client))
         : throttle.succeeded(tenant, ticket, flow.client);
     const offer =
-      purpose.kind === "sign_in" && first !== undefined
+      // Who signs in for an OAuth2 server goes back there, where the offer would be lost.
+      purpose.kind === "sign_in" && first !== undefined && flow.data.oauth2 === undefined
         ? this.#deps.offers.draftAfterLogin(caller, {
             ...{ client: flow.client, returnTo: flow.returnTo, session, by: first.kind },
             ...{ owner: candidate, clientData: flow.data.clientData },

@@ -93,11 +93,14 @@ export function reach(
   if (demands.some(isForAal2) && !isTwo && !plays("second").some(({ credential }) => has.has(credential))) {
     demands.push({ kind: "method_property", property: "user_verified" });
   }
-  const wanted = toShow(demands, identity, reachable, credentials, (method, credential) =>
+  const stepsUp = isTwo && demands.some(isForAal2);
+  const others = stepsUp ? demands.filter((demand) => !isForAal2(demand)) : demands;
+  const shown = toShow(others, identity, reachable, credentials, (method, credential) =>
     plays("first").includes(method)
       ? isWayIn(method, credential, tenant)
       : method.credential === credential.kind,
   );
+  const wanted = stepsUp ? ({ ...shown, stepsUpTo: "aal2" } as const) : shown;
   return { reachable, wanted };
 }
 

@@ -20,12 +20,14 @@ import {
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import type {
   CreatedFlow,
   FirstFactor,
   FlowCaller,
   FlowFound,
   FlowOutcome,
+  OAuth2Origin,
   ReadFlow,
 } from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
@@ -68,6 +70,12 @@ export interface LoginStart {
   readonly demands?: readonly Demand[] | undefined;
   readonly linkToken: string;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server that asks for it. */
+  readonly oauth2?: OAuth2Origin | undefined;
+  /** What the person is likely to sign in with. */
+  readonly typed?: string | undefined;
+  /** For a step-up: whether the first factor is shown again in any case. */
+  readonly fromTheStart?: boolean;
 }
 
 interface LoginFlowsDependencies {
@@ -79,6 +87,7 @@ interface LoginFlowsDependencies {
   readonly methods: readonly LoginMethod[];
   readonly secondFactors: SecondFactors;
   readonly challenges: Challenges;
+  readonly handOvers: () => Pick<OAuth2HandOvers, "after">;
 }
 
 /** Signing in. What may be done, and when, is the table in steps.ts. */
@@ -94,9 +103,9 @@ export class LoginFlows {
       kind: "login",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
-      again: (tenant, { identityId, data: { purpose: former, state } }) => {
+      again: (tenant, { identityId, data: { purpose: former, state, oauth2 } }) => {
         // Security rule (SR-LINK-4): what somebody vouched for lasts no longer than the flow.
-        const purpose = former.kind === "link" ? ({ kind: "sign_in" } as const) : former;
+        const purpose = former.kind === "link" ? signingIn(oauth2) : former;
         return {
           purpose,
           state: firstState(tenant, purpose, typedAt(state)),
@@ -114,7 +123,9 @@ export class LoginFlows {
     const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
-    if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
+    if (start.purpose === "sign_in") {
+      return this.#begin(caller, start, signingIn(start.oauth2), undefined, start.typed);
+    }
     const shown = await caller.session(start.client);
     if (start.purpose === "step_up") return this.#beginStepUp(caller, start, shown);
     return this.createRefresh(caller, { ...start, session: shown.session });
@@ -147,7 +158,7 @@ export class LoginFlows {
     const isShownFirst = methodsPlaying("first", reachable, tenant).some(({ properties = [] }) =>
       demanded.every((property) => properties.includes(property)),
     );
-    const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst);
+    const isSecondWanted = able.length > 0 && (isTooWeak || !isShownFirst) && !start.fromTheStart;
     if (!isSecondWanted || first === undefined)
       return this.createRefresh(caller, { ...start, session, ...wanted });
     const { purpose, completedAt, ...proof } = first;
@@ -207,7 +218,7 @@ export class LoginFlows {
   draftVouched(caller: FlowCaller, start: CallerStart, kind: MethodKind, vouched: VouchedAccount) {
     const memory = { vouched: vouched as unknown as JsonObject };
     const state: LoginState = { at: "continue_method", method: { kind, memory } };
-    const begun = { ...start, purpose: { kind: "sign_in" }, state };
+    const begun = { ...start, purpose: signingIn(start.oauth2), state };
     const { record, created } = this.#deps.engine.draft(caller, this.#flows.view, begun);
     const { id, csrfToken } = created.flow;
     const submission = {
@@ -257,13 +268,27 @@ export class LoginFlows {
     });
   }
 
+  /** Begins a login that does nothing but tell the OAuth2 server of a session that is there. */
+  createHandOver(
+    caller: FlowCaller,
+    start: CallerStart,
+    session: { readonly id: SessionId; readonly identityId: IdentityId },
+  ): Promise<CreatedFlow> {
+    return this.#flows.create(caller, start, {
+      purpose: signingIn(start.oauth2),
+      state: { at: "hand_over", session: session.id },
+      identityId: session.identityId,
+    });
+  }
+
   #begin(
     caller: FlowCaller,
     start: CallerStart,
     purpose: LoginPurpose,
     identityId?: IdentityId,
+    typed?: string,
   ): Promise<CreatedFlow> {
-    const state = firstState(caller.tenant, purpose);
+    const state = firstState(caller.tenant, purpose, typed);
     return this.#flows.create(caller, start, { purpose, state, identityId });
   }
 
@@ -282,13 +307,19 @@ export class LoginFlows {
     read?: FoundForLogin,
   ): Promise<LoginOutcome> {
     const { flow: found, candidate } = read ?? (await this.#find(caller, submitted));
-    return this.#flows.submit<LoginSubmission>(caller, submitted, found, (submission, flow) => ({
-      identifier: submission.identifier,
-      typed: this.#typedOf(submission),
-      traits: submission.traits ?? {},
-      candidate: ownCandidate(flow, candidate),
-      readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
-    }));
+    const outcome = await this.#flows.submit<LoginSubmission>(
+      caller,
+      submitted,
+      found,
+      (submission, flow) => ({
+        identifier: submission.identifier,
+        typed: this.#typedOf(submission),
+        traits: submission.traits ?? {},
+        candidate: ownCandidate(flow, candidate),
+        readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
+      }),
+    );
+    return this.#deps.handOvers().after(caller, found, outcome);
   }
 
   /** A flow of any kind, for a form whose kind of flow is not known yet, with what a login needs. One round trip. */
@@ -321,6 +352,12 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
+}
+
+/** Somebody signs in, to the level that an OAuth2 server asks for. */
+function signingIn(oauth2: OAuth2Origin | undefined): LoginPurpose {
+  const { level } = oauth2 ?? {};
+  return { kind: "sign_in", ...(level && { stepsUpTo: level }) };
 }
 
 /** A login in which only what comes before the session is left to do. */

@@ -16,7 +16,8 @@ import type { SignedIn } from "../shared/table.ts";
 
 /** What a login was begun for. */
 export type LoginPurpose =
-  | { readonly kind: "sign_in" }
+  /** `stepsUpTo`: the level that is asked for, which an account without a second factor is let in below. */
+  | { readonly kind: "sign_in"; readonly stepsUpTo?: AssuranceLevel }
   /** The holder of a session proves again who they are: the session that comes of it replaces that one. */
   | {
       readonly kind: "refresh";
@@ -110,7 +111,9 @@ export type LoginState =
     } & ActionWanted)
   /** With `proved` it is for an address to verify, or for `change`, which has a new one. */
   | (Awaiting & Named & Partial<ActionWanted> & { readonly change?: TraitsChange | undefined })
-  | Confirming;
+  | Confirming
+  /** This session is there, and the OAuth2 server that asked for it has yet to be told. */
+  | { readonly at: "hand_over"; readonly session: SessionId };
 
 /** What was shown first; undefined while the first factor is wanted. */
 export function firstFactorOf(state: LoginState): FirstFactor | undefined {
@@ -146,9 +149,9 @@ export function actionOf(
 export function secondFactorWantedBy(purpose: LoginPurpose): SecondFactorReason {
   // What is linked signs in from then on.
   if (purpose.kind === "link") return "to_change_account";
-  if (purpose.kind !== "refresh") return "by_policy";
+  if (purpose.kind === "owner") return "by_policy";
   if (purpose.stepsUpTo === "aal2") return "demanded";
-  return purpose.changesAccount ? "to_change_account" : "by_policy";
+  return purpose.kind === "refresh" && purpose.changesAccount ? "to_change_account" : "by_policy";
 }
 
 /** What a proof of the session must have that a login gives. */

@@ -17,6 +17,7 @@ import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import { memoryAt } from "../shared/away.ts";
 import type { MethodOffer } from "../shared/flow.ts";
 import { offersOf } from "../shared/method-offers.ts";
@@ -26,6 +27,7 @@ import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule
 import { typedAt } from "../shared/typed-address.ts";
 import { actionState } from "./action-steps.ts";
 import type { LoginActions } from "./actions.ts";
+import { handOverState } from "./hand-over-state.ts";
 import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
 import type { PendingActions } from "./pending-actions.ts";
 import type { LoginProofs } from "./proofs.ts";
@@ -56,6 +58,7 @@ interface LoginTableDependencies {
   readonly settingsMethods: readonly SettingsMethod[];
   readonly pending: PendingActions;
   readonly actions: LoginActions;
+  readonly handOvers: () => Pick<OAuth2HandOvers, "tell">;
   readonly schemas: Pick<IdentitySchemas, "identifierTitles" | "current">;
 }
 
@@ -273,6 +276,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       kind: "moved",
       state: firstState(tenant, flow.data.purpose, state.typed),
       identityId: flow.data.purpose.kind === "sign_in" ? undefined : flow.identityId,
+    })),
+    hand_over: handOverState(deps, ({ tenant, flow }) => ({
+      kind: "moved",
+      state: firstState(tenant, flow.data.purpose),
+      identityId: undefined,
     })),
     ...challengeStates<LoginTypes>({
       kind: "login",

@@ -142,7 +142,8 @@ export class NewAccounts {
     const isWithheld = account.ticket.silenced.size > 0;
     if (next !== undefined || issued === undefined) {
       const proved = { proofs: proofs.map(rememberedProof), isNew: true, isWithheld };
-      const start = { client, returnTo, clientData: flow.data.clientData };
+      const { clientData, oauth2 } = flow.data;
+      const start = { client, returnTo, clientData, oauth2 };
       const login = await this.#deps.logins.createForActions(caller, start, identity.id, {
         proved,
         action: next,

@@ -1,6 +1,6 @@
 /** The traits of a registration: what was given, what is missing, what is wrong with them. */
 import type { StepRejected } from "../../form/rejection.ts";
-import { type OwnsAddress, ownsProven } from "../../identity/address-claims.ts";
+import { type OwnsAddress, ownsEverything, ownsProven } from "../../identity/address-claims.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
@@ -47,6 +47,16 @@ export function profileOf(
   if (!checked.valid) return traitsInvalid(checked.violations);
   const { derived, merged: traits } = checked;
   return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };
+}
+
+/** What of traits that somebody vouches for follows the schema by itself; the rest is asked for. */
+export function fittingTraits(schema: CompiledSchema, traits: JsonObject): JsonObject {
+  const checked = schema.validate(traits, ownsEverything);
+  if (checked.valid) return traits;
+  const wrong = new Set(
+    checked.violations.filter(({ rule }) => rule !== "required").map(({ path: [name = ""] }) => name),
+  );
+  return Object.fromEntries(Object.entries(traits).filter(([name]) => !wrong.has(name)));
 }
 
 /** What a user name may be while nothing is proven: an address of the invitation, or the one that is proven before all else. */

@@ -1,21 +1,27 @@
 import type { FilledForm } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
-import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { Invitations } from "../../invitation/invitations.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import { stepOf, type VouchedAccount } from "../../method/method.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
-import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
+import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
+import type {
+  CreatedFlow,
+  FlowCaller,
+  FlowFound,
+  FlowOutcome,
+  OAuth2Origin,
+  ReadFlow,
+} from "../shared/flow.ts";
 import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
 import type { SignUp } from "./sign-up.ts";
-import type { RegistrationState, RegistrationTypes } from "./state.ts";
+import type { RegistrationTypes, SchemaOf } from "./state.ts";
 import { firstState } from "./steps.ts";
 
 /** What came of a submit to a registration. */
@@ -39,6 +45,8 @@ export interface RegistrationStart {
   /** Empty: none. */
   readonly invitationToken: string;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server that it is for. */
+  readonly oauth2?: OAuth2Origin | undefined;
 }
 
 interface RegistrationFlowsDependencies {
@@ -46,9 +54,10 @@ interface RegistrationFlowsDependencies {
   readonly engine: FlowEngine;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
-  readonly signUp: Pick<SignUp, "isWhole">;
+  readonly signUp: Pick<SignUp, "isWhole" | "filledIn">;
   readonly invitations: Pick<Invitations, "open">;
-  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly schemaOf: SchemaOf;
+  readonly handOvers: Pick<OAuth2HandOvers, "after">;
 }
 
 /** Making an account. What may be done, and when, is the table in steps.ts. */
@@ -90,7 +99,7 @@ export class RegistrationFlows {
     const { engine, signUp } = this.#deps;
     const { tenant } = caller;
     const purpose = { schemaId: tenant.settings.defaultSchemaId };
-    const state: RegistrationState = { at: "complete_profile", traits: vouched.traits, vouched };
+    const state = signUp.filledIn(tenant, { data: { purpose } }, vouched);
     const { record, created } = engine.draft(caller, this.#flows.view, { ...start, purpose, state });
     const { flow } = created;
     const goesOn = async (): Promise<RegistrationOutcome> => {
@@ -117,6 +126,12 @@ export class RegistrationFlows {
   ): Promise<RegistrationOutcome> {
     const { engine } = this.#deps;
     const found = read?.flow ?? (await engine.find(caller.tenant, "registration", submitted.flowId));
-    return this.#flows.submit<RegistrationSubmission>(caller, submitted, found, ({ traits }) => ({ traits }));
+    const outcome = await this.#flows.submit<RegistrationSubmission>(
+      caller,
+      submitted,
+      found,
+      ({ traits }) => ({ traits }),
+    );
+    return this.#deps.handOvers.after(caller, found, outcome);
   }
 }

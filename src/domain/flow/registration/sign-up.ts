@@ -2,11 +2,10 @@ import type { StepRejected } from "../../form/rejection.ts";
 import { accountName } from "../../identity/account-name.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { placeOf } from "../../identity/notices.ts";
 import { mergeTraits } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import type { RegistrationMethod, SecretAttempt } from "../../method/method.ts";
+import type { RegistrationMethod, SecretAttempt, VouchedAccount } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
@@ -23,6 +22,7 @@ import type { NewAccount, NewAccounts } from "./complete.ts";
 import { invitationGone, isProven, provenByInvitation } from "./invited.ts";
 import {
   addressOf,
+  fittingTraits,
   givenTraits,
   hasOtherAddresses,
   isChanged,
@@ -33,7 +33,7 @@ import {
   profileOf,
   traitsChanged,
 } from "./profile.ts";
-import type { RegistrationState, RegistrationTypes } from "./state.ts";
+import type { RegistrationState, RegistrationTypes, SchemaOf } from "./state.ts";
 import { proofRequest, takenBeside, takenOf } from "./taken-identifiers.ts";
 
 type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
@@ -48,7 +48,7 @@ interface SignUpDependencies {
   readonly links: AccountLinks;
   readonly others: OtherFlows;
   readonly clock: Clock;
-  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly schemaOf: SchemaOf;
 }
 
 /** The steps of a registration. */
@@ -131,7 +131,7 @@ export class SignUp {
     method: RegistrationMethod,
   ): Promise<Result> {
     const { caller, tenant, flow, state, traits: patch } = attempt;
-    await this.#count(attempt, undefined);
+    const ticket = await this.#count(attempt, undefined);
     const typed = mergeTraits(givenTraits(flow), patch);
     const kept = typed.beyondLimits === undefined ? typed.merged : givenTraits(flow);
     const account = { traits: kept, identifiers: [], name: "" };
@@ -151,28 +151,43 @@ export class SignUp {
       const next = this.#deps.others.goOn(caller, flow, method.kind, vouched, belonging);
       return { kind: "moved", state: first, identityId, ...next };
     }
-    // What was typed is what somebody wants; what is missing of it is filled in.
-    const { merged: traits } = mergeTraits(vouched.traits, kept);
-    const filled: State<"complete_profile"> = { at: "complete_profile", traits, vouched };
+    const filled = this.filledIn(tenant, flow, vouched, kept);
     const whole = { ...flow, data: { ...flow.data, state: filled } };
     if (!this.isWhole(tenant, whole)) return { kind: "moved", state: filled, identityId };
-    return this.takeVouched({ ...attempt, flow: whole, state: filled, traits: {} });
+    return this.takeVouched({ ...attempt, flow: whole, state: filled, traits: {} }, ticket);
   }
 
-  /** The account of somebody for whose account elsewhere somebody has vouched. Throws RATE_LIMITED. */
-  async takeVouched(attempt: Attempt<"complete_profile">): Promise<Result> {
+  /** The account of somebody for whose account elsewhere somebody has vouched. `counted`: as a registration. Throws RATE_LIMITED. */
+  async takeVouched(attempt: Attempt<"complete_profile">, counted?: ThrottleTicket): Promise<Result> {
     const { tenant, flow, state, traits: patch } = attempt;
     const { vouched } = state;
     const proven = provenBy(flow);
     const profile = this.#profileOf(attempt, patch, provesFirst(tenant));
     if (profile.kind === "rejected") return profile;
-    const ticket = await this.#count(attempt, this.#deps.accounts.mailboxOf(tenant, profile.derived, proven));
+    const mailbox = this.#deps.accounts.mailboxOf(tenant, profile.derived, proven);
+    const isCounted = counted !== undefined && mailbox === undefined;
+    const ticket = isCounted ? counted : await this.#count(attempt, mailbox);
     const proved = { credential: vouched.credential, authentication: vouched.authentication };
     const address = addressOf(profile.derived);
     const isShown = address !== undefined && isProven(proven, address);
     if (!isShown && provesFirst(tenant)) return this.#requestProof(attempt, "code", profile, proved);
     const held = [{ digest: flow.digest, revision: flow.revision }];
     return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket, vouched });
+  }
+
+  /**
+   * Where somebody goes on for whose account elsewhere somebody has vouched. What was typed is what they want; what is missing of it is
+   * filled in, as far as it follows the schema.
+   */
+  filledIn(
+    tenant: Tenant,
+    flow: Parameters<SchemaOf>[1],
+    vouched: VouchedAccount,
+    typed: Profile["traits"] = {},
+  ): State<"complete_profile"> {
+    const fitting = fittingTraits(this.#deps.schemaOf(tenant, flow), vouched.traits);
+    const { merged: traits } = mergeTraits(fitting, typed);
+    return { at: "complete_profile", traits, vouched };
   }
 
   /** Whether an account could be made of what somebody vouched for, with nothing to ask. */

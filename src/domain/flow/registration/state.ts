@@ -1,5 +1,7 @@
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { JsonObject } from "../../json.ts";
 import type { RegistrationProved, VouchedAccount } from "../../method/method.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { Away, ContinuedMethod } from "../shared/away.ts";
 import type { SignedIn } from "../shared/table.ts";
@@ -11,6 +13,12 @@ export interface RegistrationPurpose {
   /** The invitation that it began with. */
   readonly invitation?: FlowInvitation;
 }
+
+/** The schema of a registration, as it is now. */
+export type SchemaOf = (
+  tenant: Tenant,
+  flow: { readonly data: { readonly purpose: RegistrationPurpose } },
+) => CompiledSchema;
 
 /** Where methods are on offer: with the traits, or once they were accepted. */
 type Choice = "fill_form" | "choose_method";

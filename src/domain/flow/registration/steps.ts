@@ -1,6 +1,5 @@
 import { button, type Node } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
-import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
 import {
@@ -23,10 +22,10 @@ import { memoryAt } from "../shared/away.ts";
 import type { Typed } from "../shared/kept-outcome.ts";
 import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
-import type { AttemptOf, ContextOf, FlowTable, RecordOf, StepRule } from "../shared/table.ts";
+import type { AttemptOf, ContextOf, FlowTable, StepRule } from "../shared/table.ts";
 import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
-import type { RegistrationState, RegistrationTypes } from "./state.ts";
+import type { RegistrationState, RegistrationTypes, SchemaOf } from "./state.ts";
 
 type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
 type Choosing = State<"fill_form" | "choose_method">;
@@ -36,7 +35,7 @@ interface RegistrationTableDependencies {
   readonly methods: readonly RegistrationMethod[];
   readonly challenges: Challenges;
   readonly signUp: SignUp;
-  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+  readonly schemaOf: SchemaOf;
 }
 
 /** Where a registration begins: with the traits alone, or with all that is asked. */

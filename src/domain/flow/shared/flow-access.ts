@@ -89,14 +89,17 @@ export class FlowAccess {
     return { ...this.#deps.tokens.issue("browser", caller.tenant.name), isNew: true };
   }
 
+  /** Whether the caller shows the cookie that a browser flow is bound to. */
+  isBrowserOf({ browserToken }: FlowCaller, { browserDigest }: FlowRecord): boolean {
+    const parsed = browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", browserToken);
+    return (
+      parsed?.kind === "valid" && browserDigest !== undefined && isSameBytes(parsed.digest, browserDigest)
+    );
+  }
+
   #assertSameBrowser(caller: FlowCaller, record: FlowRecord): void {
-    const parsed =
-      caller.browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", caller.browserToken);
-    const { browserDigest } = record;
-    if (parsed?.kind !== "valid" || !browserDigest || !isSameBytes(parsed.digest, browserDigest)) {
-      const missing =
-        caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
-      throw domainError("FLOW_CLIENT_MISMATCH", { missing });
-    }
+    if (this.isBrowserOf(caller, record)) return;
+    const missing = caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
+    throw domainError("FLOW_CLIENT_MISMATCH", { missing });
   }
 }

@@ -23,6 +23,7 @@ import type {
   FlowFound,
   FlowOutcome,
   FlowRecord,
+  OAuth2Origin,
 } from "./flow.ts";
 import type { FlowAccess, HeldFlow } from "./flow-access.ts";
 import { dataWith, type FlowAnswers } from "./flow-answers.ts";
@@ -49,6 +50,8 @@ export interface FlowStart {
   readonly purpose: object;
   readonly state: AnyState;
   readonly clientData?: JsonObject | undefined;
+  /** The request of the OAuth2 server; the browser then returns there, in the place of `returnTo`. */
+  readonly oauth2?: OAuth2Origin | undefined;
   readonly identityId?: IdentityId | undefined;
   /** How long it lasts at most. Undefined: as long as all of its kind. */
   readonly mostLifetimeMs?: number;
@@ -100,7 +103,8 @@ export class FlowEngine {
   } {
     const { tenant } = caller;
     this.#deps.access.assertClient(caller, start.client);
-    const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
+    const { oauth2 } = start;
+    const returnTo = oauth2?.requestUrl ?? resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#deps.access.browserOf(caller) : undefined;
     const createdAt = this.#deps.clock.now();
     const lifetimeMs = Math.min(view.lifetimeMs(tenant), start.mostLifetimeMs ?? Number.POSITIVE_INFINITY);
@@ -119,6 +123,7 @@ export class FlowEngine {
       data: {
         language: languageOf(caller),
         clientData: start.clientData,
+        oauth2,
         purpose: start.purpose,
         state: start.state,
       },
@@ -379,6 +384,7 @@ export class FlowEngine {
       form: { ...drawn, nodes: withImportance(drawn.nodes) },
       csrfToken: active ? this.#deps.access.formTokenOf(record, id, browserToken) : undefined,
       account: view.account?.(record),
+      oauth2: record.data.oauth2,
       traitsEtag: active ? view.traitsEtag?.(record) : undefined,
     };
   }

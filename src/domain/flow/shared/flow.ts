@@ -7,9 +7,11 @@ import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
 import type { Authentication, Challenge } from "../../method/method.ts";
+import type { OAuth2Client } from "../../oauth2/oauth2-server.ts";
 import type { Secret } from "../../secret.ts";
 import type { SessionCredential } from "../../session/credential.ts";
 import type {
+  AssuranceLevel,
   AuthenticatedSession,
   AuthenticationPurpose,
   NewSession,
@@ -60,9 +62,23 @@ export interface FlowData<State extends AnyState = AnyState, Purpose extends obj
   readonly clientData?: JsonObject;
   /** The request ids of the last steps, as digests. */
   readonly requests?: readonly string[];
+  /** The login request of the OAuth2 server that the flow was begun for. It stays the same as long as the flow lasts. */
+  readonly oauth2?: OAuth2Origin | undefined;
   /** What the flow was begun for. It stays the same as long as the flow lasts. */
   readonly purpose: Purpose;
   readonly state: State;
+}
+
+/** The login request of the OAuth2 server that a flow was begun for, and what its answer needs. */
+export interface OAuth2Origin {
+  readonly challenge: string;
+  /** Where the browser can begin the request again; checked to be at the OAuth2 server. */
+  readonly requestUrl: string;
+  readonly client: OAuth2Client;
+  /** The only account that the OAuth2 server takes. Undefined: it takes any. */
+  readonly subject?: string | undefined;
+  /** The least assurance level that it asks for. */
+  readonly level?: AssuranceLevel | undefined;
 }
 
 /** A first proof that was given. */
@@ -100,6 +116,8 @@ export interface Flow {
   readonly csrfToken: Secret | undefined;
   /** Of settings: whose account it is. Not after a recovery, which shows nothing of the account. */
   readonly account: FlowAccount | undefined;
+  /** The login request of the OAuth2 server that it was begun for. */
+  readonly oauth2: OAuth2Origin | undefined;
   /** Settings, if the account is shown: the etag of the traits that the form was drawn from. */
   readonly traitsEtag: string | undefined;
 }
@@ -161,7 +179,8 @@ export type FlowStage =
       readonly terms?: TermsDocument | undefined;
     }
   /** `offer`: what the method says to forms that are written by hand. */
-  | { readonly kind: "create_passkey"; readonly offer: JsonObject };
+  | { readonly kind: "create_passkey"; readonly offer: JsonObject }
+  | { readonly kind: "hand_over" };
 
 /** One method on offer. */
 export interface MethodOffer {
@@ -233,6 +252,10 @@ export interface FlowCompleted {
   readonly verification?: Flow | undefined;
   /** Settings in which a passkey can be made, after a login. */
   readonly settings?: Flow | undefined;
+  /** The login that tells the OAuth2 server again, where it could not be told. */
+  readonly handOver?: CreatedFlow | undefined;
+  /** Whether what the OAuth2 server asked for is done, or left to `handOver`. */
+  readonly isHandedOver?: boolean;
   /** What the client keeps to be known by: a native client's device token, or the value of a browser's cookie. */
   readonly device: Secret | undefined;
 }

@@ -6,7 +6,15 @@ import type { FlowClient, FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { Confirming } from "../challenge/state.ts";
-import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, FlowRecord, ReadFlow } from "./flow.ts";
+import type {
+  CreatedFlow,
+  FlowCaller,
+  FlowFound,
+  FlowOutcome,
+  FlowRecord,
+  OAuth2Origin,
+  ReadFlow,
+} from "./flow.ts";
 import type { FlowAccess } from "./flow-access.ts";
 import type { FlowEngine } from "./flow-engine.ts";
 import { type FlowView, viewOf } from "./flow-view.ts";
@@ -38,6 +46,7 @@ export interface CallerStart {
   readonly client: FlowClient;
   readonly returnTo: string | undefined;
   readonly clientData?: JsonObject | undefined;
+  readonly oauth2?: OAuth2Origin | undefined;
 }
 
 interface KindFlowsDependencies {
@@ -66,7 +75,7 @@ export class KindFlows<K extends KindTypes> {
           const { client, returnTo, data } = flow;
           const begun = rules.again(tenant, own<K>(flow));
           rules.assertOpen?.(tenant, begun.purpose);
-          return { client, returnTo, clientData: data.clientData, ...begun };
+          return { client, returnTo, clientData: data.clientData, oauth2: data.oauth2, ...begun };
         },
       },
     );
@@ -78,8 +87,8 @@ export class KindFlows<K extends KindTypes> {
     start: CallerStart,
     begun: ReturnType<FlowKindRules<K>["again"]>,
   ): Promise<CreatedFlow> {
-    const { client, returnTo, clientData } = start;
-    return this.#deps.engine.create(caller, this.view, { client, returnTo, clientData, ...begun });
+    const { client, returnTo, clientData, oauth2 } = start;
+    return this.#deps.engine.create(caller, this.view, { client, returnTo, clientData, oauth2, ...begun });
   }
 
   /** Begins the flow that an opened link leads to, with what the flow that holds the link was begun for. Throws LINK_INVALID. */
@@ -100,10 +109,16 @@ export class KindFlows<K extends KindTypes> {
     const { state, parent } = await challenges.open(tenant, this.#rules.kind, start.linkToken);
     const purpose = purposeOf(own<K>(parent).data.purpose);
     this.#rules.assertOpen?.(tenant, purpose);
-    const returnTo = start.returnTo || parent.returnTo;
     const { identityId } = state.target;
     const begun = { purpose, state: stateOf(state, parent), identityId };
-    return this.create(caller, { ...start, returnTo }, begun);
+    const { oauth2 } = parent.data;
+    if (oauth2 === undefined) {
+      return this.create(caller, { ...start, returnTo: start.returnTo || parent.returnTo }, begun);
+    }
+    // Security rule (SR-OAUTH-2): the request of an OAuth2 server is answered in the browser that came with it. A link that is opened in
+    // another one signs in there, and no more.
+    const isSame = this.#deps.access.isBrowserOf(caller, parent);
+    return this.create(caller, isSame ? { ...start, oauth2 } : start, begun);
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */

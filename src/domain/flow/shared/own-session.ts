@@ -13,9 +13,14 @@ export async function ownSession(
   client: FlowClient,
   identityId: IdentityId,
 ): Promise<Session | undefined> {
+  const session = await anySession(caller, client);
+  return session?.identityId === identityId ? session : undefined;
+}
+
+/** The session that the caller shows as clients of that kind do; undefined if they show none. */
+export async function anySession(caller: FlowCaller, client: FlowClient): Promise<Session | undefined> {
   try {
-    const { session } = await caller.session(client);
-    return session.identityId === identityId ? session : undefined;
+    return (await caller.session(client)).session;
   } catch (error) {
     // What is wrong with a session that was shown does not matter here.
     const isNone =

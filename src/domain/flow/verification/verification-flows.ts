@@ -80,7 +80,7 @@ export class VerificationFlows {
    */
   async afterRegistration(
     caller: FlowCaller,
-    { client, returnTo, data: { clientData } }: FlowRecord,
+    { client, returnTo, data: { clientData, oauth2 } }: FlowRecord,
     registered: {
       readonly identity: Identity;
       readonly session: SessionId;
@@ -96,7 +96,7 @@ export class VerificationFlows {
     if (!wanted || kind === undefined || address === undefined) return undefined;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
     const created = await engine.create(caller, this.#flows.view, {
-      ...{ client, returnTo, clientData },
+      ...{ client, returnTo, clientData, oauth2 },
       purpose: { session } satisfies VerificationPurpose,
       state: { at: "choose_method" },
       identityId: identity.id,

@@ -178,15 +178,18 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     { client }: FlowBinding,
     label: (provider: string) => UserMessage,
   ): readonly Node[] {
-    const buttons = providers.map(
-      ({ id, name }): Node => ({
+    const buttons = providers.map((provider): Node => {
+      const { id, name } = provider;
+      const isAway = !this.#deps.providers.isAvailable(provider);
+      return {
         name: "oidc.provider",
         step: "oidc",
         label: label(name),
+        ...(isAway && { help: texts.providerAway(name) }),
         messages: [],
         element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
-      }),
-    );
+      };
+    });
     if (client === "browser" || buttons.length === 0) return buttons;
     const hidden = (name: string): Node => ({
       name,
@@ -244,7 +247,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
       provider: provider.id,
       state: digestOfState(state),
       nonce,
-      // Security rule (SR-OIDC-3): the verifier is sealed: who reads the database exchanges no code.
+      // Security rule (SR-SOCIAL-3): the verifier is sealed: who reads the database exchanges no code.
       verifier: sealer.seal("oidc_verifier", Buffer.from(codeVerifier)),
       ...(isAgain && { since: clock.now().getTime() }),
     };
@@ -268,7 +271,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     const provider = providerOf(tenant.settings.providers, id);
     const state = new URLSearchParams(query).get("state") ?? "";
     const verifier = isText(memory?.verifier) ? sealer.open("oidc_verifier", memory.verifier) : undefined;
-    // Security rule (SR-OIDC-1): the answer is to what this very flow asked this very provider last. `state` is good once, because the
+    // Security rule (SR-SOCIAL-1): the answer is to what this very flow asked this very provider last. `state` is good once, because the
     // flow remembers it no longer after the step.
     const isOurs =
       provider !== undefined &&
@@ -299,7 +302,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   ): StepVouched | StepRejected {
     if (answer.kind === "failed") return this.#failed(provider, answer);
     const since = memory?.since;
-    // Security rule (SR-OIDC-10): a login there that was before this one was asked for shows nothing again.
+    // Security rule (SR-SOCIAL-10): a login there that was before this one was asked for shows nothing again.
     const isOld =
       typeof since === "number" &&
       answer.authTime !== undefined &&
@@ -334,7 +337,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     return provider?.name ?? (isText(id) ? id : "");
   }
 
-  /** Security rule (SR-OIDC-2): made anew after each step, and for this flow alone, so an ID token is good once. */
+  /** Security rule (SR-SOCIAL-2): made anew after each step, and for this flow alone, so an ID token is good once. */
   #nonceOf({ flowDigest, revision }: FlowBinding): string {
     const challenge = this.#deps.challenges.make(["oidc", "nonce", flowDigest, String(revision)]);
     return Buffer.from(challenge).toString("base64url");
@@ -342,7 +345,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
 }
 
 /**
- * Where a provider sends browsers back to. Security rule (SR-OIDC-5): from the configured address alone, never from a header of a request;
+ * Where a provider sends browsers back to. Security rule (SR-SOCIAL-5): from the configured address alone, never from a header of a request;
  * and each provider has its own path, so that the answer of one is never taken for that of another (RFC 9700, section 4.4).
  */
 export function callbackUrl({ settings }: Tenant, { id }: Pick<Provider, "id">): string {
@@ -366,7 +369,7 @@ function askedOf({ aal2 }: Provider, { isAgain, isForTwo, typed = "" }: Attempt)
     // Who shows again who they are shows it anew there as well.
     ...(isAgain && { max_age: "0" }),
     ...(isForTwo && aal2.acr.size > 0 && { acr_values: [...aal2.acr].join(" ") }),
-    // Security rule (SR-OIDC-8): only what was typed in this flow, never what is known of an account.
+    // Security rule (SR-SOCIAL-8): only what was typed in this flow, never what is known of an account.
     ...(hint && { login_hint: typed }),
   };
 }

@@ -120,7 +120,7 @@ export function openTokens(sealer: Sealer, secret: string): KeptProviderTokens |
   };
 }
 
-/** Security rule (SR-OIDC-9): one factor, unless the operator has said which `acr` or `amr` of this provider are two (ASVS V6.8.4). */
+/** Security rule (SR-SOCIAL-9): one factor, unless the operator has said which `acr` or `amr` of this provider are two (ASVS V6.8.4). */
 function isTwoFactors({ aal2 }: Provider, { acr, amr }: ProviderAnswer): boolean {
   return (acr !== undefined && aal2.acr.has(acr)) || amr.some((value) => aal2.amr.has(value));
 }

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ClientKind,
   type FlowSchema,
+  type OAuth2LoginRequestSchema,
   FlowKind as ProtoFlowKind,
   FlowState as ProtoFlowState,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
@@ -14,7 +15,7 @@ import {
   ButtonImportance as ProtoButtonImportance,
   InputType as ProtoInputType,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import type { Flow, FlowStage, FlowState } from "../../../domain/flow/shared/flow.ts";
+import type { Flow, FlowStage, FlowState, OAuth2Origin } from "../../../domain/flow/shared/flow.ts";
 import type {
   ButtonImportance,
   Form,
@@ -76,8 +77,16 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     form: toForm(flow.form),
     csrfToken: flow.csrfToken?.reveal() ?? "",
     ...(flow.account && { account: flow.account }),
+    ...(flow.oauth2 && { oauth2LoginRequest: toLoginRequest(flow.oauth2) }),
     traitsEtag: flow.traitsEtag ?? "",
   };
+}
+
+function toLoginRequest({
+  challenge,
+  client,
+}: OAuth2Origin): MessageInitShape<typeof OAuth2LoginRequestSchema> {
+  return { loginChallenge: challenge, clientId: client.id, clientName: client.name };
 }
 
 /** The kind of client of a request that passed validation, which refuses unspecified. */
@@ -162,6 +171,8 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
         case: "createPasskey",
         value: { passkey: toPasskeyOffer(stage.offer) },
       };
+    case "hand_over":
+      return { case: "handOver", value: {} };
     default: {
       const unreachable: never = stage;
       return unreachable;

@@ -3,6 +3,7 @@ import type { SubmitSettingsFlowResponseSchema } from "../../../../gen/ostiary/f
 import type { RequiredActionSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { FormOutcome } from "../../../domain/flow/any-flows.ts";
 import type { LoginOutcome } from "../../../domain/flow/login/login-flows.ts";
+import type { BegunForOAuth2 } from "../../../domain/flow/oauth2/oauth2-flows.ts";
 import type { RecoveryOutcome } from "../../../domain/flow/recovery/recovery-flows.ts";
 import type { RegistrationOutcome } from "../../../domain/flow/registration/registration-flows.ts";
 import type { SettingsOutcome } from "../../../domain/flow/settings/settings-flows.ts";
@@ -65,11 +66,12 @@ export async function answerSignIn(
   profileOf: ProfileOf,
 ) {
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
-  const { returnTo = "", verification, settings, identity } = outcome.completed;
+  const { returnTo = "", verification, settings, handOver, identity } = outcome.completed;
+  const login = handOver && acceptCreated(call, handOver);
   return completed({
     signedIn: await signIn(call, outcome.completed, profileOf),
     returnTo,
-    continueWith: [...toContinueWith({ verification, settings }), ...toActions(call, identity)],
+    continueWith: [...toContinueWith({ verification, settings, login }), ...toActions(call, identity)],
   });
 }
 
@@ -193,6 +195,11 @@ export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<Go
       const { completed } = outcome;
       if ("token" in completed) await acceptSession(call, completed);
       else if ("session" in completed && completed.session) await acceptSession(call, completed.session);
+      // The application at the OAuth2 server waits: what can be done later is done later.
+      if ("isHandedOver" in completed && completed.isHandedOver) {
+        const { handOver, returnTo } = completed;
+        return handOver === undefined ? { returnTo } : { flow: acceptCreated(call, handOver) };
+      }
       const flow =
         ("verification" in completed && completed.verification) ||
         ("settings" in completed && completed.settings) ||
@@ -222,16 +229,12 @@ export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<Go
 function toContinueWith(flows: {
   readonly verification?: Flow | undefined;
   readonly settings?: Flow | undefined;
+  readonly login?: Flow | undefined;
 }) {
-  const { verification, settings } = flows;
-  return [
-    ...(verification === undefined
-      ? []
-      : [{ action: { case: "verification" as const, value: { flow: toFlow(verification) } } }]),
-    ...(settings === undefined
-      ? []
-      : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
-  ];
+  const { verification, settings, login } = flows;
+  const goOn = <const Case extends string>(name: Case, flow: Flow | undefined) =>
+    flow === undefined ? [] : [{ action: { case: name, value: { flow: toFlow(flow) } } }];
+  return [...goOn("verification", verification), ...goOn("settings", settings), ...goOn("login", login)];
 }
 
 /** What the account is asked to do at any time. */
@@ -240,6 +243,12 @@ function toActions(call: Call, identity: Identity) {
     action: { case: "requiredAction" as const, value: action },
   });
   return toRequiredActions(identity, call).map(value);
+}
+
+/** The answer to a flow that the OAuth2 server asked for. */
+export function answerBegun(call: Call, begun: BegunForOAuth2) {
+  if (begun.kind === "redirect") return { redirect: { url: begun.url } };
+  return { flow: toFlow(acceptCreated(call, begun.created)) };
 }
 
 /** Sets the browser cookie where one was made for the flow, and gives the flow. */

@@ -7,28 +7,42 @@ import {
   SubmitLoginFlowResponseSchema,
 } from "../../../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { LoginFlows, LoginStart } from "../../../domain/flow/login/login-flows.ts";
+import type { OAuth2Flows } from "../../../domain/flow/oauth2/oauth2-flows.ts";
 import { toClientData } from "../../../domain/flow/shared/client-data.ts";
 import { callOf } from "../call.ts";
 import { fromStruct } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { fromClient, toFlow } from "../convert/flow.ts";
-import { acceptCreated, answerSignIn } from "./flow-answer.ts";
+import { acceptCreated, answerBegun, answerSignIn } from "./flow-answer.ts";
 import { type FlowSubmits, stepOf } from "./flow-submits.ts";
+
+interface Deps {
+  readonly flows: LoginFlows;
+  readonly oauth2: OAuth2Flows;
+  readonly submits: FlowSubmits;
+}
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
-  readonly #deps: { flows: LoginFlows; submits: FlowSubmits };
+  readonly #deps: Deps;
 
-  constructor(deps: { flows: LoginFlows; submits: FlowSubmits }) {
+  constructor(deps: Deps) {
     this.#deps = deps;
   }
 
   async createLoginFlow(request: CreateLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#deps.flows.create(call, {
-      client: fromClient(request.client),
+    const { flows, oauth2 } = this.#deps;
+    const client = fromClient(request.client);
+    const clientData = toClientData(fromStruct(request.clientData));
+    if (request.loginChallenge !== "") {
+      const begun = await oauth2.beginLogin(call, request.loginChallenge, { client, clientData });
+      return answerBegun(call, begun);
+    }
+    const created = await flows.create(call, {
+      client,
       returnTo: request.returnTo,
-      clientData: toClientData(fromStruct(request.clientData)),
+      clientData,
       purpose: fromPurpose(request.purpose),
       demands: fromDemands(request.demands),
       linkToken: request.linkToken,

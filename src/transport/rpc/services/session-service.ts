@@ -17,6 +17,7 @@ import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
 import type { SessionId } from "../../../domain/ids.ts";
 import type { ProviderSignOuts } from "../../../domain/method/oidc/provider-sign-outs.ts";
+import type { OAuth2Logouts } from "../../../domain/oauth2/logouts.ts";
 import { assertMeets } from "../../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
@@ -32,6 +33,7 @@ import type { IdentityProfiles } from "./identity-profiles.ts";
 interface Deps {
   readonly sessions: Sessions;
   readonly logins: LoginHistory;
+  readonly logouts: OAuth2Logouts;
   readonly profiles: IdentityProfiles;
   readonly providerSignOuts: ProviderSignOuts;
 }
@@ -105,12 +107,15 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     return { revokedCount };
   }
 
-  async logout({ returnTo }: LogoutRequest, context: HandlerContext) {
+  async logout({ logoutChallenge, returnTo }: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { providerSignOuts } = this.#deps;
+    const { logouts, providerSignOuts } = this.#deps;
+    const signOut = () => (call.hasBearerToken ? this.#endBearer(call) : call.browser.signOut(call.origin));
     providerSignOuts.assertReturnTo(call.tenant, returnTo);
-    const ended = call.hasBearerToken ? await this.#endBearer(call) : await call.browser.signOut(call.origin);
-    return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, ended, returnTo) };
+    // The OAuth2 server leads the browser on from there.
+    if (logoutChallenge !== "")
+      return { redirectUrl: await logouts.run(call.tenant, logoutChallenge, signOut) };
+    return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, await signOut(), returnTo) };
   }
 
   issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
