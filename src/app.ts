@@ -142,6 +142,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     retentionMs: durationMs(config.config.database.retention),
     messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,
+    onLinksDeleted: (tenantId, links) => {
+      if (tenantId === tenant.tenantId) domain.keptTokens.revoke(tenant, links);
+    },
   });
   cleanup.add(() => jobs.stop());
   const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { refusal } from "../../support/errors.ts";
+import { announceJob } from "../../support/jobs.ts";
 import { administer } from "../../support/postgres.ts";
 import { type ProviderId, type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
 
@@ -16,6 +17,7 @@ beforeAll(async () => {
     authorization_parameters: { prompt: "consent" },
   });
   app = await startSocialApp({
+    tenant: { flows: { settings: { account_deletion: { enabled: true, grace_period: "0s" } } } },
     providers: {
       first: { keep_tokens: true, ...offline() },
       second: offline(),
@@ -193,6 +195,28 @@ describe("an account that is not linked any more", () => {
     const { accessToken } = await tokensOf(person);
     await identities().deleteIdentity(person);
     await revoked(accessToken);
+  });
+
+  test("loses its tokens with the account that its owner deletes", async () => {
+    const person = await signUp();
+    const { accessToken } = await tokensOf(person);
+    const { visitor } = person;
+    await visitor.begin("settings");
+    expect((await visitor.submit({ deleteAccount: {} })).body.completed).toBeDefined();
+    await revoked(accessToken);
+  });
+
+  test("loses its tokens once the time has come that the account is deleted at", async () => {
+    const person = await signUp();
+    const { accessToken } = await tokensOf(person);
+    await administer(app.databaseUrl, (query) =>
+      query("UPDATE ostiary.identity SET purge_at = $2 WHERE id = $1", [person.identityId, app.clock.now()]),
+    );
+    await announceJob(app.databaseUrl, "delete_due_accounts");
+    await revoked(accessToken);
+    expect(await refusal(identities().getIdentity({ identityId: person.identityId }))).toMatchObject({
+      reason: "IDENTITY_NOT_FOUND",
+    });
   });
 
   test("is gone also where the provider is down", async () => {
