@@ -25,6 +25,9 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...settings.allowedReturnUrls.flatMap((url, index) =>
       checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
     ),
+    ...settings.oidc.postLogoutRedirectUrls.flatMap((url, index) =>
+      checkReturnUrl(`${prefix}oidc.post_logout_redirect_urls[${index}]`, url),
+    ),
     ...checkBranding(settings.branding),
     ...settings.terms.flatMap(({ url }, index) => checkShown(`${prefix}terms[${index}].url`, url)),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
