@@ -172,6 +172,20 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, `.ostiary-label:text('Acme: ${address}')`);
   });
 
+  test("an address that somebody has already leads from the registration to that account", async () => {
+    const address = await account();
+    const page = await visitors.open("/ui/registration");
+    await signInAt(page, "second", { subject: somebody().subject, claims: { name: "Ada Lovelace" } });
+    await page.waitForURL("**/ui/registration#flow=*");
+    await page.fill(email, address);
+    await page.click("[data-step='oidc']");
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, "text=There is an account with your address already");
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
   test("a login that was cancelled there goes on here, as it was", async () => {
     const page = await visitors.open(`/ui/login?return_to=${encodeURIComponent(welcome)}`);
     await signInAt(page, "first", somebody(), "cancel");
@@ -199,10 +213,14 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
 
   test("the way back from the provider leads to a page that works", async () => {
     const page = await visitors.open("/ui/login");
-    await page.click(buttonOf("first"));
+    const first = await leave(page, "first");
     await appears(page, "[name='subject']");
     await page.goBack();
-    await appears(page, buttonOf("first"));
+    await leave(page, "second");
+    await appears(page, "[name='subject']");
+    // What was asked for before is no answer any more.
+    await page.goto(await app.upstream.signInAt(first, somebody()));
+    await appears(page, `${errors}:text('This answer of Acme cannot be used any more')`);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
   });
@@ -237,6 +255,8 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInAt(page, "first", ada, "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
+    await signInAt(page, "second", somebody());
+    await appears(page, `${errors}:text('is not linked with the account that is asked for')`);
     await signInAt(page, "first", { subject: ada.subject });
     await page.waitForURL("**/ui/settings#flow=*");
     await appears(page, "text=Your changes have been saved");
@@ -319,5 +339,42 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.goto(`file://${file}`);
     await page.screenshot({ path: join(folder, "contact-sheet.png"), fullPage: true });
     await context.close();
+  });
+});
+
+describe.skipIf(!chromiumInstalled)("the pages of providers, in steps", () => {
+  let app: SocialApp;
+  let visitors: Visitors;
+  beforeAll(async () => {
+    app = await startSocialApp({
+      tenant: { flows: { login: { style: "identifier_first" }, registration: { style: "profile_first" } } },
+      providers: { second: { name: "Bolt" } },
+    });
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave(...Object.values(app.providers).map(({ host }) => host)));
+  afterAll(() => app.stop());
+
+  test.each([
+    ["login", "identify"],
+    ["registration", "profile"],
+  ])("are on the first page of a %s, below its button, in German", async (kind, step) => {
+    const page = await visitors.open(`/ui/${kind}`, { locale: "de-DE" });
+    await appears(page, buttonOf("first"));
+    const buttons = page.locator("button[type='submit']");
+    const drawn = await buttons.evaluateAll((all) =>
+      all.map((each) => each.getAttribute("value") ?? each.dataset.step),
+    );
+    expect(drawn).toEqual([step, "first", "second", "github"]);
+    expect(await page.textContent(buttonOf("second"))).toBe("Weiter mit Bolt");
+    expect(await page.textContent(".ostiary-or")).toBe("oder");
+    expect(await violationsOf(page)).toEqual([]);
+    await app.upstream.setTime();
+    const ada = somebody();
+    await app.providers.second.setAccount(ada);
+    await page.click(buttonOf("second"));
+    await page.fill("[name='subject']", ada.subject);
+    await page.click("[name='choice'][value='consent']");
+    await page.waitForURL("**/ui/settings*");
   });
 });
