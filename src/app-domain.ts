@@ -29,6 +29,9 @@ import { Invitations } from "./domain/invitation/invitations.ts";
 import { LastUseRecorder } from "./domain/last-use-recorder.ts";
 import { createMethods } from "./domain/method/create-methods.ts";
 import { CredentialImports } from "./domain/method/credential-imports.ts";
+import { KeptTokens } from "./domain/method/oidc/kept-tokens.ts";
+import { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
+import { ProviderSignOuts } from "./domain/method/oidc/provider-sign-outs.ts";
 import { BreachedAtLogin } from "./domain/method/password/breached-at-login.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
@@ -138,8 +141,17 @@ export function createDomain(
     passkeys: createPasskeyVerifier(),
     challenges: createBoundChallenges(() => config.secrets.sealing()),
   });
+  const keptTokens = new KeptTokens({
+    identities: storage.identities,
+    events: storage.events,
+    providers: outbound.providers,
+    sealer,
+    clock,
+    logger,
+  });
   const flows = createFlows({
     methods,
+    releases: keptTokens,
     stores: storage,
     schemas,
     etags: new TraitsEtags({ digests }),
@@ -163,6 +175,7 @@ export function createDomain(
     schemas,
     passwords,
     imports,
+    releases: keptTokens,
     pageTokens,
     outbox,
     clock,
@@ -172,9 +185,16 @@ export function createDomain(
     transactions: storage,
     passwords,
     imports,
+    releases: keptTokens,
     pageTokens,
     outbox,
     clock,
+  });
+  const providerLogouts = new ProviderLogouts({
+    providers: outbound.providers,
+    sessions: storage.sessions,
+    clock,
+    logger,
   });
   const operatorActions = new OperatorActions({ identities: storage.identities, clock });
   const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
@@ -205,6 +225,9 @@ export function createDomain(
     operatorActions,
     addressVerifications,
     passwordChecks,
+    keptTokens,
+    providerLogouts,
+    providerSignOuts: new ProviderSignOuts({ providers: outbound.providers, tokens: keptTokens }),
     schemas,
     idempotency,
     throttleAdmin,

@@ -4,6 +4,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
 import type { ProviderCallbacks } from "./domain/flow/provider-callbacks.ts";
+import type { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { type BudgetSettings, createBudgets, gaugesOf } from "./transport/budgets.ts";
@@ -31,6 +32,7 @@ interface Served {
   /** Another address of the public listener. */
   readonly publicBesideHost: string | undefined;
   readonly callbacks: ProviderCallbacks;
+  readonly logouts: ProviderLogouts;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
@@ -67,6 +69,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
       callbacks: served.callbacks,
+      logouts: served.logouts,
       httpRoutes: new Map([
         ...passkeyLinkRoutes(served.tenants),
         ...(served.publicRoutes ?? []),

@@ -71,6 +71,7 @@ describe("the settings of the tenant", () => {
       totp: { enabled: true },
       providers: [],
       nativeReturnUrls: new Set(),
+      postLogoutRedirectUrls: [],
       backupCode: { enabled: true, count: 12 },
       smsFactor: { enabled: false, countsAsAal2: false },
       // The mailbox sends nothing, so it takes all.

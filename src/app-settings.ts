@@ -122,6 +122,7 @@ export function toTenantSettings(
     backupCode: { enabled: settings.backupCode.enabled, count: settings.backupCode.count },
     providers,
     nativeReturnUrls: new Set(settings.oidc.nativeReturnUrls),
+    postLogoutRedirectUrls: settings.oidc.postLogoutRedirectUrls,
     passkey: passkeyOf(settings, publicUrl, Object.values(uiUrls)),
     smsFactor: { enabled: settings.smsFactor.enabled, countsAsAal2: settings.smsFactor.countsAsAal2 },
     sms: smsOf(config),

@@ -123,6 +123,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     apiKeys,
     services,
     callbacks: domain.flows.callbacks,
+    logouts: domain.providerLogouts,
     pages,
     tracer,
     clock,
@@ -141,6 +142,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     retentionMs: durationMs(config.config.database.retention),
     messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,
+    onLinksDeleted: (tenantId, links) => {
+      if (tenantId === tenant.tenantId) domain.keptTokens.revoke(tenant, links);
+    },
   });
   cleanup.add(() => jobs.stop());
   const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);

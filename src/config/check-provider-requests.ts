@@ -96,5 +96,10 @@ function checkIdTokens({ key, given, preset, fixed }: PresetProvider): Problem[]
       ),
     ]),
     ...problemIf(fixed !== undefined && isIdToken, `${key}.claims_source`, none),
+    ...problemIf(
+      fixed !== undefined && given.logoutAtProvider,
+      `${key}.logout_at_provider`,
+      `needs discovery, which there is none of with the preset ${preset.id}: leave it out`,
+    ),
   ];
 }

@@ -171,6 +171,12 @@ describe("a configuration of providers", () => {
       "[0].claims_source",
       "needs ID tokens",
     ],
+    [
+      "a logout without discovery",
+      [oauth2({ logout_at_provider: true })],
+      "providers[0].logout_at_provider",
+      "needs discovery",
+    ],
     ["a logo that is a path", [one({ logo: "../../a" })], "providers[0].logo", "pattern"],
     ["an id with a slash", [one({ id: "a/b" })], "providers[0].id", "pattern"],
     [

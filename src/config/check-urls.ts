@@ -25,6 +25,9 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...settings.allowedReturnUrls.flatMap((url, index) =>
       checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
     ),
+    ...settings.oidc.postLogoutRedirectUrls.flatMap((url, index) =>
+      checkReturnUrl(`${prefix}oidc.post_logout_redirect_urls[${index}]`, url),
+    ),
     ...checkBranding(settings.branding),
     ...settings.terms.flatMap(({ url }, index) => checkShown(`${prefix}terms[${index}].url`, url)),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
@@ -44,7 +47,7 @@ function checkOAuth2Server(
   const origin = "must be an origin such as https://oauth2.example.com, without a path";
   return [
     ...checkService(`${key}.admin_url`, adminUrl),
-    ...problemIf(publicUrl === "", `${key}.public_url`, "is needed with admin_url"),
+    ...problemIf(publicUrl === "", `${key}.admin_url`, "needs public_url"),
     ...(publicUrl === "" ? [] : checkOrigin(`${key}.public_url`, publicUrl, origin)),
   ];
 }

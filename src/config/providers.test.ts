@@ -71,7 +71,7 @@ describe("a provider of the configuration", () => {
       ...{ clientId: "c", scopes: ["openid", "profile", "email"], pkce: true, parameters: {} },
       ...{ claimsSource: "userinfo", quirks: new Set(), updateOnLogin: "never" },
       ...{ authoritativeDomains: new Set(), aal2: { acr: new Set(), amr: new Set() } },
-      ...{ keepTokens: false, nativeClientIds: new Set(), timeoutMs: 5000 },
+      ...{ keepTokens: false, logoutAtProvider: false, nativeClientIds: new Set(), timeoutMs: 5000 },
     });
     expect(authentication.kind === "secret" && authentication.secret().reveal()).toBe("s");
   });
@@ -92,6 +92,7 @@ describe("a provider of the configuration", () => {
       },
       ...{ update_on_login: "missing", authoritative_domains: ["example.com"], aal2_acr: ["high"] },
       ...{ aal2_amr: ["mfa"], keep_tokens: true, native_client_ids: ["ios", "android"], timeout: "2s" },
+      logout_at_provider: true,
     });
     expect(provider).toEqual({
       ...{
@@ -106,6 +107,7 @@ describe("a provider of the configuration", () => {
       ...{ endpoints: { kind: "discovery" }, scopes: ["openid", "hr"], claimsSource: "userinfo" },
       ...{ parameters: { hd: "example.com", prompt: "select_account" }, quirks: new Set() },
       ...{ updateOnLogin: "missing", authoritativeDomains: new Set(["example.com"]), keepTokens: true },
+      logoutAtProvider: true,
       aal2: { acr: new Set(["high"]), amr: new Set(["mfa"]) },
       ...{ nativeClientIds: new Set(["ios", "android"]), timeoutMs: 2000 },
     });
@@ -177,8 +179,25 @@ describe("a provider of the configuration", () => {
       "https://app.example.com/callback",
     ];
     writeFileSync(file, stringify({ tenant_defaults: { oidc: { native_return_urls: urls } } }));
-    const { nativeReturnUrls } = toTenantSettings(loadConfig({ file, environment: {}, flags: {} }), 4433);
-    expect(nativeReturnUrls).toEqual(new Set(urls));
+    const settings = toTenantSettings(loadConfig({ file, environment: {}, flags: {} }), 4433);
+    expect(settings.nativeReturnUrls).toEqual(new Set(urls));
+  });
+
+  test("leads those who sign out to exact URLs alone", () => {
+    const postLogoutOf = (...urls: string[]) => {
+      writeFileSync(file, stringify({ tenant_defaults: { oidc: { post_logout_redirect_urls: urls } } }));
+      return toTenantSettings(loadConfig({ file, environment: {}, flags: {} }), 4433).postLogoutRedirectUrls;
+    };
+    const urls = ["https://app.example.com/bye", "com.example.app:/bye"];
+    expect(postLogoutOf(...urls)).toEqual(urls);
+    for (const url of [
+      "https://*.example.com/bye",
+      "http://app.example.com/bye",
+      "javascript:alert(1)",
+      "/bye",
+    ]) {
+      expect(() => postLogoutOf(url)).toThrow(/oidc\.post_logout_redirect_urls\[0\]/);
+    }
   });
 });
 

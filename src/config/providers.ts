@@ -94,6 +94,7 @@ function toProvider(provider: PresetProvider, mapping: ClaimsMapping, source: Se
     authoritativeDomains: new Set(given.authoritativeDomains),
     aal2: { acr: new Set(given.aal2Acr), amr: new Set(given.aal2Amr) },
     keepTokens: given.keepTokens,
+    logoutAtProvider: given.logoutAtProvider,
     nativeClientIds: new Set(given.nativeClientIds),
     timeoutMs: durationMs(given.timeout),
   });

@@ -462,7 +462,8 @@ const texts = {
     user: { id: 9000401, text: "This needs a way to sign in that is not set up here." },
   },
   CREDENTIAL_TAKEN: {
-    message: "A passkey of the request is there already, of this identity or of another one.",
+    message:
+      "A passkey, or an account at a provider, of the request is there already, of this identity or of another one.",
     remedy: "Leave it out, or delete the one that is there.",
     metadata: ["credentialId"],
   },
@@ -474,6 +475,20 @@ const texts = {
   PROVIDER_NOT_FOUND: {
     message: "There is no such provider.",
     remedy: "Use the id of one of tenant_defaults.oidc.providers.",
+    metadata: ["providerId"],
+  },
+  PROVIDER_TOKENS_NOT_KEPT: {
+    message: "The provider's tokens are not kept for this credential.",
+    remedy: "Set keep_tokens of the provider. They are kept from the owner's next login there on.",
+  },
+  PROVIDER_TOKENS_EXPIRED: {
+    message: "The provider's tokens have expired, and the provider does not renew them.",
+    remedy:
+      "Have the owner sign in at the provider again. Most give tokens that can be renewed only for a scope such as offline_access.",
+  },
+  PROVIDER_UNAVAILABLE: {
+    message: "The provider cannot be reached at the moment.",
+    remedy: "Try again after the delay that RetryInfo names. The log names the cause.",
     metadata: ["providerId"],
   },
   OAUTH2_CHALLENGE_INVALID: {

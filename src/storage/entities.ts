@@ -182,6 +182,9 @@ const ClientInfo = defineEntity({
   properties: { ipAddress: ofCaller().nullable(), userAgent: ofCaller().nullable() },
 });
 
+/** Few sessions are those of a provider, and only they cost an entry when they begin. */
+const isLiveByProvider = `revoked_at is null and authentication_methods @> '[{"kind": "oidc"}]'`;
+
 export const Session = defineEntity({
   name: "Session",
   properties: {
@@ -204,6 +207,7 @@ export const Session = defineEntity({
     session_list: "(tenant_id, created_at desc, id desc)",
     session_expiry: "(expires_at)",
     session_revocation: "(revoked_at) where revoked_at is not null",
+    session_provider: `using gin (authentication_methods jsonb_path_ops) where ${isLiveByProvider}`,
   }),
   uniques: [{ name: "session_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });

@@ -324,7 +324,8 @@ export const importCredentialsStatement: Statement = {
 /** $1 tenant, $2 identity, $3 kind, $4 previous secret, $5 secret, $6 facts, $7 now. */
 export const replaceSecretStatement: Statement = {
   text: `UPDATE ostiary.identity_credential SET secret = $5, facts = $6, updated_at = $7
-    WHERE tenant_id = $1 AND identity_id = $2 AND kind = $3 AND secret = $4`,
+    WHERE tenant_id = $1 AND identity_id = $2 AND kind = $3 AND secret = $4
+    RETURNING id`,
 };
 
 /**

@@ -228,6 +228,18 @@ export function createIdentityStore(database: Database): IdentityStore {
       return row?.secret;
     },
 
+    async secretsOf(scope, id, kind) {
+      const rows = await database.query<CredentialRow & { readonly secret: string }>(
+        scope,
+        {
+          text: `SELECT ${credentialColumns}, c.secret FROM ostiary.identity_credential c
+            WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.kind = $3 ORDER BY c.created_at, c.id`,
+        },
+        [scope.tenantId, id, kind],
+      );
+      return rows.map((row) => ({ ...credentialFromRow(row), secret: row.secret }));
+    },
+
     async setCredential(scope, id, credential, at, events) {
       const values = [scope.tenantId, id, credentialsParameter([credential]), at, eventsParameter(events)];
       const [row] = await database.query<CredentialRow>(scope, setCredentialStatement, values);
@@ -255,7 +267,7 @@ export function createIdentityStore(database: Database): IdentityStore {
 
     async replaceSecret(scope, id, previous, { secret, facts }, at) {
       const values = [scope.tenantId, id, previous.kind, previous.secret, secret, JSON.stringify(facts), at];
-      await database.query(scope, replaceSecretStatement, values);
+      return (await database.query(scope, replaceSecretStatement, values)).length > 0;
     },
 
     endPending,

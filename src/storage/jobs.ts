@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
 import type { Database } from "./database.ts";
-import { deleteDueAccounts } from "./due-deletions.ts";
+import { deleteDueAccounts, type LinksDeleted } from "./due-deletions.ts";
 
 /** Work in the background. It may run in any of several servers, twice, and again after it was cut off. */
 export interface Job {
@@ -18,6 +18,8 @@ export interface JobsOptions {
   readonly retentionMs: number;
   /** How long messages are kept after they were sent or given up. */
   readonly messageRetentionMs: number;
+  /** Default: nobody is told. */
+  readonly onLinksDeleted?: LinksDeleted | undefined;
   readonly clock: Clock;
   readonly database: Database;
   readonly logger: Logger;
@@ -28,7 +30,7 @@ export interface JobsOptions {
  * with leases, and what a process does about its own memory and readiness (src/app.ts).
  */
 export function scheduledJobs(options: JobsOptions): readonly Job[] {
-  const { database, clock, logger, retentionMs, messageRetentionMs } = options;
+  const { database, clock, logger, retentionMs, messageRetentionMs, onLinksDeleted } = options;
   return [
     {
       name: "remove_expired",
@@ -42,7 +44,7 @@ export function scheduledJobs(options: JobsOptions): readonly Job[] {
       name: "delete_due_accounts",
       schedule: "*/5 * * * *",
       run: async () => {
-        const accounts = await deleteDueAccounts(database, clock.now());
+        const accounts = await deleteDueAccounts(database, clock.now(), onLinksDeleted);
         if (accounts > 0) logger.info({ accounts }, "deleted the accounts that were due");
       },
     },

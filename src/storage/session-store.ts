@@ -1,6 +1,6 @@
 import type { SessionStore } from "../domain/session/store.ts";
 import type { Database, Statement } from "./database.ts";
-import { eventsParameter, insertEvents } from "./event-sql.ts";
+import { derivedEventId, eventsParameter, insertEvents } from "./event-sql.ts";
 import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import { readSession, type SessionRow, sessionRow } from "./rows.generated.ts";
@@ -58,6 +58,32 @@ export const revokeAllStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$5", from: "once", identityId: "$2" })}
   )
   SELECT count(*)::int AS count FROM ended`,
+};
+
+/**
+ * $1 tenant, $2 who tells of the logout, $3 its id, $4 until when that is remembered, $5 a list with the proof, $6 now, $7 event.
+ *
+ * Security rule (SR-OIDC-21): the id of a logout is used up in the statement that ends the sessions, so that of the same logout twice at
+ * once one counts, and of one that fails none.
+ */
+const revokeByProviderStatement: Statement = {
+  text: `WITH claimed AS (
+    INSERT INTO ostiary.idempotency_record AS r
+      (tenant_id, caller, method, request_id, outcome, created_at, expires_at)
+    VALUES ($1, $2, 'logout', $3, '', $6, $4)
+    ON CONFLICT (tenant_id, caller, method, request_id) DO UPDATE
+      SET created_at = excluded.created_at, expires_at = excluded.expires_at
+      WHERE r.expires_at <= excluded.created_at
+    RETURNING request_id
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $6, updated_at = $6
+    WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $6 AND EXISTS (SELECT FROM claimed)
+      AND authentication_methods @> '[{"kind": "oidc"}]' AND authentication_methods @> $5::jsonb
+    RETURNING id, identity_id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$7", from: "ended", sessionId: "ended.id", identityId: "ended.identity_id", id: derivedEventId })}
+  )
+  SELECT count(*)::int AS count FROM ended HAVING EXISTS (SELECT FROM claimed)`,
 };
 
 /** $1 tenant, $2 session, $3 now, $4 new end, $5 event. A session that ends later already is returned as it is. */
@@ -152,6 +178,19 @@ export function createSessionStore(database: Database): SessionStore {
       const values = [scope.tenantId, identityId, change.at, change.except, eventsParameter([change.event])];
       const [row] = await database.query<{ readonly count: number }>(scope, revokeAllStatement, values);
       return row?.count ?? 0;
+    },
+
+    async revokeByProvider(scope, { provider, id, knownUntil }, proof, { at, event }) {
+      const [row] = await database.query<{ readonly count: number }>(scope, revokeByProviderStatement, [
+        scope.tenantId,
+        `provider:${provider}`,
+        id,
+        knownUntil,
+        JSON.stringify([{ kind: "oidc", provider, ...proof }]),
+        at,
+        eventsParameter([event]),
+      ]);
+      return row?.count;
     },
 
     async extend(scope, id, change) {

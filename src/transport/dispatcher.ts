@@ -20,7 +20,6 @@ import {
   respondToClearCookies,
   respondTooManyCookies,
 } from "./pages/too-many-cookies.ts";
-import type { ProviderCallbackPages } from "./provider-callbacks.ts";
 import { type Access, namesOf } from "./rpc/access.ts";
 import { Call, callIdOf } from "./rpc/call.ts";
 import { codeName, protocolError, reasonOf, toConnectError } from "./rpc/errors.ts";
@@ -33,6 +32,18 @@ import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/n
 import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
 import type { CallTracer } from "./telemetry.ts";
 
+/** Paths below one prefix that are guarded like calls, and answer by themselves. */
+export interface GuardedPages {
+  /** The name by which calls are counted and logged. */
+  readonly name: string;
+  /** The HTTP methods; others are refused. */
+  readonly methods: readonly string[];
+  /** Whether a path is one of these. */
+  has(path: string): boolean;
+  /** Answers in any case; gives what has refused the call. */
+  serve(call: Call): Promise<unknown>;
+}
+
 /** Dependencies of a dispatcher. */
 interface Deps extends UnaryDependencies {
   readonly name: ListenerName;
@@ -42,8 +53,8 @@ interface Deps extends UnaryDependencies {
   readonly routes: ReadonlyMap<string, Route>;
   /** Plain HTTP paths beside the calls. */
   readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
-  /** Where providers send browsers back to. Public listener only. */
-  readonly callbacks: ProviderCallbackPages | undefined;
+  /** Where providers send browsers back to, and tell of logouts. Public listener only. */
+  readonly guardedPages: readonly GuardedPages[];
   /** What guards these paths on the admin listener. */
   readonly guards: PathGuards;
   readonly streams: StreamServer;
@@ -124,7 +135,8 @@ export class Dispatcher {
 
     const route = routes.get(exchange.path);
     if (route !== undefined) return this.#serveCall(call, route);
-    if (this.#deps.callbacks?.has(exchange.path)) return this.#serveCallback(call, this.#deps.callbacks);
+    const pages = this.#deps.guardedPages.find((each) => each.has(exchange.path));
+    if (pages !== undefined) return this.#servePages(call, pages);
     const handler = httpRoutes.get(exchange.path);
     if (handler === undefined) return this.#refuseUnknown(call);
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
@@ -140,15 +152,13 @@ export class Dispatcher {
     await handler(exchange, headers);
   }
 
-  async #serveCallback(call: Call, callbacks: ProviderCallbackPages): Promise<void> {
-    const { exchange } = call;
-    // No HEAD: it would take the step of the flow, and its answer has nothing to lead on to.
-    if (!["GET", "POST"].includes(exchange.method)) {
-      return this.#refuse(call, methodNotAllowed("GET, POST"));
+  async #servePages(call: Call, pages: GuardedPages): Promise<void> {
+    if (!pages.methods.includes(call.exchange.method)) {
+      return this.#refuse(call, methodNotAllowed(pages.methods.join(", ")));
     }
-    const refused = await callbacks.serve(call);
+    const refused = await pages.serve(call);
     const error = refused === undefined ? undefined : toConnectError(refused, call.id);
-    this.#finish({ method: callbacks.name, protocol: "http", quiet: false, error, call });
+    this.#finish({ method: pages.name, protocol: "http", quiet: false, error, call });
   }
 
   async #serveCall(call: Call, route: Route): Promise<void> {

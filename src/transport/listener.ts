@@ -7,9 +7,10 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js"
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { domainError } from "../domain/errors.ts";
 import type { ProviderCallbacks } from "../domain/flow/provider-callbacks.ts";
+import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
 import type { HttpHandler } from "./net/exchange.ts";
 import { createPeers } from "./net/peers.ts";
 import { createProtocolServers, defaultLimits, type ListenerLimits } from "./net/protocol-servers.ts";
@@ -18,6 +19,7 @@ import { sniff } from "./net/sniffer.ts";
 import { healthRoutes, type VersionInfo } from "./pages/health.ts";
 import { type Metrics, metricsPage } from "./pages/metrics.ts";
 import { ProviderCallbackPages } from "./provider-callbacks.ts";
+import { ProviderLogoutPages } from "./provider-logouts.ts";
 import type { Access } from "./rpc/access.ts";
 import { ClientLimits } from "./rpc/client-limits.ts";
 import { codeOf, protocolError } from "./rpc/errors.ts";
@@ -52,6 +54,8 @@ export interface ListenerOptions {
   readonly services: readonly ServiceBinding[];
   /** Browsers that come back from a provider. Unset: they are not served here. */
   readonly callbacks?: ProviderCallbacks | undefined;
+  /** Logouts that providers tell of. Unset: they are not taken here. */
+  readonly logouts?: ProviderLogouts | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   readonly access: Access;
@@ -204,13 +208,23 @@ function createDispatcher(
     maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
-    callbacks: options.callbacks && new ProviderCallbackPages({ callbacks: options.callbacks, pipeline }),
+    guardedPages: guardedPagesOf(options, pipeline),
     guards: name === "admin" ? adminGuards(pipeline, options.host) : noGuards,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
     metrics,
     tracer: options.tracer,
     logger,
   });
+}
+
+function guardedPagesOf(
+  { callbacks, logouts }: ListenerOptions,
+  pipeline: Pipeline,
+): readonly GuardedPages[] {
+  return [
+    ...(callbacks === undefined ? [] : [new ProviderCallbackPages({ callbacks, pipeline })]),
+    ...(logouts === undefined ? [] : [new ProviderLogoutPages({ logouts, pipeline })]),
+  ];
 }
 
 function createTls(

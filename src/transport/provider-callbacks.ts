@@ -37,15 +37,13 @@ export class ProviderCallbackPages {
     this.#deps = deps;
   }
 
-  /** Whether a path is one of these. */
   has(path: string): boolean {
     return path.startsWith(prefix) && path.length > prefix.length;
   }
 
-  /** The name by which calls are counted and logged. */
   readonly name = route.name;
+  readonly methods = ["GET", "POST"];
 
-  /** Answers in any case; gives what has refused the call. */
   async serve(call: Call): Promise<unknown> {
     const { exchange } = call;
     try {

@@ -21,7 +21,7 @@ import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { noon, someSettings } from "../support/records.ts";
+import { noon, noReleases, someSettings } from "../support/records.ts";
 
 /** Cheap parameters of argon2id. */
 export const cheapArgon2: Argon2Parameters = { memoryKib: 64, iterations: 1, parallelism: 1 };
@@ -100,6 +100,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
       schemas,
       passwords,
       imports,
+      releases: noReleases,
       pageTokens,
       outbox: new Outbox({ sealer }),
       clock,
@@ -109,6 +110,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
       transactions: storage,
       passwords,
       imports,
+      releases: noReleases,
       pageTokens,
       outbox: new Outbox({ sealer }),
       clock,

@@ -29,6 +29,7 @@ const operatorsOnly: readonly ErrorReason[] = [
   ...(["API_KEY_NOT_FOUND", "MESSAGE_NOT_FOUND", "MESSAGE_NOT_RETRYABLE"] as const),
   ...(["MESSAGE_NOT_READDRESSABLE", "IDENTITY_INACTIVE", "ADDRESS_NOT_USABLE", "UI_URL_MISSING"] as const),
   ...(["LINKS_DISABLED", "INVITATION_NOT_FOUND", "INVITATION_NOT_PENDING", "PROVIDER_NOT_FOUND"] as const),
+  ...(["PROVIDER_TOKENS_NOT_KEPT", "PROVIDER_TOKENS_EXPIRED", "PROVIDER_UNAVAILABLE"] as const),
 ];
 
 const withoutSentence = new Set<string>([...programsOnly, ...operatorsOnly]);

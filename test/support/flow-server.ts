@@ -28,7 +28,7 @@ import { readMessages } from "./app.ts";
 import { TestClock } from "./clock.ts";
 import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
-import { anEvent, anIdentity, aPassword, noon, origin, someSettings } from "./records.ts";
+import { anEvent, anIdentity, aPassword, noon, noReleases, origin, someSettings } from "./records.ts";
 
 /** The default schema, with a user name as well. */
 const document = {
@@ -93,6 +93,7 @@ export class FlowServer {
         challenges: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
         imports: [],
       },
+      releases: noReleases,
       stores: storage,
       schemas,
       etags: new TraitsEtags({ digests }),

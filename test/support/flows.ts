@@ -41,7 +41,16 @@ import { createProviderClient } from "../../src/outbound/oidc/provider-client.ts
 import { TestClock } from "./clock.ts";
 import { noOAuth2Server } from "./oauth2-server.ts";
 import { silentLogger } from "./postgres.ts";
-import { aCredential, aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
+import {
+  aCredential,
+  aFlow,
+  anIdentity,
+  aSession,
+  noon,
+  noReleases,
+  origin,
+  someSettings,
+} from "./records.ts";
 
 /** A person with two e-mail addresses, a user name, and a trait that is only written. */
 const personDocument: JsonObject = {
@@ -217,6 +226,7 @@ export class TestFlows {
     });
     this.flows = createFlows({
       methods: { ...createMethods(parts), ...methods },
+      releases: noReleases,
       stores: {
         flows: this.#answering(this.#flowStore()),
         settings: this.#answering(this.#settingsStore()),

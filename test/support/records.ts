@@ -3,6 +3,7 @@ import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
 import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
+import type { CredentialReleases } from "../../src/domain/identity/credential-releases.ts";
 import {
   type Credential,
   type Identity,
@@ -38,6 +39,9 @@ export const origin: CallOrigin = {
   ipAddress: "192.0.2.1",
   userAgent: "test",
 };
+
+/** Where nothing of a credential is to be given back elsewhere. */
+export const noReleases: CredentialReleases = { prepare: async () => () => {} };
 
 /** An event. */
 export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] = {}): Event {
@@ -205,6 +209,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     },
     providers: [],
     nativeReturnUrls: new Set(),
+    postLogoutRedirectUrls: [],
     backupCode: { enabled: true, count: 12 },
     smsFactor: { enabled: false, countsAsAal2: false },
     sms: { countries: undefined, dailyBudget: 1000 },

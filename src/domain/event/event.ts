@@ -19,6 +19,7 @@ export type EventType =
   | "credential.second_factor_changed"
   | "credential.deleted"
   | "credential.counter_regressed"
+  | "credential.tokens_read"
   | "session.created"
   | "session.extended"
   | "session.token_replaced"

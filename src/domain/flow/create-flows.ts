@@ -1,5 +1,6 @@
 import type { Outbox } from "../courier/outbox.ts";
 import type { EventStore } from "../event/store.ts";
+import type { CredentialReleases } from "../identity/credential-releases.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { TraitsEtags } from "../identity/traits-etags.ts";
@@ -76,6 +77,7 @@ interface FlowParts {
   readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
   readonly smsLimits: SmsLimits;
+  readonly releases: CredentialReleases;
   readonly oauth2: OAuth2Server;
   readonly outbox: Outbox;
   readonly sealer: Sealer;

@@ -6,6 +6,7 @@ import type { CredentialId, IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, TenantScope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { CredentialReleases } from "./credential-releases.ts";
 import type { Credential, Identity } from "./identity.ts";
 import type { CredentialImporter, ImportedCredential } from "./imported-credential.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
@@ -17,6 +18,7 @@ interface Deps {
   readonly transactions: Transactions;
   readonly passwords: PasswordMaker;
   readonly imports: CredentialImporter;
+  readonly releases: CredentialReleases;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -57,11 +59,13 @@ export class Credentials {
     // Where the operator sits is not the owner's business.
     const notice = { template: "credential_removed", data: { kind, label, time: at, device: "" } } as const;
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
+    const release = await this.#deps.releases.prepare(tenant, id, credentialId);
     await this.#deps.transactions.transaction(tenant, async (tx) => {
       const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
       await this.#endPending(tx, origin, identity, { at, notices: [notice], endsSessions: true });
     });
+    release();
   }
 
   /**
@@ -115,7 +119,7 @@ export class Credentials {
   ): Promise<readonly Credential[]> {
     const { identities, imports, transactions, clock } = this.#deps;
     const identity = await this.#get(tenant, id);
-    const given = await imports.read(imported, await identities.credentialsOf(tenant, id));
+    const given = await imports.read(tenant, imported, await identities.credentialsOf(tenant, id));
     const at = clock.now();
     const events = given.map(({ kind }) =>
       newEvent("credential.set", at, origin, { identityId: id, data: { kind, imported: true } }),

@@ -10,6 +10,7 @@ import { isStorableText } from "../storable-text.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
+import type { CredentialReleases } from "./credential-releases.ts";
 import { etagOf } from "./etag.ts";
 import {
   type DerivedTraits,
@@ -73,6 +74,7 @@ interface IdentitiesDependencies {
   readonly schemas: IdentitySchemas;
   readonly passwords: PasswordMaker;
   readonly imports: CredentialImporter;
+  readonly releases: CredentialReleases;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -110,7 +112,7 @@ export class Identities {
       password === undefined
         ? []
         : [await this.#deps.passwords.make(tenant, password, account, "credentials.password")];
-    const imported = await this.#deps.imports.read(input.imported ?? [], []);
+    const imported = await this.#deps.imports.read(tenant, input.imported ?? [], []);
     return { schema, input, derived, credentials: [...passwords, ...imported], actions };
   }
 
@@ -299,8 +301,10 @@ export class Identities {
   /** Removes an identity with everything of it, for good. Throws IDENTITY_NOT_FOUND. */
   async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<void> {
     const event = newEvent("identity.deleted", this.#deps.clock.now(), origin, { identityId: id });
+    const release = await this.#deps.releases.prepare(tenant, id);
     const deleted = await this.#deps.store.delete(tenant, id, [event]);
     if (!deleted) throw domainError("IDENTITY_NOT_FOUND", {});
+    release();
   }
 
   async #setState(

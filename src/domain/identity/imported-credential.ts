@@ -1,8 +1,9 @@
 import type { Secret } from "../secret.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, NewCredential } from "./identity.ts";
 
 /** A credential of another system, as an operator gives it. */
-export type ImportedCredential = ImportedTotp | ImportedPasskey;
+export type ImportedCredential = ImportedTotp | ImportedPasskey | ImportedOidcAccount;
 
 /** What is known of a credential in the other system. */
 interface ImportedFacts {
@@ -44,6 +45,18 @@ export interface ImportedPasskey extends ImportedFacts {
   readonly isSecondFactor: boolean;
 }
 
+/** An account at a provider. */
+export interface ImportedOidcAccount extends ImportedFacts {
+  readonly kind: "oidc";
+  /** The id of the provider. */
+  readonly provider: string;
+  readonly subject: string;
+  /** Empty: that of the provider. */
+  readonly issuer: string;
+  /** Empty: not known. */
+  readonly account: string;
+}
+
 /** Makes the credentials that imported ones are stored as. Implemented in method/credential-imports.ts. */
 export interface CredentialImporter {
   /**
@@ -51,6 +64,7 @@ export interface CredentialImporter {
    * fields.
    */
   read(
+    tenant: Tenant,
     imported: readonly ImportedCredential[],
     own: readonly Credential[],
   ): Promise<readonly NewCredential[]>;

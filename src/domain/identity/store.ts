@@ -7,6 +7,7 @@ import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type {
   Credential,
   CredentialSecret,
+  CredentialWithSecret,
   Identity,
   IdentityState,
   NewCredential,
@@ -155,6 +156,12 @@ export interface IdentityStore {
   listCredentials(scope: TenantScope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
   /** The secret of the credential of a kind; undefined if there is none. */
   findSecret(scope: TenantScope, id: IdentityId, kind: CredentialKind): Promise<string | undefined>;
+  /** All credentials of a kind, oldest first, with their secrets. */
+  secretsOf(
+    scope: TenantScope,
+    id: IdentityId,
+    kind: CredentialKind,
+  ): Promise<readonly CredentialWithSecret[]>;
   /** Sets or replaces a credential and forgets the known devices. Undefined if there is no such identity. */
   setCredential(
     scope: TenantScope,
@@ -175,14 +182,14 @@ export interface IdentityStore {
     at: Date,
     events: readonly Event[],
   ): Promise<readonly Credential[]>;
-  /** Replaces a secret by another form of the same one, only while it is still `previous`. No event. */
+  /** Replaces a secret by another form of the same one. False, and nothing is changed, unless it is still `previous`. No event. */
   replaceSecret(
     scope: TenantScope,
     id: IdentityId,
     previous: Pick<NewCredential, "kind" | "secret">,
     secret: CredentialSecret,
     at: Date,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */
   endPending(scope: TenantScope, id: IdentityId, end: PendingEnd): Promise<void>;
   /** A credential of an identity, without its secret; undefined if there is none. */

@@ -50,6 +50,6 @@ export function createMethods(deps: MethodParts): Methods {
     registration: [password, passkey, oidc],
     settings: [password, passkey, totp, sms, backupCode, oidc],
     challenges: [new CodeMethod(deps), new LinkMethod(deps)],
-    imports: [totp, passkey],
+    imports: [totp, passkey, oidc],
   };
 }

@@ -3,6 +3,7 @@ import type { FieldViolation } from "../field-violation.ts";
 import type { Credential, NewCredential } from "../identity/identity.ts";
 import type { CredentialImporter, ImportedCredential } from "../identity/imported-credential.ts";
 import type { Clock } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { ImportMethod } from "./method.ts";
 
 /** Imports credentials of other systems, each by its method. */
@@ -14,6 +15,7 @@ export class CredentialImports implements CredentialImporter {
   }
 
   async read(
+    tenant: Tenant,
     imported: readonly ImportedCredential[],
     own: readonly Credential[],
   ): Promise<readonly NewCredential[]> {
@@ -28,7 +30,7 @@ export class CredentialImports implements CredentialImporter {
         const description = "must not be in the future";
         violations.push({ field: `${field}.createTime`, description, reason: "RANGE" });
       }
-      const made = await method.importCredential(each);
+      const made = await method.importCredential(each, tenant);
       if ("violations" in made) {
         violations.push(...made.violations);
         continue;
@@ -36,9 +38,9 @@ export class CredentialImports implements CredentialImporter {
       const { kind, lookupKey } = made.credential;
       if (credentials.some((other) => other.kind === kind && other.lookupKey === lookupKey)) {
         const description = "is that of another one of this request";
-        violations.push({ field: `${field}.credentialId`, description, reason: "NOT_UNIQUE" });
+        violations.push({ field: `${field}.${method.importKey}`, description, reason: "NOT_UNIQUE" });
       }
-      credentials.push({ ...made.credential, label: label.trim(), createdAt });
+      credentials.push({ ...made.credential, label: label.trim() || made.credential.label || "", createdAt });
     }
     if (violations.length > 0) throw invalid(...violations);
     return this.#askedAlike(credentials, own);

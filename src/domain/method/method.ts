@@ -88,6 +88,8 @@ export interface Authentication {
   readonly credentialId?: CredentialId;
   /** The id of the provider that vouched. Default: none did. */
   readonly provider?: string;
+  /** What the account at the provider is looked up by. Default: no provider vouched. */
+  readonly providerAccount?: string;
   /** The provider's own session. Default: it has told of none. */
   readonly providerSession?: string;
   /** `sms`: what was shown came by text message. Default: it did not. */
@@ -429,9 +431,12 @@ export interface ImportMethod {
   readonly kind: CredentialKind;
   /** How many of them an identity may have. */
   readonly mostCredentials: number;
-  /** Checks a credential of its own kind, and makes the one to store. Label and time are added by the caller. */
+  /** The field that says which credential it is. */
+  readonly importKey: "credentialId" | "subject";
+  /** Checks a credential of its own kind, and makes the one to store. Its time, and a label that is given, are added by the caller. */
   importCredential(
     imported: ImportedCredential,
+    tenant: Tenant,
   ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }>;
 }
 

@@ -19,7 +19,7 @@ export class OAuth2Logouts {
    * FEATURE_OFF and OAUTH2_CHALLENGE_INVALID before anything is done. Throws OAUTH2_SERVER_UNAVAILABLE before or after; the same
    * call can be made again.
    */
-  async run(tenant: Tenant, challenge: string, signOut: () => Promise<void>): Promise<string> {
+  async run(tenant: Tenant, challenge: string, signOut: () => Promise<unknown>): Promise<string> {
     const { oauth2 } = this.#deps;
     assertHasServer(tenant, "logout_challenge");
     const request = await oauth2.logoutRequest(tenant, challenge);

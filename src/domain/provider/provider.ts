@@ -73,6 +73,8 @@ export interface Provider {
   readonly authoritativeDomains: ReadonlySet<string>;
   readonly aal2: { readonly acr: ReadonlySet<string>; readonly amr: ReadonlySet<string> };
   readonly keepTokens: boolean;
+  /** Whether those who sign out here are led on to sign out there. */
+  readonly logoutAtProvider: boolean;
   /** Beside `clientId`, as the audience of ID tokens that native apps hand in. */
   readonly nativeClientIds: ReadonlySet<string>;
   readonly timeoutMs: number;

@@ -25,6 +25,8 @@ export interface AuthenticationMethod {
   readonly sentBy?: "sms";
   /** The id of the provider that vouched. Default: none did. */
   readonly provider?: string;
+  /** What the account at the provider is looked up by. Default: no provider vouched. */
+  readonly providerAccount?: string;
   /** The provider's own session. Default: it has told of none. */
   readonly providerSession?: string;
   readonly completedAt: Date;

@@ -3,7 +3,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId, TenantId } from "../ids.ts";
 import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { IdleSince } from "./lifetime.ts";
-import type { Session } from "./session.ts";
+import type { AuthenticationMethod, Session } from "./session.ts";
 
 /** Which sessions to list. */
 export interface SessionFilter {
@@ -49,6 +49,21 @@ export interface SessionStore {
     identityId: IdentityId,
     change: { readonly at: Date; readonly except?: SessionId | undefined; readonly event: Event },
   ): Promise<number>;
+  /**
+   * Takes a logout that a provider tells of: ends all sessions with this proof, writes the event for each, and returns how many
+   * ended. A logout counts once: undefined if one with this id was taken before.
+   */
+  revokeByProvider(
+    scope: TenantScope,
+    logout: {
+      readonly provider: string;
+      readonly id: string;
+      /** Until when the id is remembered. */
+      readonly knownUntil: Date;
+    },
+    proof: Pick<AuthenticationMethod, "providerAccount" | "providerSession">,
+    change: { readonly at: Date; readonly event: Event },
+  ): Promise<number | undefined>;
   /**
    * Moves the end of an unrevoked, unexpired session and writes the event. Never shortens. Undefined if there is
    * no such session or it has ended.

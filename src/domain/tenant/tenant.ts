@@ -97,6 +97,8 @@ export interface TenantSettings {
    * a port; any is taken there.
    */
   readonly nativeReturnUrls: ReadonlySet<string>;
+  /** Where providers may send browsers back to after a logout there, compared exactly. The first is the usual one. */
+  readonly postLogoutRedirectUrls: readonly string[];
   /** Codes by text message as a second factor. */
   readonly smsFactor: { readonly enabled: boolean; readonly countsAsAal2: boolean };
   readonly sms: SmsSettings;

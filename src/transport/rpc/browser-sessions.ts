@@ -104,15 +104,16 @@ export class BrowserSessions {
   }
 
   /**
-   * Ends all sessions that the browser shows, and removes their cookies, also those of ended sessions. Throws
-   * ORIGIN_NOT_ALLOWED.
+   * Ends all sessions that the browser shows, and removes their cookies, also those of ended sessions. Returns those that it
+   * ended. Throws ORIGIN_NOT_ALLOWED.
    */
-  async signOut(origin: CallOrigin): Promise<void> {
-    if (this.#values.length === 0) return;
+  async signOut(origin: CallOrigin): Promise<readonly Session[]> {
+    if (this.#values.length === 0) return [];
     // Security rule (SR-COOKIE-3): no page of elsewhere signs a browser out.
     assertOriginAllowed(this.#exchange, this.#tenant.settings.allowedOrigins);
     await this.#endLive(origin, "logout");
     await this.#removeAll("remove_own");
+    return (await this.live()).map(({ session }) => session);
   }
 
   /** Removes the cookies of a browser whose session has ended. */

@@ -94,6 +94,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   CREDENTIAL_TAKEN: Code.AlreadyExists,
   CREDENTIALS_TOO_MANY: Code.FailedPrecondition,
   PROVIDER_NOT_FOUND: Code.NotFound,
+  PROVIDER_TOKENS_NOT_KEPT: Code.FailedPrecondition,
+  PROVIDER_TOKENS_EXPIRED: Code.FailedPrecondition,
+  PROVIDER_UNAVAILABLE: Code.Unavailable,
   OAUTH2_CHALLENGE_INVALID: Code.FailedPrecondition,
   OAUTH2_SERVER_UNAVAILABLE: Code.Unavailable,
 };
@@ -107,6 +110,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
+  PROVIDER_UNAVAILABLE: 10_000,
   OAUTH2_SERVER_UNAVAILABLE: 3_000,
   RATE_LIMITED: 1_000,
   SERVER_STOPPING: 1_000,

@@ -36,6 +36,7 @@ export function testProvider(
     authoritativeDomains: new Set(),
     aal2: { acr: new Set(), amr: new Set() },
     keepTokens: false,
+    logoutAtProvider: false,
     nativeClientIds: new Set(),
     timeoutMs: 5_000,
     ...given,

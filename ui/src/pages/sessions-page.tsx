@@ -49,8 +49,10 @@ export function SessionsPage(): JSX.Element {
     });
   const logOut = async () => {
     try {
-      await ostiary.sessions.logout({});
-      navigate("login");
+      const { redirectUrl } = await ostiary.sessions.logout({});
+      // The provider that the visitor signed in with signs them out as well.
+      if (redirectUrl !== "") window.location.assign(redirectUrl);
+      else navigate("login");
     } catch (error) {
       if (isSignedOut(error)) goToLogin(error);
       else setNews({ kind: "error", text: describeError(error, words) });

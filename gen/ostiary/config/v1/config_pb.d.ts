@@ -2023,6 +2023,15 @@ export declare type OidcConfig = Message<"ostiary.config.v1.OidcConfig"> & {
    * @generated from field: repeated string native_return_urls = 2;
    */
   nativeReturnUrls: string[];
+
+  /**
+   * Where a provider may send browsers back to once they are signed out there (`logout_at_provider`). Exact, and each as it is
+   * registered at the providers (`post_logout_redirect_uris`). The first is used unless Logout asks for another one. None: people
+   * stay at the provider.
+   *
+   * @generated from field: repeated string post_logout_redirect_urls = 3;
+   */
+  postLogoutRedirectUrls: string[];
 };
 
 /**
@@ -2230,6 +2239,14 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
    * @generated from field: repeated string native_client_ids = 25;
    */
   nativeClientIds: string[];
+
+  /**
+   * Whether those who sign out here are led on to be signed out at the provider as well (OpenID Connect RP-Initiated Logout 1.0),
+   * where it can. That ends their session there, hence for all that they use it for.
+   *
+   * @generated from field: bool logout_at_provider = 28;
+   */
+  logoutAtProvider: boolean;
 
   /**
    * How long the provider may take for each answer.

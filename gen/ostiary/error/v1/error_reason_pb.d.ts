@@ -648,8 +648,8 @@ export enum ErrorReason {
   STEP_UP_IMPOSSIBLE = 77,
 
   /**
-   * A passkey of the request is there already, of this identity or of another one.
-   * Code: ALREADY_EXISTS. Metadata: credentialId (of the passkey, as base64url).
+   * A passkey, or an account at a provider, of the request is there already, of this identity or of another one.
+   * Code: ALREADY_EXISTS. Metadata: credentialId (of the passkey, as base64url, of an account a digest).
    *
    * @generated from enum value: ERROR_REASON_CREDENTIAL_TAKEN = 78;
    */
@@ -670,6 +670,30 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PROVIDER_NOT_FOUND = 82;
    */
   PROVIDER_NOT_FOUND = 82,
+
+  /**
+   * The provider's tokens are not kept for this credential (`keep_tokens`), or were not when its owner signed in last.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_PROVIDER_TOKENS_NOT_KEPT = 83;
+   */
+  PROVIDER_TOKENS_NOT_KEPT = 83,
+
+  /**
+   * The provider's tokens have expired, and the provider does not renew them: its owner has to sign in there again.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_PROVIDER_TOKENS_EXPIRED = 84;
+   */
+  PROVIDER_TOKENS_EXPIRED = 84,
+
+  /**
+   * The provider cannot be reached at the moment, or answers with an error of its own.
+   * Code: UNAVAILABLE. Metadata: providerId.
+   *
+   * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 85;
+   */
+  PROVIDER_UNAVAILABLE = 85,
 
   /**
    * The OAuth2 server has no login or logout request of this challenge that can still be answered.

@@ -178,6 +178,13 @@ export declare type NewCredentials = Message<"ostiary.identity.v1.NewCredentials
    * @generated from field: repeated ostiary.identity.v1.NewPasskey passkeys = 3;
    */
   passkeys: NewPasskey[];
+
+  /**
+   * Its accounts at providers. Whoever signs in there signs in to the identity: make sure that they are its owner's.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewOidcAccount oidc_accounts = 4;
+   */
+  oidcAccounts: NewOidcAccount[];
 };
 
 /**
@@ -296,6 +303,56 @@ export declare type NewTotp = Message<"ostiary.identity.v1.NewTotp"> & {
  * Use `create(NewTotpSchema)` to create a new message.
  */
 export declare const NewTotpSchema: GenMessage<NewTotp>;
+
+/**
+ * NewOidcAccount is an account at a provider, by which the identity signs in from then on.
+ *
+ * @generated from message ostiary.identity.v1.NewOidcAccount
+ */
+export declare type NewOidcAccount = Message<"ostiary.identity.v1.NewOidcAccount"> & {
+  /**
+   * The id of the provider in the configuration.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * Who it is there: the subject (`sub`), exactly. With an OAuth 2 server without ID tokens what its `subject_field` has. Some
+   * providers give each client subjects of its own: only those of the configured client id are found.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * The issuer, only for a provider with an issuer for each tenant of its own (several tenants of `microsoft`). Empty: that of
+   * the provider.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * What its owner knows it by, such as an address there. The next login brings it up to date. Empty: nothing.
+   *
+   * @generated from field: string account = 4;
+   */
+  account: string;
+
+  /**
+   * When it was linked in the other system. Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.NewOidcAccount.
+ * Use `create(NewOidcAccountSchema)` to create a new message.
+ */
+export declare const NewOidcAccountSchema: GenMessage<NewOidcAccount>;
 
 /**
  * NewPasskey is a passkey or security key (WebAuthn) from another system. Browsers show it only to pages of the RP id that
@@ -1648,6 +1705,14 @@ export declare type ImportCredentialsRequest = Message<"ostiary.identity.v1.Impo
    * @generated from field: bool keep_sessions = 4;
    */
   keepSessions: boolean;
+
+  /**
+   * Accounts at providers to link. Whoever signs in there signs in to the identity: make sure that they are its owner's.
+   * Together with those that it has at most 32.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewOidcAccount oidc_accounts = 5;
+   */
+  oidcAccounts: NewOidcAccount[];
 };
 
 /**
@@ -1663,7 +1728,7 @@ export declare const ImportCredentialsRequestSchema: GenMessage<ImportCredential
  */
 export declare type ImportCredentialsResponse = Message<"ostiary.identity.v1.ImportCredentialsResponse"> & {
   /**
-   * The credentials as they are now: the app first, then the passkeys in their order.
+   * The credentials as they are now: the app first, then the passkeys and the accounts at providers, each in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Credential credentials = 1;
    */
@@ -1682,6 +1747,67 @@ export declare type ImportCredentialsResponse = Message<"ostiary.identity.v1.Imp
  * Use `create(ImportCredentialsResponseSchema)` to create a new message.
  */
 export declare const ImportCredentialsResponseSchema: GenMessage<ImportCredentialsResponse>;
+
+/**
+ * GetProviderTokensRequest is the request of GetProviderTokens.
+ *
+ * @generated from message ostiary.identity.v1.GetProviderTokensRequest
+ */
+export declare type GetProviderTokensRequest = Message<"ostiary.identity.v1.GetProviderTokensRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * The id of the credential, from ListCredentials.
+   *
+   * @generated from field: string credential_id = 2;
+   */
+  credentialId: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.GetProviderTokensRequest.
+ * Use `create(GetProviderTokensRequestSchema)` to create a new message.
+ */
+export declare const GetProviderTokensRequestSchema: GenMessage<GetProviderTokensRequest>;
+
+/**
+ * GetProviderTokensResponse is the response of GetProviderTokens.
+ *
+ * @generated from message ostiary.identity.v1.GetProviderTokensResponse
+ */
+export declare type GetProviderTokensResponse = Message<"ostiary.identity.v1.GetProviderTokensResponse"> & {
+  /**
+   * The access token.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * When it expires. Unset: the provider has not said.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The scopes that it is good for. Empty: those that the provider was asked for.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.GetProviderTokensResponse.
+ * Use `create(GetProviderTokensResponseSchema)` to create a new message.
+ */
+export declare const GetProviderTokensResponseSchema: GenMessage<GetProviderTokensResponse>;
 
 /**
  * ExplainLoginPolicyRequest is the request of ExplainLoginPolicy.
@@ -2901,8 +3027,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * ImportCredentials adds credentials of another system to an identity: a key of an authenticator app, which replaces the
-   * one that the identity has, and passkeys, which replace none. All or nothing. It ends the identity's sessions unless
-   * asked to keep them. Codes and links on their way end as well, and the owner is told.
+   * one that the identity has, passkeys, and accounts at providers, which replace none. All or nothing. It ends the
+   * identity's sessions unless asked to keep them. Codes and links on their way end as well, and the owner is told.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, CREDENTIAL_TAKEN, CREDENTIALS_TOO_MANY.
@@ -2913,6 +3039,22 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof ImportCredentialsRequestSchema;
     output: typeof ImportCredentialsResponseSchema;
+  },
+  /**
+   * GetProviderTokens returns the access token that a provider has given for an account that is linked with the identity, for
+   * calls of the provider's own API. One that has expired is renewed first. Tokens are kept where the provider's `keep_tokens`
+   * says so, from the next login on.
+   *
+   * Access: API key with `provider_tokens:read`.
+   * Errors: CREDENTIAL_NOT_FOUND, PROVIDER_NOT_FOUND (it is not configured any more, or has another issuer),
+   * PROVIDER_TOKENS_NOT_KEPT, PROVIDER_TOKENS_EXPIRED, PROVIDER_UNAVAILABLE.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.GetProviderTokens
+   */
+  getProviderTokens: {
+    methodKind: "unary";
+    input: typeof GetProviderTokensRequestSchema;
+    output: typeof GetProviderTokensResponseSchema;
   },
   /**
    * ExplainLoginPolicy says what a login of the identity would need, from this kind of client, and which rule says so. It

@@ -346,6 +346,14 @@ export declare type LogoutRequest = Message<"ostiary.session.v1.LogoutRequest"> 
    * @generated from field: string logout_challenge = 1;
    */
   logoutChallenge: string;
+
+  /**
+   * Where the browser goes once it is signed out elsewhere as well, exactly one of
+   * `tenant_defaults.oidc.post_logout_redirect_urls`. Empty: the first of them.
+   *
+   * @generated from field: string return_to = 2;
+   */
+  returnTo: string;
 };
 
 /**
@@ -362,7 +370,7 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
   /**
    * Where the browser goes next to be signed out elsewhere as well, for example at the provider that it signed in with.
-   * With `logout_challenge` it is the OAuth2 server. Empty: nowhere.
+   * With `logout_challenge` it is the OAuth2 server. Empty: nowhere. The session here has ended in any case.
    *
    * @generated from field: string redirect_url = 1;
    */
@@ -667,9 +675,12 @@ export declare const SessionService: GenService<{
    * unknown or malformed: afterwards nobody is signed in by what was sent. With `logout_challenge` the configured OAuth2 server
    * ends its session as well, once the browser goes to `redirect_url`.
    *
+   * Where the session was made by a provider and the operator wants it so (`logout_at_provider`), the answer says where the
+   * browser goes to be signed out there too.
+   *
    * Access: anyone; a bearer token or cookies say which sessions end.
-   * Errors: ORIGIN_NOT_ALLOWED, and with `logout_challenge` OAUTH2_CHALLENGE_INVALID, OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF:
-   * with the first and the last nothing was done, and the second says to call again.
+   * Errors: ORIGIN_NOT_ALLOWED, RETURN_TO_NOT_ALLOWED, and with `logout_challenge` OAUTH2_CHALLENGE_INVALID,
+   * OAUTH2_SERVER_UNAVAILABLE, FEATURE_OFF: with the first and the last nothing was done, and the second says to call again.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */

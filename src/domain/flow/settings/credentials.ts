@@ -3,6 +3,7 @@ import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
+import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import type { Credential } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
@@ -25,6 +26,7 @@ interface CredentialSettingsDependencies {
   readonly store: SettingsStore;
   readonly logins: readonly LoginMethod[];
   readonly secondFactors: SecondFactors;
+  readonly releases: CredentialReleases;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -146,7 +148,7 @@ export class CredentialSettings {
   /** Removes a credential, and tells its owner. Throws FLOW_CHANGED, FLOW_COMPLETED. */
   async remove(attempt: SettingsAttempt, removal: Extract<SettingsChange, { kind: "removal" }>): Result {
     const { tenant, flow, identity, credentials, session } = attempt;
-    const { engine, store, secondFactors, outbox, clock } = this.#deps;
+    const { engine, store, secondFactors, releases, outbox, clock } = this.#deps;
     const credential = credentials.find(({ id }) => id === removal.credentialId);
     if (credential === undefined) return credentialGone();
     const left = credentials.filter((each) => each !== credential);
@@ -159,6 +161,7 @@ export class CredentialSettings {
     const data = { kind, credential_id: credential.id };
     const told = { kind, label, ...placeOf(origin, at) };
     const notice = { template: "credential_removed", data: told } as const;
+    const release = await releases.prepare(tenant, identity.id, credential.id);
     const result = await store.removeCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
@@ -171,6 +174,7 @@ export class CredentialSettings {
       revocationEvent: revocationOf(identity.id, origin, at),
     });
     await assertWritten(engine, attempt, result);
+    release();
     return { kind: "changed", identity, credentials: left };
   }
 }

@@ -1,6 +1,7 @@
 import type { MessageContent } from "../../courier/message.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { type EventType, newEvent } from "../../event/event.ts";
+import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
@@ -14,6 +15,7 @@ import { type OwnChangeResult, revocationOf, type SettingsStore } from "./store.
 interface AccountDeletionDependencies {
   readonly engine: FlowEngine;
   readonly store: SettingsStore;
+  readonly releases: CredentialReleases;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -69,13 +71,17 @@ export class AccountDeletion {
     });
   }
 
-  #deleteNow(attempt: SettingsAttempt, at: Date): Promise<OwnChangeResult> {
+  async #deleteNow(attempt: SettingsAttempt, at: Date): Promise<OwnChangeResult> {
+    const { store, releases } = this.#deps;
+    const release = await releases.prepare(attempt.tenant, attempt.identity.id);
     const content = { template: "account_deleted", data: {} } as const;
     const data = { reason: "owner_requested" };
-    return this.#deps.store.deleteAccount(
+    const result = await store.deleteAccount(
       attempt.tenant,
       this.#written(attempt, { at, content, type: "identity.deleted", data }),
     );
+    if (result === "completed") release();
+    return result;
   }
 
   /** What all of them write: for which flow and account, what the owner is told, what is recorded. */

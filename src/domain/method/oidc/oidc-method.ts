@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { domainError } from "../../errors.ts";
+import type { FieldViolation } from "../../field-violation.ts";
 import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { normaliseIdentifier } from "../../identifier/normalise.ts";
-import type { Credential } from "../../identity/identity.ts";
+import type { Credential, NewCredential } from "../../identity/identity.ts";
+import type { ImportedOidcAccount } from "../../identity/imported-credential.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, Logger, Sealer } from "../../ports.ts";
 import { digestOfState, openCallback, ReceivedCallback, sealState } from "../../provider/callback.ts";
@@ -19,6 +21,7 @@ import * as texts from "../../user-message/provider-messages.ts";
 import type { UserMessage } from "../../user-message/user-message.ts";
 import type {
   FlowBinding,
+  ImportMethod,
   LoginAttempt,
   LoginMethod,
   LoginStage,
@@ -33,7 +36,7 @@ import type {
   StepVouched,
   VouchedAccount,
 } from "../method.ts";
-import { isThere, vouchedBy } from "./provider-credential.ts";
+import { isIssuerOf, isThere, linkOf, vouchedBy } from "./provider-credential.ts";
 
 /** What a step is taken with, in flows of all kinds. */
 type Attempt = Pick<SecretAttempt, "tenant" | "step" | "binding" | "memory" | "flow"> &
@@ -54,7 +57,7 @@ const clockToleranceMs = 60_000;
  * An account at another provider (OpenID Connect, OAuth 2). The browser goes there and comes back with an answer; what the answer
  * proves is whose account it is *there*. Whose it is here the flow finds out.
  */
-export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
+export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMethod, ImportMethod {
   readonly kind = "oidc";
   readonly factor = "first";
   readonly credential = "oidc";
@@ -147,6 +150,27 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
       authentication,
       endsOtherSessions: false,
     };
+  }
+
+  readonly mostCredentials = 32;
+  readonly importKey = "subject";
+
+  /** Security rule (SR-LINK-10): a link is made with an issuer of the configuration alone, which is who will vouch for the account. */
+  async importCredential(
+    { field, provider: id, issuer, subject, account }: ImportedOidcAccount,
+    { settings }: Tenant,
+  ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }> {
+    const provider = providerOf(settings.providers, id);
+    const refused = (name: string, description: string, reason: FieldViolation["reason"]) => ({
+      violations: [{ field: `${field}.${name}`, description, reason }],
+    });
+    if (provider === undefined) {
+      return refused("provider", "is the id of none of tenant_defaults.oidc.providers", "VALUE");
+    }
+    const of = issuer === "" && !provider.quirks.has("tenant_in_issuer") ? provider.issuer : issuer;
+    if (of === "") return refused("issuer", "is needed: each tenant of the provider has its own", "REQUIRED");
+    if (!isIssuerOf(provider, of)) return refused("issuer", "is not one of the provider", "FORMAT");
+    return { credential: { ...linkOf(provider, { issuer: of, subject, account }), secret: "" } };
   }
 
   #buttons(

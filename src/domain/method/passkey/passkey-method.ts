@@ -307,6 +307,8 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
    * Security rule (SR-PASSKEY-13): a public key is checked before it is stored, as strictly as that of a new passkey: one of an algorithm
    * that is offered, in its only encoding, of a length that is not broken.
    */
+  readonly importKey = "credentialId";
+
   async importCredential(
     imported: ImportedPasskey,
   ): Promise<{ readonly credential: NewCredential } | { readonly violations: readonly FieldViolation[] }> {

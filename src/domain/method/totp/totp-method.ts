@@ -171,6 +171,8 @@ export class TotpMethod implements LoginMethod, SettingsMethod, ImportMethod {
    * Security rule (SR-TOTP-2): the key of another system is sealed as one that was set up here, and has at least 80 bits. No code of it
    * counts as used yet.
    */
+  readonly importKey = "credentialId";
+
   async importCredential({
     field,
     key,

@@ -1,24 +1,46 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
+  type NewOidcAccount,
   type NewPasskey,
   type NewTotp,
   TotpAlgorithm,
 } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type {
   ImportedCredential,
+  ImportedOidcAccount,
   ImportedPasskey,
   ImportedTotp,
 } from "../../../domain/identity/imported-credential.ts";
 import { Secret } from "../../../domain/secret.ts";
 import { fromTimestamp } from "./common.ts";
 
-/** The credentials of another system in a request: the app first, then the passkeys. Their fields are below `prefix`. */
+interface Imported {
+  readonly totp?: NewTotp | undefined;
+  readonly passkeys: readonly NewPasskey[];
+  readonly oidcAccounts: readonly NewOidcAccount[];
+}
+
+/**
+ * The credentials of another system in a request: the app first, then the passkeys and the accounts at providers. Their fields are
+ * below `prefix`.
+ */
 export function fromImported(
-  { totp, passkeys }: { readonly totp?: NewTotp | undefined; readonly passkeys: readonly NewPasskey[] },
+  { totp, passkeys, oidcAccounts }: Imported,
   prefix: "" | "credentials.",
 ): readonly ImportedCredential[] {
-  const apps = totp === undefined ? [] : [fromTotp(totp, `${prefix}totp`)];
-  return [...apps, ...passkeys.map((passkey, index) => fromPasskey(passkey, `${prefix}passkeys.${index}`))];
+  return [
+    ...(totp === undefined ? [] : [fromTotp(totp, `${prefix}totp`)]),
+    ...passkeys.map((passkey, index) => fromPasskey(passkey, `${prefix}passkeys.${index}`)),
+    ...oidcAccounts.map((account, index) => fromOidcAccount(account, `${prefix}oidcAccounts.${index}`)),
+  ];
+}
+
+function fromOidcAccount(
+  { provider, subject, issuer, account, createTime }: NewOidcAccount,
+  field: string,
+): ImportedOidcAccount {
+  const createdAt = fromTimestamp(createTime);
+  return { kind: "oidc", field, provider, subject, issuer, account, label: "", createdAt };
 }
 
 function fromTotp(

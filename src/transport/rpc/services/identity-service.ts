@@ -21,6 +21,7 @@ import {
   type DeleteIdentityRequest,
   type ExplainLoginPolicyRequest,
   type GetIdentityRequest,
+  type GetProviderTokensRequest,
   type ImportCredentialsRequest,
   type ListCredentialsRequest,
   type ListIdentitiesRequest,
@@ -49,6 +50,7 @@ import type { DocumentChange, NewIdentity } from "../../../domain/identity/ident
 import type { NewPassword } from "../../../domain/identity/new-password.ts";
 import type { ActionOrder, OperatorActions } from "../../../domain/identity/operator-actions.ts";
 import type { CredentialId, IdentityId } from "../../../domain/ids.ts";
+import type { KeptTokens } from "../../../domain/method/oidc/kept-tokens.ts";
 import type { PasswordChecks } from "../../../domain/method/password/password-checks.ts";
 import { Secret } from "../../../domain/secret.ts";
 import { type Call, callOf } from "../call.ts";
@@ -80,6 +82,7 @@ interface Deps {
   readonly logins: LoginHistory;
   readonly passwordChecks: PasswordChecks;
   readonly explanations: LoginExplanations;
+  readonly keptTokens: KeptTokens;
   readonly idempotency: IdempotencyRunner;
 }
 
@@ -246,6 +249,15 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const credentialId = request.credentialId.toLowerCase() as CredentialId;
     await this.#deps.credentials.delete(tenant, origin, { id: idOf(request), credentialId });
     return {};
+  }
+
+  async getProviderTokens(request: GetProviderTokensRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const credentialId = request.credentialId.toLowerCase() as CredentialId;
+    const ids = { id: idOf(request), credentialId };
+    const { accessToken, expiresAt, scope } = await this.#deps.keptTokens.get(tenant, origin, ids);
+    const scopes = scope?.split(/[ ,]+/).filter((each) => each !== "") ?? [];
+    return { accessToken, expireTime: toTimestamp(expiresAt), scopes };
   }
 
   async setPassword(request: SetPasswordRequest, context: HandlerContext) {

@@ -16,6 +16,7 @@ import { DomainError } from "../../../domain/errors.ts";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
 import type { SessionId } from "../../../domain/ids.ts";
+import type { ProviderSignOuts } from "../../../domain/method/oidc/provider-sign-outs.ts";
 import type { OAuth2Logouts } from "../../../domain/oauth2/logouts.ts";
 import { assertMeets } from "../../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
@@ -34,6 +35,7 @@ interface Deps {
   readonly logins: LoginHistory;
   readonly logouts: OAuth2Logouts;
   readonly profiles: IdentityProfiles;
+  readonly providerSignOuts: ProviderSignOuts;
 }
 
 /** ostiary.session.v1.SessionService. */
@@ -105,14 +107,15 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     return { revokedCount };
   }
 
-  async logout({ logoutChallenge }: LogoutRequest, context: HandlerContext) {
+  async logout({ logoutChallenge, returnTo }: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
+    const { logouts, providerSignOuts } = this.#deps;
     const signOut = () => (call.hasBearerToken ? this.#endBearer(call) : call.browser.signOut(call.origin));
-    if (logoutChallenge !== "") {
-      return { redirectUrl: await this.#deps.logouts.run(call.tenant, logoutChallenge, signOut) };
-    }
-    await signOut();
-    return {};
+    providerSignOuts.assertReturnTo(call.tenant, returnTo);
+    // The OAuth2 server leads the browser on from there.
+    if (logoutChallenge !== "")
+      return { redirectUrl: await logouts.run(call.tenant, logoutChallenge, signOut) };
+    return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, await signOut(), returnTo) };
   }
 
   issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
@@ -125,13 +128,15 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   }
 
   /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
-  async #endBearer(call: Call): Promise<void> {
+  async #endBearer(call: Call): Promise<readonly Session[]> {
     try {
       const { session } = await call.session();
       const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
       await this.#deps.sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+      return [session];
     } catch (error) {
-      if (!(error instanceof DomainError && error.reason.startsWith("SESSION_"))) throw error;
+      if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return [];
+      throw error;
     }
   }
 
