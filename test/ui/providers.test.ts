@@ -263,6 +263,26 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
   });
 
+  test("a change that waits is carried out as well by another way in than the provider", async () => {
+    const page = await visitors.open("/ui/login");
+    await signInByPassword(page, await account());
+    await page.waitForURL("**/ui/sessions");
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    await appears(page, password);
+    app.clock.advance(20 * 60_000);
+    await page.fill(password, "another harbour lantern");
+    await page.click("[data-step='password']");
+    await appears(page, "h1:text('Confirm that it is you')");
+    await signInAt(page, "first", somebody(), "cancel");
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, errors);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/settings#flow=*");
+    await appears(page, "text=Your changes have been saved");
+    expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
+  });
+
   test("buttons have a name, a size and a place in the order of the keyboard", async () => {
     const page = await visitors.open("/ui/login", { viewport: { width: 320, height: 700 } });
     await appears(page, buttonOf("first"));
