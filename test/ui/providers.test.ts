@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
-import { type ProviderId, type SocialApp, somebody, startSocialApp } from "../support/social.ts";
+import { type ProviderId, type SocialApp, somebody, startSocialApp, Visitor } from "../support/social.ts";
 import { overflowOf, violationsOf } from "./scan.ts";
 import { email, focused, password, settled, submit, Visitors } from "./visitors.ts";
 
@@ -209,6 +209,19 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     expect(await violationsOf(page)).toEqual([]);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
+  });
+
+  test("an account elsewhere that leads to none here is said to be so", async () => {
+    const ada = somebody();
+    const visitor = new Visitor(app);
+    await visitor.by("first", ada);
+    const { identityId } = await visitor.session();
+    await app.client(IdentityService).deactivateIdentity({ identityId });
+    const page = await visitors.open("/ui/login");
+    await signInAt(page, "first", ada);
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, `${errors}:text('No account here is linked with that account at Acme')`);
+    expect(await violationsOf(page)).toEqual([]);
   });
 
   test("the way back from the provider leads to a page that works", async () => {
