@@ -12,6 +12,7 @@ export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): P
     ...(resolved.smtp?.kind === "wrong" ? resolved.smtp.problems : []),
     ...checkCalledUrls(resolved),
     ...checkSigning(resolved),
+    ...checkBearer(resolved),
     ...checkClients(resolved),
   ];
 }
@@ -61,6 +62,13 @@ function checkSigning({ mailSigning, smsSigning }: ResolvedSecrets): Problem[] {
     if (length >= 24 && length <= 64) return [];
     return [{ key, message: "must be whsec_ and the base64 form of 24 to 64 random bytes" }];
   });
+}
+
+/** RFC 6750, section 2.1: what a header can carry as a bearer token. */
+function checkBearer({ oauth2ApiKey }: ResolvedSecrets): Problem[] {
+  const isToken = oauth2ApiKey === undefined || /^[A-Za-z0-9._~+/-]+=*$/.test(oauth2ApiKey.secret.reveal());
+  const message = "must be a bearer token: letters, digits and -._~+/ on one line";
+  return isToken ? [] : [{ key: oauth2ApiKey.key, message }];
 }
 
 /** The secrets by which providers know the server. */

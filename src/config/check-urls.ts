@@ -47,7 +47,7 @@ function checkOAuth2Server(
   const origin = "must be an origin such as https://oauth2.example.com, without a path";
   return [
     ...checkService(`${key}.admin_url`, adminUrl),
-    ...problemIf(publicUrl === "", `${key}.public_url`, "is needed with admin_url"),
+    ...problemIf(publicUrl === "", `${key}.admin_url`, "needs public_url"),
     ...(publicUrl === "" ? [] : checkOrigin(`${key}.public_url`, publicUrl, origin)),
   ];
 }

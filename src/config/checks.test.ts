@@ -33,6 +33,8 @@ function isAboutSecurity(warning: string): boolean {
 
 const publicUrl = { public_url: "https://auth.example.com" };
 const settings = (tenantDefaults: object) => ({ tenant_defaults: tenantDefaults });
+const oauth2 = (provider: object) => settings({ ...publicUrl, oauth2_provider: provider });
+const atOAuth2 = { admin_url: "https://admin.example.com", public_url: "https://oauth2.example.com" };
 const argon2 = (memory: number, iterations: number) =>
   settings({ password: { argon2: { memory_kib: memory, iterations } } });
 
@@ -44,6 +46,11 @@ describe("security rule (SR-CONFIG-1): insecure combinations are refused, and ar
       "an open public listener without public_url",
       { server: { public: { host: "0.0.0.0" } } },
       "server.public.host",
+    ],
+    [
+      "an admin API without TLS",
+      oauth2({ ...atOAuth2, admin_url: "http://hydra:4445" }),
+      "tenant_defaults.oauth2_provider.admin_url",
     ],
     [
       "public_url without TLS",
@@ -309,6 +316,31 @@ describe("what cannot work is refused in any mode", () => {
       "client certificates that nobody checks",
       { access: { client_certificates: [{ name: "a", subject_alternative_name: "b", scopes: ["*"] }] } },
       "access.client_certificates",
+    ],
+    [
+      "an OAuth2 server without the address of its admin API",
+      oauth2({ public_url: "https://oauth2.example.com" }),
+      "tenant_defaults.oauth2_provider.public_url",
+    ],
+    [
+      "an OAuth2 server without its origin",
+      oauth2({ admin_url: "https://admin.example.com" }),
+      "tenant_defaults.oauth2_provider.admin_url",
+    ],
+    [
+      "an OAuth2 server at a path",
+      oauth2({ ...atOAuth2, public_url: "https://oauth2.example.com/hydra" }),
+      "tenant_defaults.oauth2_provider.public_url",
+    ],
+    [
+      "an admin API with a query",
+      oauth2({ ...atOAuth2, admin_url: "https://admin.example.com/?a=b" }),
+      "tenant_defaults.oauth2_provider.admin_url",
+    ],
+    [
+      "an API key of two lines",
+      oauth2({ ...atOAuth2, api_key: "one\ntwo" }),
+      "tenant_defaults.oauth2_provider.api_key",
     ],
     ["a proxy that is none", { server: { trusted_proxies: ["10.0.0.0/33"] } }, "server.trusted_proxies[0]"],
     ...[

@@ -42,7 +42,7 @@ export class ProviderCallbackPages {
   }
 
   readonly name = route.name;
-  readonly methods = ["GET", "HEAD", "POST"];
+  readonly methods = ["GET", "POST"];
 
   async serve(call: Call): Promise<unknown> {
     const { exchange } = call;
@@ -88,8 +88,9 @@ export class ProviderCallbackPages {
   /** Sets the cookies of an outcome, and gives the page that goes on with it. */
   async #locationAfter(call: Call, form: FreshForm): Promise<string> {
     const { settings } = call.tenant;
-    const { flow, returnTo } = await acceptForm(call, form);
+    const { flow, isForSettings, returnTo } = await acceptForm(call, form);
     if (flow !== undefined) return pageOf(call.tenant, flow);
+    if (isForSettings && settings.uiUrls.settings) return settings.uiUrls.settings;
     return returnTo || settings.defaultReturnUrl || settings.uiUrls.settings || settings.publicUrl;
   }
 }

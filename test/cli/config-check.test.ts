@@ -90,6 +90,14 @@ const lies: readonly (readonly [string, Record<string, string>, string])[] = [
     "tenant_defaults.courier.sms.http.url",
   ],
   [
+    "an OAuth2 server on a private network that is never called",
+    {
+      [`${settings}OAUTH2_PROVIDER_ADMIN_URL`]: "https://10.1.2.3:4445",
+      [`${settings}OAUTH2_PROVIDER_PUBLIC_URL`]: "https://oauth2.example.com",
+    },
+    "tenant_defaults.oauth2_provider.admin_url",
+  ],
+  [
     "a service for breached passwords that is never called",
     {
       [`${settings}PASSWORD_BREACH_CHECK_ENABLED`]: "true",

@@ -1,9 +1,14 @@
 import type { ServerResponse } from "node:http";
 import { inspect } from "node:util";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import {
+  type SubmitVerificationFlowRequestSchema,
+  VerificationService,
+} from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, register } from "../support/accounts.ts";
@@ -150,7 +155,7 @@ describe("what a login goes through keeps the request", () => {
   });
 
   test("a registration that waits for a second factor", async () => {
-    const strict = await startTestApp({ config: withPolicy(oauth2.config) });
+    const strict = await startTestApp({ config: withPolicy("required") });
     try {
       const browser = new OAuth2Visitor(strict);
       const challenge = oauth2.ask({ acrValues: ["aal2"] });
@@ -170,6 +175,27 @@ describe("what a login goes through keeps the request", () => {
     } finally {
       await strict.stop();
     }
+  });
+
+  test("the verification after a registration, whoever ends it", async () => {
+    const browser = new OAuth2Visitor(app);
+    const email = freshEmail();
+    const { flow } = await browser.registration(oauth2.ask());
+    const { outcome } = await browser.register(flow, email);
+    const actions = outcome.case === "completed" ? outcome.value.continueWith : [];
+    const waiting = actions.flatMap(({ action }) =>
+      action.case === "verification" ? [action.value] : [],
+    )[0];
+    await browser.logout();
+    const { id: flowId, csrfToken } = flowIn(waiting ?? {});
+    const submit = (step: MessageInitShape<typeof SubmitVerificationFlowRequestSchema>["step"]) =>
+      browser.client(VerificationService).submitVerificationFlow({ flowId, csrfToken, step });
+    const { code = "" } = (await app.messages(email)).at(-1) ?? {};
+    // Not within the session that made the account: then it is asked whose it is.
+    const asked = await submit({ case: "code", value: { code } });
+    expect(asked.flow?.stage.case).toBe("claimAccount");
+    const disowned = await submit({ case: "disown", value: {} });
+    expect(disowned.outcome).toMatchObject({ case: "completed", value: { continueWith: [{}] } });
   });
 
   test("an answer that was lost: the same submit leads to the same place, and nothing is told twice", async () => {
@@ -364,23 +390,45 @@ describe("what the application asks for", () => {
     expect(answerOf(challenge)?.body).toMatchObject({ acr: "aal2", amr: ["pwd", "otp", "mfa"] });
   });
 
+  test("acr_values=aal2 asks for a second factor where logins ask for none", async () => {
+    const lenient = await startTestApp({ config: withPolicy("optional") });
+    try {
+      const account = await register(lenient);
+      const { device } = await setUpTotp(lenient, account);
+      const browser = new OAuth2Visitor(lenient);
+      const plain = await browser.login(oauth2.ask());
+      expect((await browser.submit(plain.flow, withPassword, account.email)).outcome.case).toBe("completed");
+      await browser.logout();
+      const challenge = oauth2.ask({ acrValues: ["aal2"] });
+      const { flow } = await browser.login(challenge);
+      const first = await browser.submit(flow, withPassword, account.email);
+      expect(first.flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: true } });
+      lenient.clock.advance(30_000);
+      const last = await browser.submit(first.flow, { case: "totp", value: { code: device.code() } });
+      expect(returnTo(last)).toMatch(/login_verifier/);
+      expect(answerOf(challenge)?.body.acr).toBe("aal2");
+    } finally {
+      await lenient.stop();
+    }
+  });
+
   test("acr_values=aal2 with prompt=login asks for both factors", async () => {
-    const { email, device } = await withTotp();
+    const account = await register(app);
     const browser = new OAuth2Visitor(app);
-    const signingIn = await browser.login(oauth2.ask());
-    const asked = await browser.submit(signingIn.flow, withPassword, email);
-    app.clock.advance(30_000);
-    await browser.submit(asked.flow, { case: "totp", value: { code: device.code() } });
-    expect((await browser.login(oauth2.ask({ acrValues: ["aal2"] }))).redirect?.url).toMatch(/verifier/);
+    await browser.signIn(account.email);
+    const { device } = await setUpTotp(app, account);
     const challenge = oauth2.ask({ acrValues: ["aal2"], parameters: { prompt: "login" } });
     const { flow } = await browser.login(challenge);
     // From the start: an older first factor is not taken.
+    expect(flow?.stage).toMatchObject({ case: "chooseMethod", value: { secondFactor: false } });
     const first = await browser.submit(flow, withPassword);
     expect(first.outcome.case).toBe("nextStep");
     app.clock.advance(30_000);
     const last = await browser.submit(first.flow, { case: "totp", value: { code: device.code() } });
     expect(returnTo(last)).toMatch(/login_verifier/);
     expect(answerOf(challenge)?.body.acr).toBe("aal2");
+    // A session that shows it already is enough.
+    expect((await browser.login(oauth2.ask({ acrValues: ["aal2"] }))).redirect?.url).toMatch(/verifier/);
   });
 
   test("acr_values=aal2 of an account without a second factor is refused to the application (SR-OAUTH-4)", async () => {
@@ -629,9 +677,10 @@ function changed(change: (challenge: string) => void): string {
   return challenge;
 }
 
-/** A server that asks everybody for a second factor before the first session. */
-function withPolicy({ server, tenant_defaults }: OAuth2TestServer["config"]) {
-  return { server, tenant_defaults: { ...tenant_defaults, second_factor: { policy: "required" } } };
+/** A server with another policy for second factors. */
+function withPolicy(policy: "optional" | "required") {
+  const { server, tenant_defaults } = oauth2.config;
+  return { server, tenant_defaults: { ...tenant_defaults, second_factor: { policy } } };
 }
 
 function configured({ server, tenant_defaults }: OAuth2TestServer["config"]) {

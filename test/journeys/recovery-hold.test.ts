@@ -6,6 +6,7 @@ import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
+import { RequiredActionKind, RequiredActionTiming } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, logIn, sessionTokenOf } from "../support/accounts.ts";
 import { type Protocol, protocols, type TestApp } from "../support/app.ts";
@@ -517,6 +518,28 @@ describe("a recovery that waits", () => {
       step: { case: "totp", value: { code: device.code() } },
     });
     expect(done.outcome.case).toBe("completed");
+  });
+
+  test("is stopped where something is to be done before its session", async () => {
+    const { email, id: identityId } = await account();
+    await prove(email);
+    app.clock.advance(holdMs);
+    const flowId = settingsOf(await prove(email));
+    const kind = RequiredActionKind.ENROL_FACTOR;
+    const timing = RequiredActionTiming.BEFORE_SESSION;
+    await admin().setRequiredActions({
+      identityId,
+      requiredActions: [{ action: { case: "kind", value: kind }, timing }],
+    });
+    const asked = await setPassword(flowId);
+    expect(asked.outcome.case).toBe("loginRequired");
+    expect(asked.flow?.stage.case).toBe("requiredAction");
+    expect((await admin().cancelRecoveries({ identityId })).stopped).toBe(true);
+    const done = app.client(LoginService).submitLoginFlow({
+      flowId: asked.flow?.id ?? "",
+      step: { case: "totp", value: {} },
+    });
+    expect((await refusal(done)).reason).toBe("FLOW_COMPLETED");
   });
 
   test("goes with its account", async () => {

@@ -49,7 +49,7 @@ describe.each(protocols)("ProviderAdminService over %s", (protocol) => {
       const answer = await client().listProviders({});
       expect(answer.providers.map(({ available }) => available)).toEqual([false, true, false]);
       return answer;
-    });
+    }, 20_000);
     expect(providers.map(({ $typeName: _, available: __, ...provider }) => provider)).toEqual([
       {
         ...{ id: "google", name: "Google", preset: "google", issuer: unreachable },

@@ -136,9 +136,11 @@ describe("the tarball of @ostiary/sdk", () => {
       "getTenantProfile",
       "isErrorReason",
       "metadataOf",
+      "providersOf",
       "reasonOf",
       "remedyOf",
       "retryAfterOf",
+      "signInWith",
       "stepUp",
       "submit",
       "textOf",
@@ -157,6 +159,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "focusFirstProblem",
       "getFlow",
       "keepTyped",
+      "leavePage",
       "renderForm",
       "signalPasskeys",
       "signalUnknownPasskey",
@@ -268,9 +271,8 @@ describe("a web page's bundle", () => {
 
 // One after the other: what one has printed is what another one of the page starts from.
 describe("the examples of the READMEs", () => {
-  const examples = ["sdk/typescript/README.md", "README.md", "docs/errors.md"].flatMap((page) => [
-    ...examplesOf(page),
-  ]);
+  const shown = ["sdk/typescript/README.md", "README.md", "docs/errors.md", "docs/social-login.md"];
+  const examples = shown.flatMap((page) => [...examplesOf(page)]);
   let app: TestApp;
   let programs: readonly string[];
   let token: string;

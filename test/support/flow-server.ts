@@ -123,6 +123,7 @@ export class FlowServer {
       browserSessions: async () => [],
       limitedClientIp: undefined,
       browserToken: undefined,
+      lastProvider: undefined,
       shownDevice: () => undefined,
       shownSession: () => undefined,
       assertOriginAllowed: () => {},

@@ -312,6 +312,7 @@ export class TestFlows {
       limitedClientIp: { clientIp: "192.0.2.1", isShared: false },
       shownSession: () => undefined,
       browserToken: undefined,
+      lastProvider: undefined,
       shownDevice: () => undefined,
       assertOriginAllowed: () => {},
       assertNotFromPage: () => {},

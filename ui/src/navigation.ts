@@ -31,6 +31,21 @@ export function isReplacement(): boolean {
   return window.history.state?.replaced === true;
 }
 
+/** As `navigate`, to a flow that goes on by itself: the login that it waited for is completed. */
+export function navigateToResume(route: Route, flowId: string): void {
+  go(route, flowId, { resumed: true });
+}
+
+/** As `navigateToResume`, before the pages are drawn. */
+export function resumeInAddress(route: Route, flowId: string): void {
+  window.history.replaceState({ resumed: true }, "", `${addressOf(route)}#flow=${flowId}`);
+}
+
+/** Whether the page was come to so, until it has put its flow into the address. */
+export function isResumed(): boolean {
+  return window.history.state?.resumed === true;
+}
+
 function go(route: Route, flowId: string | undefined, state: object | null): void {
   window.history.pushState(state, "", `${linkTo(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
   window.dispatchEvent(new PopStateEvent("popstate"));

@@ -19,6 +19,7 @@ export {
 export { type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
+export { leavePage } from "./form/leave-page.ts";
 export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";
 export { type FormPasskey, PasskeyError } from "./form/passkey.ts";
 export {

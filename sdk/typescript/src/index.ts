@@ -19,6 +19,13 @@ export { type FormValues, formDataToValues } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
 export type { NumberedMessage } from "./numbered-message.ts";
 export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";
+export {
+  type ByIdToken,
+  type InBrowser,
+  providersOf,
+  type SignInWithOptions,
+  signInWith,
+} from "./sign-in-with.ts";
 export { stepUp } from "./step-up.ts";
 export { type SubmitOutcome, submit } from "./submit.ts";
 export { getTenantProfile } from "./tenant-profile.ts";

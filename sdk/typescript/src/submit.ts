@@ -6,7 +6,7 @@ import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_
 import type { Ostiary } from "./client.ts";
 import { keepTyped } from "./form/keep-typed.ts";
 import { signalUnknownPasskey } from "./form/signal-passkeys.ts";
-import { formDataToValues } from "./form-data.ts";
+import { type FormValues, formDataToValues } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
 export type SubmitOutcome =
@@ -17,8 +17,16 @@ export type SubmitOutcome =
   | { readonly kind: "completed"; readonly completed: FlowCompleted }
   /** There is more to do: draw the flow again, with the form of its next step. */
   | { readonly kind: "next_step"; readonly flow: Flow }
-  /** The method goes on elsewhere. Send the browser to `url`; it comes back to the flow's page. */
-  | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow }
+  /**
+   * The method goes on elsewhere. Send the browser to `url`, with `leavePage` of `@ostiary/sdk/form` or a status 303; it comes back to
+   * the page of the flow that goes on, or to where the flow was begun for. `fields`: what to post there; empty: nothing.
+   */
+  | {
+      readonly kind: "redirect";
+      readonly url: string;
+      readonly fields: Readonly<Record<string, string>>;
+      readonly flow: Flow;
+    }
   /** Something was not accepted: draw the flow again, with its messages. `reason` and `detail` are for programs. */
   | {
       readonly kind: "rejected";
@@ -51,9 +59,18 @@ export async function submit(
   data: FormData,
   pressed: FormNode | string,
 ): Promise<SubmitOutcome> {
-  const { id: flowId, csrfToken, traitsEtag } = flow;
-  const filled = formDataToValues(flow, data, pressed);
   // The page decides only the values of the fields that the form offers.
+  const outcome = await submitValues(ostiary, flow, formDataToValues(flow, data, pressed));
+  return outcome.kind === "expired" ? { ...outcome, flow: keepTyped(outcome.flow, data, flow) } : outcome;
+}
+
+/** Submits values for a step of a flow of any kind, and gives the answer in one shape. */
+export async function submitValues(
+  ostiary: Pick<Ostiary, "flows">,
+  flow: Flow,
+  filled: FormValues,
+): Promise<SubmitOutcome> {
+  const { id: flowId, csrfToken, traitsEtag } = flow;
   const { flow: next = flow, outcome } = await ostiary.flows.submitForm({
     ...filled,
     flowId,
@@ -65,12 +82,12 @@ export async function submit(
     case "completed":
       return { kind: "completed", completed: outcome.value };
     case "redirect":
-      return { kind: "redirect", url: outcome.value.url, flow: next };
+      return { kind: "redirect", url: outcome.value.url, fields: outcome.value.fields, flow: next };
     case "rejected":
       signalUnknownPasskey(outcome.value);
       return { kind: "rejected", reason: outcome.value.reason, detail: outcome.value.detail, flow: next };
     case "expired":
-      return { kind: "expired", flow: keepTyped(next, data, flow) };
+      return { kind: "expired", flow: next };
     case "saved":
       return { kind: "saved", flow: next, identity: outcome.value.identity };
     case "loginRequired":

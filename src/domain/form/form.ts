@@ -76,6 +76,8 @@ export interface ButtonKind {
   readonly confirmation?: UserMessage | undefined;
   /** Whether the form may be sent although required fields are empty. */
   readonly skipsRequired?: boolean | undefined;
+  /** The id of a mark beside the label. Default: none. */
+  readonly icon?: string | undefined;
 }
 
 /** How prominent a button is. */

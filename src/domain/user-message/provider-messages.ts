@@ -65,3 +65,6 @@ export const providerGone = (): UserMessage =>
 /** Beside the button of a provider that did not answer last. */
 export const providerAway = (provider: string): UserMessage =>
   info(9000711, `${provider} could not be reached a moment ago.`, { provider });
+
+/** Beside the button of the provider that this browser signed in with last. */
+export const lastUsed = (): UserMessage => info(9000712, "Last used");

@@ -1,7 +1,7 @@
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { isHttps } from "./headers.ts";
 
-const browserCookieMaxAgeSeconds = 365 * 24 * 60 * 60;
+const yearSeconds = 365 * 24 * 60 * 60;
 
 /**
  * The name of the session cookie. `__Host-` where only the host of `public_url` gets it: a browser takes such a
@@ -22,6 +22,11 @@ export function browserCookieName(tenant: Tenant): string {
 /** The name of the cookie by which a browser is known to those who signed in on it. Never shared with sibling hosts. */
 export function deviceCookieName(tenant: Tenant): string {
   return hostCookieName(tenant, "device");
+}
+
+/** The name of the cookie that says which provider a browser signed in with last. Never shared with sibling hosts. */
+export function providerCookieName(tenant: Tenant): string {
+  return hostCookieName(tenant, "provider");
 }
 
 /**
@@ -45,13 +50,18 @@ export function clearSessionCookie(tenant: Tenant): string {
 
 /** The Set-Cookie header of the cookie that browser flows are bound to. It lasts a year. */
 export function browserCookie(tenant: Tenant, value: string): string {
-  return cookie(tenant, browserCookieName(tenant), value, undefined, browserCookieMaxAgeSeconds);
+  return cookie(tenant, browserCookieName(tenant), value, undefined, yearSeconds);
 }
 
 /** The Set-Cookie header of the device cookie. It lasts as long as the device is known. */
 export function deviceCookie(tenant: Tenant, value: string): string {
   const seconds = Math.floor(tenant.settings.throttle.deviceLifetimeMs / 1000);
   return cookie(tenant, deviceCookieName(tenant), value, undefined, seconds);
+}
+
+/** The Set-Cookie header of the cookie that holds the id of a provider, and nothing else. It lasts a year. */
+export function providerCookie(tenant: Tenant, provider: string): string {
+  return cookie(tenant, providerCookieName(tenant), provider, undefined, yearSeconds);
 }
 
 /** What a request says of a cookie. */

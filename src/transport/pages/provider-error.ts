@@ -3,56 +3,124 @@ import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { escapeHtml } from "./html.ts";
 
 const style = `
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 0 auto; padding: 1.5rem; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 0 auto; padding: 1.5rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; }
+a { display: inline-block; padding: .625rem 0; }
 a:focus-visible { outline: 3px solid; outline-offset: 2px; }
 `;
 const styleHash = createHash("sha256").update(style).digest("base64");
 const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** What to say of each reason, and the status of the page. */
-const pages: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  FLOW_NOT_FOUND: [404, "This sign-in is not known here, or it was begun too long ago."],
-  FLOW_CLIENT_MISMATCH: [
-    403,
-    "This sign-in was begun in another browser, so it cannot be finished in this one.",
-  ],
-  FLOW_COMPLETED: [409, "This sign-in was finished already."],
-  FLOW_CHANGED: [409, "This sign-in has gone on in the meantime, maybe in another tab."],
-  REQUEST_TOO_LARGE: [413, "The answer of the provider is larger than what is read here."],
-  RATE_LIMITED: [429, "There were too many tries. Wait a while."],
-  SERVER_OVERLOADED: [503, "The server has too much to do now. Wait a while."],
-};
-const other = [400, "This sign-in could not be finished."] as const;
+/** What the page says, in one language. */
+interface Words {
+  readonly title: string;
+  readonly heading: string;
+  /** By the reason of the refusal; `other` for those that are not here. */
+  readonly sentences: Readonly<Record<string, string>> & { readonly other: string };
+  readonly unchanged: string;
+  readonly again: string;
+}
 
-/** Tells a person who came back from a provider why it does not go on, and leads them back to the beginning. */
+const english: Words = {
+  title: "Sign-in not finished",
+  heading: "The sign-in was not finished",
+  sentences: {
+    FLOW_NOT_FOUND: "This sign-in is not known here, or it was begun too long ago.",
+    FLOW_CLIENT_MISMATCH:
+      "This sign-in was begun in another browser, or this one keeps no cookies, so it cannot be finished here.",
+    FLOW_COMPLETED: "This sign-in was finished already.",
+    FLOW_CHANGED: "This sign-in has gone on in the meantime, maybe in another tab.",
+    REQUEST_TOO_LARGE: "The answer of the provider is larger than what is read here.",
+    RATE_LIMITED: "There were too many tries. Wait a while before you try again.",
+    SERVER_OVERLOADED: "The server has too much to do now. Wait a while before you try again.",
+    other: "Something did not work.",
+  },
+  unchanged: "Nothing was changed.",
+  again: "Begin again",
+};
+
+const german: Words = {
+  title: "Anmeldung nicht abgeschlossen",
+  heading: "Die Anmeldung wurde nicht abgeschlossen",
+  sentences: {
+    FLOW_NOT_FOUND: "Diese Anmeldung ist hier nicht bekannt, oder sie wurde vor zu langer Zeit begonnen.",
+    FLOW_CLIENT_MISMATCH:
+      "Diese Anmeldung wurde in einem anderen Browser begonnen, oder dieser speichert keine Cookies. Hier kann sie nicht abgeschlossen werden.",
+    FLOW_COMPLETED: "Diese Anmeldung wurde schon abgeschlossen.",
+    FLOW_CHANGED: "Diese Anmeldung ist inzwischen weitergegangen, vielleicht in einem anderen Tab.",
+    REQUEST_TOO_LARGE: "Die Antwort des Anbieters ist größer, als hier gelesen wird.",
+    RATE_LIMITED: "Das waren zu viele Versuche. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
+    SERVER_OVERLOADED:
+      "Der Server hat gerade zu viel zu tun. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
+    other: "Etwas hat nicht geklappt.",
+  },
+  unchanged: "Es wurde nichts geändert.",
+  again: "Neu beginnen",
+};
+
+const languages: Readonly<Record<string, Words>> = { en: english, de: german };
+
+const statuses: Readonly<Record<string, number>> = {
+  FLOW_NOT_FOUND: 404,
+  FLOW_CLIENT_MISMATCH: 403,
+  FLOW_COMPLETED: 409,
+  FLOW_CHANGED: 409,
+  REQUEST_TOO_LARGE: 413,
+  RATE_LIMITED: 429,
+  SERVER_OVERLOADED: 503,
+  INTERNAL: 500,
+};
+
+/**
+ * Tells a person who came back from a provider why it does not go on, and leads them back to the beginning.
+ *
+ * Security rule (SR-SOCIAL-11): the page repeats nothing of its address, which has a code and `state`, and tells its address to nobody; no
+ * cache keeps it.
+ */
 export function respondProviderError(
   exchange: Exchange,
   headers: ResponseHeaders,
   { reason, startAgain }: { readonly reason: string; readonly startAgain: string | undefined },
 ): void {
-  const [status, sentence] = pages[reason] ?? (reason === "INTERNAL" ? [500, other[1]] : other);
+  const language = languageOf(exchange.header("accept-language") ?? "");
+  const status = statuses[reason] ?? 400;
   headers["content-type"] = "text/html; charset=utf-8";
   headers["content-security-policy"] = policy;
-  exchange.respond({ status, headers, body: page(sentence, startAgain) });
+  headers["cache-control"] = "no-store";
+  headers["referrer-policy"] = "no-referrer";
+  headers["content-language"] = language;
+  exchange.respond({
+    status,
+    headers,
+    body: page(language, languages[language] ?? english, reason, startAgain),
+  });
 }
 
-function page(sentence: string, startAgain: string | undefined): string {
-  const link = startAgain && `<p><a href="${escapeHtml(startAgain)}">Sign in again</a></p>`;
+/** The first language of the header that the page has, else English. Browsers send theirs in the order of preference. */
+function languageOf(header: string): string {
+  const tags = header.slice(0, 256).toLowerCase().split(",");
+  const primary = tags.map((tag) => tag.trim().split(/[-;]/, 1)[0] ?? "");
+  return primary.find((each) => Object.hasOwn(languages, each)) ?? "en";
+}
+
+function page(language: string, words: Words, reason: string, startAgain: string | undefined): string {
+  const { sentences, unchanged, again } = words;
+  const sentence = (Object.hasOwn(sentences, reason) && sentences[reason]) || sentences.other;
+  const link = startAgain ? `<p><a href="${escapeHtml(startAgain)}">${again}</a></p>` : "";
   return `<!doctype html>
-<html lang="en">
+<html lang="${language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign-in not finished</title>
+<title>${words.title}</title>
 <style>${style}</style>
 </head>
 <body>
 <main>
-<h1>You are not signed in</h1>
-<p>${escapeHtml(sentence)} Nothing was changed.</p>
-${link ?? ""}
+<h1>${words.heading}</h1>
+<p>${escapeHtml(sentence)} ${unchanged}</p>
+${link}
 </main>
 </body>
 </html>

@@ -15,7 +15,13 @@ import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { LimitedClientIp } from "../../domain/throttle/subjects.ts";
-import { browserCookieName, deviceCookieName, findCookie, sessionCookieName } from "../net/cookies.ts";
+import {
+  browserCookieName,
+  deviceCookieName,
+  findCookie,
+  providerCookieName,
+  sessionCookieName,
+} from "../net/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { assertNotFromPage, assertOriginAllowed } from "../net/origin.ts";
 import type { Admission } from "./access.ts";
@@ -176,6 +182,10 @@ export class Call implements FlowCaller, HandlerContext {
 
   get browserToken(): string | undefined {
     return this.cookie(browserCookieName(this.tenant));
+  }
+
+  get lastProvider(): string | undefined {
+    return this.cookie(providerCookieName(this.tenant));
   }
 
   /** The value of a cookie of the request; undefined if it was not sent. */

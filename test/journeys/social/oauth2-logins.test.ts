@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freshEmail } from "../../support/accounts.ts";
+import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { freshEmail, goodPassword } from "../../support/accounts.ts";
 import { OAuth2TestServer } from "../../support/oauth2-server.ts";
 import { type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
 
@@ -64,4 +65,35 @@ test("a server that cannot be told is told again on the page of the login", asyn
   const { body } = await visitor.submit({ resume: {} });
   expect(body.redirect.url).toContain("login_verifier");
   expect(oauth2.toldOf(loginChallenge)).toHaveLength(1);
+});
+
+test("an account that is linked on the way is proved first, and then told", async () => {
+  const email = freshEmail();
+  await app.client(IdentityService).createIdentity({
+    traits: { email },
+    verifiedAddresses: [{ value: email }],
+    credentials: { password: { value: { case: "password", value: goodPassword } } },
+  });
+  const visitor = new Visitor(app);
+  const loginChallenge = oauth2.ask();
+  await visitor.by("first", somebody({ email }), { start: { loginChallenge } });
+  expect(oauth2.toldOf(loginChallenge)).toEqual([]);
+  const { body } = await visitor.submit({ password: { password: goodPassword } });
+  expect(body.completed.returnTo).toContain("login_verifier");
+  expect(oauth2.toldOf(loginChallenge)).toHaveLength(1);
+});
+
+test("an account that nobody ever proved goes through its question, which answers nobody", async () => {
+  const email = freshEmail();
+  const attacker = new Visitor(app);
+  await attacker.begin("registration");
+  await attacker.submit({ password: { password: goodPassword } }, { traits: { email } });
+  const owner = new Visitor(app);
+  const loginChallenge = oauth2.ask();
+  await owner.by("first", somebody({ email }), { start: { loginChallenge } });
+  expect(owner.flow.claimAccount).toEqual({ address: email });
+  expect(owner.flow.oauth2LoginRequest).toBeUndefined();
+  const disowned = await owner.submit({ disown: {} });
+  expect(disowned.body.completed.continueWith[0].settings.flow.setNewSecret).toBeDefined();
+  expect(oauth2.toldOf(loginChallenge)).toEqual([]);
 });

@@ -135,8 +135,11 @@ describe("an answer that came back", () => {
       fetch(`${app.localUrl}/oidc/callback/first`, { method: "POST", body, redirect: "manual" });
     expect((await post("x".repeat(20_000))).status).toBe(413);
     expect((await post("state=x")).status).toBe(404);
-    const put = await fetch(`${app.localUrl}/oidc/callback/first`, { method: "PUT" });
-    expect(put.status).toBe(405);
+    for (const method of ["PUT", "HEAD", "DELETE"]) {
+      const other = await fetch(`${app.localUrl}/oidc/callback/first`, { method });
+      expect(other.status).toBe(405);
+      expect(other.headers.get("allow")).toBe("GET, POST");
+    }
   });
 });
 

@@ -5,6 +5,7 @@ import { errorTexts } from "../../../src/domain/errors.ts";
 import * as actionMessages from "../../../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
 import * as oauth2Messages from "../../../src/domain/user-message/oauth2-messages.ts";
+import * as providerMessages from "../../../src/domain/user-message/provider-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
 import { english } from "./english.ts";
@@ -23,6 +24,7 @@ const ofForms = Object.values({
   ...factorMessages,
   ...actionMessages,
   ...oauth2Messages,
+  ...providerMessages,
 })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>

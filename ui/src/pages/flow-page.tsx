@@ -3,6 +3,7 @@ import {
   type FlowName,
   fillIn,
   keepTyped,
+  leavePage,
   type SubmittedForm,
   translator,
   viewMessage,
@@ -15,9 +16,11 @@ import { useWords } from "../language/index.ts";
 import {
   clearFragment,
   isReplacement,
+  isResumed,
   keepFlowId,
   navigate,
   navigateToReplacement,
+  navigateToResume,
   signedOutBy,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
@@ -31,6 +34,7 @@ import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 import { isOffer, isOfferWanted, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
+import { rememberWaiting, takeWaiting } from "./waiting-flow.ts";
 
 /** A flow of any kind: its form is drawn from what the server sends. */
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
@@ -51,6 +55,10 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith } = outcome.completed;
         if (purgeTime !== undefined) return end(new Date(Number(purgeTime.seconds) * 1000), returnTo);
+        if (current === undefined) {
+          const away = takeWaiting(submitted);
+          if (away !== undefined) return navigateToResume(away.page, away.flowId);
+        }
         if (current === undefined && submitted.oauth2LoginRequest !== undefined) {
           const handOver = handOverIn(continueWith);
           if (handOver !== undefined) return draw(handOver);
@@ -61,7 +69,13 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"), current);
       }
-      case "next_step":
+      case "next_step": {
+        // What a provider vouches for may go on as another kind: a login as a registration, and the other way round.
+        const page = pageOf(outcome.flow.kind);
+        if (outcome.flow.kind !== submitted.kind && page !== undefined)
+          return navigate(page, outcome.flow.id);
+        return draw(outcome.flow, undefined, keep(outcome.flow));
+      }
       case "rejected":
       case "saved":
         return draw(outcome.flow, undefined, keep(outcome.flow));
@@ -69,7 +83,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         waiting.current = outcome.waitingFlow;
         return draw(outcome.flow, undefined, keep(outcome.flow));
       case "redirect":
-        return window.location.assign(outcome.url);
+        if (waiting.current !== undefined) rememberWaiting(name, waiting.current, outcome.flow);
+        return leavePage(outcome);
       case "expired": {
         const page = pageOf(outcome.flow.kind);
         // A recovery begins again on its own page.
@@ -98,6 +113,13 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       draw(keepTyped(fresh, data, flow), isSame ? "replaced" : "another account");
     }
   };
+  // The drawing that the login began in is gone, so what waits is carried out by itself, once.
+  const resume = useRef<(flow: Flow) => void>(undefined);
+  resume.current = (flow) =>
+    void onSubmit({ flow, data: new FormData(), step: "resume" }).catch(() => draw(flow));
+  useEffect(() => {
+    if (stage.kind === "resuming") resume.current?.(stage.flow);
+  }, [stage]);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
   const said = { translate: translator(words.messages), language: words.tag };
   const sentence = (message: FormMessage | undefined) => message && viewMessage(message, said).text;
@@ -131,8 +153,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           heading={heading}
         />
       ) : null}
-      {stage.kind === "loading" || stage.kind === "deleted" ? null : name === "login" ? (
-        <LoginLinks />
+      {stage.kind === "loading" || stage.kind === "resuming" || stage.kind === "deleted" ? null : name ===
+        "login" ? (
+        <LoginLinks isOwned={shown !== undefined && !asksWho(shown)} />
       ) : shown !== undefined && isOffer(shown) ? (
         <p className="aside">
           <button
@@ -156,6 +179,11 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   );
 }
 
+/** Whether a login can be anybody's still: its form has the name, to be filled in or as it was. */
+function asksWho({ form }: Flow): boolean {
+  return form?.nodes.some(({ name }) => name === "identifier") ?? false;
+}
+
 /** The page that each leads on to, for those who are at the wrong one. */
 const otherPage = {
   registration: "login",
@@ -166,6 +194,8 @@ const otherPage = {
 
 type Stage =
   | { readonly kind: "loading" }
+  /** The login that the flow waited for is completed; what was submitted is carried out. */
+  | { readonly kind: "resuming"; readonly flow: Flow }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
   | { readonly kind: "deleted"; readonly purgeTime: Date; readonly returnTo: string };
@@ -183,10 +213,13 @@ function useFlow(name: FlowName) {
       if (!left) setStage(next);
     };
     const notice = isReplacement() ? "replaced" : undefined;
+    const resumed = isResumed();
     openFlow(name).then(
       ({ flow, replaced }) => {
         const page = pageOf(flow.kind);
-        if (page === undefined || page === name) show({ kind: "flow", flow, notice });
+        if (page === undefined || page === name) {
+          show(resumed ? { kind: "resuming", flow } : { kind: "flow", flow, notice });
+        }
         // A recovery in the place of the settings after one begins again on its own page.
         else if (replaced) navigateToReplacement(page, flow.id);
         else navigate(page, flow.id);

@@ -2453,8 +2453,9 @@ export declare type SessionCookie = Message<"ostiary.config.v1.SessionCookie"> &
 
   /**
    * The name of the cookie: 1 to 64 letters, digits, hyphens and underscores, beginning with a letter. On https the
-   * server puts `__Host-` before it, with a `domain` `__Secure-`. The cookies of browsers and known devices are named
-   * after it: `acme_session` makes `acme_browser` and `acme_device`. Give two servers that one browser uses on the
+   * server puts `__Host-` before it, with a `domain` `__Secure-`. The cookies of browsers, known devices and the
+   * provider that was used last are named after it: `acme_session` makes `acme_browser`, `acme_device` and
+   * `acme_provider`. Give two servers that one browser uses on the
    * same host or below the same domain, such as production and staging, a name each. Guards of the SDK take the same
    * name. A change signs browsers out.
    *

@@ -575,6 +575,13 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
    * @generated from field: bool skips_required = 5;
    */
   skipsRequired: boolean;
+
+  /**
+   * The id of a mark beside the label, such as `google`. A client that has no picture for the id draws none. Empty: none.
+   *
+   * @generated from field: string icon = 6;
+   */
+  icon: string;
 };
 
 /**

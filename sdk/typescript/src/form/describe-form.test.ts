@@ -122,6 +122,74 @@ describe("the parts of a form", () => {
     ]);
   });
 
+  test("hold what is said of one of several things together with its button", () => {
+    const said = (name: string, section: string): NodeInit => ({
+      ...{ name, section },
+      kind: { case: "text", value: { text: message(1, `Added: ${name}`) } },
+    });
+    const manage = (value: string, section: string): NodeInit => ({
+      ...button("manage", "Manage", { value: protoValue(value), skipsRequired: true }),
+      section,
+    });
+    const flow = flowOf([
+      { ...input("traits.name"), step: "profile", section: "profile" },
+      { ...button("profile", "Save"), section: "profile" },
+      ...[said("a", "passkey"), manage("a", "passkey"), said("b", "passkey"), manage("b", "passkey")],
+      ...[said("c", "oidc"), manage("c", "oidc")],
+      { ...button("oidc", "Link Acme", { value: protoValue("acme"), skipsRequired: true }), section: "oidc" },
+    ]);
+    const sections = ["profile", "passkey", "oidc"].map((id) =>
+      create(FormSectionSchema, { id, title: message(9000204, id) }),
+    );
+    const { parts } = describeForm(
+      create(FlowSchema, { ...flow, form: create(FormSchema, { nodes: flow.form?.nodes ?? [], sections }) }),
+    );
+    const drawn = parts.map(({ heading, elements, buttons, alternative }) => [
+      heading,
+      elements.map(({ name }) => name),
+      buttons.map(({ step, sent }) => sent?.value ?? step),
+      alternative,
+    ]);
+    expect(drawn).toEqual([
+      ["profile", ["traits.name"], ["profile"], false],
+      ["passkey", ["a"], ["a"], false],
+      [undefined, ["b"], ["b"], false],
+      ["oidc", ["c"], ["c"], false],
+      [undefined, [], ["acme"], false],
+    ]);
+  });
+
+  test("are alternatives with buttons each of which is a choice by itself, below others", () => {
+    const provider = (value: string, icon: string): NodeInit => ({
+      ...button("oidc", `Continue with ${value}`, { value: protoValue(value), skipsRequired: true, icon }),
+      name: "oidc.provider",
+      help: message(9000712, `Of ${value}`),
+    });
+    const flow = flowOf([
+      input("identifier"),
+      button("identify", "Go on"),
+      provider("google", "google"),
+      provider("company", ""),
+    ]);
+    const { parts } = describeForm(flow);
+    expect(parts.map(({ step, alternative }) => [step, alternative])).toEqual([
+      [undefined, false],
+      ["identify", false],
+      ["oidc", true],
+    ]);
+    expect(parts.at(-1)?.buttons).toMatchObject([
+      {
+        icon: "google",
+        sent: { name: "oidc.provider", value: "google" },
+        hint: { id: "ostiary-oidc-provider-google_hint", text: "Of google" },
+      },
+      { icon: undefined, hint: { id: "ostiary-oidc-provider-company_hint" } },
+    ]);
+    expect(describeForm(flowOf([provider("google", "")])).parts.map((part) => part.alternative)).toEqual([
+      false,
+    ]);
+  });
+
   test("have texts, images and links among their elements, but none that is a script", () => {
     const anchor = (url: string): NodeInit => ({
       name: "a",

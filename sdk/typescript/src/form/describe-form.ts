@@ -57,7 +57,10 @@ export interface FormPart {
   /** The fields among them, with those of the items of lists. */
   readonly fields: readonly FormField[];
   readonly buttons: readonly FormButton[];
-  /** Whether it is another way to go on, with fields of its own, below one that is drawn before. */
+  /**
+   * Whether it is another way to go on, below one that is drawn before: with fields of its own, or with buttons each of which is a choice
+   * by itself, such as those of other providers.
+   */
   readonly alternative: boolean;
 }
 
@@ -124,6 +127,8 @@ export interface FormButton {
   readonly danger: boolean;
   /** What to ask before the form is sent with it. */
   readonly confirmation: string | undefined;
+  /** The id of a mark to draw beside the label, such as `google`; undefined if there is none. */
+  readonly icon: string | undefined;
   /** What happens when it is pressed, where that needs saying. */
   readonly hint: { readonly id: string; readonly text: string } | undefined;
 }
@@ -135,19 +140,15 @@ export interface FormButton {
 export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
-  const steps = stepsOf(nodes);
-  const stepOf = ({ step }: FormNode) => (steps.has(step) ? step : undefined);
-  const leading = leadingStepsOf(nodes);
   const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
   let seenFields = false;
   let section = "";
   const parts: FormPart[] = [];
-  for (const step of [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))]) {
-    const own = nodes.filter((node) => node.kind.case !== "button" && stepOf(node) === step);
+  for (const { step, nodes: own } of groupsOf(nodes)) {
     const elements = own.flatMap((node) => elementOf(node, step, options) ?? []);
-    const pressed = nodes.filter((node) => node.kind.case === "button" && node.step === step);
+    const pressed = own.filter(({ kind }) => kind.case === "button");
     if (elements.length === 0 && pressed.length === 0) continue;
-    const begins = [...own, ...pressed].find((node) => node.section !== "")?.section ?? "";
+    const begins = own.find((node) => node.section !== "")?.section ?? "";
     const title = begins === section ? undefined : headings.get(begins);
     section = begins;
     const fields = elements.flatMap((element) => {
@@ -155,6 +156,8 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       return element.kind === "field" ? [element] : [];
     });
     const hasFields = elements.some(({ kind }) => kind === "field" || kind === "list");
+    const isChoice = elements.length === 0 && begins === "" && pressed.every(isChoiceByItself);
+    const isBelowButtons = parts.some(({ buttons }) => buttons.length > 0);
     parts.push({
       step,
       heading: title && viewMessage(title, options).text,
@@ -162,7 +165,10 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       fields,
       buttons: pressed.flatMap((node) => buttonOf(node, options) ?? []),
       // A heading says by itself that something else begins.
-      alternative: step !== undefined && hasFields && seenFields && title === undefined,
+      alternative:
+        step !== undefined &&
+        title === undefined &&
+        ((hasFields && seenFields) || (isChoice && isBelowButtons)),
     });
     seenFields ||= step !== undefined && hasFields;
   }
@@ -183,6 +189,66 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     parts,
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** Nodes that are drawn together, as the part of a step. */
+interface NodeGroup {
+  readonly step: string | undefined;
+  readonly nodes: readonly FormNode[];
+}
+
+/**
+ * The parts of a form in their order, section by section. What every step sends comes first, and before that only buttons that stand
+ * before all fields. Within a section, what only says something belongs to the button that follows it, such as that of one of several
+ * credentials.
+ */
+function groupsOf(nodes: readonly FormNode[]): readonly NodeGroup[] {
+  const steps = stepsOf(nodes);
+  const leading = leadingStepsOf(nodes);
+  const ordered = [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))];
+  const sections = [...new Set(["", ...nodes.map(({ section }) => section)])];
+  return sections.flatMap((section) => {
+    const own = nodes.filter((node) => node.section === section);
+    const said = section === "" ? new Map<FormNode, FormNode>() : buttonsBelow(own, steps);
+    const apart = new Set(said.values());
+    const groups = ordered.map((step) => ({
+      step,
+      nodes: own.filter(
+        (node) =>
+          !said.has(node) && !apart.has(node) && (steps.has(node.step) ? node.step : undefined) === step,
+      ),
+    }));
+    const withWords = [...apart].map((button) => ({
+      step: button.step,
+      nodes: own.filter((node) => node === button || said.get(node) === button),
+    }));
+    const first = (group: NodeGroup) => own.findIndex((node) => group.nodes.includes(node));
+    const rest = groups.filter((group) => group.nodes.length > 0);
+    return withWords.length === 0 ? rest : [...rest, ...withWords].sort((a, b) => first(a) - first(b));
+  });
+}
+
+/** The button that follows each node that only says something. */
+function buttonsBelow(
+  nodes: readonly FormNode[],
+  steps: ReadonlySet<string>,
+): ReadonlyMap<FormNode, FormNode> {
+  const below = new Map<FormNode, FormNode>();
+  let said: FormNode[] = [];
+  for (const node of nodes) {
+    const { kind, step } = node;
+    const isSaid =
+      !steps.has(step) && (kind.case === "text" || kind.case === "anchor" || kind.case === "image");
+    if (isSaid) said.push(node);
+    else if (kind.case === "button") for (const each of said) below.set(each, node);
+    if (!isSaid) said = [];
+  }
+  return below;
+}
+
+/** Whether a button needs no field, and says by its value what was chosen. */
+function isChoiceByItself({ kind }: FormNode): boolean {
+  return kind.case === "button" && kind.value.value !== undefined && kind.value.skipsRequired;
 }
 
 function passkeyOf({ name, step, kind }: FormNode): readonly FormPasskey[] {
@@ -274,7 +340,7 @@ function listOf(node: FormNode, step: string | undefined, options: FormOptions):
 
 function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined {
   if (node.kind.case !== "button") return undefined;
-  const { value, importance, danger, confirmation } = node.kind.value;
+  const { value, importance, danger, confirmation, icon } = node.kind.value;
   return {
     step: node.step,
     label: labelOf(node, options),
@@ -282,6 +348,7 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
     primary: importance === ButtonImportance.PRIMARY,
     danger,
     confirmation: confirmation && viewMessage(confirmation, options).text,
+    icon: icon || undefined,
     hint: hintOf(node, options),
   };
 }
@@ -289,7 +356,10 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
 function hintOf(node: FormNode, options: FormOptions): FormButton["hint"] {
   const { hints, errors } = saidOf(node, options);
   const text = hintIn([...hints, ...errors.map((error) => error.text)]);
-  return text === undefined ? undefined : { id: `${idOf(node.name, options)}_hint`, text };
+  if (text === undefined) return undefined;
+  // Several buttons may have one name.
+  const value = node.kind.case === "button" ? textOf(node.kind.value.value) : "";
+  return { id: `${idOf(value === "" ? node.name : `${node.name}.${value}`, options)}_hint`, text };
 }
 
 function labelOf(node: FormNode, options: FormOptions): string {

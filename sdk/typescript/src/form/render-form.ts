@@ -322,6 +322,7 @@ function drawButton({
   primary,
   danger,
   confirmation,
+  icon,
   hint,
 }: FormButton): readonly HTMLElement[] {
   const attributes = {
@@ -330,6 +331,7 @@ function drawButton({
     "data-importance": primary ? "primary" : "secondary",
     ...(danger && { "data-danger": true as const }),
     ...(confirmation !== undefined && { "data-question": confirmation }),
+    ...(icon !== undefined && { "data-icon": icon }),
     ...sent,
     ...(hint && { "aria-describedby": hint.id }),
   };

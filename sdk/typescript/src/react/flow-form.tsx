@@ -146,16 +146,17 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
           />
         ),
       )}
-      {view.parts.map((part) => (
+      {view.parts.map((part, index) => (
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
-        <Fragment key={`${revision} ${part.step ?? ""}`}>
+        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one flow never change places
+        <Fragment key={`${revision} ${index}`}>
           {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
           {part.heading === undefined ? null : <h2 className="ostiary-heading">{part.heading}</h2>}
           <div className="ostiary-part">
             {part.elements.map((element) => (
               <FormElementView key={element.name} element={element} texts={texts} concealed={busy} />
             ))}
-            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, hint }) => (
+            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, icon, hint }) => (
               <Fragment key={`${step} ${label}`}>
                 {hint === undefined ? null : <HintView {...hint} />}
                 <button
@@ -165,6 +166,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
                   data-importance={primary ? "primary" : "secondary"}
                   data-danger={danger ? "" : undefined}
                   data-question={confirmation}
+                  data-icon={icon}
                   name={sent?.name}
                   value={sent?.value}
                   aria-describedby={hint?.id}

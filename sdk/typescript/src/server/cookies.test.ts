@@ -57,6 +57,7 @@ describe("the names of cookies", () => {
       ...["__Host-acme_session", "__Secure-acme_session", "acme_session"],
       ...["__Host-acme_browser", "__Secure-acme_browser", "acme_browser"],
       ...["__Host-acme_device", "__Secure-acme_device", "acme_device"],
+      ...["__Host-acme_provider", "__Secure-acme_provider", "acme_provider"],
     ]);
     expect(ownCookieNames("sid")).toContain("__Host-sid_browser");
     expect(cookieNameOf(undefined)).toBe("ostiary_session");

@@ -20,10 +20,13 @@ export function sessionCookieNames(cookieName: string) {
   return { host: `__Host-${cookieName}`, domain: `__Secure-${cookieName}`, plain: cookieName };
 }
 
-/** All cookies that are Ostiary's: of the session, of the browser that flows are bound to, of known devices. */
+/**
+ * All cookies that are Ostiary's: of the session, of the browser that flows are bound to, of known devices, and of the provider that
+ * was used last.
+ */
 export function ownCookieNames(cookieName: string): readonly string[] {
   const base = cookieName.replace(/_session$/, "");
-  return [cookieName, `${base}_browser`, `${base}_device`].flatMap((name) =>
+  return [cookieName, `${base}_browser`, `${base}_device`, `${base}_provider`].flatMap((name) =>
     Object.values(sessionCookieNames(name)),
   );
 }

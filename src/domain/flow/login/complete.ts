@@ -226,6 +226,7 @@ export class LoginCompletions {
         client: flow.client,
         identity: { ...identity, lastLoginAt: at, requiredActions: left },
         returnTo: flow.returnTo,
+        isForSettings: purpose.kind === "refresh" && purpose.changesAccount === true,
         verification,
         settings: offer?.created.flow,
         device,

@@ -81,6 +81,8 @@ function choiceAgain(tenant: Tenant, purpose: LoginPurpose, state: LoginState): 
 export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> {
   const { methods, challenges, proofs, actions } = deps;
   const first = methods.filter(({ factor }) => factor !== "second");
+  const vouching = first.filter(({ isVouchedFor }) => isVouchedFor);
+  const notVouching = first.filter(({ isVouchedFor }) => !isVouchedFor);
 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
@@ -207,9 +209,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
       typed: asTyped,
       steps: {
-        ...stepsOf<Choosing>(first, offered),
+        ...stepsOf<Choosing>(notVouching, offered),
         sendCode: sendStep("code"),
         sendLink: sendStep("link"),
+        // Below all that is done here.
+        ...stepsOf<Choosing>(vouching, offered),
         back: backTo<Choosing>(
           ["enter_identifier"],
           ({ state: { identifier } }) => ({
@@ -416,7 +420,8 @@ function messagesOf(purpose: LoginPurpose) {
 }
 
 function headingOf({ kind }: LoginPurpose) {
-  return kind === "sign_in"
+  // Who links an account elsewhere signs in; those who have a session show again who they are.
+  return kind === "sign_in" || kind === "link"
     ? { title: headings.signInTitle(), subtitle: headings.signInMethod() }
     : { title: headings.confirmTitle(), subtitle: headings.confirmAgain() };
 }

@@ -63,11 +63,13 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     return traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
   };
 
+  const vouching = methods.filter(({ isVouchedFor }) => isVouchedFor);
   const stepsOf = <S extends InMethod>(
+    among: readonly RegistrationMethod[],
     isUnderWay?: (context: ContextOf<RegistrationTypes, S>, kind: string) => boolean,
   ) =>
     Object.fromEntries(
-      methods.map((method) => [
+      among.map((method) => [
         method.kind,
         {
           leadsTo: method.isVouchedFor
@@ -88,9 +90,11 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       take: (attempt) => signUp.takeChallenge(attempt, kind),
     });
   const choices = {
-    ...stepsOf<Choosing>(),
+    ...stepsOf<Choosing>(methods.filter(({ isVouchedFor }) => !isVouchedFor)),
     sendCode: sendStep("code"),
     sendLink: sendStep("link"),
+    // Below all that is done here.
+    ...stepsOf<Choosing>(vouching),
   };
   const offersAmong = (own: readonly RegistrationMethod[], context: ContextOf<RegistrationTypes>) =>
     methodsPlaying("first", own, context.tenant).flatMap((method) =>
@@ -99,7 +103,6 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
   const offers = (context: ContextOf<RegistrationTypes>) => ({
     offers: [...offersAmong(methods, context), ...challenges.offers(context.tenant, "registration")],
   });
-  const vouching = methods.filter(({ isVouchedFor }) => isVouchedFor);
   const leadsTo = ["completed", "complete_profile", "enter_code", "fill_profile", "fill_form"] as const;
   const limits = ["registration", "registration_sending", "code_send"] as const;
   const vouchingStep = (method: RegistrationMethod): StepRule<RegistrationTypes, State<"fill_profile">> => ({
@@ -198,7 +201,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
       typed,
       steps: {
-        ...stepsOf<State<"continue_method">>(({ state }, kind) => state.method.kind === kind),
+        ...stepsOf<State<"continue_method">>(methods, ({ state }, kind) => state.method.kind === kind),
         back: {
           leadsTo: ["choose_method", "fill_form"],
           nodes: () => [back],

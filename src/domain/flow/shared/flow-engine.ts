@@ -29,6 +29,7 @@ import type { FlowAccess, HeldFlow } from "./flow-access.ts";
 import { dataWith, type FlowAnswers } from "./flow-answers.ts";
 import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
+import { withLastUsed } from "./last-used.ts";
 import { resolveReturnTo } from "./return-to.ts";
 import type { FlowStore } from "./store.ts";
 import {
@@ -128,7 +129,7 @@ export class FlowEngine {
         state: start.state,
       },
     });
-    const flow = this.#present(tenant, view, id.token, record, browser?.token);
+    const flow = withLastUsed(this.#present(tenant, view, id.token, record, browser?.token), caller);
     return {
       record,
       messages,
@@ -392,7 +393,8 @@ export class FlowEngine {
   /** As `present`, for a call that came with the flow's id and the browser's own cookie. */
   presentTo(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord, form?: Form): Flow {
     const browserToken = caller.browserToken === undefined ? undefined : new Secret(caller.browserToken);
-    return this.#present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
+    const flow = this.#present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
+    return withLastUsed(flow, caller);
   }
 }
 

@@ -248,6 +248,8 @@ export interface FlowCompleted {
   readonly client: FlowClient;
   readonly identity: Identity;
   readonly returnTo: string | undefined;
+  /** Whether a change of the settings waits for this login. Their page goes on with it. Default: none does. */
+  readonly isForSettings?: boolean;
   /** A verification that waits, after a registration. */
   readonly verification?: Flow | undefined;
   /** Settings in which a passkey can be made, after a login. */
@@ -291,6 +293,8 @@ export interface FlowCaller {
   shownSession(client: FlowClient): SessionCredential | undefined;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
+  /** The id of the provider that the browser signed in with last, as it says itself. */
+  readonly lastProvider: string | undefined;
   /**
    * The device that the call shows as clients of this kind do: a native client by its device token, a browser by its cookie.
    * Undefined if it shows none. A native flow is not moved by cookies, nor a browser flow by what a page can read and send.

@@ -179,7 +179,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     label: (provider: string) => UserMessage,
   ): readonly Node[] {
     const buttons = providers.map((provider): Node => {
-      const { id, name } = provider;
+      const { id, name, logo } = provider;
       const isAway = !this.#deps.providers.isAvailable(provider);
       return {
         name: "oidc.provider",
@@ -187,7 +187,10 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
         label: label(name),
         ...(isAway && { help: texts.providerAway(name) }),
         messages: [],
-        element: { kind: "button", value: id, importance: "secondary", skipsRequired: true },
+        element: {
+          ...{ kind: "button", value: id, importance: "secondary", skipsRequired: true },
+          icon: logo === "" ? undefined : logo,
+        },
       };
     });
     if (client === "browser" || buttons.length === 0) return buttons;

@@ -233,6 +233,7 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
           danger: element.danger ?? false,
           confirmation: element.confirmation && toMessage(element.confirmation),
           skipsRequired: element.skipsRequired ?? false,
+          icon: element.icon ?? "",
         },
       };
     case "list":

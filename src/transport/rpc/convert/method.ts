@@ -12,7 +12,7 @@ import type { MethodOffer, SettingsOffer } from "../../../domain/flow/shared/flo
 import type { Credential } from "../../../domain/identity/identity.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../../domain/json.ts";
 import type { CredentialKind, MethodKind } from "../../../domain/kinds.ts";
-import { continueWith } from "../../../domain/user-message/provider-messages.ts";
+import { continueWith, linkProvider } from "../../../domain/user-message/provider-messages.ts";
 import { addressKinds, toTimestamp } from "./common.ts";
 import { toMessage } from "./message.ts";
 
@@ -51,13 +51,13 @@ export function toMethodOffer({
 /** The part of the settings on offer. */
 export function toSettingsOffer(offer: SettingsOffer): MessageInitShape<typeof SettingsOfferSchema> {
   if (offer.kind === "profile") return { part: { case: "profile", value: {} } };
-  if (offer.kind !== "deletion") return { part: toOffer(offer.kind, offer.facts) };
+  if (offer.kind !== "deletion") return { part: toOffer(offer.kind, offer.facts, linkProvider) };
   const purgeTime = offer.purgeAt && toTimestamp(offer.purgeAt);
   return { part: { case: "deletion", value: { purgeTime } } };
 }
 
 /** The offer of a method that keeps a credential. `facts`: what the method says to forms that are written by hand. */
-function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer {
+function toOffer(kind: CredentialKind, facts: JsonObject = {}, labelOf = continueWith): CredentialOffer {
   switch (kind) {
     case "password":
       return { case: "password", value: {} };
@@ -84,7 +84,8 @@ function toOffer(kind: CredentialKind, facts: JsonObject = {}): CredentialOffer 
         case: "oidc",
         value: {
           ...{ provider: textOf(facts.provider), name, logo: textOf(facts.logo), nonce: textOf(facts.nonce) },
-          label: toMessage(continueWith(name)),
+          label: toMessage(labelOf(name)),
+          lastUsed: facts.lastUsed === true,
           unavailable: facts.unavailable === true,
         },
       };

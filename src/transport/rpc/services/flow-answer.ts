@@ -17,7 +17,7 @@ import type {
 } from "../../../domain/flow/shared/flow.ts";
 import type { VerificationOutcome } from "../../../domain/flow/verification/verification-flows.ts";
 import type { Identity } from "../../../domain/identity/identity.ts";
-import { browserCookie, deviceCookie, sessionCookie } from "../../net/cookies.ts";
+import { browserCookie, deviceCookie, providerCookie, sessionCookie } from "../../net/cookies.ts";
 import type { Call } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 import { toFlow } from "../convert/flow.ts";
@@ -180,11 +180,15 @@ async function acceptSession(
   const span = { now: call.now, expiresAt: session.expiresAt };
   await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
   if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
+  const provider = session.authenticationMethods.findLast((each) => each.provider !== undefined)?.provider;
+  if (provider !== undefined) call.setCookie(providerCookie(call.tenant, provider));
 }
 
 /** Where a browser goes on: in a flow, or else at an address. Empty: as the configuration says. */
 export interface GoesOn {
   readonly flow?: Flow | undefined;
+  /** On the page of the settings, where a change waits. That page knows which. */
+  readonly isForSettings?: boolean | undefined;
   readonly returnTo?: string | undefined;
 }
 
@@ -204,7 +208,11 @@ export async function acceptForm(call: Call, { outcome }: FreshForm): Promise<Go
         ("verification" in completed && completed.verification) ||
         ("settings" in completed && completed.settings) ||
         undefined;
-      return { flow, returnTo: "returnTo" in completed ? completed.returnTo : undefined };
+      return {
+        flow,
+        isForSettings: "isForSettings" in completed && completed.isForSettings,
+        returnTo: "returnTo" in completed ? completed.returnTo : undefined,
+      };
     }
     case "saved":
       if (outcome.session !== undefined) await acceptSession(call, outcome.session);

@@ -1,0 +1,76 @@
+import type { FlowName } from "@ostiary/sdk/form";
+import type { Flow } from "@ostiary/sdk/v1/flow";
+import {
+  flowIdInAddress,
+  invitationTokenInAddress,
+  linkTokenInAddress,
+  resumeInAddress,
+} from "../navigation.ts";
+
+/** A flow that waits for a login, for which the browser is away at a provider. */
+export interface WaitingFlow {
+  readonly page: FlowName;
+  readonly flowId: string;
+  /** The login that it waits for. */
+  readonly loginId: string;
+}
+
+const storageKey = "ostiary.waiting-flow";
+
+/** Remembers a flow in this tab until the browser is back. The ids of both flows, and nothing else. */
+export function rememberWaiting(page: FlowName, waiting: Flow, login: Flow): void {
+  const remembered: WaitingFlow = { page, flowId: waiting.id, loginId: login.id };
+  try {
+    window.sessionStorage.setItem(storageKey, JSON.stringify(remembered));
+  } catch {
+    // A browser that keeps nothing for this page throws; what waits is then asked for once more.
+  }
+}
+
+/** Takes what waits for a login that was completed; undefined if nothing does. */
+export function takeWaiting(login: Flow): WaitingFlow | undefined {
+  const waiting = remembered();
+  if (waiting?.loginId !== login.id) return undefined;
+  forget();
+  return waiting;
+}
+
+/**
+ * To be called when the pages are loaded. A browser that is back from a provider and whose address names no flow has completed the login:
+ * it goes on with what waited, whichever page it was led to. If the address names that login, it was not completed yet. Whoever has
+ * gone elsewhere has left it.
+ */
+export function goOnWithWaiting(): void {
+  const waiting = remembered();
+  if (waiting === undefined) return;
+  const named = flowIdInAddress();
+  if (named === waiting.loginId) return;
+  forget();
+  const isElsewhere =
+    named !== undefined || linkTokenInAddress() !== undefined || invitationTokenInAddress() !== undefined;
+  if (!isElsewhere) resumeInAddress(waiting.page, waiting.flowId);
+}
+
+function remembered(): WaitingFlow | undefined {
+  try {
+    const found: unknown = JSON.parse(window.sessionStorage.getItem(storageKey) ?? "null");
+    return isWaiting(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isWaiting(found: unknown): found is WaitingFlow {
+  if (typeof found !== "object" || found === null) return false;
+  const { page, flowId, loginId } = found as Partial<Record<keyof WaitingFlow, unknown>>;
+  const isPage = page === "settings" || page === "verification" || page === "recovery";
+  return isPage && typeof flowId === "string" && typeof loginId === "string";
+}
+
+function forget(): void {
+  try {
+    window.sessionStorage.removeItem(storageKey);
+  } catch {
+    // See above.
+  }
+}
