@@ -325,12 +325,13 @@ test("no block of code is left that nothing runs", async () => {
   const unmarked = (await Promise.all(pages.map(blocksOf))).flat().filter(({ marked }) => !marked);
   const left = unmarked.filter(({ page, language, code }) => {
     // Compiled by test/sdk/sdk-package.test.ts.
-    if (["README.md", "docs/errors.md", "docs/social-login.md"].includes(page) && language === "ts")
-      return false;
+    if (compiledPages.includes(page) && language === "ts") return false;
     // Compiled and run by test/foreign/go.test.ts.
     if (page === "docs/errors.md" && language === "go") return false;
     // Compiled and run by hand-written-pages.test.ts, which finds them by their first line.
     if (page === "docs/hand-written-pages.md" && /^\/\/ \w+\.(ts|go)\n/.test(code)) return false;
+    // Run by oauth2-login-provider.test.ts.
+    if (page === "docs/oauth2-login-provider.md" && language === "ts") return false;
     // Run above.
     if (page === "docs/tenant-profile.md" && language === "ts") return false;
     // What test/courier/http-delivery.test.ts receives.
@@ -355,6 +356,9 @@ test("no block of code is left that nothing runs", async () => {
   }
   expect(counts).toEqual(tried);
 });
+
+/** The pages whose TypeScript test/sdk/sdk-package.test.ts compiles. */
+const compiledPages = ["README.md", "docs/errors.md", "docs/social-login.md"];
 
 /** The languages in which docs/clients.md shows a part of a foreign client, and how many of each. */
 const ofClients = new Map([
@@ -395,6 +399,8 @@ const tried = {
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,
+  // The second is Hydra's own.
+  "docs/oauth2-login-provider.md": 2,
   // Two of them by social-login.test.ts.
   "docs/social-login.md": 9,
 };
