@@ -461,10 +461,10 @@ describe("a server that cannot be told of a login", () => {
     return true;
   };
 
-  async function signedInUntold() {
+  async function signedInUntold(parameters: Record<string, string> = { prompt: "login" }) {
     const { email } = await register(app);
     const browser = new OAuth2Visitor(app);
-    const challenge = oauth2.ask({ parameters: { prompt: "login" } });
+    const challenge = oauth2.ask({ parameters });
     const { flow } = await browser.login(challenge);
     oauth2.misbehaves = failing;
     const { outcome } = await browser.submit(flow, withPassword, email);
@@ -504,6 +504,17 @@ describe("a server that cannot be told of a login", () => {
     expect((await refusal(browser.submit(other, { case: "resume", value: {} }))).reason).toBe(
       "FLOW_CLIENT_MISMATCH",
     );
+  });
+
+  test("is told of no login that has become too old meanwhile (SR-OAUTH-4)", async () => {
+    const { browser, challenge, email, handOver } = await signedInUntold({ max_age: "60" });
+    oauth2.misbehaves = () => false;
+    app.clock.advance(61_000);
+    const again = await browser.submit(handOver, { case: "resume", value: {} });
+    expect(again.flow?.stage.case).toBe("chooseMethod");
+    expect(oauth2.toldOf(challenge)).toEqual([]);
+    expect(returnTo(await browser.submit(again.flow, withPassword, email))).toMatch(/login_verifier/);
+    expect(answerOf(challenge)?.action).toBe("accept");
   });
 
   test("is asked in vain at the creation: nothing is done, and the caller can try again", async () => {

@@ -76,6 +76,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       for (const [path, mark] of [
         ["login", identifier],
         ["registration", email],
+        ["logout", "text=Do you want to sign out"],
         ["example-login", "#identifier"],
         ["nothing-here", "text=There is no page"],
       ] as const) {

@@ -30,6 +30,7 @@ describe.skipIf(!chromiumInstalled)("the pages of a login for an OAuth2 server, 
     const challenge = oauth2.ask();
     const page = await visitors.open(loginPage(challenge));
     await appears(page, identifier);
+    await appears(page, "text=You go on to The Shop afterwards.");
     await page.click("text=Create one");
     await appears(page, email);
     // A reload keeps the request.

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts";
-import { type ProviderId, type SocialApp, somebody, startSocialApp } from "../support/social.ts";
+import { type ProviderId, type SocialApp, somebody, startSocialApp, Visitor } from "../support/social.ts";
 import { overflowOf, violationsOf } from "./scan.ts";
 import { email, focused, password, settled, submit, Visitors } from "./visitors.ts";
 
@@ -172,6 +172,20 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, `.ostiary-label:text('Acme: ${address}')`);
   });
 
+  test("an address that somebody has already leads from the registration to that account", async () => {
+    const address = await account();
+    const page = await visitors.open("/ui/registration");
+    await signInAt(page, "second", { subject: somebody().subject, claims: { name: "Ada Lovelace" } });
+    await page.waitForURL("**/ui/registration#flow=*");
+    await page.fill(email, address);
+    await page.click("[data-step='oidc']");
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, "text=There is an account with your address already");
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
   test("a login that was cancelled there goes on here, as it was", async () => {
     const page = await visitors.open(`/ui/login?return_to=${encodeURIComponent(welcome)}`);
     await signInAt(page, "first", somebody(), "cancel");
@@ -197,12 +211,29 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.waitForURL("**/ui/settings*");
   });
 
+  test("an account elsewhere that leads to none here is said to be so", async () => {
+    const ada = somebody();
+    const visitor = new Visitor(app);
+    await visitor.by("first", ada);
+    const { identityId } = await visitor.session();
+    await app.client(IdentityService).deactivateIdentity({ identityId });
+    const page = await visitors.open("/ui/login");
+    await signInAt(page, "first", ada);
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, `${errors}:text('No account here is linked with that account at Acme')`);
+    expect(await violationsOf(page)).toEqual([]);
+  });
+
   test("the way back from the provider leads to a page that works", async () => {
     const page = await visitors.open("/ui/login");
-    await page.click(buttonOf("first"));
+    const first = await leave(page, "first");
     await appears(page, "[name='subject']");
     await page.goBack();
-    await appears(page, buttonOf("first"));
+    await leave(page, "second");
+    await appears(page, "[name='subject']");
+    // What was asked for before is no answer any more.
+    await page.goto(await app.upstream.signInAt(first, somebody()));
+    await appears(page, `${errors}:text('This answer of Acme cannot be used any more')`);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
   });
@@ -237,7 +268,29 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInAt(page, "first", ada, "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
+    await signInAt(page, "second", somebody());
+    await appears(page, `${errors}:text('is not linked with the account that is asked for')`);
     await signInAt(page, "first", { subject: ada.subject });
+    await page.waitForURL("**/ui/settings#flow=*");
+    await appears(page, "text=Your changes have been saved");
+    expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
+  });
+
+  test("a change that waits is carried out as well by another way in than the provider", async () => {
+    const page = await visitors.open("/ui/login");
+    await signInByPassword(page, await account());
+    await page.waitForURL("**/ui/sessions");
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    await appears(page, password);
+    app.clock.advance(20 * 60_000);
+    await page.fill(password, "another harbour lantern");
+    await page.click("[data-step='password']");
+    await appears(page, "h1:text('Confirm that it is you')");
+    await signInAt(page, "first", somebody(), "cancel");
+    await page.waitForURL("**/ui/login#flow=*");
+    await appears(page, errors);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
     await page.waitForURL("**/ui/settings#flow=*");
     await appears(page, "text=Your changes have been saved");
     expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
@@ -319,5 +372,42 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.goto(`file://${file}`);
     await page.screenshot({ path: join(folder, "contact-sheet.png"), fullPage: true });
     await context.close();
+  });
+});
+
+describe.skipIf(!chromiumInstalled)("the pages of providers, in steps", () => {
+  let app: SocialApp;
+  let visitors: Visitors;
+  beforeAll(async () => {
+    app = await startSocialApp({
+      tenant: { flows: { login: { style: "identifier_first" }, registration: { style: "profile_first" } } },
+      providers: { second: { name: "Bolt" } },
+    });
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave(...Object.values(app.providers).map(({ host }) => host)));
+  afterAll(() => app.stop());
+
+  test.each([
+    ["login", "identify"],
+    ["registration", "profile"],
+  ])("are on the first page of a %s, below its button, in German", async (kind, step) => {
+    const page = await visitors.open(`/ui/${kind}`, { locale: "de-DE" });
+    await appears(page, buttonOf("first"));
+    const buttons = page.locator("button[type='submit']");
+    const drawn = await buttons.evaluateAll((all) =>
+      all.map((each) => each.getAttribute("value") ?? each.dataset.step),
+    );
+    expect(drawn).toEqual([step, "first", "second", "github"]);
+    expect(await page.textContent(buttonOf("second"))).toBe("Weiter mit Bolt");
+    expect(await page.textContent(".ostiary-or")).toBe("oder");
+    expect(await violationsOf(page)).toEqual([]);
+    await app.upstream.setTime();
+    const ada = somebody();
+    await app.providers.second.setAccount(ada);
+    await page.click(buttonOf("second"));
+    await page.fill("[name='subject']", ada.subject);
+    await page.click("[name='choice'][value='consent']");
+    await page.waitForURL("**/ui/settings*");
   });
 });

@@ -19,7 +19,7 @@ export function acceptedLogin(
   };
 }
 
-/** The names of RFC 8176 for what was shown; the server's own names where it has none. */
+/** The names of the registry of RFC 8176 for what was shown; the server's own names where it has none. */
 function amrOf({
   authenticationMethods,
   assuranceLevel,

@@ -34,7 +34,7 @@ export interface AcceptedLogin {
   readonly sessionId: SessionId;
   /** Authentication Context Class Reference. */
   readonly acr: AssuranceLevel;
-  /** Authentication Methods References (RFC 8176). */
+  /** Authentication Methods References (RFC 8176, section 2, and its registry). */
   readonly amr: readonly string[];
   /** Whether the OAuth2 server keeps the login for later requests of this browser. */
   readonly remember: boolean;

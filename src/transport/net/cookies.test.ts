@@ -7,6 +7,7 @@ import {
   cookieValues,
   deviceCookieName,
   findCookie,
+  providerCookie,
   sessionCookieName,
 } from "./cookies.ts";
 import { removeSessionCookie, shownSessionCookies } from "./session-cookies.ts";
@@ -62,6 +63,9 @@ describe("the cookies of a configured name", () => {
       "__Host-acme_browser",
       "__Host-acme_device",
     ]);
+    expect(providerCookie(tenant, "acme")).toBe(
+      "__Host-acme_provider=acme; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31536000",
+    );
     expect(browserCookieName(tenantAt("http://localhost", { name: "sid" }))).toBe("sid_browser");
   });
 });

@@ -75,8 +75,8 @@ const statuses: Readonly<Record<string, number>> = {
 /**
  * Tells a person who came back from a provider why it does not go on, and leads them back to the beginning.
  *
- * Security rule (SR-SOCIAL-11): the page repeats nothing of its address, which has a code and `state`, and tells its address to nobody; no
- * cache keeps it.
+ * Security rule (SR-SOCIAL-11): the page repeats nothing of its address, which has a code and `state`. It loads nothing, no link of it tells
+ * the address to anybody, and no cache keeps it: `headers` has that already.
  */
 export function respondProviderError(
   exchange: Exchange,
@@ -87,8 +87,6 @@ export function respondProviderError(
   const status = statuses[reason] ?? 400;
   headers["content-type"] = "text/html; charset=utf-8";
   headers["content-security-policy"] = policy;
-  headers["cache-control"] = "no-store";
-  headers["referrer-policy"] = "no-referrer";
   headers["content-language"] = language;
   exchange.respond({
     status,

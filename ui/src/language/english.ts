@@ -40,6 +40,7 @@ export const english: Words = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
+  forApplication: "You go on to {name} afterwards.",
   notNow: "Not now",
   invitationOnly: "Accounts are made by invitation only.",
   account: {

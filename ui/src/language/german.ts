@@ -420,6 +420,7 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  forApplication: "Danach geht es weiter zu {name}.",
   notNow: "Jetzt nicht",
   invitationOnly: "Konten gibt es nur auf Einladung.",
   account: {

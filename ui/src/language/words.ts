@@ -20,6 +20,8 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  /** Said where an OAuth2 server has sent the person; `{name}` is the application that they go on to. */
+  readonly forApplication: string;
   /** The button that leaves the offer to make a passkey. */
   readonly notNow: string;
   /** Shown instead of the registration link when registration is by invitation only. */

@@ -125,6 +125,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const sentence = (message: FormMessage | undefined) => message && viewMessage(message, said).text;
   const account = (waiting.current ?? shown)?.account?.displayName;
   const whose = sentence((waiting.current ?? shown)?.form?.account);
+  // The handing over has a sentence of its own.
+  const request = shown?.stage.case === "handOver" ? undefined : shown?.oauth2LoginRequest;
+  const application = request?.clientName ?? "";
   const notices = {
     replaced: words.form.expired,
     "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
@@ -140,6 +143,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
       {shown?.form?.subtitle === undefined ? null : <p className="quiet">{sentence(shown.form.subtitle)}</p>}
+      {application === "" ? null : (
+        <p className="quiet">{fillIn(words.forApplication, { name: application })}</p>
+      )}
       {whose === undefined ? null : <p className="quiet whose">{whose}</p>}
       {stage.kind === "flow" ? (
         <FlowForm

@@ -5,8 +5,8 @@ const longestWaitMs = 10_000;
 
 /**
  * Sends the browser where an outcome `redirect` leads: by GET, or with a form where there are fields to post. Resolves when the page is
- * there again, or was not left: it came from the back/forward cache, or the browser was stopped. A form that waits for it can then be
- * used again.
+ * there again, or was not left: it came from the back/forward cache, or the browser was stopped. A form whose handler waits for it can
+ * then be used again; a handler of `renderForm` gives `outcome.flow` to draw.
  */
 export function leavePage({
   url,

@@ -1,7 +1,6 @@
 import { button } from "../../form/form.ts";
 import * as texts from "../../user-message/oauth2-messages.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
-import { ownSession } from "../shared/own-session.ts";
 import type { AttemptOf, StateRule, StepResult } from "../shared/table.ts";
 import type { LoginState, LoginTypes } from "./state.ts";
 
@@ -10,7 +9,7 @@ type Attempt = AttemptOf<LoginTypes, HandOverState>;
 
 /** The session is there, and the OAuth2 server has yet to be told. `again`: where somebody without that session begins. */
 export function handOverState(
-  deps: { readonly handOvers: () => Pick<OAuth2HandOvers, "tell"> },
+  deps: { readonly handOvers: () => Pick<OAuth2HandOvers, "again"> },
   again: (attempt: Attempt) => StepResult<LoginTypes>,
 ): StateRule<LoginTypes, HandOverState> {
   return {
@@ -24,13 +23,11 @@ export function handOverState(
         leadsTo: ["enter_identifier", "choose_method"],
         nodes: () => [button("resume", texts.handOverAgain())],
         take: async (attempt) => {
-          const { caller, tenant, flow, state } = attempt;
-          const { oauth2 } = flow.data;
-          const session = flow.identityId && (await ownSession(caller, flow.client, flow.identityId));
-          // Security rule (SR-OAUTH-4): another session of the same account may be older, or worth less, than was asked for.
-          if (session?.id !== state.session || oauth2 === undefined) return again(attempt);
-          const url = await deps.handOvers().tell(tenant, oauth2, session);
-          if (url !== undefined) return { kind: "moved", state, identityId: flow.identityId, url };
+          const { caller, flow, state } = attempt;
+          const answer = await deps.handOvers().again(caller, flow, state.session);
+          if (answer.kind === "ended") return again(attempt);
+          if (answer.kind === "told")
+            return { kind: "moved", state, identityId: flow.identityId, url: answer.url };
           const problems = { fields: [], form: [texts.handOverFailed()] };
           return { kind: "rejected", reason: "OAUTH2_SERVER_UNAVAILABLE", problems };
         },

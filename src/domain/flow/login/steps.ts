@@ -58,7 +58,7 @@ interface LoginTableDependencies {
   readonly settingsMethods: readonly SettingsMethod[];
   readonly pending: PendingActions;
   readonly actions: LoginActions;
-  readonly handOvers: () => Pick<OAuth2HandOvers, "tell">;
+  readonly handOvers: () => Pick<OAuth2HandOvers, "again">;
   readonly schemas: Pick<IdentitySchemas, "identifierTitles" | "current">;
 }
 

@@ -32,12 +32,20 @@ export function decide(
   if (!isOwn) return isSilent ? { kind: "deny", error: "login_required" } : { kind: "sign_in" };
   // OpenID Connect Core 1.0, section 3.1.2.1: with `none` there is no other value.
   if (!isSilent && prompts.includes("select_account")) return { kind: "sign_in" };
-  const ageMs = now.getTime() - shown.authenticatedAt.getTime();
-  if (prompts.includes("login") || (maxAgeMs !== undefined && ageMs > maxAgeMs)) {
+  if (prompts.includes("login") || isTooOld(shown, maxAgeMs, now)) {
     return isSilent ? { kind: "deny", error: "login_required" } : { kind: "refresh" };
   }
   if (level === "aal2" && shown.assuranceLevel !== "aal2") {
     return isSilent ? { kind: "deny", error: "interaction_required" } : { kind: "step_up" };
   }
   return { kind: "accept" };
+}
+
+/** Whether the holder of a session has shown who they are longer ago than a request allows. */
+export function isTooOld(
+  { authenticatedAt }: Pick<Session, "authenticatedAt">,
+  maxAgeMs: number | undefined,
+  now: Date,
+): boolean {
+  return maxAgeMs !== undefined && now.getTime() - authenticatedAt.getTime() > maxAgeMs;
 }

@@ -1,9 +1,12 @@
+import type { SessionId } from "../../ids.ts";
 import { acceptedLogin } from "../../oauth2/accepted-login.ts";
 import type { OAuth2Server } from "../../oauth2/oauth2-server.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { FlowCaller, FlowCompleted, FlowRecord, OAuth2Origin } from "../shared/flow.ts";
+import { ownSession } from "../shared/own-session.ts";
+import { isTooOld } from "./decision.ts";
 
 /** A session, as far as the OAuth2 server is told of it. */
 type ToldSession = Parameters<typeof acceptedLogin>[0];
@@ -44,6 +47,28 @@ export class OAuth2HandOvers {
     const start = { client: flow.client, returnTo: flow.returnTo, oauth2 };
     const handOver = await this.#deps.logins.createHandOver(caller, start, session);
     return { ...outcome, completed: { ...completed, handOver, isHandedOver: true } };
+  }
+
+  /**
+   * Tells the OAuth2 server again of the session that a login gave. `ended`: that session is not there any more, or has become too old
+   * for the request.
+   *
+   * Security rule (SR-OAUTH-4): another session of the same account may be older, or worth less, than was asked for.
+   */
+  async again(
+    caller: FlowCaller,
+    { client, identityId, data: { oauth2 } }: FlowRecord,
+    sessionId: SessionId,
+  ): Promise<
+    | { readonly kind: "told"; readonly url: string }
+    | { readonly kind: "ended" }
+    | { readonly kind: "unavailable" }
+  > {
+    const session = identityId && (await ownSession(caller, client, identityId));
+    if (session?.id !== sessionId || oauth2 === undefined) return { kind: "ended" };
+    if (isTooOld(session, oauth2.maxAgeMs, this.#deps.clock.now())) return { kind: "ended" };
+    const url = await this.tell(caller.tenant, oauth2, session);
+    return url === undefined ? { kind: "unavailable" } : { kind: "told", url };
   }
 
   /**

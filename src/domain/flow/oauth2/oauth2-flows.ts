@@ -108,7 +108,7 @@ export class OAuth2Flows {
 /** What a flow remembers of the request. */
 function originOf(
   challenge: string,
-  { requestUrl, client, subject, level }: OAuth2LoginRequest,
+  { requestUrl, client, subject, level, maxAgeMs }: OAuth2LoginRequest,
 ): OAuth2Origin {
-  return { challenge, requestUrl, client, subject, level };
+  return { challenge, requestUrl, client, subject, level, maxAgeMs };
 }

@@ -79,6 +79,8 @@ export interface OAuth2Origin {
   readonly subject?: string | undefined;
   /** The least assurance level that it asks for. */
   readonly level?: AssuranceLevel | undefined;
+  /** The longest time since the person last showed who they are. */
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** A first proof that was given. */
