@@ -2,10 +2,12 @@ import { generateKeyPairSync } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fromJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { NewOidcAccountSchema } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { runInProcess } from "../cli/run-ostiary.ts";
 import { register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -232,6 +234,20 @@ describe("the configuration on the pages is accepted", () => {
     }
   });
 
+  test("a logout at a provider, its tokens, and a link", async () => {
+    const [logout = "", tokens = ""] = (await yamlOf("docs/social-login.md")).slice(-2);
+    await writeSecret("keycloak");
+    await writeSecret("google");
+    expect(logout).toContain("logout_at_provider: true");
+    expect(tokens).toContain("keep_tokens: true");
+    for (const yaml of [logout, tokens]) {
+      expect(await check(yaml), yaml).toMatchObject({ stdout: "OK\n", stderr: "" });
+    }
+    const { code = "" } =
+      (await blocksOf("docs/social-login.md")).findLast(({ language }) => language === "json") ?? {};
+    expect(fromJson(NewOidcAccountSchema, JSON.parse(code)).provider).toBe("google");
+  });
+
   test("the branding", async () => {
     const [branding = ""] = await yamlOf("docs/tenant-profile.md");
     expect(await check(branding)).toMatchObject({ stdout: "OK\n", stderr: "" });
@@ -386,7 +402,7 @@ const tried = {
   // The second is Hydra's own.
   "docs/oauth2-login-provider.md": 2,
   // Two of them by social-login.test.ts.
-  "docs/social-login.md": 6,
+  "docs/social-login.md": 9,
 };
 
 async function yamlOf(page: string): Promise<string[]> {

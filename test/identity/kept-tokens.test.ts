@@ -121,6 +121,13 @@ describe("tokens that have expired", () => {
     expect(acme.count("token")).toBe(0);
   });
 
+  test("are not handed out where the operator wants none kept any more", async () => {
+    const who = await expired();
+    const refused = aServer().get(tenantWith({ keepTokens: false }), origin, who);
+    await expect(refused).rejects.toMatchObject({ reason: "PROVIDER_TOKENS_NOT_KEPT" });
+    expect(acme.count("token")).toBe(0);
+  });
+
   test("and cannot be renewed are not handed out", async () => {
     const who = await expired({ refreshToken: undefined });
     const refused = await aServer()

@@ -176,17 +176,23 @@ async function register(provider: Provider, client: UpstreamClient): Promise<voi
   await Client.adapter.upsert(client.clientId, Object.fromEntries(written));
 }
 
-/** Leaves out when cookies expire: the provider's time may be another than the browser's, which would drop them at once. */
+/**
+ * Leaves out when cookies expire: the provider's time may be another than the browser's, which would drop them at once. That is done
+ * last, because the library writes the time of its session into headers that were set already.
+ */
 function keepCookiesWhileOpen(response: ServerResponse): void {
-  const setHeader = response.setHeader.bind(response);
-  response.setHeader = (name, value) => {
-    if (name.toLowerCase() !== "set-cookie") return setHeader(name, value);
-    const cookies = Array.isArray(value) ? value : [String(value)];
-    return setHeader(
-      name,
-      cookies.map((cookie) => (/^[^=]+=;/.test(cookie) ? cookie : cookie.replace(/; expires=[^;]*/i, ""))),
-    );
+  const writeHead = response.writeHead.bind(response) as (...parameters: unknown[]) => ServerResponse;
+  const changed = (...parameters: unknown[]) => {
+    const cookies = response.getHeader("set-cookie");
+    if (Array.isArray(cookies)) response.setHeader("set-cookie", cookies.map(withoutExpiry));
+    return writeHead(...parameters);
   };
+  response.writeHead = changed as ServerResponse["writeHead"];
+}
+
+/** A cookie without its end, unless it is one that is taken away. */
+function withoutExpiry(cookie: string): string {
+  return /^[^=]+=;/.test(cookie) ? cookie : cookie.replace(/; expires=[^;]*/i, "");
 }
 
 async function keysOf(name: string) {

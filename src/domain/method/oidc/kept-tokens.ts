@@ -99,7 +99,7 @@ export class KeptTokens implements CredentialReleases {
     if (provider === undefined) {
       throw domainError("PROVIDER_NOT_FOUND", { providerId: String(credential.facts.provider) });
     }
-    const tokens = openTokens(this.#deps.sealer, credential.secret);
+    const tokens = provider.keepTokens ? openTokens(this.#deps.sealer, credential.secret) : undefined;
     if (tokens === undefined) throw domainError("PROVIDER_TOKENS_NOT_KEPT", {});
     return { provider, credential, tokens };
   }

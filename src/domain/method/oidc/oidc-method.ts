@@ -36,7 +36,7 @@ import type {
   StepVouched,
   VouchedAccount,
 } from "../method.ts";
-import { isIssuerOf, isThere, linkOf, vouchedBy } from "./provider-credential.ts";
+import { isIssuerOf, linkOf, providerOfAccount, vouchedBy } from "./provider-credential.ts";
 
 /** What a step is taken with, in flows of all kinds. */
 type Attempt = Pick<SecretAttempt, "tenant" | "step" | "binding" | "memory" | "flow"> &
@@ -75,7 +75,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
 
   /** A provider that was taken out of the configuration signs nobody in. */
   isWayIn(credential: Credential, { settings }: Tenant): boolean {
-    return isThere(settings.providers, credential);
+    return providerOfAccount(settings.providers, credential) !== undefined;
   }
 
   possibleProofs({ settings }: Tenant) {
@@ -125,8 +125,8 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   }
 
   /** Whose provider was taken out of the configuration is told so: it is no way in any more. */
-  credentialNote({ settings }: Tenant, credential: Credential): UserMessage | undefined {
-    return isThere(settings.providers, credential) ? undefined : texts.providerGone();
+  credentialNote(tenant: Tenant, credential: Credential): UserMessage | undefined {
+    return this.isWayIn(credential, tenant) ? undefined : texts.providerGone();
   }
 
   /** The providers that the owner has no account at yet. */

@@ -67,11 +67,6 @@ export function vouchedBy(provider: Provider, answer: ProviderAnswer, sealer: Se
   };
 }
 
-/** Whether the provider that an account is at is configured still, as it was. */
-export function isThere(providers: readonly Provider[], { facts }: Pick<Credential, "facts">): boolean {
-  return providers.some(({ id }) => id === facts.provider);
-}
-
 /**
  * The provider that an account is at: the one of the name, with the issuer that the account is known by. Undefined: it is not
  * configured any more.
