@@ -43,13 +43,14 @@ test: .cache/proto/.written ## Run the whole suite
 	vitest run $(TEST_ARGS)
 
 .PHONY: generate
-generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, and the rows of src/storage
+generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, the rows of src/storage and the list of presets
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
 	node scripts/generate-architecture.ts
 	node scripts/generate-flow-tables.ts
 	node scripts/generate-rows.ts
+	node scripts/generate-presets.ts
 
 .PHONY: migration
 migration: node_modules/.installed ## Write the migration NAME from what src/storage/entities.ts has more

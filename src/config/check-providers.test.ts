@@ -51,7 +51,7 @@ describe("a configuration of providers", () => {
   test.each<[string, readonly object[], string, string]>([
     ["an id twice", [one(), one({ issuer: "https://b.example.com" })], "providers[1].id", "is there twice"],
     ["a preset with a typing mistake", [preset("gogle")], "providers[0].preset", "did you mean google?"],
-    ["an unknown preset", [preset("facebook")], "providers[0].preset", "there is google, "],
+    ["an unknown preset", [preset("facebook")], "providers[0].preset", "there is apple, "],
     ["no issuer", [one({ issuer: undefined })], "providers[0].issuer", "must be set"],
     ["no issuer without discovery", [oauth2({ issuer: "" })], "providers[0].issuer", "must be set"],
     ["an issuer without TLS", [one({ issuer: "http://idp.example.com" })], "providers[0].issuer", "https://"],

@@ -1,5 +1,6 @@
 import type { ProviderPreset } from "../domain/provider/preset.ts";
-import { findPreset, presets } from "../domain/provider/presets/presets.ts";
+import { presets } from "../domain/provider/presets/presets.generated.ts";
+import { findPreset } from "../domain/provider/presets/presets.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import type { Problem } from "./problems.ts";
 import { closest } from "./suggest.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import { compileMapping } from "../mapping.ts";
-import { findPreset, presets } from "./presets.ts";
+import { presets } from "./presets.generated.ts";
+import { findPreset } from "./presets.ts";
 
 interface Account {
   readonly claims: JsonObject;
@@ -185,10 +186,10 @@ test("there is a preset for each provider that the documentation names, each onc
 test("only the issuers with a part of the operator's own have a domain, and Microsoft's several tenants", () => {
   const withDomain = presets.filter(({ issuer }) => issuer.includes("{domain}"));
   expect(withDomain.map(({ id, defaultDomain }) => [id, defaultDomain])).toEqual([
-    ["microsoft", "common"],
     ["gitlab", "gitlab.com"],
-    ["okta", undefined],
     ["keycloak", undefined],
+    ["microsoft", "common"],
+    ["okta", undefined],
   ]);
   expect(presets.filter(({ quirks }) => quirks.includes("tenant_in_issuer")).map(({ id }) => id)).toEqual([
     "microsoft",
