@@ -111,10 +111,13 @@ test("what is no callback of ours is none, whatever it is called", async () => {
 
 test("a credential of a provider that was taken out is no way in, and says so", () => {
   const { method } = methodWith();
-  const of = (id: string) => aCredential({ kind: "oidc", facts: { provider: id } });
+  const of = (id: string, issuer = provider.issuer) =>
+    aCredential({ kind: "oidc", facts: { provider: id, issuer } });
   expect(method.isWayIn(of(provider.id), tenant)).toBe(true);
   expect(method.credentialNote(tenant, of(provider.id))).toBeUndefined();
   expect(method.isWayIn(of("gone"), tenant)).toBe(false);
+  // Another provider has the id by now.
+  expect(method.isWayIn(of(provider.id, "https://other.example.com"), tenant)).toBe(false);
   expect(method.credentialNote(tenant, of("gone"))).toMatchObject({ id: 9000710 });
 });
 
