@@ -241,7 +241,8 @@ describe("an upgrade", () => {
 
   // A backup holds such locks until it ends. That nobody waits behind it comes with the issue on what operators met.
   test("while a backup reads the tables waits for its end, and is made once", async () => {
-    await takeBack(1);
+    // The last one only makes an index, which no backup is in the way of; the one before changes a table.
+    await takeBack(2);
     const backup = new Client({ connectionString: database.url });
     await backup.connect();
     await backup.query("BEGIN");
@@ -255,7 +256,7 @@ describe("an upgrade", () => {
       );
       expect(waiting).toHaveLength(1);
     }, patience);
-    expect(await done()).toHaveLength(migrations.length - 1);
+    expect(await done()).toHaveLength(migrations.length - 2);
     await backup.query("COMMIT");
     await backup.end();
     const after = await starting;
