@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import { DomainError } from "../../src/domain/errors.ts";
 import type { CredentialId, IdentityId } from "../../src/domain/ids.ts";
 import { KeptTokens } from "../../src/domain/method/oidc/kept-tokens.ts";
-import { linkOf, sealTokens } from "../../src/domain/method/oidc/provider-credential.ts";
+import { linkOf, openTokens, sealTokens } from "../../src/domain/method/oidc/provider-credential.ts";
 import type { Provider } from "../../src/domain/provider/provider.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
@@ -71,11 +71,12 @@ async function expired(change: object = {}): Promise<{ id: IdentityId; credentia
   return { id: identity.id, credentialId: credential?.id as CredentialId };
 }
 
-/** Has the provider take each refresh token once, and give another one. */
-function rotate(): void {
+/** Has the provider take each refresh token once, and give another one; not before `until`. */
+function rotate(until: Promise<void> = Promise.resolve()): void {
   const used = new Set<string>();
   let count = 1;
-  acme.answer("token", (_request, response) => {
+  acme.answer("token", async (_request, response) => {
+    await until;
     const token = new URLSearchParams(acme.lastRequest("token").body).get("refresh_token") ?? "";
     const isReused = used.has(token);
     used.add(token);
@@ -113,6 +114,41 @@ describe("tokens that have expired", () => {
     expect((await aServer().get(tenantWith(), origin, who)).accessToken).toBe("access-2");
   });
 
+  test("are left to the server that renews them for as long as its requests may take (SR-OIDC-26)", async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    rotate(held);
+    const who = await expired();
+    const first = aServer().get(tenantWith(), origin, who);
+    await vi.waitFor(() => expect(acme.count("token")).toBe(1), { timeout: 30_000 });
+    const [stored] = await tenants.storage.identities.secretsOf(tenants.scope, who.id, "oidc");
+    const { renewedUntil } = openTokens(sealer, stored?.secret ?? "") ?? {};
+    // Discovery, tokens, keys, and keys once more.
+    const least = clock.now().getTime() + 4 * provider.timeoutMs;
+    expect(renewedUntil?.getTime()).toBeGreaterThan(least);
+    release();
+    expect((await first).accessToken).toBe("access-2");
+  });
+
+  test("and that the provider does not renew any more are not asked for again (SR-OIDC-26)", async () => {
+    acme.answer("token", (_request, response) => {
+      response.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}');
+    });
+    const who = await expired();
+    const ended = { reason: "PROVIDER_TOKENS_EXPIRED" };
+    await expect(aServer().get(tenantWith(), origin, who)).rejects.toMatchObject(ended);
+    await expect(aServer().get(tenantWith(), origin, who)).rejects.toMatchObject(ended);
+    expect(acme.count("token")).toBe(1);
+  });
+
+  test("and that a provider that is down could not renew are asked for again", async () => {
+    acme.answer("token", (_request, response) => response.writeHead(503).end());
+    const who = await expired();
+    const away = { reason: "PROVIDER_UNAVAILABLE" };
+    await expect(aServer().get(tenantWith(), origin, who)).rejects.toMatchObject(away);
+    rotate();
+    expect((await aServer().get(tenantWith(), origin, who)).accessToken).toBe("access-2");
+  });
+
   test("are not sent to another issuer that has the same name by now (SR-OIDC-24)", async () => {
     const who = await expired();
     const moved = tenantWith({ issuer: "https://evil.example" });
@@ -135,5 +171,38 @@ describe("tokens that have expired", () => {
       .catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(DomainError);
     expect(refused).toMatchObject({ reason: "PROVIDER_TOKENS_EXPIRED" });
+  });
+});
+
+describe("a login by the account", () => {
+  const tokens = { accessToken: "a", idToken: undefined, scope: undefined, expiresAt: undefined };
+  const sealed = (change: object) => sealTokens(sealer, { ...tokens, refreshToken: undefined, ...change });
+  const facts = () => linkOf(provider, { issuer: acme.url, subject: "s", account: "" }).facts;
+  const tokensAfter = (former: string, secret: string, tenant = tenantWith()) => {
+    const kept = aServer().secretAfterLogin(tenant, { facts: facts(), secret: former }, secret);
+    const { accessToken, refreshToken } = openTokens(sealer, kept) ?? {};
+    return { accessToken, refreshToken };
+  };
+  const former = () => sealed({ accessToken: "old", refreshToken: "refresh-1" });
+
+  test("puts its tokens in the place of those before", () => {
+    const both = { accessToken: "new", refreshToken: "refresh-2" };
+    expect(tokensAfter(former(), sealed(both))).toEqual(both);
+  });
+
+  test("keeps the refresh token, where it brings none", () => {
+    expect(tokensAfter(former(), sealed({ accessToken: "new" }))).toEqual({
+      ...{ accessToken: "new", refreshToken: "refresh-1" },
+    });
+  });
+
+  test("keeps them all, where an app shows an ID token alone", () => {
+    expect(tokensAfter(former(), "")).toEqual({ accessToken: "old", refreshToken: "refresh-1" });
+  });
+
+  test("keeps none where the operator wants none kept any more (SR-OIDC-24)", () => {
+    const none = { accessToken: undefined, refreshToken: undefined };
+    expect(tokensAfter(former(), "", tenantWith({ keepTokens: false }))).toEqual(none);
+    expect(tokensAfter(former(), "", tenantWith({ issuer: "https://evil.example" }))).toEqual(none);
   });
 });

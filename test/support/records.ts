@@ -41,7 +41,10 @@ export const origin: CallOrigin = {
 };
 
 /** Where nothing of a credential is to be given back elsewhere. */
-export const noReleases: CredentialReleases = { prepare: async () => () => {} };
+export const noReleases: CredentialReleases = {
+  prepare: async () => () => {},
+  secretAfterLogin: (_tenant, _former, secret) => secret,
+};
 
 /** An event. */
 export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] = {}): Event {

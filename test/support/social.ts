@@ -126,13 +126,19 @@ export class Visitor {
 
   /** Begins a flow. */
   async begin(kind: Kind, more: object = {}): Promise<this> {
+    await this.tryToBegin(kind, more);
+    return this;
+  }
+
+  /** Begins a flow, which may be refused. */
+  async tryToBegin(kind: Kind, more: object = {}): Promise<Answer> {
     this.#kind = kind;
     const answer = await this.#call(`Create${services[kind]}Flow`, {
       client: "CLIENT_KIND_BROWSER",
       ...more,
     });
     this.flow = answer.body.flow;
-    return this;
+    return answer;
   }
 
   /** Submits a step. */

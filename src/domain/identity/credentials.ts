@@ -59,7 +59,7 @@ export class Credentials {
     // Where the operator sits is not the owner's business.
     const notice = { template: "credential_removed", data: { kind, label, time: at, device: "" } } as const;
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
-    const release = await this.#deps.releases.prepare(tenant, id, credentialId);
+    const release = await this.#deps.releases.prepare(tenant, id, credential);
     await this.#deps.transactions.transaction(tenant, async (tx) => {
       const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });

@@ -104,6 +104,9 @@ export interface DerivedTraits {
   readonly displayName: string;
 }
 
+/** In UTF-16 units. */
+export const maxLabelLength = 64;
+
 /** A credential without its secret. */
 export interface Credential {
   /** Stays the same when the credential is replaced. */
@@ -113,7 +116,7 @@ export interface Credential {
   readonly lookupKey: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** The name that its owner gave it; empty if none. */
+  /** The name that its owner gave it; empty if none. At most `maxLabelLength`. */
   readonly label: string;
   /** Whether a login asks for a second factor because of it. */
   readonly isSecondFactor: boolean;

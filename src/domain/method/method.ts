@@ -144,8 +144,8 @@ export interface LoginAttempt {
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
   readonly factor: "first" | "second";
-  /** Whether the holder of a session shows again who they are. Default: not again. */
-  readonly isAgain?: boolean;
+  /** Since when somebody has to show anew who they are. Default: what was shown before is as good. */
+  readonly since?: Date | undefined;
   /** What somebody has said in this flow that they sign in with, as they typed it. Default: nothing. */
   readonly typed?: string | undefined;
   /** Whether the proof is to be worth two factors. Default: one is enough. */
@@ -208,15 +208,21 @@ export function isWayIn(
   return method.credential === credential.kind && (method.isWayIn?.(credential, tenant) ?? true);
 }
 
+/** What a proof is asked of, and for. `demanded` as in `LoginAttempt`; `credentials`: all that the account has. */
+export interface ProofAsked {
+  readonly factor: "first" | "second";
+  readonly demanded: readonly MethodProperty[];
+  readonly credentials: readonly Credential[];
+}
+
 /** What the proofs of a method can be worth. */
 export function possibleProofs(
   method: Pick<LoginMethod, "kind" | "possibleProofs">,
   tenant: Tenant,
-  factor: "first" | "second",
-  demanded: readonly MethodProperty[],
+  asked: ProofAsked,
 ): readonly Authentication[] {
-  const usual = { kind: method.kind, assuranceLevel: factor === "first" ? "aal1" : "aal2" } as const;
-  return method.possibleProofs?.(tenant, factor, demanded) ?? [usual];
+  const usual = { kind: method.kind, assuranceLevel: asked.factor === "first" ? "aal1" : "aal2" } as const;
+  return method.possibleProofs?.(tenant, asked) ?? [usual];
 }
 
 /** The methods among these that a tenant has switched on. */
@@ -258,15 +264,8 @@ export interface LoginMethod extends CredentialMethod {
   readonly isSpare?: boolean;
   /** What its proofs can have that a session can be asked for. Default: nothing. */
   readonly properties?: readonly MethodProperty[];
-  /**
-   * What its proofs can be worth. Default: one that is first is one factor, one that is second makes two. `demanded` as in
-   * `LoginAttempt`.
-   */
-  possibleProofs?(
-    tenant: Tenant,
-    factor: "first" | "second",
-    demanded: readonly MethodProperty[],
-  ): readonly Authentication[];
+  /** What its proofs can be worth. Default: one that is first is one factor, one that is second makes two. */
+  possibleProofs?(tenant: Tenant, asked: ProofAsked): readonly Authentication[];
   /**
    * The key of the credential that a step shows, of a kind that an identity can have several of; `field` gives the step's
    * fields as they came. Whose credential it is says who signs in, where nobody has said so before. The method finds out

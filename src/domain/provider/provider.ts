@@ -173,10 +173,14 @@ export interface ProviderClient {
     provider: Provider,
     request: { readonly idToken: string | undefined; readonly returnTo: string | undefined },
   ): string | undefined;
-  /** Asks for fresh tokens. */
+  /**
+   * Asks for fresh tokens of an account. `denied`: there are none any more, or what came is of another account. The ID token is left out
+   * where it cannot be checked now.
+   */
   refresh(
     provider: Provider,
     refreshToken: string,
+    account: Pick<ProviderAnswer, "issuer" | "subject">,
   ): Promise<{ readonly kind: "refreshed"; readonly tokens: ProviderTokens } | ProviderFailure>;
   /** Revokes a token (RFC 7009), where the provider can. */
   revoke(provider: Provider, token: string): Promise<void>;

@@ -125,6 +125,7 @@ class OpenIdProviderClient implements ProviderClient {
   refresh(
     provider: Provider,
     refreshToken: string,
+    account: Pick<ProviderAnswer, "issuer" | "subject">,
   ): Promise<{ readonly kind: "refreshed"; readonly tokens: ProviderTokens } | ProviderFailure> {
     return answering(async () => {
       const metadata = await this.#metadata.get(provider);
@@ -134,15 +135,34 @@ class OpenIdProviderClient implements ProviderClient {
         if (problem.code === "invalid_grant") throw new ProviderProblem("denied", problem.message);
         throw problem;
       });
-      if (tokens.idToken !== undefined && provider.endpoints.kind === "discovery") {
-        await checkIdToken(this.#tokenDeps(), provider, metadata, tokens.idToken, {
-          audiences: [provider.clientId],
-          nonces: undefined,
-          accessToken: tokens.accessToken,
-        });
-      }
-      return { kind: "refreshed", tokens };
+      const idToken = await this.#refreshedIdToken(provider, metadata, tokens, account);
+      return { kind: "refreshed", tokens: { ...tokens, idToken } };
     });
+  }
+
+  /**
+   * The ID token that came with refreshed tokens; undefined if it cannot be checked now, which is no reason to lose the others: the refresh
+   * token that got them is used up. Throws ProviderProblem.
+   *
+   * Security rule (SR-OIDC-24): it is of the same account (OpenID Connect Core 1.0, section 12.2), or none of the tokens is taken.
+   */
+  async #refreshedIdToken(
+    provider: Provider,
+    metadata: ProviderMetadata,
+    { idToken, accessToken }: ProviderTokens,
+    { issuer, subject }: Pick<ProviderAnswer, "issuer" | "subject">,
+  ): Promise<string | undefined> {
+    if (idToken === undefined || provider.endpoints.kind !== "discovery") return idToken;
+    const expected = { audiences: [provider.clientId], nonces: undefined, accessToken };
+    try {
+      const checked = await checkIdToken(this.#tokenDeps(), provider, metadata, idToken, expected);
+      if (checked.issuer === issuer && checked.subject === subject) return idToken;
+    } catch (error) {
+      const { problem, message } = toProblem(error);
+      if (problem === "unavailable") return undefined;
+      throw new ProviderProblem("denied", message);
+    }
+    throw new ProviderProblem("denied", "the ID token: it is of another account");
   }
 
   async revoke(provider: Provider, token: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { freshEmail, goodPassword } from "../../support/accounts.ts";
+import { freshEmail, goodPassword, sessionTokenOf } from "../../support/accounts.ts";
+import { setUpTotp } from "../../support/factors.ts";
 import { type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
 
 /* People in browsers who sign in by providers, which are real ones in another process. */
@@ -138,6 +139,61 @@ describe("an account that is there", () => {
     }
   });
 
+  // Security rule (SR-LINK-2).
+  describe("at a provider that decides about its domain", () => {
+    let social: SocialApp;
+    beforeAll(async () => {
+      const tenant = { second_factor: { policy: "optional" } };
+      const providers = { first: { authoritative_domains: ["corp.example"] } };
+      social = await startSocialApp({ tenant, providers });
+    });
+    afterAll(() => social.stop());
+    const worker = async (isVerified = true) => {
+      const email = `ada-${crypto.randomUUID()}@corp.example`;
+      const { identity } = await social.client(IdentityService).createIdentity({
+        traits: { email },
+        verifiedAddresses: isVerified ? [{ value: email }] : [],
+        credentials: { password: { value: { case: "password", value: goodPassword } } },
+      });
+      return { id: identity?.id ?? "", email };
+    };
+
+    test("is proved all the same where it has not verified the address", async () => {
+      const { email } = await worker(false);
+      const visitor = new Visitor(social);
+      expect((await visitor.by("first", somebody({ email }))).location).toContain("/ui/login#flow=");
+      expect(await visitor.session()).toBeUndefined();
+    });
+
+    test("is proved with its second factor, though no login asks for that", async () => {
+      const { email } = await worker();
+      const sessionToken = await sessionTokenOf(social, email);
+      const { device } = await setUpTotp(social, { sessionToken });
+      const visitor = new Visitor(social);
+      await visitor.by("first", somebody({ email }));
+      expect(await visitor.session()).toBeUndefined();
+      expect(visitor.flow.form.messages.map(({ id }: { id: number }) => id)).toEqual([9000701]);
+      await visitor.submit({ password: { password: goodPassword } });
+      expect(await visitor.session()).toBeUndefined();
+      social.clock.advance(30_000);
+      await visitor.submit({ totp: { code: device.code() } });
+      expect((await visitor.session()).assuranceLevel).toBe("ASSURANCE_LEVEL_AAL2");
+    });
+
+    // Security rule (SR-LINK-4).
+    test("shows nobody again who they are before it is linked", async () => {
+      const { id, email } = await worker();
+      const visitor = new Visitor(social);
+      await visitor.begin("login");
+      await visitor.submit({ password: { password: goodPassword } }, { identifier: email });
+      await visitor.begin("login", { purpose: "LOGIN_PURPOSE_REFRESH" });
+      await visitor.comeBack(await visitor.signIn("first", somebody({ email })));
+      expect(visitor.flow.form.messages.map(({ id }: { id: number }) => id)).toContain(9000706);
+      const { credentials } = await social.client(IdentityService).listCredentials({ identityId: id });
+      expect(credentials.map(({ details }) => details.case)).toEqual(["password"]);
+    });
+  });
+
   // Security rule (SR-LINK-3).
   test("that nobody ever proved is decided by its question: its attacker is locked out", async () => {
     const email = freshEmail();
@@ -149,6 +205,8 @@ describe("an account that is there", () => {
     const { location } = await owner.by("first", somebody({ email }));
     expect(location).toContain("/ui/recovery#flow=");
     expect(owner.flow.claimAccount).toEqual({ address: email });
+    // Security rule (SR-LINK-9): it only asks, and recovers no other account.
+    expect((await owner.submit({ back: {} })).reason).toBe("STEP_NOT_OFFERED");
     expect(await attacker.session()).toBeDefined();
     const disowned = await owner.submit({ disown: {} });
     expect(disowned.body.completed.continueWith[0].settings.flow.setNewSecret).toBeDefined();

@@ -1,11 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ClientKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { refusal } from "../../support/errors.ts";
 import { announceJob } from "../../support/jobs.ts";
 import { administer } from "../../support/postgres.ts";
-import { type ProviderId, type SocialApp, somebody, startSocialApp, Visitor } from "../../support/social.ts";
+import {
+  idTokenFor,
+  type ProviderId,
+  type SocialApp,
+  somebody,
+  startSocialApp,
+  Visitor,
+} from "../../support/social.ts";
 
 /* Tokens of providers: kept, renewed, handed out, revoked. */
 
@@ -101,6 +110,20 @@ describe("the tokens of a provider", () => {
     expect(JSON.stringify(app.log)).not.toContain(accessToken);
   });
 
+  test("stay where an app signs in by an ID token, which brings no others", async () => {
+    const person = await signUp();
+    const client = app.client(LoginService, { protocol: "gRPC" });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
+    const offers = flow?.stage.case === "chooseMethod" ? flow.stage.value.offers : [];
+    const [nonce = ""] = offers.flatMap(({ method }) => (method.case === "oidc" ? [method.value.nonce] : []));
+    const value = { provider: "first", idToken: await idTokenFor(app, nonce, person.as) };
+    const step = { case: "oidc", value } as const;
+    const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step });
+    expect(outcome.case).toBe("completed");
+    await advance(600_000);
+    expect(await subjectOf((await tokensOf(person)).accessToken)).toBe(person.as.subject);
+  });
+
   test("of one who has none kept are told as such", async () => {
     expect(await refusal(tokensOf(await signUp("second")))).toMatchObject({
       ...{ code: "FailedPrecondition", reason: "PROVIDER_TOKENS_NOT_KEPT" },
@@ -194,6 +217,20 @@ describe("an account that is not linked any more", () => {
     const person = await signUp();
     const { accessToken } = await tokensOf(person);
     await identities().deleteIdentity(person);
+    await revoked(accessToken);
+  });
+
+  test("loses its tokens where the owner of the address says that somebody else has set it up", async () => {
+    const person = await signUp("first", somebody({ verified: false }));
+    const { accessToken } = await tokensOf(person);
+    // Messages sort by their time, which stands still otherwise.
+    app.clock.advance(1);
+    const owner = await new Visitor(app).begin("recovery");
+    await owner.submit({ sendCode: {} }, { address: person.as.email });
+    const sent = (await app.messages(person.as.email)).findLast(({ code }) => code !== "");
+    await owner.submit({ code: { code: sent?.code } });
+    expect(owner.flow.claimAccount).toEqual({ address: person.as.email });
+    expect((await owner.submit({ disown: {} })).body.completed).toBeDefined();
     await revoked(accessToken);
   });
 

@@ -90,6 +90,14 @@ describe("what a flow asks of a provider", () => {
   });
 });
 
+test("no login steps up by a provider that says nothing of two factors", async () => {
+  const demands = [{ assuranceLevel: "ASSURANCE_LEVEL_AAL2" }];
+  const visitor = new Visitor(app);
+  await visitor.by("second", somebody());
+  const refused = await visitor.tryToBegin("login", { purpose: "LOGIN_PURPOSE_STEP_UP", demands });
+  expect(refused.reason).toBe("STEP_UP_IMPOSSIBLE");
+});
+
 describe("the traits of an account, at a login by a provider that knows them otherwise", () => {
   // Security rule (SR-LINK-7).
   test("are filled in where they are missing, and no address changes", async () => {

@@ -349,23 +349,41 @@ describe("the token endpoint", () => {
     }
   });
 
-  test("checks a refreshed ID token like any other, but for the nonce", async () => {
+  const refresh = () =>
+    client.refresh(provider, "the-refresh-token", { issuer: hostile.url, subject: "alice" });
+
+  // What came for it is not to be used, so neither is what it was asked for with: security rule (SR-OIDC-24).
+  test.each([
+    ["for another client", { aud: "another" }, "the ID token: it is for another client"],
+    ["of another account", { sub: "mallory" }, "the ID token: it is of another account"],
+  ])("checks a refreshed ID token like any other, but for the nonce: %s", async (_name, change, detail) => {
     hostile.change("token", { id_token: await hostile.sign(hostile.claims({ nonce: undefined })) });
-    expect(await client.refresh(provider, "the-refresh-token")).toMatchObject({ kind: "refreshed" });
-    hostile.change("token", { id_token: await hostile.sign(hostile.claims({ aud: "another" })) });
-    expect(log.keep(await client.refresh(provider, "the-refresh-token"))).toMatchObject({
-      detail: "the ID token: it is for another client",
+    expect(await refresh()).toMatchObject({ kind: "refreshed", tokens: { idToken: expect.any(String) } });
+    hostile.change("token", {
+      id_token: await hostile.sign(hostile.claims({ nonce: undefined, ...change })),
     });
+    expect(log.keep(await refresh())).toEqual({ kind: "failed", problem: "denied", detail });
+  });
+
+  test("whose keys cannot be read gives fresh tokens all the same, without the ID token", async () => {
+    const id_token = await hostile.sign(hostile.claims({ nonce: undefined }));
+    hostile.change("token", { id_token });
+    hostile.answer("keys", json({}, 503));
+    const { kind, tokens } = (await refresh()) as { kind: string; tokens?: object };
+    expect({ kind, ...tokens }).toMatchObject({ kind: "refreshed", idToken: undefined });
+  });
+
+  test("that refreshes without an ID token is as good", async () => {
     hostile.change("token", { id_token: undefined });
-    expect(await client.refresh(provider, "the-refresh-token")).toMatchObject({ kind: "refreshed" });
+    expect(await refresh()).toMatchObject({ kind: "refreshed" });
     expect(hostile.lastRequest("token").body).toContain("grant_type=refresh_token");
   });
 
   test("that is down is not a refresh token that has ended", async () => {
     hostile.answer("token", json({ error: "invalid_grant" }, 400));
-    expect(await client.refresh(provider, "the-refresh-token")).toMatchObject({ problem: "denied" });
+    expect(await refresh()).toMatchObject({ problem: "denied" });
     hostile.answer("token", json({ error: "server_error" }, 503));
-    expect(await client.refresh(provider, "the-refresh-token")).toMatchObject({ problem: "unavailable" });
+    expect(await refresh()).toMatchObject({ problem: "unavailable" });
   });
 });
 

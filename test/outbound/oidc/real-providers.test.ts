@@ -458,13 +458,14 @@ describe("the authorisation request", () => {
 describe("tokens", () => {
   test("are refreshed, until they are revoked", async () => {
     const { tokens } = answered((await logIn(first, { subject: "gina", claims: profile })).answer);
-    const refreshed = await client.refresh(first, tokens?.refreshToken ?? "");
+    const account = { issuer: first.issuer, subject: "gina" };
+    const refreshed = await client.refresh(first, tokens?.refreshToken ?? "", account);
     if (refreshed.kind === "failed") throw new Error(refreshed.detail);
     expect(refreshed.tokens.accessToken).not.toBe(tokens?.accessToken);
     expect(refreshed.tokens.refreshToken).toMatch(/^.{20,}$/);
     expect(refreshed.tokens.expiresAt?.getTime()).toBe(clock.now().getTime() + 600_000);
     await client.revoke(first, refreshed.tokens.refreshToken ?? "");
-    expect(await client.refresh(first, refreshed.tokens.refreshToken ?? "")).toEqual({
+    expect(await client.refresh(first, refreshed.tokens.refreshToken ?? "", account)).toEqual({
       kind: "failed",
       problem: "denied",
       detail: "the token endpoint answered with the error invalid_grant",

@@ -2,6 +2,7 @@ import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
+import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { withOneAddress } from "../../identity/one-address.ts";
@@ -24,6 +25,7 @@ interface AccountDisowningDependencies {
   readonly identities: Pick<IdentityStore, "find">;
   readonly schemas: IdentitySchemas;
   readonly settings: SettingsFlows;
+  readonly releases: Pick<CredentialReleases, "prepare">;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -73,6 +75,7 @@ export class AccountDisowning {
         ...this.#cleared(tenant, identity, target, at),
         requiredActions: without(identity, done),
       };
+      const release = await this.#deps.releases.prepare(tenant, identity.id);
       const result = await this.#deps.flows.completeDisowning(tenant, {
         held: [{ digest: record.digest, revision: record.revision }],
         identity: cleared,
@@ -95,7 +98,10 @@ export class AccountDisowning {
         revocationEvent: revocationOf(identity.id, actor, at, "disowned"),
       });
       if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, record);
-      if (result === "completed") return settings.created.flow;
+      if (result === "completed") {
+        release();
+        return settings.created.flow;
+      }
     }
     return undefined;
   }

@@ -3,7 +3,7 @@ import type { FlowKind } from "../../kinds.ts";
 import { claimHelp, claimTitle } from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Flow } from "../shared/flow.ts";
-import type { AttemptOf, KindTypes, StateRule, StepResult, StepRule } from "../shared/table.ts";
+import type { AttemptOf, ContextOf, KindTypes, StateRule, StepResult, StepRule } from "../shared/table.ts";
 import type { AccountClaims, ClaimOutcome } from "./account-claims.ts";
 import type { Claiming } from "./state.ts";
 
@@ -14,17 +14,20 @@ type Claims<K extends KindTypes> = Extract<K["State"], Claiming>;
 export function claimState<K extends KindTypes>(rules: {
   readonly kind: FlowKind;
   readonly claims: AccountClaims;
+  /** Whether the holder can go back to the choice of a method. Default: they can. */
+  hasBack?(context: ContextOf<K, Claims<K>>): boolean;
   /** What is given once it is answered. `settings`: the flow in which a new secret is set. */
   done(attempt: AttemptOf<K, Claims<K>>, settings: Flow | undefined): K["Done"];
 }): StateRule<K, Claims<K>> {
-  const { kind, claims, done } = rules;
+  const { kind, claims, hasBack, done } = rules;
   const first = "choose_method" as K["State"]["at"];
   const settle = (attempt: AttemptOf<K, Claims<K>>, outcome: ClaimOutcome): StepResult<K> => {
     if (outcome.kind === "kept") return done(attempt, undefined);
     return outcome.kind === "disowned" ? done(attempt, outcome.settings) : outcome;
   };
-  const step = (rule: Pick<StepRule<K, Claims<K>>, "leadsTo" | "nodes" | "take">): StepRule<K, Claims<K>> =>
-    rule;
+  const step = (
+    rule: Pick<StepRule<K, Claims<K>>, "leadsTo" | "isOffered" | "nodes" | "take">,
+  ): StepRule<K, Claims<K>> => rule;
   return {
     stage: "claim_account",
     facts: ({ state }) => ({ address: state.sentTo }),
@@ -46,6 +49,7 @@ export function claimState<K extends KindTypes>(rules: {
       }),
       back: step({
         leadsTo: [first],
+        isOffered: hasBack,
         nodes: () => [button("back", texts.backLabel(kind), true)],
         take: async ({ state: { typed } }) => ({
           kind: "moved",

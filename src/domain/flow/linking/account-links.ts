@@ -3,6 +3,7 @@ import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { LoginCandidate, VouchedAccount } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 
 /** Whose an account elsewhere is here. */
@@ -17,6 +18,11 @@ export type Belonging =
   | { readonly kind: "unclaimed"; readonly target: ContactAddress & { readonly identityId: IdentityId } }
   | { readonly kind: "stranger" };
 
+interface AccountLinksDependencies {
+  readonly flows: Pick<FlowStore, "findCandidate" | "findForRecovery">;
+  readonly secondFactors: Pick<SecondFactors, "isEnrolled">;
+}
+
 /**
  * Finds out whose an account elsewhere is here.
  *
@@ -24,10 +30,12 @@ export type Belonging =
  * one has to be proved (ASVS V6.8.1).
  */
 export class AccountLinks {
-  readonly #flows: Pick<FlowStore, "findCandidate" | "findForRecovery">;
+  readonly #flows: AccountLinksDependencies["flows"];
+  readonly #secondFactors: AccountLinksDependencies["secondFactors"];
 
-  constructor({ flows }: { readonly flows: Pick<FlowStore, "findCandidate" | "findForRecovery"> }) {
+  constructor({ flows, secondFactors }: AccountLinksDependencies) {
     this.#flows = flows;
+    this.#secondFactors = secondFactors;
   }
 
   /** One round trip where it is linked, one more for each address where it is not. */
@@ -52,11 +60,13 @@ export class AccountLinks {
     const target = { kind: address.kind, value: address.value, identityId };
     // Security rule (SR-LINK-3): somebody else may have made that account for the address, and waits in it.
     if (unclaimed && state === "active") return { kind: "unclaimed", target };
-    // Security rule (SR-LINK-2): both sides must have verified it, and the operator has said that who vouches decides about it.
+    // Security rule (SR-LINK-2): both sides must have verified it, and the operator has said that who vouches decides about it. Who has
+    // set up a second factor links nothing without it, whatever a login asks for: what is linked signs in from then on.
     const isVerified = verifiedAddresses(owner).some((own) => isSameAddress(own, address));
     if (isAuthoritative && isVerified && state === "active") {
       const candidate = await this.#flows.findCandidate(tenant, { identityId });
-      if (candidate !== undefined) return { kind: "decided", candidate };
+      const isGuarded = candidate && this.#secondFactors.isEnrolled(tenant, candidate.credentials);
+      if (candidate !== undefined && !isGuarded) return { kind: "decided", candidate };
     }
     return { kind: "held", identityId };
   }

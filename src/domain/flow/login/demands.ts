@@ -87,8 +87,9 @@ export function reach(
   const isTwo = plays("first").some(
     (method) =>
       method.isVouchedFor === true &&
-      has.has(method.credential) &&
-      possibleProofs(method, tenant, "first", []).some(({ assuranceLevel }) => assuranceLevel === "aal2"),
+      possibleProofs(method, tenant, { factor: "first", demanded: [], credentials }).some(
+        ({ assuranceLevel }) => assuranceLevel === "aal2",
+      ),
   );
   if (demands.some(isForAal2) && !isTwo && !plays("second").some(({ credential }) => has.has(credential))) {
     demands.push({ kind: "method_property", property: "user_verified" });

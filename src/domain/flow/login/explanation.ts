@@ -208,13 +208,13 @@ export class LoginExplanations {
 
   #worthsOf(
     tenant: Tenant,
-    { identity }: Owner,
+    { identity, credentials }: Owner,
     kind: MethodKind,
     demanded: ReturnType<typeof demandedBy>,
     factor: "first" | "second" = "first",
   ): readonly Authentication[] {
     const method = this.#deps.methods.find((each) => each.kind === kind);
-    if (method !== undefined) return possibleProofs(method, tenant, factor, demanded);
+    if (method !== undefined) return possibleProofs(method, tenant, { factor, demanded, credentials });
     const { challenges } = this.#deps;
     const target = loginTarget(identity, undefined);
     const challenge = kind as ChallengeKind;

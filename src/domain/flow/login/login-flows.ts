@@ -122,7 +122,12 @@ export class LoginFlows {
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
     const { access, challenges } = this.#deps;
     access.assertClient(caller, start.client);
-    if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
+    if (start.linkToken !== "") {
+      return this.#flows.createByLink(caller, challenges, start, {
+        // Security rule (SR-LINK-8): a link signs in, wherever it is opened, and links nothing.
+        purposeOf: (purpose) => (purpose.kind === "link" ? signingIn(undefined) : purpose),
+      });
+    }
     if (start.purpose === "sign_in") {
       return this.#begin(caller, start, signingIn(start.oauth2), undefined, start.typed);
     }

@@ -78,7 +78,8 @@ export class LoginProofs {
         demanded: demandedBy(flow.data.purpose),
         binding: bindingOf(flow),
         flow: { kind: flow.kind, id: flowId },
-        isAgain: flow.data.purpose.kind === "refresh",
+        // Security rule (SR-SOCIAL-10): the holder of a session, or one whom an OAuth2 server wants to see anew.
+        since: flow.data.purpose.kind === "refresh" || flow.data.oauth2?.isAnew ? flow.createdAt : undefined,
         isForTwo: secondFactorWantedBy(flow.data.purpose) === "demanded",
         typed: entered?.typed ?? attempt.identifier,
         isNobodys,

@@ -84,6 +84,10 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   const vouching = first.filter(({ isVouchedFor }) => isVouchedFor);
   const notVouching = first.filter(({ isVouchedFor }) => !isVouchedFor);
 
+  // Security rule (SR-LINK-8): a link is opened by somebody who may not be the one who came by the account elsewhere: its owner, who takes
+  // it for a sign-in, would let a stranger in for good. A code is typed where that account was shown.
+  const sentFor = (tenant: Tenant, { kind }: LoginPurpose) =>
+    challenges.offered(tenant, "login").filter((sent) => kind !== "link" || sent !== "link");
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
     const among = state.identifier?.methods ?? (purpose.kind === "owner" ? purpose.methods : undefined);
@@ -91,7 +95,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     const own = methodsPlaying("first", methods, tenant)
       .filter(({ properties = [] }) => demanded.every((property) => properties.includes(property)))
       .map(({ kind }) => kind);
-    const sent = demanded.length === 0 ? challenges.offered(tenant, "login") : [];
+    const sent = demanded.length === 0 ? sentFor(tenant, purpose) : [];
     const all: readonly MethodKind[] = [...own, ...sent];
     return among === undefined ? all : all.filter((kind) => among.includes(kind));
   };

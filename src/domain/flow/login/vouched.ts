@@ -1,8 +1,11 @@
 import { type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
+import type { CredentialReleases } from "../../identity/credential-releases.ts";
+import type { CredentialWithSecret } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, LoginRefused, VouchedAccount } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import * as texts from "../../user-message/provider-messages.ts";
 import type { AccountLinks, Belonging } from "../linking/account-links.ts";
@@ -17,6 +20,7 @@ type Ended = LoginTypes["Done"] | Moved<LoginState> | (NotAccepted & LoginRefuse
 
 interface VouchedLoginsDependencies {
   readonly links: AccountLinks;
+  readonly releases: Pick<CredentialReleases, "secretAfterLogin">;
   readonly clock: Clock;
   readonly others: OtherFlows;
   readonly profiles: ProfileUpdates;
@@ -48,16 +52,20 @@ export class VouchedLogins {
       // Security rule (SR-LINK-5): an account that cannot sign in does not by a provider either.
       if (owner.identity.state !== "active")
         return this.#refused(attempt, vouched, texts.notLinked, "NOT_LINKED");
-      const { id } = owner.credential ?? {};
-      const { secret, facts } = vouched.credential;
+      const { credential } = owner;
+      const { facts } = vouched.credential;
       return {
         kind: "proved",
         by,
         candidate: owner,
         proof: { kind: "credential" },
         held: [{ digest: flow.digest, revision: flow.revision }],
-        authentication: { ...vouched.authentication, ...(id && { credentialId: id }) },
-        replacement: id && { secret, facts, isUse: true },
+        authentication: { ...vouched.authentication, ...(credential && { credentialId: credential.id }) },
+        replacement: credential && {
+          secret: this.#secretOf(tenant, credential, vouched),
+          facts,
+          isUse: true,
+        },
         linked: found.kind === "decided" ? vouched : undefined,
         ticket,
       };
@@ -97,6 +105,10 @@ export class VouchedLogins {
         identity: await this.#deps.profiles.bring(tenant, identity, vouched, origin),
       },
     };
+  }
+
+  #secretOf(tenant: Tenant, former: CredentialWithSecret, { credential }: VouchedAccount): string {
+    return this.#deps.releases.secretAfterLogin(tenant, former, credential.secret);
   }
 
   #refused(

@@ -108,7 +108,8 @@ export class OAuth2Flows {
 /** What a flow remembers of the request. */
 function originOf(
   challenge: string,
-  { requestUrl, client, subject, level, maxAgeMs }: OAuth2LoginRequest,
+  { requestUrl, client, subject, level, maxAgeMs, prompts }: OAuth2LoginRequest,
 ): OAuth2Origin {
-  return { challenge, requestUrl, client, subject, level, maxAgeMs };
+  const isAnew = prompts.includes("login") || maxAgeMs !== undefined;
+  return { challenge, requestUrl, client, subject, level, maxAgeMs, ...(isAnew && { isAnew }) };
 }

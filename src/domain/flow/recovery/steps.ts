@@ -115,6 +115,8 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
     claim_account: claimState<RecoveryTypes>({
       kind: "recovery",
       claims,
+      // Security rule (SR-LINK-9): a flow that only asks whose the account is recovers none, also where recovery is switched off.
+      hasBack: ({ flow }) => flow.data.purpose.asksWhose !== true,
       done: (_attempt, settings) => ({ kind: "completed", completed: { settings, session: undefined } }),
     }),
     on_hold: {

@@ -225,8 +225,9 @@ export class SignUp {
     // Security rule (SR-OWNER-6): a click sets no password, whatever the flow that holds the link remembers.
     const isClick = given.kind === "link";
     const proved = isClick || !account ? { credential: undefined, authentication: given } : account;
+    // Security rule (SR-LINK-8): nor does it link an account elsewhere, which somebody else may have come by.
+    const vouched = !isClick && "vouched" in state ? state.vouched : undefined;
     // Those who get here have shown that the address is theirs, so they may know if it is taken.
-    const vouched = "vouched" in state ? state.vouched : undefined;
     return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket, vouched });
   }
 

@@ -4,7 +4,7 @@ import { newEvent } from "../../event/event.ts";
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { CredentialReleases } from "../../identity/credential-releases.ts";
-import type { Credential } from "../../identity/identity.ts";
+import { type Credential, maxLabelLength } from "../../identity/identity.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { completedEvents, doneBy, without } from "../../identity/required-actions.ts";
 import { type LoginMethod, methodsPlaying } from "../../method/method.ts";
@@ -161,7 +161,7 @@ export class CredentialSettings {
     const data = { kind, credential_id: credential.id };
     const told = { kind, label, ...placeOf(origin, at) };
     const notice = { template: "credential_removed", data: told } as const;
-    const release = await releases.prepare(tenant, identity.id, credential.id);
+    const release = await releases.prepare(tenant, identity.id, credential);
     const result = await store.removeCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
@@ -218,7 +218,7 @@ export function credentialNodes(
 
 /** The nodes that give a credential another name. */
 export function renameNodes({ id, label }: Credential): readonly Node[] {
-  const element = { kind: "input", type: "text", value: label, maxLength: 64 } as const;
+  const element = { kind: "input", type: "text", value: label, maxLength: maxLabelLength } as const;
   const name = nodeOf("renameCredential", "label", element, texts.credentialName());
   return [hiddenId("renameCredential", id), name, button("renameCredential", saveLabel())];
 }

@@ -81,6 +81,8 @@ export interface OAuth2Origin {
   readonly level?: AssuranceLevel | undefined;
   /** The longest time since the person last showed who they are. */
   readonly maxAgeMs?: number | undefined;
+  /** Whether they show who they are anew, whatever they have shown before. Default: they need not. */
+  readonly isAnew?: boolean | undefined;
 }
 
 /** A first proof that was given. */

@@ -29,7 +29,9 @@ interface Kept {
 
 /** How long an access token must be good for at least, if it can be renewed. */
 const leastLifetimeMs = 30_000;
-/** How long another server may take to renew a token, beside the provider's own time limit. */
+/** The most requests that a renewal makes: for discovery, tokens, keys, and keys once more. Each has the provider's own time limit. */
+const mostRequests = 4;
+/** How long a renewal may take beside its requests. */
 const renewalMarginMs = 5_000;
 const waitMs = 200;
 
@@ -73,11 +75,34 @@ export class KeptTokens implements CredentialReleases {
     return credential && openTokens(this.#deps.sealer, credential.secret)?.idToken;
   }
 
-  async prepare(tenant: Tenant, id: IdentityId, credentialId?: CredentialId): Promise<() => void> {
-    if (tenant.settings.providers.length === 0) return () => {};
+  async prepare(
+    tenant: Tenant,
+    id: IdentityId,
+    only?: { readonly id: CredentialId; readonly kind: string },
+  ): Promise<() => void> {
+    const isOthers = only !== undefined && only.kind !== "oidc";
+    if (isOthers || tenant.settings.providers.length === 0) return () => {};
     const secrets = await this.#deps.identities.secretsOf(tenant, id, "oidc");
-    const gone = secrets.filter((credential) => credentialId === undefined || credential.id === credentialId);
+    const gone = secrets.filter((credential) => only === undefined || credential.id === only.id);
     return () => this.revoke(tenant, gone);
+  }
+
+  /**
+   * Tokens of a login take the place of those before. An app's ID token brings none, and many providers give a refresh token at the first
+   * login alone: then what is there stays.
+   */
+  secretAfterLogin(
+    tenant: Tenant,
+    former: Pick<CredentialWithSecret, "secret" | "facts">,
+    secret: string,
+  ): string {
+    const { sealer } = this.#deps;
+    if (!providerOfAccount(tenant.settings.providers, former)?.keepTokens) return "";
+    if (secret === "") return former.secret;
+    const [before, after] = [openTokens(sealer, former.secret), openTokens(sealer, secret)];
+    if (before?.refreshToken === undefined || after === undefined || after.refreshToken !== undefined)
+      return secret;
+    return sealTokens(sealer, { ...after, refreshToken: before.refreshToken });
   }
 
   /** Revokes the tokens of accounts that are not linked any more. Where that fails it is logged. */
@@ -128,13 +153,17 @@ export class KeptTokens implements CredentialReleases {
     if (tokens.refreshToken === undefined) throw domainError("PROVIDER_TOKENS_EXPIRED", {});
     const at = clock.now().getTime();
     const isOthers = (tokens.renewedUntil?.getTime() ?? 0) > at;
-    const renewedUntil = new Date(at + provider.timeoutMs + renewalMarginMs);
+    const renewedUntil = new Date(at + mostRequests * provider.timeoutMs + renewalMarginMs);
     const claimed = isOthers ? undefined : await this.#store(tenant, id, found, { ...tokens, renewedUntil });
     if (claimed === undefined) return this.#awaitOthers(tenant, id, found);
-    const refreshed = await providers.refresh(provider, tokens.refreshToken);
+    const { issuer, subject } = found.credential.facts;
+    const account = { issuer: String(issuer), subject: String(subject) };
+    const refreshed = await providers.refresh(provider, tokens.refreshToken, account);
     if (refreshed.kind === "failed") {
-      await this.#store(tenant, id, claimed, tokens);
       const { problem, detail } = refreshed;
+      // What was used up or refused is not sent once more; what may not have come through is.
+      const left = problem === "denied" ? { ...tokens, refreshToken: undefined } : tokens;
+      await this.#store(tenant, id, claimed, left);
       this.#deps.logger.warn({ provider: provider.id, problem, detail }, "tokens could not be renewed");
       if (problem === "denied") throw domainError("PROVIDER_TOKENS_EXPIRED", {});
       throw domainError("PROVIDER_UNAVAILABLE", { providerId: provider.id });

@@ -25,7 +25,7 @@ import type {
   LoginAttempt,
   LoginMethod,
   LoginStage,
-  MethodMemory,
+  ProofAsked,
   RegistrationMethod,
   RegistrationStage,
   SecretAttempt,
@@ -40,7 +40,7 @@ import { isIssuerOf, linkOf, providerOfAccount, vouchedBy } from "./provider-cre
 
 /** What a step is taken with, in flows of all kinds. */
 type Attempt = Pick<SecretAttempt, "tenant" | "step" | "binding" | "memory" | "flow"> &
-  Pick<LoginAttempt, "isAgain" | "isForTwo" | "typed">;
+  Pick<LoginAttempt, "since" | "isForTwo" | "typed">;
 
 interface OidcMethodDependencies {
   readonly providers: ProviderClient;
@@ -78,8 +78,10 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     return providerOfAccount(settings.providers, credential) !== undefined;
   }
 
-  possibleProofs({ settings }: Tenant) {
-    const isTwo = settings.providers.some(({ aal2 }) => aal2.acr.size > 0 || aal2.amr.size > 0);
+  /** Two factors only where one of the account's own providers may say so. */
+  possibleProofs({ settings }: Tenant, { credentials }: ProofAsked) {
+    const own = credentials.flatMap((credential) => providerOfAccount(settings.providers, credential) ?? []);
+    const isTwo = own.some(({ aal2 }) => aal2.acr.size > 0 || aal2.amr.size > 0);
     const one = { kind: "oidc", assuranceLevel: "aal1" } as const;
     return isTwo ? [one, { ...one, assuranceLevel: "aal2" } as const] : [one];
   }
@@ -131,9 +133,10 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
 
   /** The providers that the owner has no account at yet. */
   #linkable({ tenant, credentials }: SettingsStage): readonly Provider[] {
-    return tenant.settings.providers.filter(
-      ({ id }) => !credentials.some(({ facts }) => facts.provider === id),
-    );
+    const { providers } = tenant.settings;
+    // An account at an issuer that the same name stood for before is none at this one.
+    const linked = new Set(credentials.map((own) => providerOfAccount(providers, own)));
+    return providers.filter((provider) => !linked.has(provider));
   }
 
   async #link(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepRedirects> {
@@ -229,13 +232,13 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
 
   /** Throws STEP_NOT_OFFERED. */
   async #begin(attempt: Attempt): Promise<StepRedirects | StepRejected> {
-    const { tenant, step, binding, flow, isAgain = false } = attempt;
+    const { tenant, step, binding, flow } = attempt;
     const provider = this.#provider(tenant, step.fields.provider);
     const returnUrl = isText(step.fields.returnUrl) ? step.fields.returnUrl : "";
     if (binding.client === "native" && !isReturnUrl(returnUrl, tenant.settings.nativeReturnUrls)) {
       throw domainError("RETURN_TO_NOT_ALLOWED", { returnTo: returnUrl });
     }
-    const { providers, sealer, clock } = this.#deps;
+    const { providers, sealer } = this.#deps;
     const { client } = binding;
     const state = sealState(sealer, {
       ...{ provider: provider.id, flow, client, random: random() },
@@ -252,7 +255,6 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
       nonce,
       // Security rule (SR-SOCIAL-3): the verifier is sealed: who reads the database exchanges no code.
       verifier: sealer.seal("oidc_verifier", Buffer.from(codeVerifier)),
-      ...(isAgain && { since: clock.now().getTime() }),
     };
     return { kind: "redirects", url: begun.url, memory };
   }
@@ -267,7 +269,7 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   }
 
   async #finish(
-    { tenant, memory }: Attempt,
+    { tenant, memory, since }: Attempt,
     { provider: id, query }: ReceivedCallback,
   ): Promise<StepVouched | StepRejected> {
     const { providers, sealer } = this.#deps;
@@ -286,30 +288,29 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
       ...{ query, state, nonce: String(memory.nonce), redirectUri: callbackUrl(tenant, provider) },
       codeVerifier: Buffer.from(verifier).toString(),
     });
-    return this.#answered(provider, answer, memory);
+    return this.#answered(provider, answer, since);
   }
 
-  async #readIdToken({ tenant, step, binding }: Attempt, idToken: string) {
+  async #readIdToken({ tenant, step, binding, since }: Attempt, idToken: string) {
     const provider = this.#provider(tenant, step.fields.provider);
     const nonce = this.#nonceOf(binding);
     // Some apps have to hand over the digest (Apple).
     const hashed = createHash("sha256").update(nonce).digest("hex");
     const answer = await this.#deps.providers.readIdToken(provider, idToken, [nonce, hashed]);
-    return this.#answered(provider, answer, undefined);
+    return this.#answered(provider, answer, since);
   }
 
   #answered(
     provider: Provider,
     answer: ProviderAnswer | ProviderFailure,
-    memory: MethodMemory | undefined,
+    since: Date | undefined,
   ): StepVouched | StepRejected {
     if (answer.kind === "failed") return this.#failed(provider, answer);
-    const since = memory?.since;
     // Security rule (SR-SOCIAL-10): a login there that was before this one was asked for shows nothing again.
     const isOld =
-      typeof since === "number" &&
+      since !== undefined &&
       answer.authTime !== undefined &&
-      answer.authTime.getTime() < since - clockToleranceMs;
+      answer.authTime.getTime() < since.getTime() - clockToleranceMs;
     if (isOld) return invalid(provider.name);
     return { kind: "vouched", vouched: vouchedBy(provider, answer, this.#deps.sealer) };
   }
@@ -366,11 +367,11 @@ function isReturnUrl(url: string, allowed: ReadonlySet<string>): boolean {
 }
 
 /** What a flow asks of a provider beside what is configured (OpenID Connect Core 1.0, section 3.1.2.1). */
-function askedOf({ aal2 }: Provider, { isAgain, isForTwo, typed = "" }: Attempt): Record<string, string> {
+function askedOf({ aal2 }: Provider, { since, isForTwo, typed = "" }: Attempt): Record<string, string> {
   const hint = normaliseIdentifier(typed).kind === "email";
   return {
     // Who shows again who they are shows it anew there as well.
-    ...(isAgain && { max_age: "0" }),
+    ...(since && { max_age: "0" }),
     ...(isForTwo && aal2.acr.size > 0 && { acr_values: [...aal2.acr].join(" ") }),
     // Security rule (SR-SOCIAL-8): only what was typed in this flow, never what is known of an account.
     ...(hint && { login_hint: typed }),

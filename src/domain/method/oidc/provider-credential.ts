@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import type { Credential } from "../../identity/identity.ts";
+import { type Credential, maxLabelLength } from "../../identity/identity.ts";
 import type { Sealer } from "../../ports.ts";
 import {
   type Provider,
@@ -36,7 +36,10 @@ export function linkOf(
   return {
     kind: "oidc",
     lookupKey: lookupKeyOf(issuer, subject),
-    label: account === "" ? provider.name : `${provider.name}: ${account}`.slice(0, 64),
+    // A character that is cut in two is none that can be stored or sent.
+    label: (account === "" ? provider.name : `${provider.name}: ${account}`)
+      .slice(0, maxLabelLength)
+      .toWellFormed(),
     facts: { provider: provider.id, name: provider.name, issuer, subject, account },
   } as const;
 }

@@ -23,6 +23,7 @@ import type {
   MethodFactor,
   MethodMemory,
   OfferingLogin,
+  ProofAsked,
   RegistrationMethod,
   RegistrationProved,
   RegistrationStage,
@@ -78,8 +79,7 @@ export class PasskeyMethod implements LoginMethod, RegistrationMethod, SettingsM
 
   possibleProofs(
     { settings: { passkey } }: Tenant,
-    factor: "first" | "second",
-    demanded: readonly MethodProperty[],
+    { factor, demanded }: ProofAsked,
   ): readonly Authentication[] {
     const verified = worthOf(factor, true);
     const isVerified = mustVerify(passkey, demanded);
