@@ -36,6 +36,26 @@ test.each(["login", "registration"] as const)(
   },
 );
 
+// Security rule (SR-SOCIAL-10).
+test.each([
+  ["prompt", "login", false],
+  ["max_age", "3600", false],
+  ["ui_locales", "en", true],
+])(
+  "a login at the provider long before, where %s=%s is asked for, counts: %s",
+  async (name, value, counts) => {
+    const visitor = new Visitor(app);
+    await visitor.begin("login", { loginChallenge: oauth2.ask({ parameters: { [name]: value } }) });
+    const url = await visitor.leave("first");
+    app.clock.advance(-120_000);
+    const callback = await app.upstream.signInAt(url, somebody());
+    app.clock.advance(120_000);
+    await visitor.comeBack(callback);
+    expect((await visitor.session()) !== undefined).toBe(counts);
+    if (!counts) expect(visitor.flow.form.messages.map(({ id }: { id: number }) => id)).toEqual([9000704]);
+  },
+);
+
 test("what the account still needs is asked for first, and the request is kept", async () => {
   const visitor = new Visitor(app);
   const loginChallenge = oauth2.ask();

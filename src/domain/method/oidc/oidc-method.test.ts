@@ -8,9 +8,9 @@ import type { TenantId } from "../../ids.ts";
 import { ReceivedCallback } from "../../provider/callback.ts";
 import type { ProviderAnswer, ProviderClient, ProviderRequest } from "../../provider/provider.ts";
 import { Secret } from "../../secret.ts";
-import type { LoginAttempt } from "../method.ts";
+import type { LoginAttempt, SettingsStage } from "../method.ts";
 import { OidcMethod } from "./oidc-method.ts";
-import { lookupKeyOf } from "./provider-credential.ts";
+import { linkOf, lookupKeyOf } from "./provider-credential.ts";
 
 const secrets = () => [new Secret("s".repeat(32))];
 const sealer = createSealer(secrets);
@@ -23,17 +23,19 @@ const tenant = {
 /** A method whose provider answers so, and what it was asked. */
 function methodWith(answer: Partial<ProviderAnswer> = {}, isAvailable = true) {
   const asked: ProviderRequest[] = [];
+  const answered = {
+    kind: "answered",
+    ...{ issuer: provider.issuer, subject: "4711", claims: {}, acr: undefined, amr: [] },
+    ...{ authTime: undefined, session: undefined, tokens: undefined },
+    ...answer,
+  };
   const providers = {
     begin: async (_provider: unknown, request: ProviderRequest) => {
       asked.push(request);
       return { kind: "url", url: `https://id.example.com/?state=${request.state}` } as const;
     },
-    finish: async () => ({
-      kind: "answered",
-      ...{ issuer: provider.issuer, subject: "4711", claims: {}, acr: undefined, amr: [] },
-      ...{ authTime: undefined, session: undefined, tokens: undefined },
-      ...answer,
-    }),
+    finish: async () => answered,
+    readIdToken: async () => answered,
     isAvailable: () => isAvailable,
   } as unknown as ProviderClient;
   const challenges = createBoundChallenges(secrets);
@@ -87,6 +89,38 @@ describe("a login there that was before this one was asked for shows nothing aga
     const { memory, callback } = await away(method, { since });
     expect((await method.proveLogin(attempt({ callback }, { memory, since }))).kind).toBe(kind);
   });
+});
+
+test("nor does an ID token of an app that was issued for a login before", async () => {
+  const old = { authTime: new Date(noon.getTime() - 600_000) };
+  const { method } = methodWith(old);
+  const binding = { client: "native", flowDigest: Buffer.alloc(32), revision: 1 } as const;
+  const shown = (since?: Date) =>
+    method.proveLogin(attempt({ provider: provider.id, idToken: "ey" }, { binding, since }));
+  expect((await shown(noon)).kind).toBe("rejected");
+  expect((await shown()).kind).toBe("vouched");
+});
+
+test("an account at an issuer that the provider's name stood for before is none at this one", () => {
+  const { method } = methodWith();
+  const linked = (issuer: string) => {
+    const { facts } = linkOf(provider, { issuer, subject: "s", account: "" });
+    const stage = {
+      tenant,
+      credentials: [aCredential({ kind: "oidc", facts })],
+      binding: attempt({}).binding,
+    };
+    return method.settingsOffer(stage as unknown as SettingsStage).length;
+  };
+  expect(linked(provider.issuer)).toBe(0);
+  expect(linked("https://before.example.com")).toBe(1);
+});
+
+test("a label that is cut has whole characters", () => {
+  const account = `${"a".repeat(64 - provider.name.length - 3)}😀`;
+  const { label } = linkOf(provider, { issuer: provider.issuer, subject: "s", account });
+  expect(label.length).toBe(64);
+  expect(label.isWellFormed()).toBe(true);
 });
 
 // Security rule (SR-LINK-1).
