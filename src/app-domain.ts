@@ -232,7 +232,7 @@ export function createDomain(
     idempotency,
     throttleAdmin,
     smsLimits,
-    logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
+    oauth2Logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
   };
 }
 

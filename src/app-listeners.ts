@@ -32,7 +32,7 @@ interface Served {
   /** Another address of the public listener. */
   readonly publicBesideHost: string | undefined;
   readonly callbacks: ProviderCallbacks;
-  readonly logouts: ProviderLogouts;
+  readonly providerLogouts: ProviderLogouts;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
@@ -69,7 +69,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
       callbacks: served.callbacks,
-      logouts: served.logouts,
+      providerLogouts: served.providerLogouts,
       httpRoutes: new Map([
         ...passkeyLinkRoutes(served.tenants),
         ...(served.publicRoutes ?? []),

@@ -123,7 +123,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     apiKeys,
     services,
     callbacks: domain.flows.callbacks,
-    logouts: domain.providerLogouts,
+    providerLogouts: domain.providerLogouts,
     pages,
     tracer,
     clock,

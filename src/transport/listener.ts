@@ -55,7 +55,7 @@ export interface ListenerOptions {
   /** Browsers that come back from a provider. Unset: they are not served here. */
   readonly callbacks?: ProviderCallbacks | undefined;
   /** Logouts that providers tell of. Unset: they are not taken here. */
-  readonly logouts?: ProviderLogouts | undefined;
+  readonly providerLogouts?: ProviderLogouts | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   readonly access: Access;
@@ -218,12 +218,14 @@ function createDispatcher(
 }
 
 function guardedPagesOf(
-  { callbacks, logouts }: ListenerOptions,
+  { callbacks, providerLogouts }: ListenerOptions,
   pipeline: Pipeline,
 ): readonly GuardedPages[] {
   return [
     ...(callbacks === undefined ? [] : [new ProviderCallbackPages({ callbacks, pipeline })]),
-    ...(logouts === undefined ? [] : [new ProviderLogoutPages({ logouts, pipeline })]),
+    ...(providerLogouts === undefined
+      ? []
+      : [new ProviderLogoutPages({ logouts: providerLogouts, pipeline })]),
   ];
 }
 

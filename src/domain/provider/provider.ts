@@ -87,7 +87,7 @@ export interface ProviderRequest {
   /** Random; the provider sees its digest alone (RFC 7636). */
   readonly codeVerifier: string;
   readonly redirectUri: string;
-  /** More parameters, which the flow asks for: `prompt`, `max_age`, `acr_values`, `login_hint`. */
+  /** More parameters, which the flow asks for: `max_age`, `acr_values`, `login_hint`. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
 

@@ -2055,7 +2055,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   id: string;
 
   /**
-   * What is known of it: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`; `oidc` for any
+   * What is known of the provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`; `oidc` for any
    * other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that `id` names, or
    * else `oidc`.
    *
@@ -2160,14 +2160,14 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   teamId: string;
 
   /**
-   * The scopes. None: those of the preset, or `openid`, `profile`, `email`.
+   * Scopes to ask for. Empty: those of the preset.
    *
    * @generated from field: repeated string scopes = 15;
    */
   scopes: string[];
 
   /**
-   * Whether codes are bound to the login by PKCE (RFC 7636, S256). Only for providers that cannot.
+   * PKCE (RFC 7636), which binds the code to the login. `off` is for providers that refuse it, and needs a client secret or key.
    *
    * @generated from field: ostiary.config.v1.OidcPkce pkce = 16;
    */
@@ -2182,7 +2182,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   authorizationParameters?: JsonObject | undefined;
 
   /**
-   * Where claims come from. Unset: as the preset says, else from the ID token.
+   * Source of the claims. Unset: that of the preset; `userinfo` for `oidc` and `oauth2`.
    *
    * @generated from field: ostiary.config.v1.OidcClaimsSource claims_source = 18;
    */

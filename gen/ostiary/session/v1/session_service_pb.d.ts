@@ -349,7 +349,8 @@ export declare type LogoutRequest = Message<"ostiary.session.v1.LogoutRequest"> 
 
   /**
    * Where the browser goes once it is signed out elsewhere as well, exactly one of
-   * `tenant_defaults.oidc.post_logout_redirect_urls`. Empty: the first of them.
+   * `tenant_defaults.oidc.post_logout_redirect_urls`. Empty: the first of them. It is checked in any case, and not used with
+   * `logout_challenge`: the OAuth2 server says where that goes on.
    *
    * @generated from field: string return_to = 2;
    */

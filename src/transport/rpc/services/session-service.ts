@@ -33,7 +33,7 @@ import type { IdentityProfiles } from "./identity-profiles.ts";
 interface Deps {
   readonly sessions: Sessions;
   readonly logins: LoginHistory;
-  readonly logouts: OAuth2Logouts;
+  readonly oauth2Logouts: OAuth2Logouts;
   readonly profiles: IdentityProfiles;
   readonly providerSignOuts: ProviderSignOuts;
 }
@@ -109,12 +109,12 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async logout({ logoutChallenge, returnTo }: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { logouts, providerSignOuts } = this.#deps;
+    const { oauth2Logouts, providerSignOuts } = this.#deps;
     const signOut = () => (call.hasBearerToken ? this.#endBearer(call) : call.browser.signOut(call.origin));
     providerSignOuts.assertReturnTo(call.tenant, returnTo);
     // The OAuth2 server leads the browser on from there.
     if (logoutChallenge !== "")
-      return { redirectUrl: await logouts.run(call.tenant, logoutChallenge, signOut) };
+      return { redirectUrl: await oauth2Logouts.run(call.tenant, logoutChallenge, signOut) };
     return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, await signOut(), returnTo) };
   }
 
