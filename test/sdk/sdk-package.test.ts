@@ -36,7 +36,7 @@ beforeAll(() => {
     dependencies: { ...dependencies, "@ostiary/sdk": `file:${packed.tarball}` },
   };
   writeFileSync(join(consumer, "package.json"), JSON.stringify(manifest));
-  run("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], consumer);
+  run("npm", ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], consumer);
   cpSync("test/fixtures/sdk-consumer", consumer, { recursive: true });
 }, 120_000);
 afterAll(() => temporary.remove());

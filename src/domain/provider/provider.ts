@@ -168,11 +168,11 @@ export interface ProviderClient {
   ): Promise<ProviderAnswer | ProviderFailure>;
   /** Checks a logout token. */
   readLogoutToken(provider: Provider, token: string): Promise<ProviderLogout | ProviderFailure>;
-  /** Where the browser is signed out at the provider; undefined where that is not possible. From memory alone. */
+  /** Where the browser is signed out at the provider; undefined where that is not possible, or the provider is away. */
   logoutUrl(
     provider: Provider,
     request: { readonly idToken: string | undefined; readonly returnTo: string | undefined },
-  ): string | undefined;
+  ): Promise<string | undefined>;
   /**
    * Asks for fresh tokens of an account. `denied`: there are none any more, or what came is of another account. The ID token is left out
    * where it cannot be checked now.

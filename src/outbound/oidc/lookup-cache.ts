@@ -35,12 +35,6 @@ export class LookupCache<T> {
     this.#options = options;
   }
 
-  /** What is known, from memory alone. */
-  peek(key: string): T | undefined {
-    const entry = this.#entries.get(key);
-    return entry === undefined ? undefined : this.#usable(entry);
-  }
-
   /** Whether the last look-up has failed, and nothing is known from before. */
   isFailing(key: string): boolean {
     const entry = this.#entries.get(key);

@@ -109,11 +109,14 @@ class OpenIdProviderClient implements ProviderClient {
     });
   }
 
-  logoutUrl(
+  async logoutUrl(
     provider: Provider,
     { idToken, returnTo }: { readonly idToken: string | undefined; readonly returnTo: string | undefined },
-  ): string | undefined {
-    const endSessionUrl = this.#metadata.peek(provider)?.endSessionUrl;
+  ): Promise<string | undefined> {
+    const endSessionUrl = await this.#metadata.get(provider).then(
+      (metadata) => metadata.endSessionUrl,
+      () => undefined,
+    );
     if (endSessionUrl === undefined) return undefined;
     const url = new URL(endSessionUrl);
     url.searchParams.set("client_id", provider.clientId);

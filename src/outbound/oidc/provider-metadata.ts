@@ -68,11 +68,6 @@ export class ProviderMetadataCache {
     );
   }
 
-  /** The metadata, from memory alone. */
-  peek(provider: Provider): ProviderMetadata | undefined {
-    return fixedMetadata(provider) ?? this.#known.peek(keyOf(provider));
-  }
-
   /**
    * Whether the provider can be used, as far as is known. Asks for what is not known, or not any more, without waiting: the
    * button of a provider that has failed is not pressed, so that pressing it cannot be what heals it.

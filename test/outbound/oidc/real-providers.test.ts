@@ -484,7 +484,7 @@ describe("signing out", () => {
     const visitor = new UpstreamVisitor();
     const { answer } = await logIn(first, { subject: "hank", visitor });
     const { tokens, session, issuer } = answered(answer);
-    const url = client.logoutUrl(first, { idToken: tokens?.idToken, returnTo: afterLogout }) ?? "";
+    const url = (await client.logoutUrl(first, { idToken: tokens?.idToken, returnTo: afterLogout })) ?? "";
     expect(await visitor.signOut(url)).toBe(afterLogout);
 
     // The provider has told so beside it.
@@ -500,9 +500,13 @@ describe("signing out", () => {
     expect(await client.readLogoutToken(second, token)).toMatchObject({ kind: "failed", problem: "invalid" });
   });
 
-  test("is not possible where the provider has no place for it, or is not known yet", () => {
-    expect(client.logoutUrl(github, { idToken: undefined, returnTo: undefined })).toBeUndefined();
-    expect(newClient().logoutUrl(first, { idToken: undefined, returnTo: undefined })).toBeUndefined();
+  test("is not possible where the provider has no place for it", async () => {
+    expect(await client.logoutUrl(github, { idToken: undefined, returnTo: undefined })).toBeUndefined();
+  });
+
+  test("is possible at once after a start, before anybody has signed in", async () => {
+    const url = await newClient().logoutUrl(first, { idToken: undefined, returnTo: undefined });
+    expect(url).toContain(`client_id=${first.clientId}`);
   });
 
   test("an ID token is no logout token, and a logout token no ID token (SR-OIDC-7)", async () => {
@@ -510,7 +514,9 @@ describe("signing out", () => {
     const { tokens } = answered((await logIn(first, { subject: "ida", visitor })).answer);
     const failed = { kind: "failed", problem: "invalid" };
     expect(await client.readLogoutToken(first, tokens?.idToken ?? "")).toMatchObject(failed);
-    await visitor.signOut(client.logoutUrl(first, { idToken: tokens?.idToken, returnTo: undefined }) ?? "");
+    await visitor.signOut(
+      (await client.logoutUrl(first, { idToken: tokens?.idToken, returnTo: undefined })) ?? "",
+    );
     const [token = ""] = loggedOut.splice(0);
     expect(await client.readIdToken(first, token, ["n"])).toMatchObject(failed);
   });

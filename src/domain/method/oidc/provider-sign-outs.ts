@@ -42,7 +42,8 @@ export class ProviderSignOuts {
         provider.keepTokens && providerAccount !== undefined
           ? await tokens.idTokenOf(tenant, identityId, providerAccount)
           : undefined;
-      const url = providers.logoutUrl(provider, { idToken, returnTo: returnTo || postLogoutRedirectUrls[0] });
+      const to = returnTo || postLogoutRedirectUrls[0];
+      const url = await providers.logoutUrl(provider, { idToken, returnTo: to });
       if (url !== undefined) return url;
     }
     return "";
