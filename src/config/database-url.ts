@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { isLoopbackHost } from "../domain/hosts.ts";
+import { closest } from "../domain/suggest.ts";
 import { checkKeyPair, describeAuthorities } from "./certificates.ts";
-import { closest } from "./suggest.ts";
 import { credentialMistake } from "./url-credentials.ts";
 
 /** A URL that the driver understands, or what is wrong with it. Messages never quote the URL. */

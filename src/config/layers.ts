@@ -1,12 +1,12 @@
 import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import { closest } from "../domain/suggest.ts";
 import { configFlags, type FlagValues } from "./flags.ts";
 import { insteadOfFormerVariable } from "./former-keys.ts";
 import { type ConfigKey, configKeys, defaultOf, valueKindOf, variablePrefix } from "./keys.ts";
 import type { Problem, Source, Sources } from "./problems.ts";
 import { readNode, readSection, readText } from "./read-value.ts";
-import { closest } from "./suggest.ts";
 import { readYaml } from "./yaml.ts";
 
 /** The values of keys, gathered from one place after the other; a later one wins, leaf by leaf. */

@@ -1,9 +1,9 @@
 import type { ProviderPreset } from "../domain/provider/preset.ts";
 import { presets } from "../domain/provider/presets/presets.generated.ts";
 import { findPreset } from "../domain/provider/presets/presets.ts";
+import { closest } from "../domain/suggest.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import type { Problem } from "./problems.ts";
-import { closest } from "./suggest.ts";
 
 /** A provider as the configuration has it. */
 export type GivenProvider = CompleteConfig["tenantDefaults"]["oidc"]["providers"][number];

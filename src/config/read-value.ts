@@ -8,11 +8,11 @@ import {
 } from "@bufbuild/protobuf";
 import { DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from "yaml";
+import { closest } from "../domain/suggest.ts";
 import { parseDuration } from "./durations.ts";
 import { insteadOfFormerKey } from "./former-keys.ts";
 import { choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts";
-import { closest } from "./suggest.ts";
 
 /** The place that is read, and the lists that sources and problems are added to. */
 export interface ReadContext {

@@ -1,6 +1,6 @@
 import { type CelInput, type CelResult, parse, plan } from "@bufbuild/cel";
-import { distance } from "fastest-levenshtein";
 import { compileLinearPattern } from "../linear-pattern.ts";
+import { closest } from "../suggest.ts";
 import {
   type Allowance,
   type ExpressionPattern,
@@ -219,7 +219,7 @@ function statesOf(pattern: string): number {
 }
 
 function unknownName(name: string, variables: ReadonlySet<string>): string {
-  const near = nearest(name, [...variables]);
+  const near = closest(name, [...variables]);
   if (near !== undefined) return `there is no \`${name}\`; did you mean \`${near}\`?`;
   return `there is no \`${name}\`; a claim is written \`claims.${name}\`, a text in quotation marks`;
 }
@@ -231,7 +231,7 @@ function callProblem(name: string, isMethod: boolean, count: number): string | u
   const shape = expressionFunctions.get(name);
   if (shape === undefined) {
     const names = [...expressionFunctions.keys(), ...expressionMacros.keys()];
-    const near = nearest(name, names);
+    const near = closest(name, names);
     return `there is no function \`${name}\`; ${near === undefined ? `there is ${names.join(", ")}` : `did you mean \`${near}\`?`}`;
   }
   const range = isMethod ? shape.method : shape.call;
@@ -241,12 +241,4 @@ function callProblem(name: string, isMethod: boolean, count: number): string | u
   const [min, max] = range;
   if (count >= min && count <= max) return undefined;
   return `\`${name}\` takes ${min === max ? min : `${min} or ${max}`} argument${max === 1 ? "" : "s"} here`;
-}
-
-/** The name with the fewest typing mistakes, if they are at most a third of the word. */
-function nearest(word: string, names: readonly string[]): string | undefined {
-  const [best] = names
-    .map((name) => ({ name, mistakes: distance(word.toLowerCase(), name.toLowerCase()) }))
-    .sort((left, right) => left.mistakes - right.mistakes);
-  return best !== undefined && best.mistakes <= Math.floor(word.length / 3) ? best.name : undefined;
 }

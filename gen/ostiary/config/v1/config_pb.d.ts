@@ -2167,7 +2167,8 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   scopes: string[];
 
   /**
-   * PKCE (RFC 7636), which binds the code to the login. `off` is for providers that refuse it, and needs a client secret or key.
+   * PKCE (RFC 7636), which binds the code to the login. `off` is for providers that refuse it, and needs a client secret or
+   * key.
    *
    * @generated from field: ostiary.config.v1.OidcPkce pkce = 16;
    */

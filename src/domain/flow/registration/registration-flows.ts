@@ -21,8 +21,7 @@ import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
 import type { SignUp } from "./sign-up.ts";
-import type { RegistrationTypes, SchemaOf } from "./state.ts";
-import { firstState } from "./steps.ts";
+import { firstState, type RegistrationTypes, type SchemaOf } from "./state.ts";
 
 /** What came of a submit to a registration. */
 export type RegistrationOutcome = FlowOutcome | RegistrationTypes["Done"];
@@ -72,7 +71,10 @@ export class RegistrationFlows {
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
       readable: (tenant, flow, traits) => withoutWriteOnly(deps.schemaOf(tenant, flow), traits),
-      again: (tenant, { data: { purpose, state } }) => ({ purpose, state: firstState(tenant, state) }),
+      again: (tenant, { data: { purpose, state } }) => {
+        const traits = "traits" in state ? state.traits : undefined;
+        return { purpose, state: firstState(tenant, traits) };
+      },
       assertOpen,
     });
   }

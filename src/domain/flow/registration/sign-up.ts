@@ -33,7 +33,7 @@ import {
   profileOf,
   traitsChanged,
 } from "./profile.ts";
-import type { RegistrationState, RegistrationTypes, SchemaOf } from "./state.ts";
+import { firstState, type RegistrationState, type RegistrationTypes, type SchemaOf } from "./state.ts";
 import { proofRequest, takenBeside, takenOf } from "./taken-identifiers.ts";
 
 type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
@@ -147,7 +147,7 @@ export class SignUp {
     const { vouched } = result;
     const belonging = await this.#deps.links.find(tenant, vouched);
     if (belonging.kind !== "stranger") {
-      const first = firstStateWith(tenant, kept);
+      const first = firstState(tenant, kept);
       const next = this.#deps.others.goOn(caller, flow, method.kind, vouched, belonging);
       return { kind: "moved", state: first, identityId, ...next };
     }
@@ -314,7 +314,7 @@ export class SignUp {
     const belonging = { kind: "held", identityId: owner.id } as const;
     const { kind } = vouched.credential;
     const next = this.#deps.others.goOn(caller, flow, kind, vouched, belonging);
-    const state = firstStateWith(tenant, account.traits);
+    const state = firstState(tenant, account.traits);
     return { kind: "moved", state, identityId: flow.identityId, held: account.held, ...next };
   }
 }
@@ -323,12 +323,6 @@ export class SignUp {
 function provenBy({ data: { purpose, state } }: RecordOf<RegistrationTypes>): readonly ContactAddress[] {
   const { addresses = [] } = ("vouched" in state && state.vouched) || {};
   return [...provenByInvitation(purpose), ...addresses.map(({ kind, value }) => ({ kind, value }))];
-}
-
-/** Where a registration begins, with traits that were given. */
-function firstStateWith({ settings }: Tenant, traits: Profile["traits"]): RegistrationState {
-  const at = settings.registration.style === "profile_first" ? "fill_profile" : "fill_form";
-  return { at, traits };
 }
 
 /** Whether an address is proven before there is an account. */

@@ -50,6 +50,12 @@ export type RegistrationState =
     })
   | Confirming;
 
+/** Where a registration begins: with the traits alone, or with all that is asked. `traits`: those that were given. */
+export function firstState({ settings }: Tenant, traits?: JsonObject): RegistrationState {
+  const at = settings.registration.style === "profile_first" ? "fill_profile" : "fill_form";
+  return { at, ...(traits && { traits }) };
+}
+
 /** The types of a registration. */
 export interface RegistrationTypes {
   readonly State: RegistrationState;

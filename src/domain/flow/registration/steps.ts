@@ -8,7 +8,6 @@ import {
   type RegistrationStage,
   stepOf,
 } from "../../method/method.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
 import {
   almostThereHelp,
   almostThereTitle,
@@ -25,7 +24,7 @@ import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, StepRule } from "../shared/table.ts";
 import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
-import type { RegistrationState, RegistrationTypes, SchemaOf } from "./state.ts";
+import { firstState, type RegistrationState, type RegistrationTypes, type SchemaOf } from "./state.ts";
 
 type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
 type Choosing = State<"fill_form" | "choose_method">;
@@ -36,13 +35,6 @@ interface RegistrationTableDependencies {
   readonly challenges: Challenges;
   readonly signUp: SignUp;
   readonly schemaOf: SchemaOf;
-}
-
-/** Where a registration begins: with the traits alone, or with all that is asked. */
-export function firstState({ settings }: Tenant, traits?: RegistrationState & object): RegistrationState {
-  const given = traits !== undefined && "traits" in traits ? { traits: traits.traits } : {};
-  const at = settings.registration.style === "profile_first" ? "fill_profile" : "fill_form";
-  return { at, ...given } as State<"fill_profile" | "fill_form">;
 }
 
 /** Making an account, as a table. */
@@ -158,7 +150,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           nodes: () => [back],
           take: async ({ tenant, flow, state }) => ({
             kind: "moved",
-            state: firstState(tenant, state),
+            state: firstState(tenant, state.traits),
             identityId: flow.identityId,
           }),
         },
@@ -221,7 +213,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       back: ({ tenant, state }) => {
         const { from, traits, vouched } = state;
         if (from !== "complete_profile") return { at: from, traits };
-        return vouched === undefined ? firstState(tenant, state) : { at: from, traits, vouched };
+        return vouched === undefined ? firstState(tenant, state.traits) : { at: from, traits, vouched };
       },
       isFixed: () => false,
       // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
