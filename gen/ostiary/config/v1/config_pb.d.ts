@@ -2055,8 +2055,8 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   id: string;
 
   /**
-   * What is known of the provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`; `oidc` for any
-   * other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that `id` names, or
+   * What is known of the provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`;
+   * `oidc` for any other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that `id` names, or
    * else `oidc`.
    *
    * @generated from field: string preset = 2;
