@@ -2056,8 +2056,8 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
 
   /**
    * What is known of the provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`;
-   * `oidc` for any other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that `id` names, or
-   * else `oidc`.
+   * `oidc` for any other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that
+   * `id` names, or else `oidc`.
    *
    * @generated from field: string preset = 2;
    */
