@@ -402,6 +402,13 @@ describe("a method of several steps", () => {
     await expect(flows.submit("other")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
   });
 
+  test("is taken by the name of its step, as the contract spells it", async () => {
+    const other = Object.assign(new SecretInTwoSteps(), { kind: "two_words" });
+    const flows = await registration({}, [other as never]);
+    expect(await flows.submit("twoWords", { secret: "s" }, { traits })).toMatchObject({ kind: "next_step" });
+    expect(await flows.submit("twoWords")).toMatchObject({ kind: "completed" });
+  });
+
   test("keeps the traits of a rejected step", async () => {
     const flows = await registration({}, [new SecretInTwoSteps()]);
     const state = { at: "continue_method", from: "fill_form", traits, method };

@@ -62,7 +62,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
   ) =>
     Object.fromEntries(
       among.map((method) => [
-        method.kind,
+        stepOf(method),
         {
           leadsTo: method.isVouchedFor
             ? ["completed", "complete_profile", "enter_code", "fill_profile", "fill_form"]
