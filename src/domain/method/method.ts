@@ -409,8 +409,10 @@ export interface SettingsStep {
   nodes(stage: SettingsStage): readonly Node[];
   /** As in `LoginMethod`. A step that has it counts its tries with the codes of the account. */
   sendsTo?(attempt: Pick<SecretAttempt, "step" | "memory">): string | undefined;
-  /** Checks what was submitted, and makes the credential. */
-  take(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
+  /** Checks what was submitted, and makes the credential; that of an account that is vouched for is linked. */
+  take(
+    attempt: SecretAttempt,
+  ): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects | StepVouched>;
 }
 
 /** A settings step that gave a credential to store. */

@@ -68,3 +68,7 @@ export const providerAway = (provider: string): UserMessage =>
 
 /** Beside the button of the provider that this browser signed in with last. */
 export const lastUsed = (): UserMessage => info(9000712, "Last used");
+
+/** No more accounts at other providers can be linked. */
+export const accountsTooMany = (most: number): UserMessage =>
+  error(9000713, `Your account is linked with ${most} others already. Remove one first.`, { most });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import * as actionMessages from "./action-messages.ts";
 import * as factorMessages from "./factor-messages.ts";
 import * as oauth2Messages from "./oauth2-messages.ts";
+import * as providerMessages from "./provider-messages.ts";
 import * as stageMessages from "./stage-messages.ts";
 import * as messages from "./user-messages.ts";
 
@@ -55,6 +56,30 @@ describe("message numbers", () => {
       handOverAgain: 9000622,
       handOverFailed: 9000623,
     });
+  });
+
+  test("of accounts at other providers never change", () => {
+    const numbers = Object.entries(providerMessages).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toMatchInlineSnapshot(`
+      {
+        "accountsTooMany": 9000713,
+        "almostThereHelp": 9000708,
+        "almostThereTitle": 9000707,
+        "continueWith": 1010002,
+        "createAccountLabel": 9000709,
+        "lastUsed": 9000712,
+        "linkProvider": 1050002,
+        "notLinked": 9000705,
+        "otherAccount": 9000706,
+        "proveToLink": 9000701,
+        "providerAnswerInvalid": 9000704,
+        "providerAway": 9000711,
+        "providerDenied": 9000703,
+        "providerGone": 9000710,
+        "providerUnavailable": 9000702,
+        "providersTitle": 9000700,
+      }
+    `);
   });
 
   test("of factors never change", () => {

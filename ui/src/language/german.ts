@@ -308,6 +308,7 @@ export const german: Words = {
     9000711: "{provider} war eben nicht erreichbar.",
     9000710: "Damit können Sie sich nicht mehr anmelden: Es wird hier nicht mehr angeboten.",
     9000712: "Zuletzt verwendet",
+    9000713: "Ihr Konto ist schon mit {most} anderen verbunden. Entfernen Sie zuerst eines.",
     9000600: "Zuerst noch etwas",
     9000601: "Legen Sie ein neues Passwort fest, bevor es weitergeht.",
     9000602: "Zeigen Sie, dass diese Adresse Ihnen gehört, bevor es weitergeht.",

@@ -2,8 +2,16 @@ import { type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import type { CredentialWithSecret } from "../../identity/identity.ts";
+import { isObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
-import type { LoginCandidate, LoginRefused, VouchedAccount } from "../../method/method.ts";
+import type {
+  LoginAttempt,
+  LoginCandidate,
+  LoginMethod,
+  LoginRefused,
+  StepVouched,
+  VouchedAccount,
+} from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
@@ -121,6 +129,16 @@ export class VouchedLogins {
     const event: Event = newEvent("login.failed", this.#deps.clock.now(), caller.origin, { data });
     return { kind: "rejected", reason, problems: { fields: [], form: [message(by)] }, events: [event] };
   }
+}
+
+/** What somebody has vouched for in the flow that a login follows, unless the step shows something else. */
+export function vouchedBefore(
+  { isVouchedFor = false }: Pick<LoginMethod, "isVouchedFor">,
+  { step, memory }: Pick<LoginAttempt, "step" | "memory">,
+): StepVouched | undefined {
+  const isEmpty = Object.values(step.fields).every((value) => value === "");
+  if (!isVouchedFor || !isEmpty || !isObject(memory?.vouched)) return undefined;
+  return { kind: "vouched", vouched: memory.vouched as unknown as VouchedAccount };
 }
 
 /** Whether a login is one account's: nobody else signs in by it. */

@@ -3,9 +3,15 @@ import { domainError } from "../../errors.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { accountName } from "../../identity/account-name.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
-import { placeOf } from "../../identity/notices.ts";
+import { type NoticePlace, placeOf } from "../../identity/notices.ts";
 import type { IdentityStore } from "../../identity/store.ts";
-import type { MethodMemory, SecretChanged, SettingsMethod, SettingsStep } from "../../method/method.ts";
+import type {
+  MethodMemory,
+  SecretChanged,
+  SettingsMethod,
+  SettingsStep,
+  VouchedAccount,
+} from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
@@ -88,6 +94,8 @@ export class SecretSteps {
         return result;
       case "redirects":
         return result;
+      case "vouched":
+        return linked(result.vouched, placeOf(caller.origin, now));
       case "continues": {
         const messages = codeMessages.messagesOf(attempt, result, identity);
         return { kind: "continues", memory: result.memory, messages };
@@ -96,6 +104,13 @@ export class SecretSteps {
         return result satisfies never;
     }
   }
+}
+
+/** The link with an account that was vouched for. The owner is told. */
+function linked({ credential, authentication }: VouchedAccount, place: NoticePlace): SecretChanged {
+  const { kind, label = "" } = credential;
+  const notice = { template: "credential_added", data: { kind, label, ...place } } as const;
+  return { kind: "changed", credential, notice, authentication, endsOtherSessions: false };
 }
 
 /** Whether a new secret is compared with the one that the account has, because it is asked for another one. */

@@ -9,8 +9,9 @@ import { ReceivedCallback } from "../../provider/callback.ts";
 import type { ProviderAnswer, ProviderClient, ProviderRequest } from "../../provider/provider.ts";
 import { Secret } from "../../secret.ts";
 import type { LoginAttempt, SettingsStage } from "../method.ts";
+import { lookupKeyOf } from "../vouched-credential.ts";
 import { OidcMethod } from "./oidc-method.ts";
-import { linkOf, lookupKeyOf } from "./provider-credential.ts";
+import { linkOf } from "./provider-credential.ts";
 
 const secrets = () => [new Secret("s".repeat(32))];
 const sealer = createSealer(secrets);
@@ -99,6 +100,19 @@ test("nor does an ID token of an app that was issued for a login before", async 
     method.proveLogin(attempt({ provider: provider.id, idToken: "ey" }, { binding, since }));
   expect((await shown(noon)).kind).toBe("rejected");
   expect((await shown()).kind).toBe("vouched");
+});
+
+test("no more than 32 accounts are linked with one", async () => {
+  const { method } = methodWith();
+  const add = (count: number) =>
+    method.settingsSteps.oidc.take({
+      ...attempt({ provider: provider.id, idToken: "ey" }),
+      ...{ account: { traits: {}, identifiers: [], name: "" }, isFresh: true },
+      binding: { client: "native", flowDigest: Buffer.alloc(32), revision: 1 },
+      credentials: Array.from({ length: count }, () => aCredential({ kind: "oidc" })),
+    });
+  expect(await add(31)).toMatchObject({ kind: "vouched" });
+  expect(await add(32)).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_TOO_MANY" });
 });
 
 test("an account at an issuer that the provider's name stood for before is none at this one", () => {

@@ -6,7 +6,7 @@ import type { StepRejected } from "../../form/rejection.ts";
 import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { Credential, NewCredential } from "../../identity/identity.ts";
 import type { ImportedOidcAccount } from "../../identity/imported-credential.ts";
-import { isObject, type JsonObject } from "../../json.ts";
+import type { JsonObject } from "../../json.ts";
 import type { BoundChallenges, Clock, Logger, Sealer } from "../../ports.ts";
 import { digestOfState, openCallback, ReceivedCallback, sealState } from "../../provider/callback.ts";
 import {
@@ -29,12 +29,10 @@ import type {
   RegistrationMethod,
   RegistrationStage,
   SecretAttempt,
-  SecretChanged,
   SettingsMethod,
   SettingsStage,
   StepRedirects,
   StepVouched,
-  VouchedAccount,
 } from "../method.ts";
 import { isIssuerOf, linkOf, providerOfAccount, vouchedBy } from "./provider-credential.ts";
 
@@ -118,7 +116,11 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     oidc: {
       nodes: (stage: SettingsStage) =>
         this.#buttons(this.#linkable(stage), stage.binding, texts.linkProvider),
-      take: (attempt: SecretAttempt) => this.#link(attempt),
+      take: async (attempt: SecretAttempt) => {
+        const linked = attempt.credentials.filter(({ kind }) => kind === this.kind);
+        if (linked.length < this.mostCredentials) return this.#take(attempt);
+        return rejected("CREDENTIALS_TOO_MANY", texts.accountsTooMany(this.mostCredentials));
+      },
     },
   };
 
@@ -137,22 +139,6 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
     // An account at an issuer that the same name stood for before is none at this one.
     const linked = new Set(credentials.map((own) => providerOfAccount(providers, own)));
     return providers.filter((provider) => !linked.has(provider));
-  }
-
-  async #link(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepRedirects> {
-    const taken = await this.#take(attempt);
-    if (taken.kind !== "vouched") return taken;
-    const { credential, authentication } = taken.vouched;
-    return {
-      kind: "changed",
-      credential,
-      notice: {
-        template: "credential_added",
-        data: { kind: "oidc", label: credential.label ?? "", ...attempt.place },
-      },
-      authentication,
-      endsOtherSessions: false,
-    };
   }
 
   readonly mostCredentials = 32;
@@ -216,17 +202,12 @@ export class OidcMethod implements LoginMethod, RegistrationMethod, SettingsMeth
   }
 
   async #take(attempt: Attempt): Promise<StepVouched | StepRedirects | StepRejected> {
-    const { step, memory, binding } = attempt;
-    const { callback, provider, exchangeCode, idToken } = step.fields;
+    const { step, binding } = attempt;
+    const { callback, exchangeCode, idToken } = step.fields;
     if (callback instanceof ReceivedCallback) return this.#finish(attempt, callback);
     const isNative = binding.client === "native";
     if (isNative && isText(exchangeCode)) return this.#exchange(attempt, exchangeCode);
     if (isNative && isText(idToken)) return this.#readIdToken(attempt, idToken);
-    const vouched = memory?.vouched;
-    // Vouched for in the flow that this one follows.
-    if (!isText(provider) && isObject(vouched)) {
-      return { kind: "vouched", vouched: vouched as unknown as VouchedAccount };
-    }
     return this.#begin(attempt);
   }
 

@@ -1,8 +1,7 @@
 /** An account at a provider as it is stored: looked up by issuer and subject, the provider's tokens as the secret part. */
-import { createHash } from "node:crypto";
 import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import { type Credential, maxLabelLength } from "../../identity/identity.ts";
+import type { Credential } from "../../identity/identity.ts";
 import type { Sealer } from "../../ports.ts";
 import {
   type Provider,
@@ -11,18 +10,7 @@ import {
   providerOf,
 } from "../../provider/provider.ts";
 import type { VouchedAccount } from "../method.ts";
-
-/**
- * What an account at a provider is looked up by.
- *
- * Security rule (SR-LINK-1): issuer and subject, each with its length, so that no two pairs give the same text. Never an address, which
- * changes hands (OpenID Connect Core 1.0, section 5.7).
- */
-export function lookupKeyOf(issuer: string, subject: string): string {
-  return createHash("sha256")
-    .update(`${Buffer.byteLength(issuer)}:${issuer}${Buffer.byteLength(subject)}:${subject}`)
-    .digest("base64url");
-}
+import { labelOf, lookupKeyOf } from "../vouched-credential.ts";
 
 /** What is stored of an account, but its secret part. */
 export function linkOf(
@@ -36,10 +24,7 @@ export function linkOf(
   return {
     kind: "oidc",
     lookupKey: lookupKeyOf(issuer, subject),
-    // A character that is cut in two is none that can be stored or sent.
-    label: (account === "" ? provider.name : `${provider.name}: ${account}`)
-      .slice(0, maxLabelLength)
-      .toWellFormed(),
+    label: labelOf(provider.name, account),
     facts: { provider: provider.id, name: provider.name, issuer, subject, account },
   } as const;
 }

@@ -3,7 +3,7 @@ import type { Clock, Logger } from "../../ports.ts";
 import { type ProviderClient, providerOf } from "../../provider/provider.ts";
 import type { SessionStore } from "../../session/store.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import { lookupKeyOf } from "./provider-credential.ts";
+import { lookupKeyOf } from "../vouched-credential.ts";
 
 interface ProviderLogoutsDependencies {
   readonly providers: Pick<ProviderClient, "readLogoutToken">;
