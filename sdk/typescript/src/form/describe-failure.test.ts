@@ -48,7 +48,7 @@ describe("a submit that has failed is described", () => {
   });
 
   test("as something that did not work, where no sentence is", () => {
-    expect(describeFailure(new Error("no"), {})).toMatch(/^That did not work/);
+    expect(describeFailure(new Error("no"), {})).toMatch(/^That didn't work/);
     expect(describeFailure(new Error("no"), { texts: { failed: "Oh." } })).toBe("Oh.");
   });
 });
