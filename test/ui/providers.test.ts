@@ -136,7 +136,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInByPassword(page, await account());
     await page.waitForURL("**/ui/sessions");
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await appears(page, "h2:text('Accounts at other providers')");
+    await appears(page, "h2:text('Linked accounts')");
     expect(await page.locator("[name='oidc.provider']").allTextContents()).toEqual([
       ...["Link Acme", "Link Bolt", "Link GitHub"],
     ]);
@@ -163,7 +163,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     const page = await visitors.open("/ui/registration");
     await signInAt(page, "first", somebody({ email: address }));
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, "text=There is an account with your address already");
+    await appears(page, "text=There's already an account with your address");
     expect(await violationsOf(page)).toEqual([]);
     // It is about one account, and nobody is asked for its name, nor to make another one.
     expect(await page.locator("[name='identifier']").count()).toBe(0);
@@ -182,7 +182,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.fill(email, address);
     await page.click("[data-step='oidc']");
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, "text=There is an account with your address already");
+    await appears(page, "text=There's already an account with your address");
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
@@ -222,7 +222,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     const page = await visitors.open("/ui/login");
     await signInAt(page, "first", ada);
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, `${errors}:text('No account here is linked with that account at Acme')`);
+    await appears(page, `${errors}:text('No account here is linked to that Acme account')`);
     expect(await violationsOf(page)).toEqual([]);
   });
 
@@ -266,7 +266,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     app.clock.advance(20 * 60_000);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await appears(page, "h1:text('Confirm that it is you')");
+    await appears(page, "h1 >> text=Confirm it's you");
     await signInAt(page, "first", ada, "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
@@ -287,7 +287,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     app.clock.advance(20 * 60_000);
     await page.fill(password, "another harbour lantern");
     await page.click("[data-step='password']");
-    await appears(page, "h1:text('Confirm that it is you')");
+    await appears(page, "h1 >> text=Confirm it's you");
     await signInAt(page, "first", somebody(), "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);

@@ -66,7 +66,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "text=Change or remove: My phone");
     await page.click("[data-step='manageCredential']");
     await page.click("[data-step='removeCredential']");
-    await page.click("dialog >> text=Yes, go on");
+    await page.click("dialog >> text=Yes, continue");
     await appears(page, "text=Set up an authenticator app");
   });
 
@@ -94,7 +94,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "text=Erstellen Sie Ersatzcodes");
     await appears(page, "text=Ändern oder entfernen: Authenticator-App");
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=Ich habe sie aufbewahrt");
+    await appears(page, "text=Ich habe sie gespeichert");
   });
 });
 
@@ -133,7 +133,7 @@ describe.skipIf(!chromiumInstalled)("codes by text message on the self-service p
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await appears(page, `text=A code can be sent to +49****${number.slice(-2)}`);
+    await appears(page, `text=We can text a code to +49****${number.slice(-2)}`);
     await page.click(next);
     await appears(page, code);
     const first = await codeSentTo(app, number);
