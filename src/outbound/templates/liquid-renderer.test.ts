@@ -18,6 +18,7 @@ function rendererWith(
   own: Record<string, string> = {},
   defaultLanguage = "en",
   pageDomain = "id.example.com",
+  support = "",
 ): LiquidRenderer {
   folder = mkdtempSync(join(tmpdir(), "ostiary-templates-"));
   for (const [name, text] of Object.entries(own)) {
@@ -29,6 +30,7 @@ function rendererWith(
     files,
     defaultLanguage,
     serviceName: "Acme & Sons",
+    support,
     pageDomain,
   });
 }
