@@ -50,7 +50,7 @@ describe.skipIf(!chromiumInstalled)(
 
     test.each([
       ["en-GB", "You need an invitation to create an account here."],
-      ["de-CH", "Nur wer eingeladen ist, kann hier ein Konto anlegen."],
+      ["de-CH", "Sie brauchen eine Einladung, um hier ein Konto zu erstellen."],
     ])("says in %s that it needs an invitation", async (locale, sentence) => {
       const page = await visitors.open("/ui/registration", { locale });
       await appears(page, `[role='alert'] >> text=${sentence}`);
@@ -78,7 +78,7 @@ describe.skipIf(!chromiumInstalled)(
       await appears(second, "[role='alert'] >> text=This invitation is no longer valid");
       expect(new URL(second.url()).hash).toBe("");
       await second.click("text=Try again");
-      await appears(second, "[role='alert'] >> text=Only people who are invited");
+      await appears(second, "[role='alert'] >> text=You need an invitation");
     });
 
     test("says so in the form if an invitation ends while it is filled in", async () => {

@@ -64,7 +64,7 @@ describe.skipIf(!chromiumInstalled)("the pages of a login for an OAuth2 server, 
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await appears(page, "text=The Shop could not be told yet.");
+    await appears(page, "text=couldn't get you back to The Shop");
     await page.reload();
     await page.click(submit);
     await appears(page, "[role='alert'] [data-kind='error']");

@@ -40,7 +40,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click(submit);
     // The address is verified next; a person without time for that goes on.
     await page.waitForURL("**/ui/verification#flow=*");
-    await page.click("text=Your sessions");
+    await page.click("text=Your devices");
     await page.waitForURL("**/ui/sessions");
     await appears(page, `text=Signed in as ${address}.`);
     // The door now leads to the sessions.
@@ -127,7 +127,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, goodPassword);
     await page.context().setOffline(true);
     await page.click(submit);
-    await appears(page, "text=cannot be reached");
+    await appears(page, "text=can't be reached");
     expect(await page.inputValue(identifier)).toBe("ada@example.com");
     expect(await page.inputValue(password)).toBe(goodPassword);
   });
@@ -159,7 +159,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await expect.poll(() => focused(page)).toBe("H1");
 
     await page.click("text=Sign out of all other devices");
-    await appears(page, "text=Other sessions ended: 2.");
+    await appears(page, "text=You're now signed out on all other devices.");
     expect(await page.textContent(".page")).toContain("You're not signed in on any other device.");
 
     const ends = await page.textContent(".facts dd >> nth=1");
@@ -186,13 +186,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForURL("**/ui/sessions");
 
     await page.click("text=Sign out");
-    await page.click("text=Recover your account");
+    await page.click("text=Forgot your password?");
     await page.fill(recoveryAddress, address);
     await page.click(submit);
     await appears(page, code);
     await page.fill(code, "000000");
     await page.click(submit);
-    await appears(page, "text=invalid or has already been used");
+    await appears(page, "text=wrong or no longer valid");
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
     await page.waitForURL("**/ui/settings*");
@@ -237,7 +237,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
     await appears(page, "text=Haben Sie es eingerichtet?");
-    await page.click("text=Das war nicht ich");
+    await page.click("text=Das war ich nicht");
     await page.waitForURL("**/ui/settings*");
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
@@ -261,7 +261,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, address);
     await page.click("[data-step='profile']");
     // The settings ask for a password as well: it is the login's that is filled in.
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await appears(page, code);
@@ -278,14 +278,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const address = freshEmail();
     await page.fill(email, address);
     await page.click("[data-step='profile']");
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     await page.fill(password, "not the password");
     await page.click("[data-step='password']");
     await appears(page, "[role='alert'] [data-kind='error']");
     await page.reload();
     await page.click("[data-step='resume']");
     expect(new URL(page.url()).pathname).toBe("/ui/settings");
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     expect(await page.isVisible("text=open for too long")).toBe(false);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
@@ -313,7 +313,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const button = "[data-step='deleteAccount']";
     await appears(page, button);
     const described = await page.getAttribute(button, "aria-describedby");
-    expect(await page.textContent(`#${described}`)).toContain("will be deleted in 30 days");
+    expect(await page.textContent(`#${described}`)).toContain("You have 30 days to change your mind");
     const submits: string[] = [];
     page.on("request", (request) => {
       if (request.url().includes("Submit")) submits.push(request.url());
@@ -424,7 +424,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
 
     const { url = "" } = (await app.messages(address)).at(-1) ?? {};
     const elsewhere = await visitors.open(url.slice(app.publicUrl.length), { locale: "de-CH" });
-    await appears(elsewhere, "text=Fahren Sie fort, um mit");
+    await appears(elsewhere, "text=Mit „Weiter“ erstellen Sie");
     expect(elsewhere.url()).not.toContain("link=");
     await elsewhere.click("[data-step='confirmLink']");
     await elsewhere.waitForURL("**/ui/sessions");
@@ -468,7 +468,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     const page = await visitors.open("/ui/login");
     await page.fill(identifier, "nobody-at-all");
     await page.click(submit);
-    await appears(page, "text=This account does not exist");
+    await appears(page, "text=This account doesn't exist");
     await settled(page);
     await page.fill(identifier, name);
     await page.press(identifier, "Enter");
@@ -530,7 +530,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       await appears(page, "text=Sign-up is currently closed.");
       // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, not the link.
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://evil.example/`);
-      await appears(page, "text=names an address that is not allowed");
+      await appears(page, "text=isn't set up to return to that address");
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);
       await appears(page, identifier);
       // What nobody can do is not offered.

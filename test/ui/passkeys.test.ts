@@ -88,7 +88,7 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
     await appears(page, "text=Change or remove: Laptop");
     await add("Again");
     await appears(page, failed);
-    expect(await page.textContent(failed)).toContain("has a passkey for your account already");
+    expect(await page.textContent(failed)).toContain("already has a passkey for your account");
     await page.goto(`${app.publicUrl}/ui/settings`);
     await page.click("[data-step='manageCredential']");
     await page.click("[data-step='removeCredential']");

@@ -207,7 +207,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.goto(back);
     await appears(page, errors);
     await app.providers.second.setDown(false);
-    expect(await page.textContent(errors)).toContain("Bolt cannot be reached now");
+    expect(await page.textContent(errors)).toContain("Bolt can't be reached right now");
     expect(await violationsOf(page)).toEqual([]);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");

@@ -54,7 +54,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "[name='totp.code']");
     await page.fill("[name='totp.code']", "000000");
     await page.click("[data-step='totp']");
-    await appears(page, "text=not the code that your app shows now");
+    await appears(page, "text=isn't the code your app is showing now");
     await page.fill("[name='totp.code']", device.code());
     await page.click("[data-step='totp']");
     await page.waitForURL("**/ui/sessions");
@@ -74,18 +74,18 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     const { page, address } = await visitors.register();
     await setUp(page);
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=they are not shown again");
+    await appears(page, "text=won't be shown again");
     const shown = page.locator(".ostiary-text", { hasText: /^[0-9A-Z]{4}-/ });
     const [code = "", ...others] = (await shown.innerText()).split("\n");
     expect(others).toHaveLength(11);
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=12 of 12 backup codes are left");
+    await appears(page, "text=12 of 12 backup codes left");
     await signIn(page, address);
     await page.fill("[name='backupCode.code']", code);
     await page.click("[data-step='backupCode']");
     await page.waitForURL("**/ui/sessions");
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await appears(page, "text=11 of 12 backup codes are left");
+    await appears(page, "text=11 of 12 backup codes left");
   });
 
   test("speak German", async () => {
@@ -138,13 +138,13 @@ describe.skipIf(!chromiumInstalled)("codes by text message on the self-service p
     await appears(page, code);
     const first = await codeSentTo(app, number);
     await page.click("[name='sms.resend']");
-    await appears(page, "text=Please wait");
+    await appears(page, "text=Wait a moment");
     app.clock.advance(60_000);
     await page.click("[name='sms.resend']");
     await expect.poll(() => codeSentTo(app, number)).not.toBe(first);
     await page.fill(code, first);
     await page.click(next);
-    await appears(page, "text=not the code that was sent last");
+    await appears(page, "text=isn't the latest code");
     await page.fill(code, await codeSentTo(app, number));
     await page.click(next);
     await page.waitForURL("**/ui/sessions");
