@@ -193,7 +193,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInAt(page, "first", somebody(), "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
-    expect(await page.textContent(errors)).toContain("Acme has not signed you in");
+    expect(await page.textContent(errors)).toContain("Acme didn't sign you in");
     expect(await violationsOf(page)).toEqual([]);
     const url = await leave(page, "second");
     expect(await comeBack(page, await app.upstream.signInAt(url, somebody()))).toBe(welcome);
@@ -235,7 +235,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, "[name='subject']");
     // What was asked for before is no answer any more.
     await page.goto(await app.upstream.signInAt(first, somebody()));
-    await appears(page, `${errors}:text('This answer of Acme cannot be used any more')`);
+    await appears(page, `${errors}:text('This answer from Acme can no longer be used')`);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
   });
@@ -271,7 +271,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
     await signInAt(page, "second", somebody());
-    await appears(page, `${errors}:text('is not linked with the account that is asked for')`);
+    await appears(page, `${errors}:text('linked to the account you need here')`);
     await signInAt(page, "first", { subject: ada.subject });
     await page.waitForURL("**/ui/settings#flow=*");
     await appears(page, "text=Your changes have been saved");
@@ -337,7 +337,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
       const address = await account();
       await page.goto(`${app.publicUrl}/ui/login`);
       await signInAt(page, "first", somebody({ email: address }));
-      await look(page, "an account to prove", "text=There is an account");
+      await look(page, "an account to prove", "text=There's already an account");
       await page.goto(`${app.publicUrl}/ui/login`);
       await signInAt(page, "second", somebody(), "cancel");
       await look(page, "cancelled", errors);
