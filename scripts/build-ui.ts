@@ -59,8 +59,8 @@ async function buildPages(): Promise<void> {
 }
 
 /**
- * Compresses each file beside itself; gives what a first visit loads: one page and everything that it refers to. Not another
- * language than English, nor what calls for passkeys.
+ * Compresses each file beside itself; gives what a first visit loads: one page, everything that it refers to, and the texts in
+ * English. Not another language, nor what calls for passkeys.
  */
 function compress(folder: string): number {
   const page = readFileSync(join(folder, "index.html"), "utf8");
@@ -71,7 +71,9 @@ function compress(folder: string): number {
     const params = { [zlib.BROTLI_PARAM_QUALITY]: 11, [zlib.BROTLI_PARAM_SIZE_HINT]: content.length };
     writeFileSync(`${file}.gz`, gzipped);
     writeFileSync(`${file}.br`, brotliCompressSync(content, { params }));
-    if (file.endsWith("index.html") || page.includes(basename(file))) firstLoad += gzipped.length;
+    const name = basename(file);
+    const isFirst = name === "index.html" || page.includes(name) || /^en-[\w-]+\.js$/.test(name);
+    if (isFirst) firstLoad += gzipped.length;
   }
   return firstLoad;
 }

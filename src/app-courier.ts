@@ -49,6 +49,7 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
     files,
     defaultLanguage,
     serviceName: branding.name,
+    support: supportOf(config.tenantDefaults),
     pageDomain: pageDomainOf(config.tenantDefaults),
   });
   try {
@@ -58,6 +59,13 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
     throw new TemplateError(`a template of ${templateDirectory} cannot be used: ${error.message}`);
   }
   return renderer;
+}
+
+/** Where people get help: the address for mail, else the page. */
+function supportOf({ branding, publicUrl }: Config["config"]["tenantDefaults"]): string {
+  const { supportEmail, supportUrl } = branding;
+  if (supportEmail !== "" || supportUrl === "") return supportEmail;
+  return URL.canParse(supportUrl, publicUrl) ? new URL(supportUrl, publicUrl).href : "";
 }
 
 /** The domain of the pages: that of passkeys, where the page to log in is at or below it. Empty for an IP address. */

@@ -9,6 +9,7 @@ export const sdkSources = [
   { find: /^@ostiary\/sdk$/, replacement: `${sdk}/index.ts` },
   { find: /^@ostiary\/sdk\/form$/, replacement: `${sdk}/form.ts` },
   { find: /^@ostiary\/sdk\/react$/, replacement: `${sdk}/react.tsx` },
+  { find: /^@ostiary\/sdk\/texts\/(\w+)$/, replacement: `${sdk}/texts/$1.ts` },
   { find: /^@ostiary\/sdk\/v1\/(\w+)$/, replacement: `${sdk}/v1/$1.ts` },
 ] as const;
 

@@ -88,6 +88,20 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
       await (await import("./templates-command.ts")).previewTemplate(name, options, context);
     });
 
+  const texts = program.command("texts").description("the sentences of messages and pages, in any language");
+  texts
+    .command("check")
+    .argument("<file>", "an object from keys to sentences, as JSON")
+    .description("say OK, or what is wrong with each text")
+    .option("--complete", "also name what the file lacks")
+    .action(async (file: string, options: CommandOptions) => {
+      (await import("./texts-command.ts")).checkTextsFile(file, options, context);
+    });
+  texts
+    .command("list")
+    .description("print all texts in English, as a file to begin with")
+    .action(run(async () => (await import("./texts-command.ts")).listTexts));
+
   const providers = program.command("providers").description("other providers that people sign in with");
   withConfigOptions(providers.command("map").description("say what a provider's claims would become"))
     .requiredOption("--provider <id>", "the provider")

@@ -33,7 +33,7 @@ const texts = {
     metadata: ["requestId"],
     user: {
       id: 9000500,
-      text: "Something went wrong on our side. Try again. If it stays, tell us this number: {request_id}.",
+      text: "Something went wrong on our side. Try again. If it keeps happening, give us this number: {request_id}.",
     },
   },
   REQUEST_MALFORMED: {
@@ -45,14 +45,14 @@ const texts = {
     remedy: "Correct the fields that the BadRequest detail names.",
     user: {
       id: 9000501,
-      text: "Something that you filled in cannot be sent, for example because it is too long. Check it, and try again.",
+      text: "Something you entered can't be sent, perhaps because it's too long. Check it and try again.",
     },
   },
   REQUEST_TOO_LARGE: {
     message: "The request is larger than the server reads.",
     remedy: "Send less at once.",
     metadata: ["limitBytes"],
-    user: { id: 9000502, text: "That is too much to be sent at once. Fill in less, and try again." },
+    user: { id: 9000502, text: "That's too much to send at once. Enter less and try again." },
   },
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
@@ -71,7 +71,7 @@ const texts = {
   PAGE_TOKEN_INVALID: {
     message: "The page token is not one of this list with these filters.",
     remedy: "List again from the first page.",
-    user: { id: 9000504, text: "This list has changed. Load the page again." },
+    user: { id: 9000504, text: "This list has changed. Reload the page." },
   },
   REQUEST_ID_REUSED: {
     message: "The request id was used before, with another request.",
@@ -81,12 +81,12 @@ const texts = {
   DATABASE_UNAVAILABLE: {
     message: "The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.",
     remedy: "Try again after the delay that RetryInfo names.",
-    user: { id: 9000505, text: "This does not work at the moment." },
+    user: { id: 9000505, text: "This isn't working at the moment." },
   },
   SERVER_OVERLOADED: {
     message: "The server has as much under way as it may: requests, streams, or passwords to hash.",
     remedy: "Try again after the delay that RetryInfo names.",
-    user: { id: 9000506, text: "There is too much going on at the moment." },
+    user: { id: 9000506, text: "We're a bit busy right now." },
   },
   ACCESS_UNDECLARED: {
     message: "The method declares no access rule, so nobody may call it.",
@@ -99,19 +99,19 @@ const texts = {
     metadata: ["origin"],
     user: {
       id: 9000507,
-      text: "This page was opened at an address that is not its own. Open it from the link you were given.",
+      text: "This page was opened at the wrong address. Open it from the link you were given.",
     },
   },
   FLOW_NOT_FOUND: {
     message: "There is no such flow.",
     remedy: "Create a new flow.",
-    user: { id: 9000508, text: "There is nothing here to go on with. Begin again." },
+    user: { id: 9000508, text: "There's nothing to continue here. Start again." },
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
     remedy:
       "Create a new flow. If the answer was lost, send the same request with its request_id again; without one, log in.",
-    user: { id: 9000509, text: "This was done already. Go on, or begin again." },
+    user: { id: 9000509, text: "This has already been done. Continue, or start again." },
   },
   FLOW_CLIENT_MISMATCH: {
     message: "A browser flow was used without the cookie that it is bound to.",
@@ -120,30 +120,30 @@ const texts = {
     metadata: ["missing"],
     user: {
       id: 9000510,
-      text: "This was begun in another browser or app. Go on there, or begin again here.",
+      text: "This was started in another browser or app. Continue there, or start again here.",
     },
   },
   CSRF_TOKEN_MISSING: {
     message: "A browser flow was submitted without its form token.",
     remedy: "Send the flow's csrfToken with the submit.",
-    user: { id: 9000511, text: "This page is not up to date. Load it again." },
+    user: { id: 9000511, text: "This page is out of date. Reload it." },
   },
   CSRF_TOKEN_INVALID: {
     message: "The form token is not the one of this flow and browser.",
     remedy: "Get the flow again and send its csrfToken.",
-    user: { id: 9000511, text: "This page is not up to date. Load it again." },
+    user: { id: 9000511, text: "This page is out of date. Reload it." },
   },
   RETURN_TO_NOT_ALLOWED: {
     message: "The URL to return to is not on the list.",
     remedy: "Add the exact URL to tenant_defaults.allowed_return_urls.",
     metadata: ["returnTo"],
-    user: { id: 9000512, text: "The link that led here names an address that is not allowed." },
+    user: { id: 9000512, text: "This app isn't set up to return to that address." },
   },
   REGISTRATION_DISABLED: {
     message: "Registration is switched off.",
     remedy:
       "Ask the operator for an account, or set tenant_defaults.flows.registration.mode to open or invitation.",
-    user: { id: 9000513, text: "Accounts cannot be made here at the moment." },
+    user: { id: 9000513, text: "Sign-up is currently closed." },
   },
   TRAITS_INVALID: {
     message: "The traits do not follow the identity schema; BadRequest names the fields.",
@@ -189,30 +189,30 @@ const texts = {
   SESSION_CREDENTIAL_MISSING: {
     message: "The call has neither a bearer token nor a session cookie.",
     remedy: "Send `Authorization: Bearer ost_ses_\u2026`, or the session cookie.",
-    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
+    user: { id: 9000514, text: "You're not signed in. Sign in to continue." },
   },
   SESSION_TOKEN_MALFORMED: {
     message: "The text is not a session token: its form or checksum is wrong.",
     remedy: "Send the token exactly as it was issued.",
-    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
+    user: { id: 9000514, text: "You're not signed in. Sign in to continue." },
   },
   SESSION_TOKEN_KIND_MISMATCH: {
     message: "A token of another kind was sent in place of a session token.",
     remedy: "Send a token of the kind that is expected.",
     metadata: ["expected", "actual"],
-    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
+    user: { id: 9000514, text: "You're not signed in. Sign in to continue." },
   },
   SESSION_TOKEN_UNKNOWN: {
     message: "There is no session with this token.",
     remedy: "Log in again.",
-    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
+    user: { id: 9000514, text: "You're not signed in. Sign in to continue." },
   },
   SESSION_EXPIRED: {
     message: "The session has reached its end, or was not used for too long.",
     remedy: "Log in again.",
     user: {
       id: 9000515,
-      text: "You were signed out, because you had been signed in for long or had not been here for a while. Sign in again.",
+      text: "You were signed out because you'd been signed in for a long time, or away for a while. Sign in again.",
     },
   },
   SESSION_REVOKED: {
@@ -224,18 +224,18 @@ const texts = {
     message: "The session's assurance level is below the one demanded.",
     remedy: "Sign in with a second factor.",
     metadata: ["required", "actual"],
-    user: { id: 9000517, text: "This needs a second factor. Sign in with one to go on." },
+    user: { id: 9000517, text: "This needs a second factor. Sign in with one to continue." },
   },
   SESSION_AUTHENTICATION_TOO_OLD: {
     message: "The holder proved who they are too long ago.",
     remedy: "Log in again.",
     metadata: ["maxAgeSeconds"],
-    user: { id: 9000518, text: "Sign in again to confirm that it is you." },
+    user: { id: 9000518, text: "Sign in again to confirm it's you." },
   },
   SESSION_NOT_FOUND: {
     message: "There is no such session, or it is someone else's.",
     remedy: "",
-    user: { id: 9000519, text: "This session has ended already." },
+    user: { id: 9000519, text: "This session has already ended." },
   },
   API_KEY_MISSING: {
     message: "The call has neither an API key nor a client certificate.",
@@ -293,32 +293,32 @@ const texts = {
       "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
     user: {
       id: 9000520,
-      text: "Passwords cannot be checked at the moment, so none can be set.",
+      text: "Passwords can't be checked at the moment, so you can't set one. Try again later.",
     },
   },
   LINK_INVALID: {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
     remedy: "Begin again, and have another link sent.",
-    user: { id: 9000521, text: "This link is not valid any more. Try again without it." },
+    user: { id: 9000521, text: "This link has expired or was already used. Request a new one." },
   },
   FLOW_CHANGED: {
     message: "Another submit changed the flow at the same moment.",
     remedy: "Get the flow again and go on from the stage that it is at.",
     user: {
       id: 9000522,
-      text: "This was changed in another window at the same moment. Look at what it is now, and try again.",
+      text: "This was changed in another window at the same time. Check how it looks now and try again.",
     },
   },
   VERIFICATION_DISABLED: {
     message: "Verification is switched off.",
     remedy: "Ask the operator to verify the address, or set tenant_defaults.flows.verification.enabled.",
-    user: { id: 9000523, text: "Addresses cannot be verified here at the moment." },
+    user: { id: 9000523, text: "Addresses can't be verified here at the moment." },
   },
   RECOVERY_DISABLED: {
     message: "Recovery is switched off.",
     remedy: "Ask the operator for help, or set tenant_defaults.flows.recovery.enabled.",
-    user: { id: 9000524, text: "Accounts cannot be recovered here at the moment." },
+    user: { id: 9000524, text: "Accounts can't be recovered here at the moment." },
   },
   STEP_NOT_OFFERED: {
     message: "The step is not one that the flow waits for.",
@@ -326,7 +326,7 @@ const texts = {
     metadata: ["step"],
     user: {
       id: 9000525,
-      text: "This cannot be done now. Choose one of the ways to go on that the page shows.",
+      text: "That isn't possible right now. Choose one of the options on this page.",
     },
   },
   MESSAGE_NOT_FOUND: {
@@ -367,7 +367,7 @@ const texts = {
     remedy:
       "Try again after the delay that RetryInfo names. A known device has limits of its own: send its cookie or device_token.",
     metadata: ["scope"],
-    user: { id: 9000526, text: "There were too many attempts." },
+    user: { id: 9000526, text: "Too many attempts." },
   },
   INVITATION_REQUIRED: {
     message: "Only people with an invitation can register.",
@@ -375,7 +375,7 @@ const texts = {
       "Begin again with the invitation_token of an invitation, or set tenant_defaults.flows.registration.mode to open.",
     user: {
       id: 9000527,
-      text: "Only people who are invited can make an account here. Open the link in your invitation, or ask for one.",
+      text: "You need an invitation to create an account here. Open the link in your invitation, or ask for one.",
     },
   },
   INVITATION_INVALID: {
@@ -383,7 +383,7 @@ const texts = {
     remedy: "Ask the sender for another one.",
     user: {
       id: 9000528,
-      text: "This invitation is not valid any more: it was used or withdrawn, or is too old. Ask for another one.",
+      text: "This invitation is no longer valid: it was used or withdrawn, or has expired. Ask for a new one.",
     },
   },
   INVITATION_NOT_FOUND: {
@@ -410,20 +410,20 @@ const texts = {
     metadata: ["limitBytes", "limitFields"],
     user: {
       id: 9000529,
-      text: "Your browser sends too many cookies. Delete the cookies of this site, and try again.",
+      text: "Your browser is sending too many cookies. Delete the cookies for this site and try again.",
     },
   },
   FLOW_IDENTITY_MISMATCH: {
     message: "The flow is of another account than the session of this browser.",
     remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
-    user: { id: 9000530, text: "Somebody else has signed in here meanwhile. Begin again." },
+    user: { id: 9000530, text: "Someone else has signed in here in the meantime. Start again." },
   },
   SESSION_COOKIE_AMBIGUOUS: {
     message: "The browser sent several session cookies, of which none can be believed.",
     remedy: "Log in again; the answer removes the cookies from the browser.",
     user: {
       id: 9000531,
-      text: "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
+      text: "This browser had several sessions at once, so we removed them and signed you out. Sign in again.",
     },
   },
   FEATURE_OFF: {
@@ -438,7 +438,7 @@ const texts = {
     metadata: ["property"],
     user: {
       id: 9000532,
-      text: "This needs a stronger way to sign in, for example a passkey. Sign in with one to go on.",
+      text: "This needs a stronger way to sign in, such as a passkey. Sign in with one to continue.",
     },
   },
   SESSION_ADDRESS_UNVERIFIED: {
@@ -447,19 +447,19 @@ const texts = {
     metadata: ["kind"],
     user: {
       id: 9000533,
-      text: "This needs an address of yours that is verified. Verify one, and try again.",
+      text: "This needs a verified address. Verify one of yours and try again.",
     },
   },
   SESSION_ACTIONS_PENDING: {
     message: "Something that the identity was asked to do is not done yet.",
     remedy: "Log in again, and do what is asked.",
-    user: { id: 9000534, text: "There is something to do first. Sign in again to see what it is." },
+    user: { id: 9000534, text: "There's something to do first. Sign in again to see what it is." },
   },
   STEP_UP_IMPOSSIBLE: {
     message: "No way to sign in here, or none that this account has, can show what the login was asked for.",
     remedy: "Ask for less, or have the account set up what is missing first.",
     metadata: ["demand"],
-    user: { id: 9000401, text: "This needs a way to sign in that is not set up here." },
+    user: { id: 9000401, text: "This needs a way to sign in that isn't set up here." },
   },
   CREDENTIAL_TAKEN: {
     message:
@@ -497,14 +497,17 @@ const texts = {
     metadata: ["problem"],
     user: {
       id: 9000540,
-      text: "This request was answered already, or is too old. Go back to the application that you came from, and begin there again.",
+      text: "This request was already answered, or is too old. Go back to the app you came from and start again there.",
     },
   },
   OAUTH2_SERVER_UNAVAILABLE: {
     message:
       "The OAuth2 server did not answer in time, or not as it should. Its challenge can be used again.",
     remedy: "Try again after the delay that RetryInfo names. The log says what is wrong.",
-    user: { id: 9000541, text: "The server that sent you here cannot be reached at the moment." },
+    user: {
+      id: 9000541,
+      text: "The server that sent you here can't be reached at the moment. Try again later.",
+    },
   },
 } as const satisfies Record<string, ErrorText>;
 

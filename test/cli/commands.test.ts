@@ -167,6 +167,51 @@ describe("the documentation", () => {
   });
 });
 
+describe("texts", () => {
+  const file = (text: string) => {
+    const path = join(directory, "texts.fr.json");
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test("check says OK, or names file, line and mistake of each and ends with 1", async () => {
+    const good = await run(["texts", "check", file('{ "1010022": "Se connecter" }')]);
+    expect(good).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^OK: \d{3} texts are not in it\n$/),
+    });
+    const path = file('{\n  "1010022": "{name}",\n  "9999999": "?",\n  "form.show": 5\n}');
+    const { code, stderr } = await run(["texts", "check", path]);
+    expect(code).toBe(1);
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      `ostiary: ${path}:2: 1010022: there is no value name; it has none`,
+      `ostiary: ${path}:3: 9999999: there is no such message`,
+      `ostiary: ${path}:4: form.show: must be a text`,
+    ]);
+  });
+
+  test("check refuses keys that are there twice, and what is no object", async () => {
+    const twice = await run(["texts", "check", file('{\n"form.or": "ou",\n"form.or": "ou bien"\n}')]);
+    expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining("texts.fr.json:3: ") });
+    const list = await run(["texts", "check", file('["ou"]')]);
+    expect(list).toMatchObject({ code: 1, stderr: expect.stringContaining("must be an object") });
+  });
+
+  test("list prints a file that is complete", async () => {
+    const { stdout } = await run(["texts", "list"]);
+    expect(await run(["texts", "check", "--complete", file(stdout)])).toMatchObject({
+      code: 0,
+      stdout: "OK\n",
+    });
+    const { "1010022": _, ...others } = JSON.parse(stdout) as Record<string, string>;
+    const lacking = await run(["texts", "check", "--complete", file(JSON.stringify(others))]);
+    expect(lacking).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("1010022 is missing: Sign in\n"),
+    });
+  });
+});
+
 describe("templates", () => {
   const template = (text: string) => {
     mkdirSync(join(directory, "mails/en"), { recursive: true });
@@ -191,7 +236,7 @@ describe("templates", () => {
     const html = await run(["templates", "preview", "login_code", "--html"]);
     expect(html.stdout).toMatch(/^<!doctype html>/);
     const sms = await run(["templates", "preview", "login_code", "--sms"]);
-    expect(sms.stdout).toMatch(/^123456 is your sign-in code/);
+    expect(sms.stdout).toMatch(/^123456 is your Ostiary sign-in code/);
     const unknown = await run(["templates", "preview", "login_cod"]);
     expect(unknown).toMatchObject({ code: 1 });
     expect(unknown.stderr).toContain("there is no template login_cod; there is login_code,");

@@ -52,6 +52,7 @@ function aCourier(
       defaultLanguage: "en",
       serviceName: "Acme",
       pageDomain: "id.example.com",
+      support: "",
     }),
     transports,
     takeTextMessage: async () => refusal,

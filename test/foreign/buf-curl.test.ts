@@ -88,7 +88,7 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
     const texts = details.map((detail: { value: string }) => Buffer.from(detail.value, "base64").toString());
     expect(texts[0]).toContain("SESSION_TOKEN_KIND_MISMATCH");
     expect(texts[0]).toContain("api_key");
-    expect(texts[1]).toContain("Sign in to go on.");
+    expect(texts[1]).toContain("Sign in to continue.");
     expect(texts[2]).toContain("Send a token of the kind that is expected.");
   });
 

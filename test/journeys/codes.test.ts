@@ -98,8 +98,15 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(old.reason).toBe("SESSION_REVOKED");
     expect((await logIn(app, email)).case).toBe("rejected");
     expect((await logIn(app, email, "a wholly new secret")).case).toBe("completed");
-    const told = (await app.messages(email)).map(({ template }) => template);
-    expect(told).toEqual(expect.arrayContaining(["recovery_completed", "password_changed"]));
+    const messages = await app.messages(email);
+    for (const template of ["recovery_completed", "password_changed"]) {
+      const notice = messages.find((message) => message.template === template);
+      // The owner can tell when and where it happened.
+      expect(notice?.content?.data).toMatchObject({
+        time: expect.any(Date),
+        device: expect.stringMatching(/127\.0\.0\.1|::1/),
+      });
+    }
   });
 
   test("an account is made by a code alone", async () => {

@@ -130,8 +130,8 @@ test("the first field of a login says what people sign in with, as the schema ca
   const { label } = nodeOf(flow, "identifier");
   expect(label).toMatchObject({
     id: 9000200,
-    text: "E-mail or Nickname",
-    context: { title: "E-mail or Nickname" },
+    text: "E-mail or nickname",
+    context: { title: "E-mail or nickname" },
   });
 });
 

@@ -237,7 +237,7 @@ describe("a passkey as the second factor", () => {
     const alone = await signInWith(app, device);
     expect(alone).toMatchObject(rejectedAs(RejectionReason.PASSKEY_INVALID));
     expect(alone.flow?.form?.messages.map(({ text }) => text)).toEqual([
-      "This passkey has not checked that it is you. Sign in with your password or a code first, then use it.",
+      "This passkey hasn't checked that it's you. Sign in with your password or a code first, then use it.",
     ]);
     // The session that it gave before changes nothing that protects the account.
     const former = new Settings(app, before.sessionToken);

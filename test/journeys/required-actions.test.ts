@@ -604,7 +604,7 @@ describe("what can be done at any time", () => {
       ACCEPT_TERMS,
     ]);
     expect(flow?.form?.messages.map(({ text }) => text)).toEqual([
-      "Please set a new password.",
+      "Please choose a new password.",
       "Please set up a second factor.",
       "Please read and accept the document below.",
     ]);

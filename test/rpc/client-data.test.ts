@@ -45,6 +45,7 @@ async function mailTo(recipient: string) {
     defaultLanguage: "en",
     serviceName: "Acme",
     pageDomain: "id.example.com",
+    support: "",
   });
   await renderer.check();
   const mail = await renderer.render(content, "email", "en");

@@ -38,6 +38,7 @@ const sender = new MessageSender({
     defaultLanguage: "en",
     serviceName: "Acme",
     pageDomain: "id.example.com",
+    support: "",
   }),
   transports: { email: smtp },
   takeTextMessage: async () => undefined,

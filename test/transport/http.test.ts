@@ -51,7 +51,7 @@ describe("an error as curl shows it", () => {
     expect(body.code).toBe("unauthenticated");
     expect(body.details.map(({ debug }) => debug)).toEqual([
       { reason: "SESSION_CREDENTIAL_MISSING", domain: "ostiary" },
-      { id: 9000514, text: "You are not signed in. Sign in to go on." },
+      { id: 9000514, text: "You're not signed in. Sign in to continue." },
       { description: expect.stringContaining("Authorization: Bearer") },
     ]);
   });

@@ -16,12 +16,12 @@ function come(headers: Record<string, string> = {}, query = "code=secret-code&st
 describe("the page for those who came back from a provider in vain", () => {
   test.each([
     ["de", "de", "Die Anmeldung wurde nicht abgeschlossen"],
-    ["de-AT;q=0.9, en;q=0.8", "de", "Neu beginnen"],
+    ["de-AT;q=0.9, en;q=0.8", "de", "Von vorn beginnen"],
     ["fr, DE;q=0.5", "de", "Es wurde nichts geändert."],
     ["en-US,en;q=0.9,de;q=0.8", "en", "The sign-in was not finished"],
-    ["fr", "en", "Begin again"],
+    ["fr", "en", "Start again"],
     ["constructor, __proto__", "en", "Nothing was changed."],
-    ["", "en", "This sign-in is not known here"],
+    ["", "en", "started too long ago"],
   ])("is in the language of the browser: %s", async (header, language, sentence) => {
     const answer = await come(header === "" ? {} : { "accept-language": header });
     expect(answer.status).toBe(404);
@@ -56,11 +56,11 @@ describe("the page for those who came back from a provider in vain", () => {
     const back = new URL(await visitor.signIn("first", ada));
     const other = await come({}, back.search.slice(1));
     expect(other.status).toBe(403);
-    expect(await other.text()).toContain("begun in another browser");
+    expect(await other.text()).toContain("started in another browser");
     await visitor.comeBack(back.href);
     const again = await visitor.comeBack(back.href);
     expect(again.status).toBe(409);
-    expect(again.text).toContain("This sign-in was finished already.");
+    expect(again.text).toContain("This sign-in has already been finished.");
   });
 });
 

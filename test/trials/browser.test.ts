@@ -264,7 +264,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       await fill(page, kilobytes);
       const answer = await goTo(page, "/ui/login");
       expect(answer?.status()).toBe(431);
-      expect(await page.textContent("h1")).toBe("Your browser sends too many cookies");
+      expect(await page.textContent("h1")).toBe("Your browser is sending too many cookies");
       await page.click("button");
       await appears(page, identifier);
       expect(await page.context().cookies()).toHaveLength(1);
@@ -281,7 +281,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
       await appears(page, "[role='alert'] [data-kind='error']");
       expect(await page.inputValue(identifier)).toBe(name);
       await page.reload();
-      await page.click("text=Delete the cookies of this site");
+      await page.click("text=Delete the cookies for this site");
       await appears(page, identifier);
       await logIn(page, name);
     });

@@ -45,7 +45,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       "password.password",
       "Show",
       "Sign in",
-      "Send sign in code",
+      "Send sign-in code",
     ]);
     await page.press(password, "Enter");
     await page.waitForURL("**/ui/sessions");

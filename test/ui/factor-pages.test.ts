@@ -92,7 +92,7 @@ describe.skipIf(!chromiumInstalled)("the pages of second factors, passkeys and r
       await page.goto(`${app.publicUrl}/ui/settings`);
       await look("the settings", "[data-step='backupCodes']");
       await page.click("[data-step='backupCodes']");
-      await look("backup codes", "text=they are not shown again");
+      await look("backup codes", "text=won't be shown again");
       await page.click("[data-step='backupCodes']");
       await page.fill("[name='sms.phoneNumber']", "+49 171 2345678");
       await page.click("[data-step='sms']");

@@ -188,7 +188,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
         ...{ name: "passkey.response", step: "passkey" },
         passkey: { options, ceremony: "PASSKEY_CEREMONY_CREATE", conditional: true },
       },
-      button("passkey", "Make a passkey"),
+      button("passkey", "Create a passkey"),
     ]);
     const calls = (page: Page) => page.evaluate(() => Reflect.get(window, "calls"));
 
@@ -229,7 +229,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       const page = await drawIn({ prepare: browser(true, false) }, offer);
       await expect.poll(() => calls(page)).toEqual(["conditional"]);
       expect(await page.locator(".ostiary-message").count()).toBe(0);
-      await page.getByRole("button", { name: "Make a passkey" }).click();
+      await page.getByRole("button", { name: "Create a passkey" }).click();
       await appears(page, ".ostiary-message[data-kind='error']");
       await settled(page);
       expect(await calls(page)).toEqual(["conditional", "by hand"]);
@@ -240,7 +240,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       const page = await drawIn({ prepare: browser(false, true) }, offer, "end");
       await settled(page);
       expect(await calls(page)).toEqual([]);
-      await page.getByRole("button", { name: "Make a passkey" }).click();
+      await page.getByRole("button", { name: "Create a passkey" }).click();
       await expect.poll(() => sentBy(page)).toMatchObject([{ step: "passkey" }]);
       expect(await calls(page)).toEqual(["by hand"]);
     });
@@ -300,12 +300,16 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     const nodes = [identifier, password, button("password", "Sign in")];
     const page = await draw(
       flow(nodes),
-      flow([{ ...identifier, messages: wrong("Fill this in.") }, password, button("password", "Sign in")]),
+      flow([
+        { ...identifier, messages: wrong("Please fill in this field.") },
+        password,
+        button("password", "Sign in"),
+      ]),
       { ...flow([]), form: { nodes, messages: wrong("Wrong.") } },
       flow([code, button("code", "Continue")]),
     );
     await page.getByRole("button", { name: "Sign in" }).click();
-    await appears(page, "text=Fill this in.");
+    await appears(page, "text=Please fill in this field.");
     await expectFocus(page, "identifier");
     await page.getByRole("button", { name: "Sign in" }).click();
     await appears(page, "text=Wrong.");
@@ -322,7 +326,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     await appears(page, "text=open for too long");
     await page.getByLabel("Password", { exact: true }).fill("secret");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await appears(page, "text=That did not work.");
+    await appears(page, "text=That didn't work.");
     expect(await page.getByLabel("Password", { exact: true }).inputValue()).toBe("secret");
     await expect.poll(() => page.getAttribute("form", "aria-busy")).toBe("false");
   });
@@ -402,7 +406,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     await expectFocus(page, "ostiary-list");
     const described = await page.getAttribute("fieldset", "aria-describedby");
     const ids = (described ?? "").split(" ").map((id) => page.locator(`#${id}`).textContent());
-    expect(await Promise.all(ids)).toEqual(["What you leave empty is taken out.", "At least one."]);
+    expect(await Promise.all(ids)).toEqual(["Anything you leave empty is removed.", "At least one."]);
   });
 
   test("asks before a button does what it says is dangerous, and sends its value with it", async () => {
@@ -452,7 +456,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     const errors: Error[] = [];
     page.on("pageerror", (error) => errors.push(error));
     await page.getByRole("button", { name: "Delete" }).click();
-    await appears(page, "text=That did not work.");
+    await appears(page, "text=That didn't work.");
     expect([await sentBy(page), errors]).toEqual([[], []]);
   });
 

@@ -49,8 +49,8 @@ describe.skipIf(!chromiumInstalled)(
     });
 
     test.each([
-      ["en-GB", "Only people who are invited can make an account here."],
-      ["de-CH", "Nur wer eingeladen ist, kann hier ein Konto anlegen."],
+      ["en-GB", "You need an invitation to create an account here."],
+      ["de-CH", "Sie brauchen eine Einladung, um hier ein Konto zu erstellen."],
     ])("says in %s that it needs an invitation", async (locale, sentence) => {
       const page = await visitors.open("/ui/registration", { locale });
       await appears(page, `[role='alert'] >> text=${sentence}`);
@@ -60,7 +60,9 @@ describe.skipIf(!chromiumInstalled)(
       const page = await visitors.open("/ui/login");
       const aside = page.locator(".aside");
       await aside.waitFor();
-      expect(await aside.textContent()).toBe("Accounts are made by invitation only. · Recover your account");
+      expect(await aside.textContent()).toBe(
+        "You can create an account by invitation only. · Forgot your password?",
+      );
       expect(await page.locator("main a").count()).toBe(1);
     });
 
@@ -73,10 +75,10 @@ describe.skipIf(!chromiumInstalled)(
       await first.waitForURL("**/ui/sessions");
 
       const second = await visitors.open(link);
-      await appears(second, "[role='alert'] >> text=This invitation is not valid any more");
+      await appears(second, "[role='alert'] >> text=This invitation is no longer valid");
       expect(new URL(second.url()).hash).toBe("");
       await second.click("text=Try again");
-      await appears(second, "[role='alert'] >> text=Only people who are invited");
+      await appears(second, "[role='alert'] >> text=You need an invitation");
     });
 
     test("says so in the form if an invitation ends while it is filled in", async () => {

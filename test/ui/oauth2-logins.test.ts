@@ -30,7 +30,7 @@ describe.skipIf(!chromiumInstalled)("the pages of a login for an OAuth2 server, 
     const challenge = oauth2.ask();
     const page = await visitors.open(loginPage(challenge));
     await appears(page, identifier);
-    await appears(page, "text=You go on to The Shop afterwards.");
+    await appears(page, "text=You'll continue to The Shop afterwards.");
     await page.click("text=Create one");
     await appears(page, email);
     // A reload keeps the request.
@@ -64,7 +64,7 @@ describe.skipIf(!chromiumInstalled)("the pages of a login for an OAuth2 server, 
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await appears(page, "text=The Shop could not be told yet.");
+    await appears(page, "text=couldn't get you back to The Shop");
     await page.reload();
     await page.click(submit);
     await appears(page, "[role='alert'] [data-kind='error']");
@@ -78,7 +78,7 @@ describe.skipIf(!chromiumInstalled)("the pages of a login for an OAuth2 server, 
     const challenge = oauth2.ask();
     oauth2.use(challenge);
     const page = await visitors.open(loginPage(challenge));
-    await appears(page, "text=This request was answered already");
+    await appears(page, "text=This request was already answered");
     await page.click("text=Try again");
     await appears(page, identifier);
     expect(page.url()).not.toContain("login_challenge");

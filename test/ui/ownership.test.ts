@@ -113,7 +113,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     app.clock.advance(1);
     await page.click(submit);
     // The page says whose code is awaited.
-    await appears(page, `text=A code has been sent to ${victim}.`);
+    await appears(page, `text=We've sent a code to ${victim}.`);
     await page.fill(code, await codeFor(victim));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
@@ -145,7 +145,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     expect(await tab.content()).not.toContain(first);
     // Pressed again it is the second person's own form, with what they have.
     await tab.click("button[data-step='profile']");
-    await appears(tab, "text=Your changes have been saved!");
+    await appears(tab, "text=Your changes have been saved.");
     expect(await app.messages(`new-${first}`)).toEqual([]);
     const { identity } = await app.client(IdentityService).lookUpIdentity({
       by: { case: "identifier", value: second },

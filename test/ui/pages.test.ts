@@ -40,7 +40,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click(submit);
     // The address is verified next; a person without time for that goes on.
     await page.waitForURL("**/ui/verification#flow=*");
-    await page.click("text=Your sessions");
+    await page.click("text=Your devices");
     await page.waitForURL("**/ui/sessions");
     await appears(page, `text=Signed in as ${address}.`);
     // The door now leads to the sessions.
@@ -127,7 +127,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, goodPassword);
     await page.context().setOffline(true);
     await page.click(submit);
-    await appears(page, "text=cannot be reached");
+    await appears(page, "text=can't be reached");
     expect(await page.inputValue(identifier)).toBe("ada@example.com");
     expect(await page.inputValue(password)).toBe(goodPassword);
   });
@@ -154,18 +154,18 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await others.count()).toBe(3);
 
     await page.click(".small-button >> nth=0");
-    await appears(page, "text=The session was ended.");
+    await appears(page, "text=That device was signed out.");
     expect(await others.count()).toBe(2);
     await expect.poll(() => focused(page)).toBe("H1");
 
-    await page.click("text=End all others");
-    await appears(page, "text=Other sessions ended: 2.");
-    expect(await page.textContent(".page")).toContain("You are signed in nowhere else.");
+    await page.click("text=Sign out of all other devices");
+    await appears(page, "text=You're now signed out on all other devices.");
+    expect(await page.textContent(".page")).toContain("You're not signed in on any other device.");
 
     const ends = await page.textContent(".facts dd >> nth=1");
     app.clock.advance(60 * 60 * 1000);
     await page.click("text=Stay signed in longer");
-    await appears(page, "text=This session was extended.");
+    await appears(page, "text=You'll stay signed in for longer.");
     expect(await page.textContent(".facts dd >> nth=1")).not.toBe(ends);
 
     await page.click("text=Sign out");
@@ -186,13 +186,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForURL("**/ui/sessions");
 
     await page.click("text=Sign out");
-    await page.click("text=Recover your account");
+    await page.click("text=Forgot your password?");
     await page.fill(recoveryAddress, address);
     await page.click(submit);
     await appears(page, code);
     await page.fill(code, "000000");
     await page.click(submit);
-    await appears(page, "text=invalid or has already been used");
+    await appears(page, "text=wrong or no longer valid");
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
     await page.waitForURL("**/ui/settings*");
@@ -237,7 +237,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(code, await codeOf(address, "recovery_code"));
     await page.click(submit);
     await appears(page, "text=Haben Sie es eingerichtet?");
-    await page.click("text=Das war nicht ich");
+    await page.click("text=Das war ich nicht");
     await page.waitForURL("**/ui/settings*");
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
@@ -247,7 +247,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("say that a link is worth nothing any more, and begin afresh without it", async () => {
     const page = await visitors.open("/ui/recovery#link=ost_lnk_default_nothing");
-    await appears(page, "text=This link is not valid any more.");
+    await appears(page, "text=This link has expired");
     await page.click("button:has-text('Try again')");
     await appears(page, recoveryAddress);
     expect(page.url()).not.toContain("link=");
@@ -261,13 +261,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, address);
     await page.click("[data-step='profile']");
     // The settings ask for a password as well: it is the login's that is filled in.
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
     expect(await page.inputValue(email)).toBe(address);
   });
 
@@ -278,21 +278,21 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const address = freshEmail();
     await page.fill(email, address);
     await page.click("[data-step='profile']");
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     await page.fill(password, "not the password");
     await page.click("[data-step='password']");
     await appears(page, "[role='alert'] [data-kind='error']");
     await page.reload();
     await page.click("[data-step='resume']");
     expect(new URL(page.url()).pathname).toBe("/ui/settings");
-    await appears(page, "text=Please confirm this action");
+    await appears(page, "text=confirm it's you");
     expect(await page.isVisible("text=open for too long")).toBe(false);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
     expect(await page.inputValue(email)).toBe(address);
   });
 
@@ -313,19 +313,19 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const button = "[data-step='deleteAccount']";
     await appears(page, button);
     const described = await page.getAttribute(button, "aria-describedby");
-    expect(await page.textContent(`#${described}`)).toContain("will be deleted in 30 days");
+    expect(await page.textContent(`#${described}`)).toContain("You have 30 days to change your mind");
     const submits: string[] = [];
     page.on("request", (request) => {
       if (request.url().includes("Submit")) submits.push(request.url());
     });
     await page.click(button);
     await appears(page, "dialog >> text=Delete your account?");
-    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("No, leave it");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("Cancel");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog", { state: "detached" });
     expect(submits).toEqual([]);
     await page.click(button);
-    await page.click("dialog >> text=Yes, go on");
+    await page.click("dialog >> text=Yes, continue");
     await appears(page, "text=/Your account will be deleted on 2\\d December 2026/");
     await page.click(".aside a");
     await page.fill(identifier, address);
@@ -337,7 +337,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await appears(page, "[role='alert'] >> text=/This account will be deleted on 2\\d December 2026/");
     // Enter in a field saves the fields: it is not the first button that is meant.
     await page.press(email, "Enter");
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
     await page.click("[data-step='keepAccount']");
     await appears(page, button);
     expect(await page.textContent("[role='alert']")).not.toContain("will be deleted");
@@ -370,10 +370,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(identifier, "niemand@example.com");
     await page.click(submit);
     await appears(page, ".ostiary-error");
-    expect(await page.textContent(".ostiary-error")).toBe("Füllen Sie dieses Feld aus.");
+    expect(await page.textContent(".ostiary-error")).toBe("Bitte ausfüllen.");
     await page.selectOption("header select", "en");
     // What is on the page is translated where it stands, and what was typed stays.
-    await expect.poll(() => page.textContent(".ostiary-error")).toBe("Fill this in.");
+    await expect.poll(() => page.textContent(".ostiary-error")).toBe("Please fill in this field.");
     expect(await page.inputValue(identifier)).toBe("niemand@example.com");
     await page.reload();
     await appears(page, identifier);
@@ -386,7 +386,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill("#identifier", address);
     await page.fill("#password", "not the password");
     await page.click(submit);
-    await appears(page, "text=The e-mail or the password is wrong.");
+    await appears(page, "text=That email or password isn't right.");
     await page.fill("#password", goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
@@ -420,11 +420,11 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     expect(await page.inputValue(email)).toBe(address);
     await page.click("[data-step='profile']");
     await page.click("[data-step='sendLink']");
-    await appears(page, "text=A link has been sent to ");
+    await appears(page, "text=We've sent a link to ");
 
     const { url = "" } = (await app.messages(address)).at(-1) ?? {};
     const elsewhere = await visitors.open(url.slice(app.publicUrl.length), { locale: "de-CH" });
-    await appears(elsewhere, "text=Fahren Sie fort, um mit");
+    await appears(elsewhere, "text=Mit „Weiter“ erstellen Sie");
     expect(elsewhere.url()).not.toContain("link=");
     await elsewhere.click("[data-step='confirmLink']");
     await elsewhere.waitForURL("**/ui/sessions");
@@ -468,7 +468,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     const page = await visitors.open("/ui/login");
     await page.fill(identifier, "nobody-at-all");
     await page.click(submit);
-    await appears(page, "text=This account does not exist");
+    await appears(page, "text=This account doesn't exist");
     await settled(page);
     await page.fill(identifier, name);
     await page.press(identifier, "Enter");
@@ -527,10 +527,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
     try {
       const page = await context.newPage();
       await page.goto(`${closed.publicUrl}/ui/registration`);
-      await appears(page, "text=Accounts cannot be made here at the moment.");
+      await appears(page, "text=Sign-up is currently closed.");
       // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, not the link.
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://evil.example/`);
-      await appears(page, "text=names an address that is not allowed");
+      await appears(page, "text=isn't set up to return to that address");
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);
       await appears(page, identifier);
       // What nobody can do is not offered.

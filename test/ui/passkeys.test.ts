@@ -88,11 +88,11 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
     await appears(page, "text=Change or remove: Laptop");
     await add("Again");
     await appears(page, failed);
-    expect(await page.textContent(failed)).toContain("has a passkey for your account already");
+    expect(await page.textContent(failed)).toContain("already has a passkey for your account");
     await page.goto(`${app.publicUrl}/ui/settings`);
     await page.click("[data-step='manageCredential']");
     await page.click("[data-step='removeCredential']");
-    await page.click("dialog >> text=Yes, go on");
+    await page.click("dialog >> text=Yes, continue");
     await appears(page, saved);
     expect(await page.locator("[data-step='manageCredential']").count()).toBe(0);
   });
@@ -131,7 +131,7 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
     await expect.poll(() => told).toEqual([all(1), details]);
     await page.click("[data-step='manageCredential']");
     await page.click("[data-step='removeCredential']");
-    await page.click("dialog >> text=Yes, go on");
+    await page.click("dialog >> text=Yes, continue");
     await appears(page, saved);
     await expect.poll(() => told).toEqual([all(1), details, all(0), details]);
     // Offered in the field of the name, it is of nobody now.
@@ -272,7 +272,7 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
       });
       await signInAgain(page, address);
       await page.waitForURL("**/ui/settings*");
-      await appears(page, "text=Please set a new password.");
+      await appears(page, "text=Please choose a new password.");
     });
   });
 });

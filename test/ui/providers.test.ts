@@ -136,7 +136,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInByPassword(page, await account());
     await page.waitForURL("**/ui/sessions");
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await appears(page, "h2:text('Accounts at other providers')");
+    await appears(page, "h2:text('Linked accounts')");
     expect(await page.locator("[name='oidc.provider']").allTextContents()).toEqual([
       ...["Link Acme", "Link Bolt", "Link GitHub"],
     ]);
@@ -163,7 +163,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     const page = await visitors.open("/ui/registration");
     await signInAt(page, "first", somebody({ email: address }));
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, "text=There is an account with your address already");
+    await appears(page, "text=There's already an account with your address");
     expect(await violationsOf(page)).toEqual([]);
     // It is about one account, and nobody is asked for its name, nor to make another one.
     expect(await page.locator("[name='identifier']").count()).toBe(0);
@@ -182,7 +182,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.fill(email, address);
     await page.click("[data-step='oidc']");
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, "text=There is an account with your address already");
+    await appears(page, "text=There's already an account with your address");
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
@@ -193,7 +193,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await signInAt(page, "first", somebody(), "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
-    expect(await page.textContent(errors)).toContain("Acme has not signed you in");
+    expect(await page.textContent(errors)).toContain("Acme didn't sign you in");
     expect(await violationsOf(page)).toEqual([]);
     const url = await leave(page, "second");
     expect(await comeBack(page, await app.upstream.signInAt(url, somebody()))).toBe(welcome);
@@ -207,7 +207,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.goto(back);
     await appears(page, errors);
     await app.providers.second.setDown(false);
-    expect(await page.textContent(errors)).toContain("Bolt cannot be reached now");
+    expect(await page.textContent(errors)).toContain("Bolt can't be reached right now");
     expect(await violationsOf(page)).toEqual([]);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
@@ -222,7 +222,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     const page = await visitors.open("/ui/login");
     await signInAt(page, "first", ada);
     await page.waitForURL("**/ui/login#flow=*");
-    await appears(page, `${errors}:text('No account here is linked with that account at Acme')`);
+    await appears(page, `${errors}:text('No account here is linked to that Acme account')`);
     expect(await violationsOf(page)).toEqual([]);
   });
 
@@ -235,7 +235,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, "[name='subject']");
     // What was asked for before is no answer any more.
     await page.goto(await app.upstream.signInAt(first, somebody()));
-    await appears(page, `${errors}:text('This answer of Acme cannot be used any more')`);
+    await appears(page, `${errors}:text('This answer from Acme can no longer be used')`);
     await signInAt(page, "second", somebody());
     await page.waitForURL("**/ui/settings*");
   });
@@ -266,12 +266,12 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     app.clock.advance(20 * 60_000);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await appears(page, "h1:text('Confirm that it is you')");
+    await appears(page, "h1 >> text=Confirm it's you");
     await signInAt(page, "first", ada, "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
     await signInAt(page, "second", somebody());
-    await appears(page, `${errors}:text('is not linked with the account that is asked for')`);
+    await appears(page, `${errors}:text('linked to the account you need here')`);
     await signInAt(page, "first", { subject: ada.subject });
     await page.waitForURL("**/ui/settings#flow=*");
     await appears(page, "text=Your changes have been saved");
@@ -287,7 +287,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     app.clock.advance(20 * 60_000);
     await page.fill(password, "another harbour lantern");
     await page.click("[data-step='password']");
-    await appears(page, "h1:text('Confirm that it is you')");
+    await appears(page, "h1 >> text=Confirm it's you");
     await signInAt(page, "first", somebody(), "cancel");
     await page.waitForURL("**/ui/login#flow=*");
     await appears(page, errors);
@@ -337,7 +337,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
       const address = await account();
       await page.goto(`${app.publicUrl}/ui/login`);
       await signInAt(page, "first", somebody({ email: address }));
-      await look(page, "an account to prove", "text=There is an account");
+      await look(page, "an account to prove", "text=There's already an account");
       await page.goto(`${app.publicUrl}/ui/login`);
       await signInAt(page, "second", somebody(), "cancel");
       await look(page, "cancelled", errors);

@@ -37,16 +37,16 @@ describe.skipIf(!chromiumInstalled)("required actions on the self-service pages,
     await page.fill(identifier, email);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await appears(page, "h1 >> text=One thing first");
+    await appears(page, "h1 >> text=One more step");
     const link = page.locator("a", { hasText: "Terms of service (2026-11)" });
     expect(await link.getAttribute("href")).toBe(`${app.publicUrl}/healthz`);
     // The page that is loaded again goes on where it was.
     await page.reload();
     await page.click("[data-step='acceptTerms']");
-    await appears(page, "text=Set a new password before you go on.");
+    await appears(page, "text=Choose a new password before you continue.");
     await page.fill(password, "another long password");
     await page.click("[data-step='password']");
-    await appears(page, "text=Set up a second factor before you go on.");
+    await appears(page, "text=Set up a second factor before you continue.");
     await page.click("[data-step='totp']");
     await appears(page, "img.ostiary-image");
     const shown = await page.locator(".ostiary-text").allTextContents();

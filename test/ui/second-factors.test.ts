@@ -54,7 +54,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "[name='totp.code']");
     await page.fill("[name='totp.code']", "000000");
     await page.click("[data-step='totp']");
-    await appears(page, "text=not the code that your app shows now");
+    await appears(page, "text=isn't the code your app is showing now");
     await page.fill("[name='totp.code']", device.code());
     await page.click("[data-step='totp']");
     await page.waitForURL("**/ui/sessions");
@@ -66,7 +66,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "text=Change or remove: My phone");
     await page.click("[data-step='manageCredential']");
     await page.click("[data-step='removeCredential']");
-    await page.click("dialog >> text=Yes, go on");
+    await page.click("dialog >> text=Yes, continue");
     await appears(page, "text=Set up an authenticator app");
   });
 
@@ -74,18 +74,18 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     const { page, address } = await visitors.register();
     await setUp(page);
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=they are not shown again");
+    await appears(page, "text=won't be shown again");
     const shown = page.locator(".ostiary-text", { hasText: /^[0-9A-Z]{4}-/ });
     const [code = "", ...others] = (await shown.innerText()).split("\n");
     expect(others).toHaveLength(11);
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=12 of 12 backup codes are left");
+    await appears(page, "text=12 of 12 backup codes left");
     await signIn(page, address);
     await page.fill("[name='backupCode.code']", code);
     await page.click("[data-step='backupCode']");
     await page.waitForURL("**/ui/sessions");
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await appears(page, "text=11 of 12 backup codes are left");
+    await appears(page, "text=11 of 12 backup codes left");
   });
 
   test("speak German", async () => {
@@ -94,7 +94,7 @@ describe.skipIf(!chromiumInstalled)("second factors on the self-service pages, i
     await appears(page, "text=Erstellen Sie Ersatzcodes");
     await appears(page, "text=Ändern oder entfernen: Authenticator-App");
     await page.click("[data-step='backupCodes']");
-    await appears(page, "text=Ich habe sie aufbewahrt");
+    await appears(page, "text=Ich habe sie gespeichert");
   });
 });
 
@@ -133,18 +133,18 @@ describe.skipIf(!chromiumInstalled)("codes by text message on the self-service p
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await appears(page, `text=A code can be sent to +49****${number.slice(-2)}`);
+    await appears(page, `text=We can text a code to +49****${number.slice(-2)}`);
     await page.click(next);
     await appears(page, code);
     const first = await codeSentTo(app, number);
     await page.click("[name='sms.resend']");
-    await appears(page, "text=Please wait");
+    await appears(page, "text=Wait a moment");
     app.clock.advance(60_000);
     await page.click("[name='sms.resend']");
     await expect.poll(() => codeSentTo(app, number)).not.toBe(first);
     await page.fill(code, first);
     await page.click(next);
-    await appears(page, "text=not the code that was sent last");
+    await appears(page, "text=isn't the latest code");
     await page.fill(code, await codeSentTo(app, number));
     await page.click(next);
     await page.waitForURL("**/ui/sessions");

@@ -1,16 +1,12 @@
 import { reasonOf } from "@ostiary/sdk";
-import { describeFailure, translator } from "@ostiary/sdk/form";
+import { describeFailure, optionsIn } from "@ostiary/sdk/form";
 import type { Words } from "./language/words.ts";
 
 /** What to tell a person about a call that was refused, or that never arrived. */
 export function describeError(error: unknown, words: Words): string {
   // fetch says that it reached nobody with a TypeError, which Connect wraps.
   if (reasonOf(error) === undefined && isOffline(error)) return words.cannotReach;
-  return describeFailure(error, {
-    translate: translator(words.messages),
-    language: words.tag,
-    texts: words.form,
-  });
+  return describeFailure(error, optionsIn(words, words.locale));
 }
 
 function isOffline(error: unknown): boolean {

@@ -3,6 +3,7 @@
 
 export { FlowClientError } from "./client-kind.ts";
 export { createFlow, type FlowName, type FlowStart, type FoundFlow, getFlow } from "./flows.ts";
+export { type Catalogue, directionOf, optionsIn, withTexts } from "./form/catalogue.ts";
 export { describeFailure, type FailureOptions } from "./form/describe-failure.ts";
 export {
   describeForm,

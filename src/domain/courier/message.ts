@@ -41,6 +41,9 @@ interface CredentialData extends PlaceData {
   readonly label: string;
 }
 
+/** The same of a notice; not there in one that an older release has written. */
+type NoticeData = Partial<PlaceData>;
+
 type NoData = Readonly<Record<never, never>>;
 
 /** Data of each template. The names are permanent: overriding template files use them. */
@@ -57,7 +60,7 @@ export interface TemplateData {
   readonly invitation: InvitationData;
   /** A registration with an address that has an account already. */
   readonly registration_taken: NoData;
-  readonly password_changed: NoData;
+  readonly password_changed: NoticeData;
   /** Many wrong codes were entered. */
   readonly wrong_codes: { readonly count: number };
   /** A way to sign in or a second factor was added, or put in the place of a former one. */
@@ -71,7 +74,7 @@ export interface TemplateData {
   readonly second_factor_failed: PlaceData;
   /** A backup code was used; so many are left. */
   readonly backup_code_used: PlaceData & { readonly remaining: number };
-  readonly recovery_completed: NoData;
+  readonly recovery_completed: NoticeData;
   /** Somebody has proved an address, and can recover the account from then on. `url`: stops it; empty where no page can. */
   readonly recovery_held: {
     readonly until: Date;
@@ -79,18 +82,18 @@ export interface TemplateData {
     readonly device: string;
     readonly url: string;
   };
-  readonly recovery_stopped: NoData;
+  readonly recovery_stopped: NoticeData;
   /** Told to the old address. */
-  readonly address_changed: { readonly new_address_masked: string };
-  readonly address_added: { readonly new_address_masked: string };
+  readonly address_changed: NoticeData & { readonly new_address_masked: string };
+  readonly address_added: NoticeData & { readonly new_address_masked: string };
   /** Addresses that were taken away, or no longer sign in or recover; told to every verified one. Several with commas. */
-  readonly address_removed: { readonly removed_address_masked: string };
+  readonly address_removed: NoticeData & { readonly removed_address_masked: string };
   /** The day that the account will be deleted on. */
-  readonly account_deletion_scheduled: { readonly date: Date };
+  readonly account_deletion_scheduled: NoticeData & { readonly date: Date };
   /** It is gone, without a period of grace. */
-  readonly account_deleted: NoData;
+  readonly account_deleted: NoticeData;
   /** Its deletion was cancelled. */
-  readonly account_kept: NoData;
+  readonly account_kept: NoticeData;
 }
 
 /** Template of a message. */
@@ -123,7 +126,7 @@ const sampleData: TemplateData = {
     until: new Date("2026-12-24T12:00:00Z"),
   },
   registration_taken: {},
-  password_changed: {},
+  password_changed: samplePlace,
   wrong_codes: { count: 50 },
   credential_added: { kind: "totp", label: "", ...samplePlace },
   credential_removed: { kind: "totp", label: "Phone", ...samplePlace },
@@ -131,20 +134,20 @@ const sampleData: TemplateData = {
   login_new_device: samplePlace,
   second_factor_failed: samplePlace,
   backup_code_used: { remaining: 11, ...samplePlace },
-  recovery_completed: {},
+  recovery_completed: samplePlace,
   recovery_held: {
     until: samplePlace.time,
     address_masked: "a***@example.com",
     device: samplePlace.device,
     url: "https://id.example.com/recovery?link=sample",
   },
-  recovery_stopped: {},
-  address_changed: { new_address_masked: "a***@example.com" },
-  address_added: { new_address_masked: "a***@example.com" },
-  address_removed: { removed_address_masked: "a***@example.com" },
-  account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
-  account_deleted: {},
-  account_kept: {},
+  recovery_stopped: samplePlace,
+  address_changed: { new_address_masked: "a***@example.com", ...samplePlace },
+  address_added: { new_address_masked: "a***@example.com", ...samplePlace },
+  address_removed: { removed_address_masked: "a***@example.com", ...samplePlace },
+  account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z"), ...samplePlace },
+  account_deleted: samplePlace,
+  account_kept: samplePlace,
 };
 
 /** The names of all templates. */

@@ -106,7 +106,7 @@ describe("a field", () => {
   test("says what its schema says of it", () => {
     const property = {
       type: "string",
-      title: "About you",
+      title: "Profile",
       description: "In a few words.",
       examples: ["I fly kites."],
       default: "Nothing.",
@@ -124,7 +124,7 @@ describe("a field", () => {
         type: "multi_line_text",
         label: {
           id: 1070002,
-          text: "About you",
+          text: "Profile",
           context: { name: "traits.x" },
           translations: { de: "Über Sie" },
         },

@@ -9,7 +9,7 @@ export const defaultSchemaDocument: JsonObject = {
     email: {
       type: "string",
       format: "email",
-      title: "E-mail",
+      title: "Email",
       maxLength: 254,
       ostiary: { identifier: "email", verifiable: "email", recovery: "email" },
     },

@@ -14,6 +14,8 @@ interface NoticeOptions {
   readonly at: Date;
   readonly language: string;
   readonly clientData?: JsonObject | undefined;
+  /** Whose call it was; unknown, it is not told, as of what operators do. */
+  readonly origin?: CallOrigin | undefined;
   /** The id of the message to an address, of a notice that is written once, however often it is made. */
   readonly idFor?: (address: ContactAddress) => MessageId;
 }
@@ -29,12 +31,13 @@ export function placeOf(origin: CallOrigin, time: Date): NoticePlace {
   return { time, device: deviceName(origin) };
 }
 
-/** The options of the notices that a flow sends, from what it remembers. */
+/** The options of the notices that a flow sends, from what it remembers and from the call. */
 export function noticeOf(
   { data }: { readonly data: { readonly language?: string; readonly clientData?: JsonObject } },
   at: Date,
+  origin: CallOrigin,
 ): NoticeOptions {
-  return { at, language: data.language ?? "", clientData: data.clientData };
+  return { at, language: data.language ?? "", clientData: data.clientData, origin };
 }
 
 /**
@@ -90,11 +93,12 @@ function notice(
   outbox: Outbox,
   address: ContactAddress,
   content: MessageContent,
-  { at, language, clientData, idFor }: NoticeOptions,
+  { at, language, clientData, origin, idFor }: NoticeOptions,
 ): SealedMessage {
   const { kind, value, identityId } = address;
+  const place = origin === undefined ? { time: at, device: "" } : placeOf(origin, at);
   return outbox.seal(
-    newMessage(content, at, {
+    newMessage(withPlace(content, place), at, {
       channel: channelOf(kind),
       recipient: value,
       language,
@@ -103,4 +107,9 @@ function notice(
       id: idFor?.(address),
     }),
   );
+}
+
+/** Adds when and where it happened, where the notice does not say so itself. */
+function withPlace(content: MessageContent, place: NoticePlace): MessageContent {
+  return { ...content, data: { ...place, ...content.data } } as MessageContent;
 }

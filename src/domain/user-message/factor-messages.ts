@@ -3,7 +3,7 @@ import type { CredentialKind } from "../kinds.ts";
 import { error, info, type UserMessage } from "./user-message.ts";
 
 /** The label of a code of an authenticator app. */
-export const totpLabel = (): UserMessage => info(1010006, "Code of your authenticator app");
+export const totpLabel = (): UserMessage => info(1010006, "Code from your authenticator app");
 
 /** The label of a backup code. */
 export const backupCodeLabel = (): UserMessage => info(1010007, "Backup code");
@@ -12,10 +12,10 @@ export const backupCodeLabel = (): UserMessage => info(1010007, "Backup code");
 export const setUpTotp = (): UserMessage => info(9000301, "Set up an authenticator app");
 
 /** The same, in the place of a former one. */
-export const replaceTotp = (): UserMessage => info(9000302, "Set up another authenticator app");
+export const replaceTotp = (): UserMessage => info(9000302, "Set up a different authenticator app");
 
 /** What people see who do not see the image with the key. */
-export const totpImage = (): UserMessage => info(1050005, "The key for your authenticator app, as a QR code");
+export const totpImage = (): UserMessage => info(1050005, "QR code with the key for your authenticator app");
 
 /** The key to type into an app. */
 export const totpKey = (key: string): UserMessage => info(1050006, key, { key });
@@ -27,7 +27,7 @@ export const totpKeyLabel = (): UserMessage => info(9000322, "Key");
 export const totpHelp = (): UserMessage =>
   info(
     9000323,
-    "Scan the image with your authenticator app, or type the key into it. Then enter the code that it shows.",
+    "Scan the image with your authenticator app, or enter the key there. Then enter the code that the app shows.",
   );
 
 /** The button that sends the first code of a second factor. */
@@ -37,7 +37,7 @@ export const confirmFactor = (): UserMessage => info(9000303, "Confirm");
 export const totpWrong = (): UserMessage =>
   error(
     4000008,
-    "That is not the code that your app shows now. Each code counts once: wait for the next one.",
+    "That isn't the code your app is showing now. Each code works only once, so wait for the next one.",
   );
 
 /** What can be no code of an app or of a text message. */
@@ -51,20 +51,20 @@ export const totpTitle = (): UserMessage => info(9000305, "Authenticator app");
 export const backupCodesTitle = (): UserMessage => info(9000306, "Backup codes");
 
 /** The button that makes backup codes, where there are none. */
-export const makeBackupCodes = (): UserMessage => info(9000307, "Make backup codes");
+export const makeBackupCodes = (): UserMessage => info(9000307, "Create backup codes");
 
 /** The same, in the place of former ones. */
-export const makeOtherBackupCodes = (): UserMessage => info(1050008, "Make new backup codes");
+export const makeOtherBackupCodes = (): UserMessage => info(1050008, "Create new backup codes");
 
 /** How many backup codes are left. */
 export const backupCodesLeft = (remaining: number, total: number): UserMessage =>
-  info(9000308, `${remaining} of ${total} backup codes are left.`, { remaining, total });
+  info(9000308, `${remaining} of ${total} backup codes left.`, { remaining, total });
 
 /** What to do with backup codes. */
 export const keepBackupCodes = (): UserMessage =>
   info(
     9000309,
-    "Keep these codes where you find them without your phone. Each signs you in once in the place of your second factor, and they are not shown again.",
+    "Keep these codes somewhere you can get to without your phone. Each works once in place of your second factor. They won't be shown again.",
   );
 
 /** The backup codes, each on a line. */
@@ -72,11 +72,11 @@ export const backupCodes = (codes: readonly string[]): UserMessage =>
   info(1050015, codes.join("\n"), { codes: [...codes] });
 
 /** The button that keeps the backup codes that are shown. */
-export const keptBackupCodes = (): UserMessage => info(1050011, "I have kept them");
+export const keptBackupCodes = (): UserMessage => info(1050011, "I've saved them");
 
 /** A backup code that is wrong, or was used. */
 export const backupCodeWrong = (): UserMessage =>
-  error(4000016, "That is none of your backup codes, or it was used.");
+  error(4000016, "That isn't one of your backup codes, or it has already been used.");
 
 /** What can be no backup code. */
 export const backupCodeMalformed = (length: number): UserMessage =>
@@ -86,7 +86,7 @@ export const backupCodeMalformed = (length: number): UserMessage =>
 export const backupCodesMissing = (): UserMessage =>
   info(
     9000311,
-    "Make backup codes, so that you can sign in when you do not have your second factor at hand.",
+    "Create backup codes, so that you can sign in when you don't have your second factor with you.",
   );
 
 /** The label of the box with which other sessions end. */
@@ -119,14 +119,14 @@ export const credentialUsed = (at: Date): UserMessage =>
 export const askAsWell = (): UserMessage => info(9000325, "Also ask for it after my password");
 
 /** The button that ends that. */
-export const askNoMore = (): UserMessage => info(9000326, "Do not ask for it after my password");
+export const askNoMore = (): UserMessage => info(9000326, "Don't ask for it after my password");
 
 /** The button that removes a credential. */
 export const removeLabel = (): UserMessage => info(9000317, "Remove");
 
 /** The question before a credential is removed. */
 export const removeQuestion = (): UserMessage =>
-  info(9000318, "Remove it? You cannot sign in with it afterwards.");
+  info(9000318, "Remove it? You won't be able to sign in with it any more.");
 
 /** A credential without which nobody could sign in. */
 export const lastWayIn = (): UserMessage =>
@@ -137,10 +137,10 @@ export const lastSecondFactor = (): UserMessage =>
   error(9000640, "Your account needs a second factor, and this is the only one. Set up another one first.");
 
 /** A credential that is there no more. */
-export const credentialGone = (): UserMessage => error(9000320, "It was removed meanwhile.");
+export const credentialGone = (): UserMessage => error(9000320, "This was removed in the meantime.");
 
 /** What was to be added signs in to another account. */
-export const credentialTaken = (): UserMessage => error(9000321, "It belongs to another account already.");
+export const credentialTaken = (): UserMessage => error(9000321, "This already belongs to another account.");
 
 /** The heading of passkeys. */
 export const passkeysTitle = (): UserMessage => info(9000340, "Passkeys");
@@ -149,7 +149,7 @@ export const passkeysTitle = (): UserMessage => info(9000340, "Passkeys");
 export const addPasskey = (): UserMessage => info(9000341, "Add a passkey");
 
 /** The button that makes a passkey, once there are options for it. */
-export const makePasskey = (): UserMessage => info(9000342, "Make the passkey");
+export const makePasskey = (): UserMessage => info(9000342, "Create passkey");
 
 /** The button that signs in with a passkey. */
 export const signInWithPasskey = (): UserMessage => info(9000343, "Sign in with a passkey");
@@ -158,20 +158,20 @@ export const signInWithPasskey = (): UserMessage => info(9000343, "Sign in with 
 export const usePasskey = (): UserMessage => info(9000344, "Use your passkey");
 
 /** The button that makes an account with a passkey. */
-export const signUpWithPasskey = (): UserMessage => info(9000345, "Sign up with a passkey");
+export const signUpWithPasskey = (): UserMessage => info(9000345, "Create account with a passkey");
 
 /** A passkey that did not sign in. The reason is not told. */
 export const passkeyRefused = (): UserMessage =>
-  error(9000346, "This passkey does not sign you in. Try again, or use another way to sign in.");
+  error(9000346, "This passkey can't sign you in. Try again, or use another way to sign in.");
 
 /** A passkey that could not be taken up. */
-export const passkeyNotMade = (): UserMessage => error(9000347, "The passkey could not be added. Try again.");
+export const passkeyNotMade = (): UserMessage => error(9000347, "The passkey couldn't be added. Try again.");
 
 /** A passkey that the account has already. */
-export const passkeyThere = (): UserMessage => error(9000348, "This passkey is on your account already.");
+export const passkeyThere = (): UserMessage => error(9000348, "This passkey is already on your account.");
 
 /** The label of the name of a passkey that is added. */
-export const passkeyName = (): UserMessage => info(9000349, "Name, to tell it from others");
+export const passkeyName = (): UserMessage => info(9000349, "Name, to tell it apart from others");
 
 /** The step was sent without the answer of the browser. */
 export const passkeyMissing = (): UserMessage => error(9000350, "No passkey was chosen. Try again.");
@@ -180,70 +180,67 @@ export const passkeyMissing = (): UserMessage => error(9000350, "No passkey was 
 export const passkeyComesSecond = (): UserMessage =>
   error(
     9000351,
-    "This passkey has not checked that it is you. Sign in with your password or a code first, then use it.",
+    "This passkey hasn't checked that it's you. Sign in with your password or a code first, then use it.",
   );
 
 /** One passkey more than an account can have. */
 export const passkeysTooMany = (most: number): UserMessage =>
-  error(9000352, `Your account has ${most} passkeys already. Remove one first.`, { most });
+  error(9000352, `Your account already has ${most} passkeys. Remove one first.`, { most });
 
 /** The heading of codes by text message. */
 export const smsTitle = (): UserMessage => info(9000402, "Codes by text message");
 
 /** The label of the number that codes go to. */
-export const smsNumberLabel = (): UserMessage => info(9000403, "Telephone number, with its country code");
+export const smsNumberLabel = (): UserMessage => info(9000403, "Phone number with its country code");
 
 /** The button that begins with codes by text message, where there are none. */
 export const setUpSms = (): UserMessage => info(9000404, "Set up codes by text message");
 
 /** The same, in the place of a former number. */
-export const replaceSms = (): UserMessage => info(9000405, "Use another number");
+export const replaceSms = (): UserMessage => info(9000405, "Use a different number");
 
 /** What can be no telephone number. */
 export const smsNumberInvalid = (): UserMessage =>
-  error(9000406, "Enter a telephone number with its country code, for example +49 171 2345678.");
+  error(9000406, "Enter a phone number with its country code, for example +49 171 2345678.");
 
 /** A code can be sent. */
 export const smsOffered = (number: string): UserMessage =>
-  info(9000407, `A code can be sent to ${number} by text message.`, { number });
+  info(9000407, `We can text a code to ${number}.`, { number });
 
 /** The button that sends it. */
-export const sendSms = (): UserMessage => info(9000408, "Send me a code");
+export const sendSms = (): UserMessage => info(9000408, "Text me a code");
 
 /** A code was sent. */
 export const smsSent = (number: string): UserMessage =>
-  info(9000409, `A code was sent to ${number} by text message.`, { number });
+  info(9000409, `We've texted a code to ${number}.`, { number });
 
 /** A code by text message that is wrong. */
 export const smsWrong = (): UserMessage =>
-  error(
-    9000410,
-    "That is not the code that was sent last, or it has expired. Check it, or have another one sent.",
-  );
+  error(9000410, "That isn't the latest code, or it has expired. Check it, or request a new one.");
 
 /** A number in a country that text messages are not sent to. */
 export const smsCountry = (): UserMessage =>
-  error(9000411, "Text messages to this country are not sent. Use another number, or another way.");
+  error(9000411, "We can't send text messages to this country. Use another number, or another way.");
 
 /** The text messages of the day to a country are used up. */
 export const smsUsedUp = (): UserMessage =>
   error(
     9000412,
-    "No more text messages can be sent to this country for now. Use another way, or try again later.",
+    "We can't send more text messages to this country for now. Use another way, or try again later.",
   );
 
 /** A proof by text message, of an account whose second factor is one as well. */
 export const smsComesSecond = (): UserMessage =>
   error(
     9000413,
-    "Your account asks for a code by text message as its second factor, so it takes something else first, such as your password.",
+    "Your second factor is a code by text message, so start with something else, such as your password.",
   );
 
 /** A recovery by text message, of an account whose second factor is one as well. */
 export const smsRecoversNothing = (): UserMessage =>
   error(
     9000414,
-    "Your second factor is a code by text message, so a text message alone does not give you your account back. Use your e-mail address.",
+    "Your second factor is a code by text message, so a text message alone can't recover your account. Use your email address.",
   );
 /** The heading where a login offers to make a passkey. */
 export const offerTitle = (): UserMessage => info(9000430, "Sign in faster next time");
@@ -252,11 +249,11 @@ export const offerTitle = (): UserMessage => info(9000430, "Sign in faster next 
 export const offerHelp = (): UserMessage =>
   info(
     9000431,
-    "With a passkey you sign in by your fingerprint, your face or the PIN of your device. Your password goes on working.",
+    "With a passkey you sign in with your fingerprint, your face or your device's PIN. Your password still works.",
   );
 
 /** The button that makes the passkey that a login offers. */
-export const makeOfferedPasskey = (): UserMessage => info(9000432, "Make a passkey");
+export const makeOfferedPasskey = (): UserMessage => info(9000432, "Create a passkey");
 
 const kindNames: Readonly<Record<CredentialKind, string>> = {
   password: "Password",
@@ -264,7 +261,7 @@ const kindNames: Readonly<Record<CredentialKind, string>> = {
   backup_code: "Backup codes",
   passkey: "Passkey",
   sms: "Codes by text message",
-  oidc: "Account at another provider",
+  oidc: "Linked account",
 };
 
 function dayOf(time: Date): string {

@@ -8,30 +8,28 @@ import { info, type UserMessage } from "./user-message.ts";
 export const signInTitle = (): UserMessage => info(9000210, "Sign in");
 
 /** Its subtitle, if the identifier is asked for first. */
-export const signInIdentifier = (): UserMessage =>
-  info(9000211, "Say who you are. How you show it comes next.");
+export const signInIdentifier = (): UserMessage => info(9000211, "Start by telling us who you are.");
 
 /** Its subtitle, if the methods are on offer. */
-export const signInMethod = (): UserMessage => info(9000212, "Show that it is you.");
+export const signInMethod = (): UserMessage => info(9000212, "Welcome back.");
 
 /** The heading of a refresh, a step-up and a second factor. */
-export const confirmTitle = (): UserMessage => info(9000213, "Confirm that it is you");
+export const confirmTitle = (): UserMessage => info(9000213, "Confirm it's you");
 
 /** Its subtitle, if a second factor is asked for. */
 export const confirmSecond = (): UserMessage =>
-  info(9000214, "Your account is protected by something beside your first proof.");
+  info(9000214, "Your account is protected by a second factor.");
 
 /** Its subtitle, for a person who is signed in. */
 export const confirmAgain = (): UserMessage =>
-  info(9000215, "What you are about to do needs a fresh sign-in.");
+  info(9000215, "For your security, sign in again before you continue.");
 
 /** The heading where a code is entered. */
 export const codeTitle = (): UserMessage => info(9000216, "Enter the code");
 
 /** Its subtitle. It does not say that a code was sent, because perhaps none was. */
 export function lookForCode(sentTo: string): UserMessage {
-  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
-  return info(9000217, `Look for it among ${where}.`, { sent_to: sentTo });
+  return info(9000217, `Check ${messagesTo(sentTo)}.`, { sent_to: sentTo });
 }
 
 /** The heading where a link is awaited. */
@@ -39,20 +37,22 @@ export const linkTitle = (): UserMessage => info(9000218, "Open the link");
 
 /** Its subtitle. It does not say that a link was sent either. */
 export function lookForLink(sentTo: string): UserMessage {
-  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
-  return info(9000219, `Look for it among ${where}, on this device or another one.`, { sent_to: sentTo });
+  return info(9000219, `Check ${messagesTo(sentTo)}, on this device or any other.`, { sent_to: sentTo });
 }
 
 /** The subtitle of a flow that began with a link. */
 export const oneMoreClick = (): UserMessage =>
-  info(9000220, "One click more: programs that look into mail open links as well.");
+  info(
+    9000220,
+    "One more click, so that we know it was you who opened the link and not a program that scans your mail.",
+  );
 
 /** The heading of a recovery that waits. */
 export const onHoldTitle = (): UserMessage => info(9000460, "Come back later");
 
 /** Its subtitle. */
 export const onHoldHelp = (): UserMessage =>
-  info(9000461, "The owner of an account is told of each recovery, and has time to stop it.");
+  info(9000461, "We tell the owner of an account about every recovery, and give them time to stop it.");
 
 /** The heading of the question whether a recovery is to be stopped. */
 export const stopRecoveryTitle = (): UserMessage => info(9000462, "Stop the recovery");
@@ -61,7 +61,7 @@ export const stopRecoveryTitle = (): UserMessage => info(9000462, "Stop the reco
 export const stopRecoveryHelp = (): UserMessage =>
   info(
     9000463,
-    "If it is you who wants to get back into the account, leave this page: nothing happens then.",
+    "If it's you who wants to get back into the account, just leave this page. Nothing will happen.",
   );
 
 /** The heading of a registration. */
@@ -69,59 +69,65 @@ export const signUpTitle = (): UserMessage => info(9000221, "Create an account")
 
 /** Its subtitle, if the traits come first. */
 export const signUpProfile = (): UserMessage =>
-  info(9000222, "Say something about yourself. How you sign in comes next.");
+  info(9000222, "Tell us about yourself. Next, choose how to sign in.");
 
 /** Its subtitle, if everything is asked at once. */
-export const signUpMethod = (): UserMessage => info(9000223, "Fill this in, and choose how you sign in.");
+export const signUpMethod = (): UserMessage =>
+  info(9000223, "Fill in your details and choose how to sign in.");
 
 /** Its subtitle, once the traits were given. */
-export const signUpMethodNext = (): UserMessage => info(9000224, "Choose how you sign in.");
+export const signUpMethodNext = (): UserMessage => info(9000224, "Choose how to sign in.");
 
 /** The heading of a verification. */
 export const verifyTitle = (): UserMessage => info(9000225, "Verify your address");
 
 /** Its subtitle. */
-export const verifyAddress = (): UserMessage => info(9000226, "A message to it shows that it is yours.");
+export const verifyAddress = (): UserMessage =>
+  info(9000226, "We'll send a message to it, to make sure it's yours.");
 
 /** The heading of a recovery. */
 export const recoverTitle = (): UserMessage => info(9000227, "Recover your account");
 
 /** Its subtitle. */
-export const recoverName = (): UserMessage => info(9000228, "Say who you are. A message leads you back in.");
+export const recoverName = (): UserMessage =>
+  info(9000228, "Tell us who you are, and we'll send you a message that gets you back in.");
 
 /** The heading where one of several addresses is chosen. */
 export const chooseAddressTitle = (): UserMessage => info(9000229, "Choose an address");
 
 /** Its subtitle. */
 export const chooseAddressHelp = (): UserMessage =>
-  info(9000230, "The message goes to the one that you choose.");
+  info(9000230, "We'll send the message to the one you choose.");
 
 /** The heading of the question whose account it is. */
 export const claimTitle = (): UserMessage => info(9000231, "Is this your account?");
 
 /** Its subtitle. */
-export const claimHelp = (): UserMessage => info(9000232, "Nobody has confirmed yet that it is theirs.");
+export const claimHelp = (): UserMessage => info(9000232, "Nobody has confirmed yet that it's theirs.");
 
 /** The heading of the settings. */
 export const settingsTitle = (): UserMessage => info(9000233, "Your account");
 
 /** Its subtitle. */
 export const settingsHelp = (): UserMessage =>
-  info(9000234, "Change what you like. Each part is saved by itself.");
+  info(9000234, "Change what you like. Each part is saved separately.");
 
 /** The heading where a new secret is set. */
-export const newSecretTitle = (): UserMessage => info(9000235, "Set a new password");
+export const newSecretTitle = (): UserMessage => info(9000235, "Choose a new password");
 
 /** The same, where that is no password. */
 export const newWayTitle = (): UserMessage => info(9000415, "Set up a new way to sign in");
 
 /** Where there is none to set up: people sign in by codes and links alone. */
 export const noSecret = (): UserMessage =>
-  info(9000416, "There is no password to set here. Sign in with a code or a link.");
+  info(9000416, "There's no password to choose here. Sign in with a code or a link.");
 
 /** The link that leads there. */
 export const signInLink = (): UserMessage => info(9000417, "Sign in");
 
 /** Its subtitle. */
-export const newSecretHelp = (): UserMessage =>
-  info(9000236, "It takes the place of the one that was lost, and signs you in.");
+export const newSecretHelp = (): UserMessage => info(9000236, "It replaces the old one and signs you in.");
+
+function messagesTo(sentTo: string): string {
+  return sentTo === "" ? "your messages" : `your messages at ${sentTo}`;
+}

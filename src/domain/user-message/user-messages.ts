@@ -12,10 +12,10 @@ export type { UserMessage };
  */
 
 /** "Sign in", on the button of the password method. */
-export const signInWithPassword = (): UserMessage => info(1010022, "Sign in with password");
+export const signInWithPassword = (): UserMessage => info(1010022, "Sign in");
 
 /** "Sign up", on the button of the password method. */
-export const signUp = (): UserMessage => info(1040001, "Sign up");
+export const signUp = (): UserMessage => info(1040001, "Create account");
 
 /** The label of a password field. */
 export const passwordLabel = (): UserMessage => info(1070001, "Password");
@@ -46,11 +46,35 @@ export const traitHelp = ({ text, translations }: SchemaText, name: string): Use
 export const traitExample = (example: string, name: string): UserMessage =>
   info(9000203, example, { example, name });
 
-/** The label of the identifier of a login: the titles of the traits that people sign in with. */
+/** The label of the identifier of a login: the titles of the traits that people sign in with, such as "Email, phone or username". */
 export function identifierLabel(titles: readonly SchemaText[]): UserMessage {
-  const title = titles.map(({ text }) => text).join(" or ") || "E-mail, phone number or user name";
-  const [only] = titles.length === 1 ? titles : [];
-  return { ...info(9000200, title, { title }), translations: only?.translations };
+  const title = anyOf(titles, "en") || "Email, phone number or username";
+  const languages = new Set(titles.flatMap(({ translations }) => Object.keys(translations)));
+  const translations = Object.fromEntries([...languages].map((tag) => [tag, anyOf(titles, tag)]));
+  return { ...info(9000200, title, { title }), translations };
+}
+
+/** Titles as people of a language list them. */
+function anyOf(titles: readonly SchemaText[], language: string): string {
+  const texts = [...new Set(titles.map(({ text, translations }) => translations[language] ?? text))];
+  // Nouns have capitals in German. What is all capitals is an abbreviation.
+  const keepsCapitals = /^de\b/i.test(language);
+  const listed = texts.map((text, index) =>
+    index === 0 || keepsCapitals
+      ? text
+      : text.replace(/^\p{Lu}(?=\p{Ll})/u, (letter) => letter.toLowerCase()),
+  );
+  return listFormat(language).format(listed);
+}
+
+/** A schema's author can write any tag. British English lists without a comma before "or". */
+function listFormat(language: string): Intl.ListFormat {
+  const options = { type: "disjunction" } as const;
+  try {
+    return new Intl.ListFormat(language === "en" ? "en-GB" : language, options);
+  } catch {
+    return new Intl.ListFormat("en-GB", options);
+  }
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
@@ -59,81 +83,85 @@ export const invalidValue = (reason: string): UserMessage => error(4000001, reas
 /** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): UserMessage {
   const property = splitFieldPath(name).at(-1) ?? "";
-  return error(4000002, `Property ${property} is missing.`, { property, name });
+  return error(4000002, "Please fill in this field.", { property, name });
 }
 
 /** A text is too short. */
 export const tooShort = (minimum: number, actual: number): UserMessage =>
-  error(4000003, `Must have at least ${minimum} characters, not ${actual}.`, {
+  error(4000003, `Use at least ${counted(minimum, "character")}.`, {
     min_length: minimum,
     actual_length: actual,
   });
 
 /** A text does not have the form that the schema asks for. */
 export const wrongFormat = (pattern: string): UserMessage =>
-  error(4000004, `Does not match the pattern "${pattern}".`, { pattern });
+  error(4000004, "This doesn't have the expected format.", { pattern });
 
 /** The identifier or the secret is wrong; does not say which. */
 export const invalidCredentials = (): UserMessage =>
-  error(
-    4000006,
-    "The provided credentials are invalid, check for spelling mistakes in your password or identifier.",
-  );
+  error(4000006, "Those sign-in details aren't right. Check them and try again.");
 
 /** Another account has this identifier. */
 export const duplicateIdentifier = (): UserMessage =>
-  error(4000007, "An account with the same identifier (email, phone, username, ...) exists already.");
+  error(4000007, "An account with these details already exists. Sign in instead?");
 
 /** The traits hold nothing to sign in with. */
 export const identifierMissing = (): UserMessage =>
-  error(4000009, "Could not find any login identifiers. Did you forget to fill them in?");
+  error(4000009, "Enter an email address, phone number or username to sign in with.");
 
 /** A text is too long. */
 export const tooLong = (maximum: number, actual: number): UserMessage =>
-  error(4000017, `Must have at most ${maximum} characters, not ${actual}.`, {
+  error(4000017, `Use at most ${counted(maximum, "character")}.`, {
     max_length: maximum,
     actual_length: actual,
   });
 
 /** A number is below its minimum. */
 export const belowMinimum = (minimum: number): UserMessage =>
-  error(4000018, `Must be at least ${minimum}.`, { minimum });
+  error(4000018, `Enter ${minimum} or more.`, { minimum });
 
 /** A number is above its maximum. */
 export const aboveMaximum = (maximum: number): UserMessage =>
-  error(4000020, `Must be at most ${maximum}.`, { maximum });
+  error(4000020, `Enter ${maximum} or less.`, { maximum });
 
 /** A value is of another type than the schema asks for. */
-export const wrongType = (expected: string): UserMessage =>
-  error(4000026, `Must be of the type ${expected}.`, { allowed_types: [expected] });
+export function wrongType(expected: string): UserMessage {
+  const texts: Readonly<Record<string, string>> = {
+    number: "Enter a number.",
+    integer: "Enter a whole number.",
+    boolean: "Choose yes or no.",
+  };
+  const text = texts[expected] ?? "This isn't the kind of value that is expected here.";
+  return error(4000026, text, { allowed_types: [expected], type: expected });
+}
 
 /** The password is too much like the identifier or another trait. */
 export const passwordTooSimilar = (): UserMessage =>
-  error(4000031, "The password cannot be used because it is too similar to the identifier.");
+  error(4000031, "This password is too similar to your other details. Choose a different one.");
 
 /** The password is too short. */
 export const passwordTooShort = (minimum: number, actual: number): UserMessage =>
-  error(4000032, `The password must be at least ${minimum} characters long, but got ${actual}.`, {
+  error(4000032, `Your password needs at least ${counted(minimum, "character")}.`, {
     min_length: minimum,
     actual_length: actual,
   });
 
 /** The password is too long. */
 export const passwordTooLong = (maximum: number, actual: number): UserMessage =>
-  error(4000033, `The password must be at most ${maximum} characters long, but got ${actual}.`, {
+  error(4000033, `Your password can have at most ${counted(maximum, "character")}.`, {
     max_length: maximum,
     actual_length: actual,
   });
 
 /** The password is known from breaches. */
 export function passwordBreached(count: number): UserMessage {
-  const text = "The password has been found in data breaches and must no longer be used.";
+  const text = "This password has appeared in a data breach. Choose a different one.";
   return error(4000034, text, { breaches: count });
 }
 
 /** The password is the one that the account has, and another one is asked for. */
 export const passwordUnchanged = (): UserMessage =>
-  error(9000616, "This is the password that you have. Choose another one.");
+  error(9000616, "That's already your password. Choose a different one.");
 
 /** Not an e-mail address. */
 export const invalidEmail = (): UserMessage => error(4000040, "Enter a valid email address.");
@@ -144,72 +172,72 @@ export const invalidPhone = (): UserMessage =>
 
 /** Not a date. */
 export const invalidDate = (property: string): UserMessage =>
-  wrongFormatOf(9000100, property, "date", "must be a date, for example 2026-02-28");
+  wrongFormatOf(9000100, property, "date", "Enter a valid date, for example 2026-02-28.");
 
 /** Not a date with a time and its zone. */
 export function invalidDateTime(property: string): UserMessage {
-  const sentence = "must be a date with a time and its zone, for example 2026-02-28T18:30:00Z";
+  const sentence = "Enter a date and time with the time zone, for example 2026-02-28T18:30:00Z.";
   return wrongFormatOf(9000102, property, "date-time", sentence);
 }
 
 /** Not a time with its zone. */
 export const invalidTime = (property: string): UserMessage =>
-  wrongFormatOf(9000103, property, "time", "must be a time with its zone, for example 18:30:00Z");
+  wrongFormatOf(9000103, property, "time", "Enter a time with the time zone, for example 18:30:00Z.");
 
 /** Not a URI. */
 export const invalidUri = (property: string): UserMessage =>
-  wrongFormatOf(9000104, property, "uri", "must be a full address, for example https://example.com/page");
+  wrongFormatOf(9000104, property, "uri", "Enter a full web address, for example https://example.com/page.");
 
 /** A text that is not of another format of JSON Schema. */
 export const invalidFormat = (property: string, format: string): UserMessage =>
-  wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
+  wrongFormatOf(9000105, property, format, `This doesn't have the expected format (${format}).`);
 
 /** A whole number that is not kept exactly. */
 export const numberTooLarge = (maximum: number): UserMessage =>
-  error(9000101, `Must be between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
+  error(9000101, `Enter a number between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
 
 /** A user name in the form of an e-mail address that the account has not shown to be its own. */
 export const userNameIsEmail = (): UserMessage =>
-  error(9000106, "A user name must not look like an email address, unless it is a verified one of yours.");
+  error(9000106, "A username can't look like an email address, unless it's one of yours that is verified.");
 
 /** A user name in the form of a telephone number that the account has not shown to be its own. */
 export const userNameIsPhone = (): UserMessage =>
-  error(9000107, "A user name must not look like a phone number, unless it is a verified one of yours.");
+  error(9000107, "A username can't look like a phone number, unless it's one of yours that is verified.");
 
 /** A text with control or invisible characters. */
 export const forbiddenCharacter = (): UserMessage =>
-  error(9000108, "Must not have control or invisible characters.");
+  error(9000108, "Control characters and invisible characters aren't allowed here.");
 
 /** The password is on the list of common passwords. */
 export const passwordTooCommon = (): UserMessage =>
-  error(9000001, "The password cannot be used because many people use it, so it is easy to guess.");
+  error(9000001, "This password is too common. Choose one that's harder to guess.");
 
 /** A property that the schema does not know. */
 export const unknownProperty = (property: string): UserMessage =>
-  error(9000002, `Property ${property} is not allowed.`, { property });
+  error(9000002, `The field ${property} isn't expected here.`, { property });
 
 /** A trait that its owner does not change. */
-export const notForOwner = (): UserMessage => error(9000070, "You cannot change this yourself.");
+export const notForOwner = (): UserMessage => error(9000070, "You can't change this yourself.");
 
-/** "Send sign in code" and the like, on the button that asks for a code. */
+/** "Send sign-in code" and the like, on the button that asks for a code. */
 export function sendCode(flow: FlowKind): UserMessage {
-  if (flow === "login") return info(1010015, "Send sign in code");
-  if (flow === "registration") return info(1040006, "Send sign up code");
+  if (flow === "login") return info(1010015, "Send sign-in code");
+  if (flow === "registration") return info(1040006, "Send verification code");
   return info(9000010, "Send code");
 }
 
 /** On the button that asks for a link. */
 export function sendLink(flow: FlowKind): UserMessage {
-  if (flow === "login") return info(9000011, "Send sign in link");
-  if (flow === "registration") return info(9000031, "Send sign up link");
+  if (flow === "login") return info(9000011, "Send sign-in link");
+  if (flow === "registration") return info(9000031, "Send verification link");
   return info(9000012, "Send link");
 }
 
 /** The label of the field for a code. */
 export const codeLabel = (flow: FlowKind): UserMessage =>
   ofFlow(info, flow, {
-    login: [1070013, "Login code"],
-    registration: [1070012, "Registration code"],
+    login: [1070013, "Sign-in code"],
+    registration: [1070012, "Verification code"],
     recovery: [1070010, "Recovery code"],
     verification: [1070011, "Verification code"],
     settings: [1070011, "Verification code"],
@@ -222,7 +250,7 @@ export const addressLabel = (): UserMessage => info(1070018, "Email or phone num
 export const continueLabel = (): UserMessage => info(1070009, "Continue");
 
 /** "Resend", on the button that asks for another code or link. */
-export const resendLabel = (): UserMessage => info(1070008, "Resend code");
+export const resendLabel = (what: "code" | "link"): UserMessage => info(1070008, `Resend ${what}`, { what });
 
 /** "Back", on the button that gives up the code or link. */
 export function backLabel(flow: FlowKind): UserMessage {
@@ -235,19 +263,19 @@ export function backLabel(flow: FlowKind): UserMessage {
 export const saveLabel = (): UserMessage => info(1070003, "Save");
 
 /** On the button that carries out what waited for a fresh login. */
-export const resumeLabel = (): UserMessage => info(9000014, "Go on with the change");
+export const resumeLabel = (): UserMessage => info(9000014, "Continue");
 
 /**
  * A code was sent, as far as the answer may tell. The message names the address, so that a person sees for which account a code
  * was asked for.
  */
 export function codeSent(flow: FlowKind, sentTo: string): UserMessage {
-  const byRecovery = `If an account can be recovered by ${sentTo}, a code has been sent to an address of it.`;
-  const byVerification = `If the address ${sentTo} waits for its verification, a code has been sent to it.`;
-  const toNew = `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`;
+  const byRecovery = `If there's an account for ${sentTo}, we've sent it a recovery code.`;
+  const byVerification = `If ${sentTo} still needs verifying, we've sent a code to it.`;
+  const toNew = `We've sent a code to ${sentTo}. Your new address takes effect once you enter it.`;
   const texts = {
     login: [1010014, ifAccount(sentTo, "a code")],
-    registration: [1040005, `A code has been sent to ${sentTo}.`],
+    registration: [1040005, `We've sent a code to ${sentTo}.`],
     recovery: [1060003, byRecovery],
     verification: [1080003, byVerification],
     settings: [9000015, toNew],
@@ -255,19 +283,20 @@ export function codeSent(flow: FlowKind, sentTo: string): UserMessage {
   return ofFlow(info, flow, texts, { sent_to: sentTo });
 }
 
-/** `sentTo` is empty in a refresh, where no address is typed. */
+/** `sentTo` is empty in a refresh, where no address is typed: the person is known, but perhaps has no address that is verified. */
 function ifAccount(sentTo: string, what: "a code" | "a link"): string {
-  const account = sentTo === "" ? "an account" : `an account for ${sentTo}`;
-  return `If there is ${account}, ${what} has been sent to its address.`;
+  return sentTo === ""
+    ? `If your account has a verified address, we've sent ${what} to it.`
+    : `If there's an account for ${sentTo}, we've sent it ${what}.`;
 }
 
 /** A link was sent, as far as the answer may tell. */
 export function linkSent(flow: FlowKind, sentTo: string): UserMessage {
-  const byRecovery = `If an account can be recovered by ${sentTo}, a link has been sent to an address of it.`;
-  const byVerification = `If the address ${sentTo} waits for its verification, a link has been sent to it.`;
+  const byRecovery = `If there's an account for ${sentTo}, we've sent it a recovery link.`;
+  const byVerification = `If ${sentTo} still needs verifying, we've sent a link to it.`;
   const texts = {
     login: [9000016, ifAccount(sentTo, "a link")],
-    registration: [9000032, `A link has been sent to ${sentTo}.`],
+    registration: [9000032, `We've sent a link to ${sentTo}.`],
     recovery: [1060002, byRecovery],
     verification: [1080001, byVerification],
     settings: [9000016, ifAccount(sentTo, "a link")],
@@ -278,8 +307,8 @@ export function linkSent(flow: FlowKind, sentTo: string): UserMessage {
 /** Effect of the one click in the flow of an opened link. */
 export function confirmLink(flow: FlowKind, address: string): UserMessage {
   const texts = {
-    login: [9000017, `Continue to sign in with ${address}.`],
-    registration: [9000030, `Continue to make an account with ${address}.`],
+    login: [9000017, `Continue to sign in as ${address}.`],
+    registration: [9000030, `Continue to create an account with ${address}.`],
     recovery: [9000018, `Continue to recover the account of ${address}.`],
     verification: [9000019, `Continue to confirm that ${address} is yours.`],
     settings: [9000019, `Continue to confirm that ${address} is yours.`],
@@ -288,50 +317,59 @@ export function confirmLink(flow: FlowKind, address: string): UserMessage {
 }
 
 /** Something else is wanted beside the first proof. */
-export const secondFactor = (): UserMessage => info(1010004, "Please show your second factor to go on.");
+export const secondFactor = (): UserMessage => info(1010004, "Confirm with your second factor to continue.");
 
 /** A login of a person who is signed in already. */
-export const confirmIdentity = (): UserMessage =>
-  info(1010003, "Please confirm this action by verifying that it is you.");
+export const confirmIdentity = (): UserMessage => info(1010003, "To continue, confirm it's you.");
 
 /** A change of the settings was saved. */
-export const settingsSaved = (): UserMessage => success(1050001, "Your changes have been saved!");
+export const settingsSaved = (): UserMessage => success(1050001, "Your changes have been saved.");
 
 /** The account is recovered; a new secret must be set. */
 export const recoverySucceeded = (): UserMessage =>
-  success(1060001, "You successfully recovered your account. Set a new password to go on.");
+  success(1060001, "You're back in. Choose a new password to continue.");
 
 /** The code is wrong, used or too old. */
 export const invalidCode = (flow: FlowKind): UserMessage =>
   ofFlow(error, flow, {
-    login: [4010008, "The login code is invalid or has already been used. Please try again."],
-    registration: [4040003, "The registration code is invalid or has already been used. Please try again."],
-    recovery: [4060006, "The recovery code is invalid or has already been used. Please try again."],
-    verification: [4070006, "The verification code is invalid or has already been used. Please try again."],
-    settings: [4070006, "The verification code is invalid or has already been used. Please try again."],
+    login: [4010008, "This sign-in code is wrong or no longer valid. Check it, or request a new one."],
+    registration: [
+      4040003,
+      "This verification code is wrong or no longer valid. Check it, or request a new one.",
+    ],
+    recovery: [4060006, "This recovery code is wrong or no longer valid. Check it, or request a new one."],
+    verification: [
+      4070006,
+      "This verification code is wrong or no longer valid. Check it, or request a new one.",
+    ],
+    settings: [
+      4070006,
+      "This verification code is wrong or no longer valid. Check it, or request a new one.",
+    ],
   });
 
 /** The link is wrong, used or too old. */
 export function invalidLink(flow: FlowKind): UserMessage {
-  if (flow === "recovery") return error(4060004, "The recovery link is invalid or has already been used.");
+  if (flow === "recovery")
+    return error(4060004, "This recovery link has expired or was already used. Request a new one.");
   if (flow === "verification")
-    return error(4070001, "The verification link is invalid or has already been used.");
-  return error(9000020, "The link is invalid or has already been used.");
+    return error(4070001, "This verification link has expired or was already used. Request a new one.");
+  return error(9000020, "This link has expired or was already used. Request a new one.");
 }
 
 /** The code was tried too often. */
 export const tooManyTries = (): UserMessage =>
-  error(9000021, "The code was entered wrongly too often. Have another one sent.");
+  error(9000021, "Too many incorrect attempts. Request a new code.");
 
 /** The text cannot be a code: it cost no try. */
 export function malformedCode(length: number, longLength: number): UserMessage {
-  const text = `A code has ${length} digits, or ${longLength} where many wrong ones were tried. Copy it from the message, and nothing else.`;
+  const text = `A code has ${length} digits, or ${longLength} after many wrong attempts. Copy the code from the message, and nothing else.`;
   return error(9000120, text, { length, long_length: longLength });
 }
 
 /** Another code or link was asked for too soon. */
 export const resendTooEarly = (): UserMessage =>
-  error(9000022, "A message was sent just now. Please wait a moment before you have another one sent.");
+  error(9000022, "We've only just sent you a message. Wait a moment before you request another one.");
 
 /** Neither an e-mail address nor a telephone number. */
 export const invalidAddress = (): UserMessage =>
@@ -339,27 +377,26 @@ export const invalidAddress = (): UserMessage =>
 
 /** The invitation was used, revoked or too old when the registration completed. */
 export const invitationGone = (): UserMessage =>
-  error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
+  error(9000060, "This invitation is no longer valid. Ask the person who sent it for a new one.");
 
 /** No account signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
 export const noCodeSignIn = (): UserMessage =>
-  error(4000035, "This account does not exist or has not set up sign in with a code.");
+  error(4000035, "This account doesn't exist, or can't be signed in to with a code.");
 
 /** No account has this address. Only where answers need not hide who has an account. */
 export const accountNotFound = (): UserMessage =>
-  error(4000037, "This account does not exist or cannot be reached at this address.");
+  error(4000037, "This account doesn't exist, or can't be reached at this address.");
 
 /** The traits that came with a code are not those that it was asked for with. */
 export const traitsMismatch = (): UserMessage =>
-  error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
+  error(4000036, "These details differ from the ones you requested the code with. Go back to change them.");
 
 /** A link is to prove an account that would have several addresses. */
 export const oneAddressForLink = (): UserMessage =>
-  error(9000033, "With a link an account can have one address only. Choose another way, or fill in one.");
+  error(9000033, "An account created by link can have only one address. Remove one, or choose another way.");
 
 /** Several addresses were changed at once. */
-export const oneAddressAtATime = (): UserMessage =>
-  error(4050002, "Only one address can be changed at a time.");
+export const oneAddressAtATime = (): UserMessage => error(4050002, "Change only one address at a time.");
 
 /** The account is to be deleted. */
 export function deletionScheduled(purgeAt: Date): UserMessage {
@@ -373,23 +410,23 @@ export function deletionScheduled(purgeAt: Date): UserMessage {
 /** When a recovery that waits can go on. */
 export function recoveryOnHold(until: Date): UserMessage {
   const date = `${until.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  const text = `The address is yours. From ${date} on you can get back into the account: ask for another code then.`;
+  const text = `This address is yours. To protect the account, you can get back into it only from ${date}. Request a new code then.`;
   return info(9000464, text, { end_time: until.toISOString(), date });
 }
 
 /** Asks whether a recovery is to be stopped. */
 export function stopRecovery(address: string, until: Date): UserMessage {
   const date = `${until.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  const text = `Somebody who reads the messages to ${address} can get into your account from ${date} on.`;
+  const text = `Someone who can read the messages to ${address} can get into your account from ${date}.`;
   return info(9000465, text, { address, end_time: until.toISOString(), date });
 }
 
 /** On the button that stops a recovery. */
-export const stopRecoveryLabel = (): UserMessage => info(9000466, "Stop it: it was not me");
+export const stopRecoveryLabel = (): UserMessage => info(9000466, "Stop it, this wasn't me");
 
 /** The recovery that was to be stopped is over. */
 export const recoveryIsOver = (): UserMessage =>
-  error(9000467, "This recovery is over. If you cannot sign in any more, recover your account.");
+  error(9000467, "This recovery is over. If you can't sign in any more, recover your account.");
 
 /** On the button that has the account deleted. */
 export const deleteAccountLabel = (): UserMessage => info(9000051, "Delete my account");
@@ -400,16 +437,15 @@ export const keepAccountLabel = (): UserMessage => info(9000052, "Keep my accoun
 /** Explanation of that button, beside it. */
 export function deletionWarning(graceMs: number): UserMessage {
   if (graceMs === 0) {
-    const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
+    const text =
+      "Deleting your account signs you out everywhere and erases everything in it at once. This can't be undone.";
     return info(9000054, text);
   }
-  const hours = Math.max(1, Math.floor(graceMs / 3_600_000));
-  const days = Math.floor(hours / 24);
-  const span = days > 1 ? `${days} days` : hours > 1 ? `${hours} hours` : "one hour";
+  const { days, hours, span } = graceOf(graceMs);
   return info(
     9000053,
-    `Your account and everything in it will be deleted in ${span}, and you are signed out everywhere. ` +
-      "If you change your mind, sign in before then and keep it.",
+    `Deleting your account signs you out everywhere. You have ${span} to change your mind: sign in and choose to keep it. ` +
+      "After that, everything is erased for good.",
     { days, hours },
   );
 }
@@ -422,14 +458,14 @@ export const signInAs = (identifier: string): UserMessage =>
 export const addressNotOffered = (): UserMessage => error(9000041, "Choose one of these addresses.");
 
 /** The label of the field for the name that a recovery begins with. */
-export const recoveryNameLabel = (): UserMessage => info(9000042, "Email, phone number or user name");
+export const recoveryNameLabel = (): UserMessage => info(9000042, "Email, phone number or username");
 
 /** The label of the choice of an address. */
-export const chooseAddressLabel = (): UserMessage => info(9000043, "Choose where to send it");
+export const chooseAddressLabel = (): UserMessage => info(9000043, "Where should we send the message?");
 
 /** The flow knows who signs in, and something else was submitted. */
 export function anotherIdentifier(identifier: string): UserMessage {
-  const text = `This is the sign in of ${identifier}. Go back to sign in with something else.`;
+  const text = `You're signing in as ${identifier}. Go back to use another account.`;
   return error(9000044, text, { identifier });
 }
 
@@ -445,23 +481,23 @@ function ofFlow(
 }
 
 function wrongFormatOf(id: number, property: string, format: string, sentence: string): UserMessage {
-  return error(id, `Property ${property} ${sentence}.`, { property, format });
+  return error(id, sentence, { property, format });
 }
 
 /** Question whose account it is, after a proof of an address that no account has verified. */
 export function claimAccount(address: string): UserMessage {
   const text =
-    `${address} is yours. There is an account with this address that nobody has confirmed yet. ` +
-    "Did you set it up? If it was somebody else, or if you can no longer sign in, choose that: whatever signs in to it " +
-    "now ends, and you set a password of your own.";
+    `${address} is yours. There's an account with this address that nobody has confirmed yet. ` +
+    "Did you set it up? If someone else did, or if you can't sign in any more, say so: all the ways to sign in to it " +
+    "stop working, and you choose a new password.";
   return info(9000090, text, { address });
 }
 
 /** On the button that keeps what was set up. */
-export const claimLabel = (): UserMessage => info(9000091, "I set it up: sign in");
+export const claimLabel = (): UserMessage => info(9000091, "I set it up, sign me in");
 
 /** On the button that ends what was set up. */
-export const disownLabel = (): UserMessage => info(9000092, "It was not me, or I cannot sign in");
+export const disownLabel = (): UserMessage => info(9000092, "It wasn't me, or I can't sign in");
 
 /** The question whose account it is has no answer any more. */
 export const claimEnded = (): UserMessage =>
@@ -476,24 +512,40 @@ export const accountOf = (name: string): UserMessage => info(9000208, `Account o
 /** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
 export function traitChangedElsewhere(typed: JsonValue): UserMessage {
   const shown = typeof typed === "object" ? "" : ` You had entered: ${String(typed)}`;
-  return error(9000400, `This was changed elsewhere in the meantime.${shown}`, { typed });
+  return error(9000400, `This was changed somewhere else in the meantime.${shown}`, { typed });
 }
 
 /** The heading of the traits in the settings. */
-export const profileTitle = (): UserMessage => info(9000204, "About you");
+export const profileTitle = (): UserMessage => info(9000204, "Profile");
 
 /** The heading of the password in the settings. */
 export const passwordTitle = (): UserMessage => info(9000205, "Password");
 
 /** The heading of the end of the account in the settings. */
-export const deletionTitle = (): UserMessage => info(9000206, "Delete your account");
+export const deletionTitle = (): UserMessage => info(9000206, "Delete account");
 
 /** The question before an account is deleted. */
-export function deletionQuestion(): UserMessage {
-  const text =
-    "Delete your account? You are signed out on all your devices, and everything in your account will be lost.";
-  return info(9000207, text);
+export function deletionQuestion(graceMs: number): UserMessage {
+  const question = "Delete your account? You'll be signed out on all your devices";
+  if (graceMs === 0) {
+    return info(9000207, `${question}, and everything in it is erased at once.`, { days: 0, hours: 0 });
+  }
+  const { days, hours, span } = graceOf(graceMs);
+  return info(9000207, `${question}. You can still change your mind for ${span}.`, { days, hours });
+}
+
+/** For how long an account can still be kept: in days, or in hours where it is less than two days. */
+function graceOf(graceMs: number): { readonly days: number; readonly hours: number; readonly span: string } {
+  const hours = Math.max(1, Math.floor(graceMs / 3_600_000));
+  const days = Math.floor(hours / 24);
+  return days > 1
+    ? { days, hours, span: counted(days, "day") }
+    : { days: 0, hours, span: counted(hours, "hour") };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The label of the link to where a flow goes on. */
-export const goOnLabel = (): UserMessage => info(9000209, "Go on");
+export const goOnLabel = (): UserMessage => info(9000209, "Continue");

@@ -18,6 +18,7 @@ function rendererWith(
   own: Record<string, string> = {},
   defaultLanguage = "en",
   pageDomain = "id.example.com",
+  support = "",
 ): LiquidRenderer {
   folder = mkdtempSync(join(tmpdir(), "ostiary-templates-"));
   for (const [name, text] of Object.entries(own)) {
@@ -29,6 +30,7 @@ function rendererWith(
     files,
     defaultLanguage,
     serviceName: "Acme & Sons",
+    support,
     pageDomain,
   });
 }
@@ -105,6 +107,38 @@ describe("the built-in templates", () => {
     expect((await mail(renderer, invitation, "en")).text).toContain("December 24, 2026 at 12:00 PM UTC");
     const added = sampleContent("credential_added");
     expect((await mail(renderer, added, "en")).text).toContain("When: December 24, 2026 at 12:00 PM UTC");
+  });
+});
+
+describe("a notice about an account", () => {
+  const notices = messageTemplates.filter((template) => "time" in sampleContent(template).data);
+
+  test.each(notices)("%s says of what service, when and on which device, in mail", async (template) => {
+    const content = sampleContent(template);
+    for (const [language, when] of [
+      ["en", "When: December 24, 2026 at 12:00 PM UTC"],
+      ["de", "Wann: 24. Dezember 2026 um 12:00 UTC"],
+    ] as const) {
+      const { text, html } = await mail(rendererWith(), content, language);
+      for (const said of ["Acme", when, "Firefox, Linux, 192.0.2.1"]) {
+        expect(text).toContain(said);
+        expect(html).toContain(said);
+      }
+    }
+  });
+
+  test.each(["en", "de"])("says whom to ask for help, where that is configured, in %s", async (language) => {
+    const changed = sampleContent("password_changed");
+    const configured = rendererWith({}, "en", "id.example.com", "help@example.com");
+    expect((await mail(configured, changed, language)).text).toContain("help@example.com");
+    expect((await mail(configured, changed, language)).html).toContain("help@example.com");
+    expect((await mail(rendererWith(), changed, language)).text).toMatch(/our support team|unseren Support/);
+  });
+
+  test("of an older release, which knew neither time nor device, is said without them", async () => {
+    const { text } = await mail(rendererWith(), { template: "password_changed", data: {} });
+    expect(text).toContain("The password for your Acme & Sons account was changed.");
+    expect(text).not.toMatch(/When|Where|undefined/);
   });
 });
 

@@ -26,6 +26,8 @@ interface LiquidRendererOptions {
   readonly defaultLanguage: string;
   /** Name of the service for people. */
   readonly serviceName: string;
+  /** Where people get help: an address for mail or a URL. Empty: nowhere that is known. */
+  readonly support: string;
   /** The domain of the pages, to which a browser that reads text messages binds their codes. Empty: they are bound to none. */
   readonly pageDomain: string;
 }
@@ -100,6 +102,7 @@ export class LiquidRenderer implements MessageRenderer {
         language,
         service_name: this.#options.serviceName,
         page_domain: this.#options.pageDomain,
+        support: this.#options.support,
         client_data: engines.clientData(content.clientData ?? {}),
       });
     } catch (error) {
@@ -135,15 +138,17 @@ function nearest(tag: string): string[] {
 }
 
 /** Dates as the language writes them: a day, or a moment with its time. */
-function variablesOf({ data }: MessageContent, language: string): object {
+function variablesOf({ template, data }: MessageContent, language: string): object {
   const timeZone = "UTC";
-  if ("date" in data) {
-    return { date: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone }).format(data.date) };
-  }
-  const format = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
-  const moment = (time: Date) => `${format.format(time)} ${timeZone}`;
-  if ("until" in data) return { ...data, until: moment(data.until) };
-  return "time" in data ? { ...data, time: moment(data.time) } : { ...data };
+  const day = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone });
+  const moment = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
+  // A message that an older release has written does not have all that the template can name.
+  const empty = Object.fromEntries(Object.keys(sampleContent(template).data).map((name) => [name, ""]));
+  const given = Object.entries(data).map(([name, value]: [string, unknown]) => {
+    if (!(value instanceof Date)) return [name, value];
+    return [name, name === "date" ? day.format(value) : `${moment.format(value)} ${timeZone}`];
+  });
+  return { ...empty, ...Object.fromEntries(given) };
 }
 
 /** Loaded with the first message: a server that sends none need not. */

@@ -26,37 +26,37 @@ const english: Words = {
   title: "Sign-in not finished",
   heading: "The sign-in was not finished",
   sentences: {
-    FLOW_NOT_FOUND: "This sign-in is not known here, or it was begun too long ago.",
+    FLOW_NOT_FOUND: "We don't know this sign-in, or it was started too long ago.",
     FLOW_CLIENT_MISMATCH:
-      "This sign-in was begun in another browser, or this one keeps no cookies, so it cannot be finished here.",
-    FLOW_COMPLETED: "This sign-in was finished already.",
-    FLOW_CHANGED: "This sign-in has gone on in the meantime, maybe in another tab.",
-    REQUEST_TOO_LARGE: "The answer of the provider is larger than what is read here.",
-    RATE_LIMITED: "There were too many tries. Wait a while before you try again.",
-    SERVER_OVERLOADED: "The server has too much to do now. Wait a while before you try again.",
-    other: "Something did not work.",
+      "This sign-in was started in another browser, or this browser blocks cookies, so it can't be finished here.",
+    FLOW_COMPLETED: "This sign-in has already been finished.",
+    FLOW_CHANGED: "This sign-in has moved on in the meantime, perhaps in another tab.",
+    REQUEST_TOO_LARGE: "The answer from the provider is too large.",
+    RATE_LIMITED: "Too many attempts. Wait a while before you try again.",
+    SERVER_OVERLOADED: "We're a bit busy right now. Wait a while before you try again.",
+    other: "Something didn't work.",
   },
   unchanged: "Nothing was changed.",
-  again: "Begin again",
+  again: "Start again",
 };
 
 const german: Words = {
   title: "Anmeldung nicht abgeschlossen",
   heading: "Die Anmeldung wurde nicht abgeschlossen",
   sentences: {
-    FLOW_NOT_FOUND: "Diese Anmeldung ist hier nicht bekannt, oder sie wurde vor zu langer Zeit begonnen.",
+    FLOW_NOT_FOUND: "Diese Anmeldung kennen wir nicht, oder sie wurde vor zu langer Zeit begonnen.",
     FLOW_CLIENT_MISMATCH:
-      "Diese Anmeldung wurde in einem anderen Browser begonnen, oder dieser speichert keine Cookies. Hier kann sie nicht abgeschlossen werden.",
+      "Diese Anmeldung wurde in einem anderen Browser begonnen, oder dieser Browser blockiert Cookies. Hier kann sie nicht abgeschlossen werden.",
     FLOW_COMPLETED: "Diese Anmeldung wurde schon abgeschlossen.",
     FLOW_CHANGED: "Diese Anmeldung ist inzwischen weitergegangen, vielleicht in einem anderen Tab.",
-    REQUEST_TOO_LARGE: "Die Antwort des Anbieters ist größer, als hier gelesen wird.",
-    RATE_LIMITED: "Das waren zu viele Versuche. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
+    REQUEST_TOO_LARGE: "Die Antwort des Anbieters ist zu groß.",
+    RATE_LIMITED: "Zu viele Versuche. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
     SERVER_OVERLOADED:
-      "Der Server hat gerade zu viel zu tun. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
+      "Der Server ist gerade überlastet. Warten Sie eine Weile, bevor Sie es noch einmal versuchen.",
     other: "Etwas hat nicht geklappt.",
   },
   unchanged: "Es wurde nichts geändert.",
-  again: "Neu beginnen",
+  again: "Von vorn beginnen",
 };
 
 const languages: Readonly<Record<string, Words>> = { en: english, de: german };

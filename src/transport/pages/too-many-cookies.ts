@@ -83,12 +83,12 @@ function page(back: string, action: string): string {
 </head>
 <body>
 <main>
-<h1>Your browser sends too many cookies</h1>
-<p>Applications of this site have stored more cookies in your browser than this server reads, so the page cannot be shown.</p>
-<p>Deleting the cookies of this site helps. It signs you out of all applications of this site, and you can sign in again
-right away.</p>
-<form method="post" action="${escapeHtml(action)}"><button>Delete the cookies of this site</button></form>
-<p>If this page comes back, delete the cookies of this site in the settings of your browser, and
+<h1>Your browser is sending too many cookies</h1>
+<p>Apps on this site have stored too many cookies in your browser, so we can't show this page.</p>
+<p>Delete the cookies for this site to continue. This signs you out of all apps on this site. You can sign in again right
+away.</p>
+<form method="post" action="${escapeHtml(action)}"><button>Delete the cookies for this site</button></form>
+<p>If this page comes back, delete the cookies for this site in your browser's settings, then
 <a href="${escapeHtml(back)}">try again</a>.</p>
 </main>
 </body>

@@ -52,7 +52,7 @@ describe("an answer that came back", () => {
     const { visitor, callback } = await onTheWay(stranger.as);
     await visitor.comeBack(callback);
     const { id } = await visitor.session();
-    expect(await visitor.comeBack(callback)).toMatchObject(refusal(409, "finished already"));
+    expect(await visitor.comeBack(callback)).toMatchObject(refusal(409, "already been finished"));
     expect((await visitor.session()).id).toBe(id);
     expect((await stranger.visitor.session()).id).toBe(made.id);
   });
@@ -71,9 +71,9 @@ describe("an answer that came back", () => {
   test("is not good for another provider, nor for a flow that asked another one since", async () => {
     const { visitor, callback } = await onTheWay();
     const elsewhere = callback.replace("/callback/first", "/callback/second");
-    expect(await visitor.comeBack(elsewhere)).toMatchObject(refusal(404, "not known here"));
+    expect(await visitor.comeBack(elsewhere)).toMatchObject(refusal(404, "started too long ago"));
     expect(await visitor.comeBack(callback.replace("/callback/first", "/callback/nobody"))).toMatchObject(
-      refusal(404, "not known here"),
+      refusal(404, "started too long ago"),
     );
     await visitor.leave("second");
     await visitor.comeBack(callback);
@@ -86,7 +86,7 @@ describe("an answer that came back", () => {
     const url = new URL(callback);
     for (const state of ["", "x", `${url.searchParams.get("state")}x`]) {
       url.searchParams.set("state", state);
-      expect(await visitor.comeBack(url.href)).toMatchObject(refusal(404, "not known here"));
+      expect(await visitor.comeBack(url.href)).toMatchObject(refusal(404, "started too long ago"));
     }
     const other = await onTheWay();
     url.searchParams.set("state", new URL(other.callback).searchParams.get("state") ?? "");

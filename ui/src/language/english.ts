@@ -1,58 +1,30 @@
-import { englishFormTexts } from "@ostiary/sdk/form";
-import { describeDay } from "./day.ts";
-import type { Words } from "./words.ts";
+import type { PageWords } from "./words.ts";
 
-/** English. Most messages are said in the server's own words, which are English as well. */
-export const english: Words = {
+/** English. */
+export const english: PageWords = {
   tag: "en",
   name: "English",
-  form: englishFormTexts,
-  messages: {
-    1010022: "Sign in",
-    1040001: "Create account",
-    4000002: "Fill this in.",
-    4000006: "The e-mail, user name or password is wrong. Check them and try again.",
-    4000007: "There is an account with this address or name already.",
-    4000009: "Fill in something to sign in with.",
-    4000032: "The password needs at least {min_length} characters.",
-    4000033: "The password may have at most {max_length} characters.",
-    4000034: "This password is known from data breaches. Choose another one.",
-    9000050: ({ purge_time: time }) =>
-      typeof time === "string"
-        ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
-        : undefined,
-    9000316: ({ time }) => `Added on ${describeDay(new Date(String(time)), "en")}.`,
-    9000324: ({ time }) => `Last used on ${describeDay(new Date(String(time)), "en")}.`,
-    9000100: "Fill in a valid date, for example 2026-02-28.",
-    9000102: "Fill in a date with a time and its zone, for example 2026-02-28T18:30:00Z.",
-    9000103: "Fill in a time with its zone, for example 18:30:00Z.",
-    9000104: "Fill in a full address, for example https://example.com/page.",
-    9000105: "This does not have the format {format}.",
-    // Also shown without an error.
-    9000531:
-      "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
-  },
-  cannotReach: "The server cannot be reached. Check your connection and try again.",
+  cannotReach: "The server can't be reached. Check your connection and try again.",
   tryAgain: "Try again",
   language: "Language",
   login: { title: "Sign in", other: "No account yet?", link: "Create one" },
-  registration: { title: "Create an account", other: "Have an account?", link: "Sign in" },
-  verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
-  recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
-  settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
-  forApplication: "You go on to {name} afterwards.",
+  registration: { title: "Create an account", other: "Already have an account?", link: "Sign in" },
+  verification: { title: "Verify your address", other: "Not now?", link: "Your devices" },
+  recovery: { title: "Forgot your password?", other: "Remember it?", link: "Sign in" },
+  settings: { title: "Your account", other: "Where are you signed in?", link: "Your devices" },
+  forApplication: "You'll continue to {name} afterwards.",
   notNow: "Not now",
-  invitationOnly: "Accounts are made by invitation only.",
+  invitationOnly: "You can create an account by invitation only.",
   account: {
     another:
-      "Somebody else has signed in in this browser meanwhile. This is the account of {name}. What you had filled in was not saved.",
+      "Someone else has signed in with this browser in the meantime. This is the account of {name}. What you had entered was not saved.",
   },
-  question: { confirm: "Yes, go on", cancel: "No, leave it" },
+  question: { confirm: "Yes, continue", cancel: "Cancel" },
   deletion: {
-    scheduled: "Your account will be deleted on {date}.",
+    scheduled: "Your account will be deleted on {time:date}.",
     deleted: "Your account was deleted.",
-    keep: "If you change your mind, sign in before then and keep it.",
-    goOn: "Go on",
+    keep: "If you change your mind, sign in before then and choose to keep it.",
+    goOn: "Continue",
   },
   logout: {
     title: "Sign out",
@@ -60,7 +32,7 @@ export const english: Words = {
     confirm: "Sign out",
   },
   sessions: {
-    title: "Your sessions",
+    title: "Your devices",
     signedInAs: "Signed in as {name}.",
     otherAccount: "This is the account of {name}. This browser was also signed in to another one.",
     current: "This device",
@@ -68,24 +40,24 @@ export const english: Words = {
     browserOn: "{browser} on {system}",
     unknownDevice: "Unknown device",
     lastUsed: "Last used",
-    expires: "Ends",
+    expires: "Signed in until",
     extend: "Stay signed in longer",
-    extended: "This session was extended.",
+    extended: "You'll stay signed in for longer.",
     logOut: "Sign out",
-    revoke: "End",
-    revokeNamed: "End the session of {device}",
-    revoked: "The session was ended.",
+    revoke: "Sign out",
+    revokeNamed: "Sign out of {device}",
+    revoked: "That device was signed out.",
     others: "Other devices",
-    revokeOthers: "End all others",
-    othersRevoked: "Other sessions ended: {count}.",
-    none: "You are signed in nowhere else.",
+    revokeOthers: "Sign out of all other devices",
+    othersRevoked: "You're now signed out on all other devices.",
+    none: "You're not signed in on any other device.",
     more: "Show more",
   },
   example: {
-    identifier: "E-mail",
+    identifier: "Email",
     password: "Password",
     submit: "Sign in",
-    wrong: "The e-mail or the password is wrong.",
+    wrong: "That email or password isn't right.",
   },
-  notFound: { title: "Nothing here", text: "There is no page at this address." },
+  notFound: { title: "Page not found", text: "There is no page at this address." },
 };

@@ -1,3 +1,4 @@
+import { directionOf, englishFormTexts } from "@ostiary/sdk/form";
 import { createContext, useContext, useState } from "react";
 import { english } from "./english.ts";
 import type { Words } from "./words.ts";
@@ -7,13 +8,27 @@ interface Language {
   readonly tag: string;
   /** As those call it who speak it. */
   readonly name: string;
-  readonly load: () => Promise<Words>;
+  readonly load: () => Promise<Omit<Words, "locale">>;
 }
 
-/** The languages of the pages; the first stands in for all that are missing, and the others are loaded when they are needed. */
+/** What stands in for a language that cannot be loaded: the server's messages are English. */
+const fallback = { ...english, form: englishFormTexts, messages: {} };
+
+/** The languages of the pages; the first stands in for all that are missing. Each is loaded when it is needed. */
 export const languages: readonly [Language, ...Language[]] = [
-  { tag: english.tag, name: english.name, load: async () => english },
-  { tag: "de", name: "Deutsch", load: async () => (await import("./german.ts")).german },
+  {
+    tag: english.tag,
+    name: english.name,
+    load: async () => ({ ...english, ...(await import("@ostiary/sdk/texts/en")).english }),
+  },
+  {
+    tag: "de",
+    name: "Deutsch",
+    load: async () => {
+      const [page, catalogue] = await Promise.all([import("./german.ts"), import("@ostiary/sdk/texts/de")]);
+      return { ...page.german, ...catalogue.german };
+    },
+  },
 ];
 
 /** The language of the browser, unless another one was chosen. */
@@ -22,7 +37,7 @@ export function firstLanguage(): Promise<Words> {
 }
 
 /** What the pages say, in the language that was chosen. */
-export const LanguageContext = createContext<Words>(english);
+export const LanguageContext = createContext<Words>({ ...fallback, locale: localeOf(fallback.tag) });
 
 /** What the pages say, in the language that was chosen. */
 export function useWords(): Words {
@@ -34,6 +49,7 @@ export function useLanguage(first: Words): readonly [Words, (tag: string) => voi
   const [words, setWords] = useState(first);
   // Before anything is drawn or asked, so that screen readers and the server know as well.
   document.documentElement.lang = words.tag;
+  document.documentElement.dir = directionOf(words.tag);
   return [
     words,
     (tag) => {
@@ -46,8 +62,15 @@ export function useLanguage(first: Words): readonly [Words, (tag: string) => voi
 const storageKey = "ostiary.language";
 
 /** A language that cannot be loaded is stood in for. */
-function wordsOf({ load }: Language): Promise<Words> {
-  return load().catch(() => english);
+async function wordsOf({ load }: Language): Promise<Words> {
+  const words = await load().catch(() => fallback);
+  return { ...words, locale: localeOf(words.tag) };
+}
+
+/** British and American dates differ: of the browser's own kinds of the language, the first. */
+function localeOf(tag: string): string {
+  const { languages: known = [] } = globalThis.navigator ?? {};
+  return known.find((each) => each.toLowerCase().split("-")[0] === tag) ?? tag;
 }
 
 function languageOf(tags: readonly string[]): Language {

@@ -1,17 +1,17 @@
-import type { FormTexts, MessageTexts } from "@ostiary/sdk/form";
+import type { Catalogue } from "@ostiary/sdk/form";
 
-/** Everything that the pages say, in one language. */
-export interface Words {
+/** Everything that the pages say, in one language: their own words, and the catalogue of forms and messages. */
+export interface Words extends PageWords, Catalogue {
+  /** How the reader writes numbers and times (BCP 47): the browser's own kind of the language. */
+  readonly locale: string;
+}
+
+/** The words of the pages alone. */
+export interface PageWords {
   /** The language's tag (BCP 47). */
   readonly tag: string;
   /** The language's name in itself. */
   readonly name: string;
-  readonly form: FormTexts;
-  /**
-   * The server's messages, of forms and errors, by their permanent numbers. A message that is not here is shown in the server's
-   * words.
-   */
-  readonly messages: MessageTexts;
   readonly cannotReach: string;
   readonly tryAgain: string;
   readonly language: string;
@@ -57,7 +57,7 @@ export interface AccountWords {
 
 /** What is said about the end of an account. */
 export interface DeletionWords {
-  /** Said afterwards; `{date}` is when. */
+  /** Said afterwards; `{time}` is when. */
   readonly scheduled: string;
   readonly deleted: string;
   readonly keep: string;
@@ -94,7 +94,7 @@ export interface SessionWords {
   readonly revoked: string;
   readonly others: string;
   readonly revokeOthers: string;
-  /** `{count}` sessions were ended. */
+  /** `{count}` is how many. */
   readonly othersRevoked: string;
   readonly none: string;
   readonly more: string;

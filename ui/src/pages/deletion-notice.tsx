@@ -1,6 +1,5 @@
 import { fillIn } from "@ostiary/sdk/form";
 import type { JSX } from "react";
-import { describeDay } from "../language/day.ts";
 import { useWords } from "../language/index.ts";
 import { PageLink } from "./page-link.tsx";
 
@@ -12,10 +11,10 @@ export function DeletionNotice({
   readonly purgeTime: Date;
   readonly returnTo: string;
 }): JSX.Element {
-  const { tag, deletion: texts, login } = useWords();
+  const { locale, deletion: texts, login } = useWords();
   // The clocks of two machines differ by a little.
   const isGone = purgeTime.getTime() < Date.now() + 60_000;
-  const said = isGone ? texts.deleted : fillIn(texts.scheduled, { date: describeDay(purgeTime, tag) });
+  const said = isGone ? texts.deleted : fillIn(texts.scheduled, { time: purgeTime.toISOString() }, locale);
   return (
     <>
       <p role="status">

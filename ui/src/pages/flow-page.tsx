@@ -4,8 +4,8 @@ import {
   fillIn,
   keepTyped,
   leavePage,
+  optionsIn,
   type SubmittedForm,
-  translator,
   viewMessage,
 } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
@@ -121,7 +121,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     if (stage.kind === "resuming") resume.current?.(stage.flow);
   }, [stage]);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
-  const said = { translate: translator(words.messages), language: words.tag };
+  const said = optionsIn(words, words.locale);
   const sentence = (message: FormMessage | undefined) => message && viewMessage(message, said).text;
   const account = (waiting.current ?? shown)?.account?.displayName;
   const whose = sentence((waiting.current ?? shown)?.form?.account);
@@ -135,7 +135,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const notice =
     stage.kind === "flow" && stage.notice
       ? notices[stage.notice]
-      : signedOut && translator(words.messages)({ id: signedOut, text: "" });
+      : signedOut && said.translate?.({ id: signedOut, text: "" });
 
   return (
     <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
@@ -153,7 +153,6 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           onSubmit={onSubmit}
           {...said}
           confirm={question.ask}
-          texts={words.form}
           describeError={(error) => describeError(error, words)}
           notice={notice === undefined ? undefined : { id: 0, kind: "error", text: notice }}
           heading={heading}

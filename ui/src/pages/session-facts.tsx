@@ -12,7 +12,7 @@ interface SessionFactsProps {
 
 /** What there is to know about a session. */
 export function SessionFacts({ session, onRevoke }: SessionFactsProps): JSX.Element {
-  const { tag, sessions: texts } = useWords();
+  const { locale, sessions: texts } = useWords();
   const device = describeDevice(session.device?.userAgent ?? "", texts);
   const address = session.device?.ipAddress ?? "";
   return (
@@ -35,18 +35,16 @@ export function SessionFacts({ session, onRevoke }: SessionFactsProps): JSX.Elem
       </div>
       <dl className="facts">
         <dt>{texts.lastUsed}</dt>
-        <dd>{describeTime(session.lastUseTime, tag)}</dd>
+        <dd>{describeTime(session.lastUseTime, locale)}</dd>
         <dt>{texts.expires}</dt>
-        <dd>{describeTime(session.expireTime, tag)}</dd>
+        <dd>{describeTime(session.expireTime, locale)}</dd>
       </dl>
     </>
   );
 }
 
-function describeTime(time: Session["expireTime"], tag: string): string {
+function describeTime(time: Session["expireTime"], locale: string): string {
   if (time === undefined) return "";
-  // British and American times differ: of the browser's own kinds of the language, the first.
-  const locale = navigator.languages.find((each) => each.toLowerCase().split("-")[0] === tag) ?? tag;
   const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   return format.format(new Date(Number(time.seconds) * 1000));
 }

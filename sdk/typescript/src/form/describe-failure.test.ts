@@ -8,7 +8,7 @@ import { describeFailure } from "./describe-failure.ts";
 import { translator } from "./texts.ts";
 
 const refused = new ConnectError("refused", Code.ResourceExhausted);
-const value = { id: 9000526, text: "There were too many attempts.", context: { name: "Ada" } };
+const value = { id: 9000526, text: "Too many attempts.", context: { name: "Ada" } };
 refused.details = [
   { type: UserMessageSchema.typeName, value: toBinary(UserMessageSchema, create(UserMessageSchema, value)) },
 ];
@@ -20,22 +20,22 @@ function retryIn(seconds: number) {
 
 describe("a submit that has failed is described", () => {
   test("by the server's sentence for people", () => {
-    expect(describeFailure(refused, {})).toBe("There were too many attempts.");
+    expect(describeFailure(refused, {})).toBe("Too many attempts.");
   });
 
   test("with when to try again, where the server says so", () => {
     const details = [...refused.details, retryIn(150)];
     const later = Object.assign(new ConnectError("refused", Code.ResourceExhausted), { details });
-    expect(describeFailure(later, {})).toBe("There were too many attempts. Try again in 3 minutes.");
+    expect(describeFailure(later, {})).toBe("Too many attempts. Try again in 3 minutes.");
     const german = { language: "de-CH", texts: { tryAgainIn: "Neuer Versuch in {time}." } };
-    expect(describeFailure(later, german)).toBe("There were too many attempts. Neuer Versuch in 3 Minuten.");
+    expect(describeFailure(later, german)).toBe("Too many attempts. Neuer Versuch in 3 Minuten.");
     later.details = [...refused.details, retryIn(0)];
-    expect(describeFailure(later, {})).toBe("There were too many attempts. Try again in 1 second.");
+    expect(describeFailure(later, {})).toBe("Too many attempts. Try again in 1 second.");
   });
 
   test("without it in a language that is none", () => {
     const later = Object.assign(new ConnectError("refused"), { details: [...refused.details, retryIn(1)] });
-    expect(describeFailure(later, { language: "en-US@posix" })).toBe("There were too many attempts.");
+    expect(describeFailure(later, { language: "en-US@posix" })).toBe("Too many attempts.");
   });
 
   test("in the language of the page, by the number", () => {
@@ -48,7 +48,7 @@ describe("a submit that has failed is described", () => {
   });
 
   test("as something that did not work, where no sentence is", () => {
-    expect(describeFailure(new Error("no"), {})).toMatch(/^That did not work/);
+    expect(describeFailure(new Error("no"), {})).toMatch(/^That didn't work/);
     expect(describeFailure(new Error("no"), { texts: { failed: "Oh." } })).toBe("Oh.");
   });
 });

@@ -110,14 +110,14 @@ describe("the parts of a form", () => {
       { ...button("password", "Save"), section: "password" },
     ]);
     const sections = [
-      create(FormSectionSchema, { id: "profile", title: message(9000204, "About you") }),
+      create(FormSectionSchema, { id: "profile", title: message(9000204, "Profile") }),
       create(FormSectionSchema, { id: "password", title: message(9000205, "Password") }),
     ];
     const drawn = describeForm(
       create(FlowSchema, { ...flow, form: create(FormSchema, { nodes: flow.form?.nodes ?? [], sections }) }),
     );
     expect(drawn.parts.map(({ heading, alternative }) => [heading, alternative])).toEqual([
-      ["About you", false],
+      ["Profile", false],
       ["Password", false],
     ]);
   });

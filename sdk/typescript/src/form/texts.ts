@@ -9,11 +9,13 @@ export type Translate = (message: NumberedMessage) => string;
 export type MessageContext = Readonly<Record<string, JsonValue>>;
 
 /**
- * Sentences by the permanent number of the message. `{min_length}` stands for the value of that name in the
- * message's context. A function that gives undefined leaves the sentence to the server.
+ * Sentences by the permanent number of the message. `{min_length}` stands for the value of that name in the message's context;
+ * docs/texts.md says what else may be in the braces. `1070008[what=link]` is the sentence of the number if the value has that text,
+ * or is a number with that plural form in the language (`[days=one]`); `[sent_to=]` if there is none. A function that gives undefined leaves the
+ * sentence to the server.
  */
 export type MessageTexts = Readonly<
-  Record<number, string | ((context: MessageContext) => string | undefined)>
+  Record<string, string | ((context: MessageContext) => string | undefined)>
 >;
 
 /** The words of a form that no message of the server has. */
@@ -76,41 +78,120 @@ export const englishFormTexts: FormTexts = {
   choose: "Choose…",
   add: "Add",
   addTo: "Add to {list}",
-  takeOut: "What you leave empty is taken out.",
+  takeOut: "Anything you leave empty is removed.",
   copy: "Copy",
   copied: "Copied.",
-  notCopied: "This could not be copied. Select the text and copy it yourself.",
+  notCopied: "This couldn't be copied. Select the text and copy it yourself.",
   save: "Save as a file",
   print: "Print",
   busy: "One moment…",
-  expired: "This form was open for too long. Check what you filled in, and send it again.",
-  failed: "That did not work. Try again in a moment.",
+  expired: "This form was open for too long. Check what you entered and send it again.",
+  failed: "That didn't work. Try again in a moment.",
   tryAgainIn: "Try again in {time}.",
   passkeyCancelled:
-    "No passkey was used: that was cancelled, took too long, or there is none on this device. Try again, or choose another way.",
-  passkeyThere: "This device has a passkey for your account already.",
-  passkeyUnfit: "This device cannot keep a passkey. Use another one.",
-  passkeyInsecure: "Passkeys do not work at the address of this page.",
-  passkeyUnsupported: "This browser knows no passkeys, or the page is not secure. Choose another way.",
+    "No passkey was used: it was cancelled, took too long, or there is none on this device. Try again, or choose another way.",
+  passkeyThere: "This device already has a passkey for your account.",
+  passkeyUnfit: "This device can't store a passkey. Use a different device.",
+  passkeyInsecure: "Passkeys don't work at the address of this page. Choose another way.",
+  passkeyUnsupported: "This browser doesn't support passkeys, or the page isn't secure. Choose another way.",
 };
 
-/** Translates by number, and falls back to the server's own sentence for numbers that the table does not have. */
-export function translator(texts: MessageTexts): Translate {
+/**
+ * Translates by number, and falls back to the server's own sentence for numbers that the table does not have. `language` (BCP 47) is
+ * that of the sentences: for plural forms, and for numbers and times within them. Default `en`.
+ */
+export function translator(texts: MessageTexts, language = "en"): Translate {
+  const sentences = sentencesOf(texts);
   return (message) => {
-    const entry = Object.hasOwn(texts, message.id) ? texts[message.id] : undefined;
     const context: MessageContext = message.context ?? {};
+    const [best] = (sentences.get(message.id) ?? [])
+      .filter(({ conditions }) => conditions.every((condition) => holds(condition, context, language)))
+      .sort((one, other) => other.conditions.length - one.conditions.length);
+    const entry = best?.entry;
     const text = typeof entry === "function" ? entry(context) : entry;
-    return (text === undefined ? undefined : fillIn(text, context)) ?? message.text;
+    return (text === undefined ? undefined : fillIn(text, context, language)) ?? message.text;
   };
 }
 
-/** Puts values in the place of `{their_name}`; undefined if there is no value for one of them. */
-export function fillIn(text: string, values: MessageContext): string | undefined {
+/**
+ * Puts values in the place of `{their_name}`; undefined if there is no value for one of them, or it is not of the format that is
+ * asked for: `{time:date}` and `{time:date-time}`. With a language (BCP 47) numbers are written as in it.
+ */
+export function fillIn(text: string, values: MessageContext, language?: string): string | undefined {
   let complete = true;
-  const filled = text.replace(/\{(\w+)\}/g, (_, name: string) => {
+  const filled = text.replace(placeholder, (_, name: string, format: string | undefined) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined || value === null) complete = false;
-    return typeof value === "string" ? value : JSON.stringify(value);
+    const written = value === undefined || value === null ? undefined : write(value, format, language);
+    if (written === undefined) complete = false;
+    return written ?? "";
   });
   return complete ? filled : undefined;
+}
+
+const placeholder = /\{(\w+)(?::([\w-]+))?\}/g;
+
+const timeFormats: Readonly<Record<string, Intl.DateTimeFormatOptions>> = {
+  date: { dateStyle: "long" },
+  "date-time": { dateStyle: "long", timeStyle: "short" },
+};
+
+/** A value as people read it: numbers and times in their language, times in their zone. */
+function write(
+  value: JsonValue,
+  format: string | undefined,
+  language: string | undefined,
+): string | undefined {
+  if (format !== undefined) {
+    const time = new Date(String(value));
+    const options = Object.hasOwn(timeFormats, format) ? timeFormats[format] : undefined;
+    if (options === undefined || Number.isNaN(time.getTime())) return undefined;
+    return new Intl.DateTimeFormat(localeOf(language), options).format(time);
+  }
+  if (typeof value === "number" && language !== undefined) {
+    return new Intl.NumberFormat(localeOf(language), { maximumFractionDigits: 20 }).format(value);
+  }
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+interface Condition {
+  readonly name: string;
+  readonly wanted: string;
+}
+
+interface Sentence {
+  readonly conditions: readonly Condition[];
+  readonly entry: MessageTexts[string];
+}
+
+function sentencesOf(texts: MessageTexts): ReadonlyMap<number, readonly Sentence[]> {
+  const sentences = new Map<number, Sentence[]>();
+  for (const [key, entry] of Object.entries(texts)) {
+    const [, id, rest = ""] = /^(\d+)((?:\[\w+=[^\]]*\])*)$/.exec(key) ?? [];
+    if (id === undefined) continue;
+    const conditions = [...rest.matchAll(/\[(\w+)=([^\]]*)\]/g)].map(([, name = "", wanted = ""]) => ({
+      name,
+      wanted,
+    }));
+    const found = sentences.get(Number(id)) ?? [];
+    sentences.set(Number(id), [...found, { conditions, entry }]);
+  }
+  return sentences;
+}
+
+function holds({ name, wanted }: Condition, context: MessageContext, language: string): boolean {
+  const value = Object.hasOwn(context, name) ? context[name] : undefined;
+  if (typeof value === "number") {
+    return String(value) === wanted || new Intl.PluralRules(localeOf(language)).select(value) === wanted;
+  }
+  // What is neither a text nor a number has none.
+  return (typeof value === "object" || value === undefined ? "" : String(value)) === wanted;
+}
+
+/** A language that is none must not keep a sentence from being said. */
+function localeOf(language: string | undefined): string {
+  try {
+    return Intl.getCanonicalLocales(language)[0] ?? "en";
+  } catch {
+    return "en";
+  }
 }

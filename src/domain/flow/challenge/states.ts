@@ -84,7 +84,9 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
       // A link leads to a page, which may be configured no more.
       isOffered: ({ tenant, state: { at } }) =>
         at === "enter_code" || challenges.offered(tenant, kind).includes("link"),
-      nodes: () => [button("resend", texts.resendLabel(), true)],
+      nodes: ({ state: { at } }) => [
+        button("resend", texts.resendLabel(at === "enter_code" ? "code" : "link"), true),
+      ],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
         if (refused !== undefined) return refused;

@@ -87,7 +87,7 @@ export class AccountDisowning {
           this.#deps.outbox,
           cleared,
           { template: "recovery_completed", data: {} },
-          noticeOf(record, at),
+          noticeOf(record, at, origin),
         ),
         events: [
           newEvent("identity.disowned", at, actor, about),

@@ -145,7 +145,7 @@ export class LoginActions {
       session: undefined,
       keep: endsOtherSessions ? undefined : "all",
       doneActions: done.map(({ id: action }) => action),
-      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)),
+      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at, origin)),
       events: [
         newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: made.kind } }),
         ...completedEvents(identity.id, done, at, origin),
@@ -270,7 +270,7 @@ export class LoginActions {
       {
         kinds: verified === undefined ? ["complete_traits"] : ["complete_traits", "verify_address"],
         events: [newEvent("identity.updated", at, origin, { identityId: identity.id, data })],
-        messages: addressNotices(this.#deps.outbox, identity, plan, noticeOf(flow, at)),
+        messages: addressNotices(this.#deps.outbox, identity, plan, noticeOf(flow, at, origin)),
         isSensitive: plan.isSensitive,
         taken: () =>
           filledIn(identifiersTaken(plan.derived, othersOf(identity, plan)), identity, plan.traits),

@@ -137,7 +137,7 @@ export class LoginCompletions {
       ticket === undefined
         ? []
         : [
-            ...(notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)) : []),
+            ...(notice ? noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at, origin)) : []),
             ...this.#deps.notices.onNewDevice(caller, flow, identity, { ticket, proof }),
           ];
     const common = { held, candidate, proof, replacement, at, messages };
@@ -248,7 +248,7 @@ export class LoginCompletions {
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     return {
       credential,
-      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at)),
+      messages: noticesTo(this.#deps.outbox, identity, notice, noticeOf(flow, at, origin)),
       events: [newEvent("credential.set", at, actor, { identityId: identity.id, data: { kind } })],
     };
   }

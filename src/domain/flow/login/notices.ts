@@ -54,7 +54,7 @@ export class LoginNotices {
     const told = identity.verifiableAddresses.filter((address) => !proved || !isSameAddress(address, proved));
     const notice = { template: "login_new_device", data: place } as const;
     const to = { ...identity, verifiableAddresses: told };
-    return noticesTo(this.#deps.outbox, to, notice, { ...noticeOf(flow, at), idFor });
+    return noticesTo(this.#deps.outbox, to, notice, { ...noticeOf(flow, at, origin), idFor });
   }
 
   /** Tells the owner that somebody has the first factor and not the second one: at most once an hour. */
@@ -68,7 +68,7 @@ export class LoginNotices {
     if (!isTold || !(await throttle.isFirst(tenant, `second factor\0${identity.id}`, hourMs))) return;
     const at = clock.now();
     const notice = { template: "second_factor_failed", data: placeOf(origin, at) } as const;
-    const messages = noticesTo(outbox, identity, notice, noticeOf(flow, at));
+    const messages = noticesTo(outbox, identity, notice, noticeOf(flow, at, origin));
     if (messages.length > 0) await queue.enqueue(tenant, messages);
   }
 }

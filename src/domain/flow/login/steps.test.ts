@@ -37,9 +37,9 @@ async function formOf(flows: TestFlows) {
 
 const methodNodes = [
   "password.password: password!",
-  "password: [Sign in with password]",
-  "sendCode: [Send sign in code]",
-  "sendLink: [Send sign in link]",
+  "password: [Sign in]",
+  "sendCode: [Send sign-in code]",
+  "sendLink: [Send sign-in link]",
 ];
 
 describe("a login in one form", () => {
@@ -47,7 +47,7 @@ describe("a login in one form", () => {
     const flows = await login();
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Sign in", "Show that it is you."],
+      texts: ["Sign in", "Welcome back."],
       messages: [],
       nodes: ['identifier: text! = ""', ...methodNodes],
     });
@@ -91,7 +91,7 @@ describe("a login in one form", () => {
     expect(await rejected(flows.submit(step, { password }))).toEqual({
       reason: "FORM_INCOMPLETE",
       messages: [],
-      nodes: ['identifier: text! = "" <- Property identifier is missing.'],
+      nodes: ['identifier: text! = "" <- Please fill in this field.'],
     });
     expect(flows.written.map(({ name }) => name)).toEqual(["create"]);
   });
@@ -113,7 +113,7 @@ describe("a login that asks first who signs in", () => {
     const flows = await login(byName);
     expect(await formOf(flows)).toEqual({
       stage: "enter_identifier",
-      texts: ["Sign in", "Say who you are. How you show it comes next."],
+      texts: ["Sign in", "Start by telling us who you are."],
       messages: [],
       nodes: ['identifier: text! = ""', "identify: [Continue]"],
     });
@@ -123,7 +123,7 @@ describe("a login that asks first who signs in", () => {
     expect(await rejected(flows.submit("identify", {}, { identifier: " " }))).toEqual({
       reason: "FORM_INCOMPLETE",
       messages: [],
-      nodes: ['identifier: text! = " " <- Property identifier is missing.'],
+      nodes: ['identifier: text! = " " <- Please fill in this field.'],
     });
   });
 
@@ -137,7 +137,7 @@ describe("a login that asks first who signs in", () => {
     });
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Sign in", "Show that it is you.", `Signing in as ${name}.`],
+      texts: ["Sign in", "Welcome back.", `Signing in as ${name}.`],
       messages: [],
       nodes: [`identifier: hidden = "${name}"`, ...methodNodes, "back: [Back] alone"],
     });
@@ -153,7 +153,7 @@ describe("a login that asks first who signs in", () => {
     for (const step of ["password", "sendCode"]) {
       expect(await rejected(flows.submit(step, { password }, other))).toEqual({
         reason: "FORM_INCOMPLETE",
-        messages: [`This is the sign in of ${email}. Go back to sign in with something else.`],
+        messages: [`You're signing in as ${email}. Go back to use another account.`],
         nodes: [],
       });
     }
@@ -201,7 +201,7 @@ describe("a login that asks first who signs in", () => {
       expect(await rejected(flows.submit("identify", {}, typed))).toEqual({
         reason: "IDENTITY_NOT_FOUND",
         messages: [],
-        nodes: [expect.stringContaining("<- This account does not exist")],
+        nodes: [expect.stringContaining("<- This account doesn't exist")],
       });
     });
   });
@@ -318,8 +318,11 @@ describe("a link to sign in with", () => {
     const opened = await flows.flows.login.create(flows.caller(), start);
     expect(inShort(opened.flow)).toEqual({
       stage: "confirm_link",
-      texts: ["Sign in", "One click more: programs that look into mail open links as well."],
-      messages: ["Continue to sign in with a****@example.com."],
+      texts: [
+        "Sign in",
+        "One more click, so that we know it was you who opened the link and not a program that scans your mail.",
+      ],
+      messages: ["Continue to sign in as a****@example.com."],
       nodes: ["confirmLink: [Continue]"],
     });
   });
@@ -330,8 +333,8 @@ describe("a login of the holder of a session", () => {
     const flows = await refresh();
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Confirm that it is you", "What you are about to do needs a fresh sign-in."],
-      messages: ["Please confirm this action by verifying that it is you."],
+      texts: ["Confirm it's you", "For your security, sign in again before you continue."],
+      messages: ["To continue, confirm it's you."],
       nodes: methodNodes,
     });
     expect(await flows.submit("password", { password })).toMatchObject({ kind: "completed" });
@@ -518,7 +521,7 @@ async function loginWith(methods: readonly LoginMethod[], settings: Partial<Tena
 }
 
 describe("a second factor", () => {
-  const texts = ["Confirm that it is you", "Your account is protected by something beside your first proof."];
+  const texts = ["Confirm it's you", "Your account is protected by a second factor."];
 
   test("is never offered first, and is asked for after the first proof", async () => {
     const flows = await loginWith([new Factor("first", "first"), second, either]);
@@ -534,7 +537,7 @@ describe("a second factor", () => {
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
       texts,
-      messages: ["Please show your second factor to go on."],
+      messages: ["Confirm with your second factor to continue."],
       nodes: ["second.second: text", "either.second: text", "back: [Back] alone"],
     });
     expect((await flows.show()).stage).toEqual({
@@ -622,7 +625,7 @@ describe("a method of several steps", () => {
     expect(flows.flow?.data.state).toEqual({ at: "continue_method", method, identifier });
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Sign in", "Show that it is you.", `Signing in as ${email}.`],
+      texts: ["Sign in", "Welcome back.", `Signing in as ${email}.`],
       messages: [],
       nodes: [`identifier: hidden = "${email}"`, "questions.second: text", "back: [Back] alone"],
     });
@@ -661,8 +664,8 @@ describe("a method of several steps", () => {
     expect(before).toMatchObject({ at: "choose_second_factor", typed: email });
     await flows.submit("questions");
     expect(await formOf(flows)).toMatchObject({
-      texts: ["Confirm that it is you", "Your account is protected by something beside your first proof."],
-      messages: ["Please show your second factor to go on."],
+      texts: ["Confirm it's you", "Your account is protected by a second factor."],
+      messages: ["Confirm with your second factor to continue."],
     });
     expect((await flows.show()).stage).toMatchObject({ secondFactor: true });
     await flows.submit("back");

@@ -100,7 +100,7 @@ export class RecoveryCompletions {
         this.#deps.outbox,
         identity,
         { template: "recovery_completed", data: {} },
-        noticeOf(flow, at),
+        noticeOf(flow, at, caller.origin),
       ),
       events,
     });

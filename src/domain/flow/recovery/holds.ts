@@ -116,7 +116,12 @@ export class RecoveryHolds {
     const data = { until: end, address_masked: masked, device, url };
     return {
       begins: begins ?? waiting,
-      messages: noticesTo(outbox, identity, { template: "recovery_held", data }, noticeOf(flow, now)),
+      messages: noticesTo(
+        outbox,
+        identity,
+        { template: "recovery_held", data },
+        noticeOf(flow, now, caller.origin),
+      ),
       events: [
         newEvent("recovery.held", now, caller.origin, {
           identityId: identity.id,
@@ -149,7 +154,12 @@ export class RecoveryHolds {
       identityId: identity.id,
       endsOperators: false,
       at: now,
-      messages: noticesTo(outbox, identity, { template: "recovery_stopped", data: {} }, noticeOf(flow, now)),
+      messages: noticesTo(
+        outbox,
+        identity,
+        { template: "recovery_stopped", data: {} },
+        noticeOf(flow, now, caller.origin),
+      ),
       events: [
         newEvent("recovery.stopped", now, caller.origin, { identityId: identity.id, data: { by: "owner" } }),
       ],

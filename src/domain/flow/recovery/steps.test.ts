@@ -53,7 +53,7 @@ describe("a recovery", () => {
     expect(await rejected(flows.submit("sendCode", {}, { address: "" }))).toEqual({
       reason: "FORM_INCOMPLETE",
       messages: [],
-      nodes: ['address: text! = "" <- Property address is missing.'],
+      nodes: ['address: text! = "" <- Please fill in this field.'],
     });
   });
 
@@ -224,7 +224,7 @@ describe("the choice of an address, where answers may tell", () => {
     expect(await rejected(flows.submit("sendCode", { addressId }))).toEqual({
       reason: "FORM_INCOMPLETE",
       messages: [],
-      nodes: ['sendCode.addressId: text! = "2" <- Property addressId is missing.'],
+      nodes: ['sendCode.addressId: text! = "2" <- Please fill in this field.'],
     });
   });
 

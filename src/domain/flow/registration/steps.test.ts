@@ -50,9 +50,9 @@ const traitNodes = (values: Readonly<Record<string, string>> = { name: "Nobody" 
   });
 const methodNodes = [
   "password.password: password!",
-  "password: [Sign up]",
-  "sendCode: [Send sign up code]",
-  "sendLink: [Send sign up link]",
+  "password: [Create account]",
+  "sendCode: [Send verification code]",
+  "sendLink: [Send verification link]",
 ];
 
 describe("where a registration begins", () => {
@@ -85,7 +85,7 @@ describe("a registration in one form", () => {
     const flows = await registration();
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Create an account", "Fill this in, and choose how you sign in."],
+      texts: ["Create an account", "Fill in your details and choose how to sign in."],
       messages: [],
       nodes: [...traitNodes(), ...methodNodes],
     });
@@ -152,7 +152,7 @@ describe("a registration that asks for the traits first", () => {
     const flows = await registration(traitsFirst);
     expect(await formOf(flows)).toEqual({
       stage: "fill_profile",
-      texts: ["Create an account", "Say something about yourself. How you sign in comes next."],
+      texts: ["Create an account", "Tell us about yourself. Next, choose how to sign in."],
       messages: [],
       nodes: [...traitNodes(), "profile: [Continue]"],
     });
@@ -166,7 +166,7 @@ describe("a registration that asks for the traits first", () => {
     expect(flows.flow?.data.state).toEqual({ at: "choose_method", traits });
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Create an account", "Choose how you sign in."],
+      texts: ["Create an account", "Choose how to sign in."],
       messages: [],
       nodes: [...methodNodes, "back: [Back] alone"],
     });
@@ -368,7 +368,7 @@ describe("a method of several steps", () => {
     expect(flows.flow?.data.state).toEqual({ at: "continue_method", from: "fill_form", traits, method });
     expect(await formOf(flows)).toEqual({
       stage: "choose_method",
-      texts: ["Create an account", "Choose how you sign in."],
+      texts: ["Create an account", "Choose how to sign in."],
       messages: [],
       nodes: ["password.second.s: text", "back: [Back] alone"],
     });

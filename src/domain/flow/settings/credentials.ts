@@ -120,7 +120,7 @@ export class CredentialSettings {
       credentialId,
       secondFactor: { kind, isSecondFactor: enabled },
       at,
-      messages: isChange ? noticesTo(outbox, identity, told, noticeOf(flow, at)) : [],
+      messages: isChange ? noticesTo(outbox, identity, told, noticeOf(flow, at, origin)) : [],
       events: isChange
         ? [
             newEvent("credential.second_factor_changed", at, origin, { identityId: identity.id, data }),
@@ -169,7 +169,7 @@ export class CredentialSettings {
       known: credentials.map(({ id }) => id),
       keep: removal.endOtherSessions ? session?.id : "all",
       at,
-      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
+      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at, origin)),
       events: [newEvent("credential.deleted", at, origin, { identityId: identity.id, data })],
       revocationEvent: revocationOf(identity.id, origin, at),
     });

@@ -100,7 +100,7 @@ export class AccountDeletion {
       ...writtenOf(this.#deps.engine, attempt),
       at,
       identityId: identity.id,
-      messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at)),
+      messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at, ownOrigin(attempt))),
       events: [newEvent(type, at, ownOrigin(attempt), { identityId: identity.id, data })],
     };
   }

@@ -195,7 +195,7 @@ export class ProfileSettings {
       keep: session?.id,
       at,
       // The owner is told at every address that was verified, because the person who changes one may not read them all (ASVS V6.3.7).
-      messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
+      messages: addressNotices(outbox, identity, plan, noticeOf(flow, at, origin)),
       events: [
         newEvent("identity.updated", at, origin, event),
         ...completedEvents(identity.id, done, at, origin),

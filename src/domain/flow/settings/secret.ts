@@ -181,7 +181,7 @@ export class SecretSettings {
       throttle: known?.completion,
       keep: isRecovery ? undefined : change.keepOtherSessions ? "all" : session?.id,
       at,
-      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
+      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at, origin)),
       events,
       revocationEvent: revocationOf(identity.id, origin, at),
     });

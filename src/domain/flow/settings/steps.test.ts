@@ -79,7 +79,7 @@ const profileNodes = (values: Readonly<Record<string, string>> = { email, name: 
 const passwordNodes = ["password/password.password: password!", "password/password: [Save]"];
 const factorNodes = [
   "totp/totp: [Set up an authenticator app] alone",
-  "backup_code/backupCodes: [Make backup codes] alone",
+  "backup_code/backupCodes: [Create backup codes] alone",
 ];
 const factorSections = ["totp: Authenticator app", "backup_code: Backup codes"];
 const offers = [
@@ -95,7 +95,7 @@ describe("settings", () => {
     expect(await form()).toEqual({
       stage: "change_settings",
       texts: ["Your account", expect.any(String), expect.stringContaining("Ada")],
-      sections: ["profile: About you", "password: Password", ...factorSections],
+      sections: ["profile: Profile", "password: Password", ...factorSections],
       messages: [],
       nodes: [...profileNodes(), ...passwordNodes, ...factorNodes],
     });
@@ -123,7 +123,7 @@ describe("settings", () => {
     const off = Object.assign(new SecretInTwoSteps(), { isEnabled: () => false });
     const { form, stage, submit } = await settings({ methods: [off] });
     expect((await form()).nodes).toEqual(profileNodes());
-    expect((await form()).sections).toEqual(["profile: About you"]);
+    expect((await form()).sections).toEqual(["profile: Profile"]);
     expect(await stage()).toMatchObject({ offers: [{ kind: "profile" }] });
     await expect(submit("password")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     const none = Object.assign(new SecretInTwoSteps(), { settingsSteps: {} });
@@ -160,7 +160,7 @@ describe("the passkey that a login offers", () => {
       const outcome = await submit("passkey", { response }).catch((error: unknown) => error);
       expect(outcome).toMatchObject(expected);
       if (Object.keys(other).length > 0) return;
-      expect((await form()).nodes).toEqual(["passkey.response: passkey", "passkey: [Make a passkey]"]);
+      expect((await form()).nodes).toEqual(["passkey.response: passkey", "passkey: [Create a passkey]"]);
     },
   );
 });
@@ -194,7 +194,7 @@ describe("a new password", () => {
       interrupted: { kind: "credential", keepOtherSessions: false },
     });
     expect(old.flows.flow?.identityId).toBe(old.flows.identity?.id);
-    expect((await old.form()).nodes[0]).toBe("resume: [Go on with the change] alone");
+    expect((await old.form()).nodes[0]).toBe("resume: [Continue] alone");
     expect(await old.submit("resume")).toMatchObject({ kind: "login_required" });
     const fresh = await old.flows.submit("resume", {}, {}, old.flows.signedIn());
     expect(fresh).toMatchObject({ kind: "saved" });
@@ -275,7 +275,7 @@ describe("traits", () => {
     });
     // What waits is filled in, without what is only written.
     expect((await form()).nodes).toEqual([
-      "resume: [Go on with the change] alone",
+      "resume: [Continue] alone",
       ...profileNodes({ email: added, name: "Ada" }),
       ...passwordNodes,
       ...factorNodes,
@@ -323,7 +323,7 @@ describe("the end of an account", () => {
     const { form, stage, submit } = await settings({ tenant });
     expect(await form()).toMatchObject({
       sections: [
-        "profile: About you",
+        "profile: Profile",
         "password: Password",
         ...factorSections,
         expect.stringMatching(/^deletion: /),
@@ -379,7 +379,7 @@ describe("the end of an account", () => {
   test("can be taken back by an older session, also where it is no longer on offer", async () => {
     const { form, stage, submit, flows } = await settings({ person: scheduled, session: stale });
     expect(await form()).toMatchObject({
-      sections: ["profile: About you", "password: Password", ...factorSections],
+      sections: ["profile: Profile", "password: Password", ...factorSections],
       messages: [expect.stringContaining("2026")],
       nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes, ...factorNodes],
     });
@@ -404,8 +404,8 @@ describe("after a recovery", () => {
     });
     expect(await form()).toEqual({
       stage: "set_new_secret",
-      texts: ["Set a new password", expect.any(String)],
-      messages: [expect.stringContaining("recovered")],
+      texts: ["Choose a new password", expect.any(String)],
+      messages: [expect.stringContaining("back in")],
       nodes: ["password.password: password!", "password: [Save]"],
     });
     expect(await stage()).toEqual({ kind: "set_new_secret", offers: [{ kind: "password" }] });
@@ -424,7 +424,7 @@ describe("after a recovery", () => {
     const { form, submit } = await settings({ state, purpose: recovered, tenant });
     expect(await form()).toMatchObject({
       texts: ["Set up a new way to sign in", expect.any(String)],
-      messages: [expect.stringContaining("recovered"), expect.stringContaining("Sign in with a code")],
+      messages: [expect.stringContaining("back in"), expect.stringContaining("Sign in with a code")],
       nodes: [expect.stringContaining("signIn")],
     });
     await expect(submit("password", { password })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
@@ -461,7 +461,7 @@ describe("after a recovery", () => {
     expect(now()).toMatchObject({ at: "set_new_secret", interrupted: { kind: "credential" } });
     const shown = flows.signedIn({ assuranceLevel: "aal2" });
     const nodes = inShort(await flows.show(shown)).nodes;
-    expect(nodes.at(-1)).toBe("resume: [Go on with the change] alone");
+    expect(nodes.at(-1)).toBe("resume: [Continue] alone");
     expect(await flows.submit("resume", {}, {}, shown)).toMatchObject({ kind: "completed" });
   });
 });
@@ -471,7 +471,7 @@ describe("a method of several steps", () => {
 
   test.each([
     ["change_settings", "continue_method", own, "Your account"],
-    ["set_new_secret", "continue_new_secret", recovered, "Set a new password"],
+    ["set_new_secret", "continue_new_secret", recovered, "Choose a new password"],
   ])("at %s goes on alone, and leads back", async (at, next, purpose, title) => {
     const { flows, caller, submit, state, form, stage } = await settings({
       methods: [new SecretInTwoSteps()],

@@ -516,7 +516,7 @@ describe("what a browser's flow keeps of a step that was not accepted", () => {
     await signIn("wrong");
     const shown = inShort(await flows.show(caller));
     expect(shown.nodes[0]).toBe(`identifier: text! = "${email}"`);
-    expect(shown.messages).toEqual([expect.stringContaining("credentials are invalid")]);
+    expect(shown.messages).toEqual([expect.stringContaining("details aren't right")]);
     expect(flows.last("keepOutcome")).toMatchObject({
       held: { digest: stored(flows).digest, revision: 0 },
       events: [{ type: "login.failed" }],

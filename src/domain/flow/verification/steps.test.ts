@@ -28,7 +28,7 @@ describe("a verification", () => {
     const flow = await flows.show();
     expect(inShort(flow)).toEqual({
       stage: "choose_method",
-      texts: ["Verify your address", "A message to it shows that it is yours."],
+      texts: ["Verify your address", "We'll send a message to it, to make sure it's yours."],
       messages: [],
       nodes: ['address: text! = ""', "sendCode: [Send code]", "sendLink: [Send link]"],
     });
@@ -36,7 +36,7 @@ describe("a verification", () => {
   });
 
   test.each([
-    ["", "Property address is missing."],
+    ["", "Please fill in this field."],
     ["ada", "Enter a valid email address"],
   ])("refuses '%s', and keeps what was typed", async (address, message) => {
     const flows = await verification();
@@ -59,7 +59,7 @@ describe("a verification", () => {
     });
     expect(inShort(await flows.show())).toEqual({
       stage: "enter_code",
-      texts: ["Enter the code", `Look for it among the messages to ${email}.`],
+      texts: ["Enter the code", `Check your messages at ${email}.`],
       messages: [expect.stringContaining(email)],
       nodes: ["code.code: code!", "code: [Continue]", "resend: [Resend code] alone", "back: [Back] alone"],
     });
@@ -86,9 +86,9 @@ describe("a verification", () => {
     await flows.submit("sendLink", {}, typed);
     expect(inShort(await flows.show())).toEqual({
       stage: "link_sent",
-      texts: ["Open the link", `Look for it among the messages to ${email}, on this device or another one.`],
+      texts: ["Open the link", `Check your messages at ${email}, on this device or any other.`],
       messages: [expect.stringContaining(email)],
-      nodes: ["resend: [Resend code] alone", "back: [Back] alone"],
+      nodes: ["resend: [Resend link] alone", "back: [Back] alone"],
     });
     await expect(flows.submit("confirmLink")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     expect((await flows.show()).stage).toMatchObject({ kind: "link_sent", sentTo: email });

@@ -312,7 +312,7 @@ function codeNode(): Node {
 
 function resendNode(): Node {
   const element = { kind: "button", value: true, importance: "secondary", skipsRequired: true } as const;
-  return { name: "sms.resend", step: "sms", label: resendLabel(), messages: [], element };
+  return { name: "sms.resend", step: "sms", label: resendLabel("code"), messages: [], element };
 }
 
 function unreadable({ settings }: Tenant, step: SubmittedStep): StepRejected | undefined {
