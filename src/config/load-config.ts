@@ -5,6 +5,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { Provider } from "../domain/provider/provider.ts";
+import { checkBranding, checkDarkColors } from "./check-branding.ts";
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
@@ -85,6 +86,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkCombinations(config),
     ...checkCourier(config),
     ...checkUrls(config),
+    ...checkBranding(config),
     ...checkNativeOrigins(config),
     ...checkPasskey(config),
     ...checkNativeReturnUrls(config),
@@ -117,6 +119,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       ...files.warnings,
       ...checkCourierPresence(config),
       ...checkOpenRegistration(config),
+      ...checkDarkColors(config),
     ].map((each) => describeProblem(each, sources)),
     directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
     sources,
