@@ -43,7 +43,7 @@ test: .cache/proto/.written ## Run the whole suite
 	vitest run $(TEST_ARGS)
 
 .PHONY: generate
-generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, the rows of src/storage and the list of presets
+generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, and what else is generated in src/
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
@@ -51,6 +51,7 @@ generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/
 	node scripts/generate-flow-tables.ts
 	node scripts/generate-rows.ts
 	node scripts/generate-presets.ts
+	node scripts/generate-known-texts.ts
 
 .PHONY: migration
 migration: node_modules/.installed ## Write the migration NAME from what src/storage/entities.ts has more

@@ -87,5 +87,16 @@ export const english: Words = {
     submit: "Sign in",
     wrong: "The e-mail or the password is wrong.",
   },
-  notFound: { title: "Nothing here", text: "There is no page at this address." },
+  notFound: {
+    title: "Page not found",
+    text: "There is no page at this address.",
+    start: "Go to the start page",
+  },
+  around: {
+    terms: "Terms",
+    privacy: "Privacy",
+    support: "Support",
+    development: "Development: messages stay on this machine.",
+    mailbox: "Open the mailbox",
+  },
 };

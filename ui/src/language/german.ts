@@ -467,7 +467,18 @@ export const german: Words = {
     submit: "Anmelden",
     wrong: "E-Mail oder Passwort stimmen nicht.",
   },
-  notFound: { title: "Hier ist nichts", text: "Unter dieser Adresse gibt es keine Seite." },
+  notFound: {
+    title: "Seite nicht gefunden",
+    text: "Unter dieser Adresse gibt es keine Seite.",
+    start: "Zur Startseite",
+  },
+  around: {
+    terms: "Nutzungsbedingungen",
+    privacy: "Datenschutz",
+    support: "Hilfe",
+    development: "Entwicklung: Nachrichten bleiben auf diesem Rechner.",
+    mailbox: "Postfach öffnen",
+  },
 };
 
 function titled(title: string): string {

@@ -1,0 +1,50 @@
+import type { Words } from "./words.ts";
+
+/** A text by the number of its message (`4000006`) or the path of its word (`login.title`). */
+type Texts = Readonly<Record<string, string>>;
+
+/** The languages that the operator has texts in, by tag; each with the version of its texts. */
+export const customLanguages: ReadonlyMap<string, string> = readMark();
+
+/** The words with the texts that the operator has for a language. If those cannot be loaded, the words as they are. */
+export async function withCustomTexts(words: Words, tag: string): Promise<Words> {
+  const version = customLanguages.get(tag);
+  if (version === undefined) return words;
+  try {
+    const query = new URLSearchParams({ language: tag, v: version });
+    const answer = await fetch(`/ui/texts.json?${query}`);
+    return answer.ok ? withTexts(words, (await answer.json()) as Texts) : words;
+  } catch {
+    return words;
+  }
+}
+
+/** Puts texts in the place of words. The server has checked their keys and values. */
+export function withTexts(words: Words, texts: Texts): Words {
+  const isMessage = ([key]: readonly [string, string]) => /^\d/.test(key);
+  const messages = Object.entries(texts).filter(isMessage);
+  // With conditions or without: sentences of one number belong together.
+  const replaced = new Set(messages.map(([key]) => Number.parseInt(key, 10)));
+  const kept = Object.entries(words.messages).filter(([key]) => !replaced.has(Number.parseInt(key, 10)));
+  return {
+    ...withWords(words, texts, ""),
+    messages: { ...Object.fromEntries(kept), ...Object.fromEntries(messages) },
+  };
+}
+
+function withWords<Part extends object>(words: Part, texts: Texts, prefix: string): Part {
+  const entries = Object.entries(words).map(([name, value]) => {
+    const path = `${prefix}${name}`;
+    if (typeof value === "object" && value !== null) return [name, withWords(value, texts, `${path}.`)];
+    return [name, Object.hasOwn(texts, path) ? texts[path] : value];
+  });
+  return Object.fromEntries(entries) as Part;
+}
+
+/** The server writes into the page which texts there are, so that nobody waits for those that there are not. */
+function readMark(): ReadonlyMap<string, string> {
+  if (typeof document === "undefined") return new Map();
+  const content = document.querySelector<HTMLMetaElement>("meta[name='ostiary-texts']")?.content ?? "";
+  const pairs = content.split(" ").map((pair) => pair.split("="));
+  return new Map(pairs.flatMap(([tag, version]) => (tag && version ? [[tag, version] as const] : [])));
+}
