@@ -18,8 +18,8 @@ interface Words {
 }
 
 const english: Words = {
-  home: "This server signs people in to {name}",
-  homeText: "Apps use it. It has no pages of its own.",
+  home: "Sign-in server of {name}",
+  homeText: "Apps use this server to sign you in. It has no pages of its own.",
   signIn: "Sign in",
   notFound: "Page not found",
   notFoundText: "There is no page at this address.",
@@ -30,8 +30,8 @@ const english: Words = {
 };
 
 const german: Words = {
-  home: "Dieser Server meldet Personen bei {name} an",
-  homeText: "Er wird von Apps benutzt und hat keine eigenen Seiten.",
+  home: "Anmeldeserver von {name}",
+  homeText: "Apps melden Sie über diesen Server an. Eigene Seiten hat er nicht.",
   signIn: "Anmelden",
   notFound: "Seite nicht gefunden",
   notFoundText: "Unter dieser Adresse gibt es keine Seite.",

@@ -157,7 +157,7 @@ function respondFile(
   const { encoding, body } = choose(file, exchange);
   // Each encoding is a representation of its own (RFC 9110, section 8.8.3.3).
   const etag = `"${file.etag}${encoding === undefined ? "" : `-${encoding}`}"`;
-  Object.assign(headers, headersOf(file), { etag });
+  Object.assign(headers, headersOf(file), { etag }, status === 404 ? { "cache-control": "no-store" } : {});
   if (status === 200 && matchesEtag(exchange.header("if-none-match"), etag)) {
     exchange.respond({ status: 304, headers });
     return;
