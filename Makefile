@@ -43,7 +43,7 @@ test: .cache/proto/.written ## Run the whole suite
 	vitest run $(TEST_ARGS)
 
 .PHONY: generate
-generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, the rows of src/storage, the list of presets and that of texts
+generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, and what else is generated in src/
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts

@@ -7,6 +7,8 @@ import { buildIfChanged } from "./digest.ts";
 
 const command = "dist/src/main.js";
 const templates = "src/outbound/templates/built-in";
+/** What `ostiary ui eject` copies. */
+const sources = ["ui/index.html", "ui/package.json", "ui/public", "ui/src", "ui/eject"];
 const inputs = [
   "package-lock.json",
   "tsconfig.json",
@@ -16,6 +18,7 @@ const inputs = [
   "src",
   "gen",
   "ui/dist",
+  ...sources,
 ];
 
 buildIfChanged({ name: "server", inputs, outputs: ["dist"] }, build);
@@ -28,6 +31,10 @@ function build(): void {
   // The self-service pages, where src/app.ts looks for them: beside the compiled sources.
   if (!existsSync("ui/dist/index.html")) throw new Error("the pages are not built: run `make ui` first");
   cpSync("ui/dist", "dist/ui/dist", { recursive: true, filter: (source) => !source.endsWith(".inputs") });
+
+  for (const path of sources) {
+    cpSync(path, `dist/${path}`, { recursive: true, filter: (source) => !source.includes(".test.") });
+  }
 
   // npm links the command as it is, so it says itself what runs it.
   const text = readFileSync(command, "utf8");

@@ -192,15 +192,13 @@ export async function openMailbox(
   const { dataDirectory } = config.database;
   const token = await findMailboxToken(dataDirectory);
   const access = new MailboxAccess(new Secret(token));
-  const { host, tls } = config.server.public;
-  const name = host.includes(":") ? `[${host}]` : host;
   return {
     routes: mailboxRoutes({ mailbox: new Mailbox(mailbox), access, tenants: mailbox.tenants }),
     /** Tells the command line where the mailbox is; gives a link that opens it once. */
-    announce: async (port: number): Promise<string> => {
-      const url = `${tls === undefined ? "http" : "https"}://${name}:${port}`;
-      await writeMailboxFile(dataDirectory, `${url}\n${token}\n`);
-      return `${url}/mailbox?token=${access.newLinkToken()}`;
+    announce: async (): Promise<string> => {
+      const { mailboxUrl } = mailbox.tenants.byHost(undefined).settings;
+      await writeMailboxFile(dataDirectory, `${new URL(mailboxUrl).origin}\n${token}\n`);
+      return `${mailboxUrl}?token=${access.newLinkToken()}`;
     },
   };
 }

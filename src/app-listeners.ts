@@ -11,8 +11,10 @@ import { type BudgetSettings, createBudgets, gaugesOf } from "./transport/budget
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import type { Readiness } from "./transport/net/readiness.ts";
+import { lookRoutes, pictureRoutes } from "./transport/pages/branding.ts";
 import { Metrics } from "./transport/pages/metrics.ts";
 import { passkeyLinkRoutes } from "./transport/pages/passkey-links.ts";
+import { createPlainPaths, wellKnownRoutes } from "./transport/pages/plain-paths.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
@@ -59,6 +61,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
   };
   const servicesOf = (kind: ListenerKind) =>
     served.services.filter(({ service }) => getOption(service, serviceOption).listener === kind);
+  const publicRoutes = publicRoutesOf(served);
   return {
     public: createListener({
       ...shared,
@@ -70,11 +73,8 @@ export function createListeners(served: Served): { readonly public: Listener; re
       services: servicesOf(ListenerKind.PUBLIC),
       callbacks: served.callbacks,
       providerLogouts: served.providerLogouts,
-      httpRoutes: new Map([
-        ...passkeyLinkRoutes(served.tenants),
-        ...(served.publicRoutes ?? []),
-        ...(served.pages ?? []),
-      ]),
+      httpRoutes: publicRoutes,
+      plainPaths: createPlainPaths({ ...served, routes: publicRoutes }),
     }),
     admin: createListener({
       ...shared,
@@ -85,6 +85,19 @@ export function createListeners(served: Served): { readonly public: Listener; re
       services: servicesOf(ListenerKind.ADMIN),
     }),
   };
+}
+
+/** The plain HTTP paths of the public listener. */
+function publicRoutesOf(served: Served): ReadonlyMap<string, HttpHandler> {
+  const settings = () => served.tenants.byHost(undefined).settings;
+  const branding = { settings, files: served.options.config.brandFiles };
+  return new Map([
+    ...passkeyLinkRoutes(served.tenants),
+    ...wellKnownRoutes(served),
+    ...pictureRoutes(branding),
+    ...(served.publicRoutes ?? []),
+    ...(served.pages === undefined ? [] : [...served.pages, ...lookRoutes(branding)]),
+  ]);
 }
 
 type Config = AppOptions["config"]["config"];

@@ -28,7 +28,7 @@ test("the known scopes are those of the contract, and that of the metrics", () =
 test.each(["*", "identity:*", "identity:read", "metrics:read", "metrics:*", "session:revoke"])(
   "a certificate may have the scope %s",
   async (scope) => {
-    await expect(prepare({ config: withScopes([scope]) }, () => "")).resolves.toBeDefined();
+    await expect(prepare({ config: withScopes([scope]) })).resolves.toBeDefined();
   },
 );
 
@@ -37,7 +37,7 @@ test.each([
   ["identity:raed", "did you mean identity:read?"],
   ["sessions:*", "is no permission"],
 ])("and not %s, which gives nothing", async (scope, hint) => {
-  const outcome = prepare({ config: withScopes(["session:read", scope]) }, () => "");
+  const outcome = prepare({ config: withScopes(["session:read", scope]) });
   await expect(outcome).rejects.toThrow(/^access\.client_certificates\[0\]\.scopes/);
   await expect(outcome).rejects.toThrow(hint);
 });

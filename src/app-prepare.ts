@@ -15,11 +15,13 @@ import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
 import { scopeAllows } from "./domain/access/scopes.ts";
 import { bareHost, isAddress, isLoopbackHost } from "./domain/hosts.ts";
 import { closest } from "./domain/suggest.ts";
+import type { TenantSettings } from "./domain/tenant/tenant.ts";
 import { createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import { parseTrustedProxies } from "./transport/net/peers.ts";
+import { currentLook } from "./transport/pages/branding.ts";
 import { loadStaticFiles } from "./transport/pages/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
@@ -35,11 +37,11 @@ const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 
 /**
  * Tries each value on the code that uses it, without connecting. Throws a ConfigError with a line for each problem.
- * `publicUrl` is asked for when a page is served.
+ * `settings` are those of the tenant when a page is served.
  */
 export async function prepare(
   { config, environment = {} }: Pick<AppOptions, "config" | "environment">,
-  publicUrl: () => string,
+  settings: () => TenantSettings = () => toTenantSettings(config, config.config.server.public.port),
 ): Promise<Prepared> {
   const lines: string[] = [];
   const attempt = async <T>(key: string, work: () => T | Promise<T>): Promise<T | undefined> => {
@@ -57,7 +59,10 @@ export async function prepare(
   };
   const { config: values } = config;
   const renderer = await attempt("tenant_defaults.courier.template_directory", () => createRenderer(config));
-  const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
+  const pages = await attempt(
+    values.server.ui.directory === "" ? "server.ui.enabled" : "server.ui.directory",
+    () => loadPages(config, settings),
+  );
   await attempt("", () => readTracingVariables(environment));
   await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(config, values.server.public.port));
@@ -96,10 +101,18 @@ function assertThreads(
   );
 }
 
-function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["pages"] {
+function loadPages(
+  { config, brandFiles }: Pick<AppOptions["config"], "config" | "brandFiles">,
+  settings: () => TenantSettings,
+): Prepared["pages"] {
   const wanted = pagesWanted(config);
   if (wanted === "never") return undefined;
-  const pages = loadStaticFiles(pagesFolder, "ui", publicUrl);
+  const { directory } = config.server.ui;
+  const publicUrl = () => settings().publicUrl;
+  const look = () => currentLook({ settings, files: brandFiles });
+  const pages = loadStaticFiles(directory || pagesFolder, "ui", publicUrl, look);
+  if (pages === undefined && directory !== "")
+    throw new Error(`the directory ${directory} has no index.html`);
   if (pages === undefined && wanted === "always") {
     throw new Error("the pages are not built: run `make ui`, or switch them off");
   }

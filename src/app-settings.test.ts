@@ -24,6 +24,36 @@ describe("the settings of the tenant", () => {
     });
   });
 
+  test.each<[string, Record<string, string>, string]>([
+    ["with nothing configured", {}, "http://localhost:5000/mailbox"],
+    [
+      "behind something else on this machine, past that",
+      { TENANT_DEFAULTS_PUBLIC_URL: "http://localhost:3000" },
+      "http://127.0.0.1:5000/mailbox",
+    ],
+    ["with a public URL", { TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com", DEV: "true" }, ""],
+    [
+      "with a mail server",
+      {
+        TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "smtp://127.0.0.1:25",
+        TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "a@example.com",
+        DEV: "true",
+      },
+      "",
+    ],
+    [
+      "with a database of its own",
+      {
+        DATABASE_URL: "postgres://127.0.0.1/ostiary",
+        SECRETS_SEALING: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      },
+      "",
+    ],
+  ])("have the development mailbox's address where there is one (SR-MAIL-5): %s", (_, values, expected) => {
+    const environment = Object.entries(values).map(([key, value]) => [`OSTIARY_${key}`, value]);
+    expect(settingsOf(Object.fromEntries(environment), 5000).mailboxUrl).toBe(expected);
+  });
+
   test("are those of the configuration, in milliseconds", () => {
     expect(settingsOf({})).toEqual({
       publicUrl: "http://localhost:4433",
@@ -36,6 +66,7 @@ describe("the settings of the tenant", () => {
         ...{ colors: noColors, darkColors: noColors },
         ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
       },
+      mailboxUrl: "http://localhost:4433/mailbox",
       uiUrls: {
         login: undefined,
         registration: undefined,

@@ -11,7 +11,7 @@ import {
   UserVerification,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
-import { courierModeOf } from "./config/check-courier.ts";
+import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { canSetSecret } from "./config/check-methods.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
@@ -67,6 +67,7 @@ export function toTenantSettings(
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     branding: brandingOf(settings.branding, publicUrl),
+    mailboxUrl: mayServeMailbox(config) ? `${mailboxHostOf(config, publicUrl, publicPort)}/mailbox` : "",
     uiUrls,
     login: {
       lifetimeMs: durationMs(flows.login.lifetime),
@@ -222,14 +223,23 @@ function passkeyUseOf(use: PasskeyUse): PasskeySettings["useAs"] {
   return use === PasskeyUse.SECOND ? "second" : "either";
 }
 
-/** The branding with whole URLs; a path is below the public URL. */
+/** Where the mailbox is: by the name of the pages, whose browser has its cookie, unless they come by way of something in between. */
+function mailboxHostOf({ server }: CompleteConfig, publicUrl: string, publicPort: number): string {
+  const { host, tls } = server.public;
+  if (new URL(publicUrl).port === String(publicPort)) return publicUrl;
+  return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${publicPort}`;
+}
+
+/** The branding with whole URLs; a path is below the public URL, and files are served there. */
 function brandingOf(branding: CompleteConfig["tenantDefaults"]["branding"], publicUrl: string): Branding {
   const urlOf = (text: string) => (text === "" ? "" : new URL(text, publicUrl).href);
+  const pictureOf = (file: string, path: string, url: string) =>
+    urlOf(file === "" ? url : `/branding/${path}`);
   return {
     name: branding.name,
-    logoUrl: urlOf(branding.logoUrl),
-    logoDarkUrl: urlOf(branding.logoDarkUrl),
-    faviconUrl: urlOf(branding.faviconUrl),
+    logoUrl: pictureOf(branding.logoFile, "logo", branding.logoUrl),
+    logoDarkUrl: pictureOf(branding.logoDarkFile, "logo-dark", branding.logoDarkUrl),
+    faviconUrl: pictureOf(branding.faviconFile, "favicon", branding.faviconUrl),
     colors: colorsOf(branding.colors),
     darkColors: colorsOf(branding.darkColors),
     termsUrl: urlOf(branding.termsUrl),

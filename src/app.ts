@@ -84,7 +84,7 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const { renderer, pages } = await prepare(options, () => tenant.settings.publicUrl);
+  const { renderer, pages } = await prepare(options, () => tenant.settings);
   const tracing = await startTracing({
     environment: options.environment ?? {},
     version: options.version,
@@ -164,7 +164,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
     publicPort,
     bootstrapKey,
-    mailboxLink: await mailbox?.announce(publicPort),
+    mailboxLink: await mailbox?.announce(),
     reload: async () => {
       config.reload();
       const url = config.secrets.databaseUrl();

@@ -8,7 +8,7 @@ import { type CommandContext, type CommandOptions, loadFrom } from "./context.ts
  */
 export async function checkConfig(options: CommandOptions, context: CommandContext): Promise<void> {
   const config = loadFrom(options, context);
-  await prepare({ config, environment: context.environment }, () => "");
+  await prepare({ config, environment: context.environment });
   for (const warning of config.warnings) context.warn(`warning: ${warning}`);
   context.print("OK");
 }

@@ -102,7 +102,7 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
   const reloadNow = async () => {
     try {
       await reload();
-      logger.info({}, "secrets and certificates were read again");
+      logger.info({}, "secrets, certificates and files of the branding were read again");
     } catch (error) {
       for (const line of describeFailure(error)) logger.error({ err: error }, `not reloaded: ${line}`);
     }

@@ -28,7 +28,6 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...settings.oidc.postLogoutRedirectUrls.flatMap((url, index) =>
       checkReturnUrl(`${prefix}oidc.post_logout_redirect_urls[${index}]`, url),
     ),
-    ...checkBranding(settings.branding),
     ...settings.terms.flatMap(({ url }, index) => checkShown(`${prefix}terms[${index}].url`, url)),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
     ...checkOAuth2Server(`${prefix}oauth2_provider`, settings.oauth2Provider),
@@ -52,44 +51,14 @@ function checkOAuth2Server(
   ];
 }
 
-/** Checks the branding, which pages show: its URLs and colours. */
-function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): Problem[] {
-  const prefix = "tenant_defaults.branding";
-  const addresses = {
-    logo_url: branding.logoUrl,
-    logo_dark_url: branding.logoDarkUrl,
-    favicon_url: branding.faviconUrl,
-    terms_url: branding.termsUrl,
-    privacy_url: branding.privacyUrl,
-    support_url: branding.supportUrl,
-  };
-  const { colors, darkColors: dark_colors } = branding;
-  const sets = Object.entries({ colors, dark_colors }).flatMap(
-    ([set, { primary, background, text, ...rest }]) =>
-      Object.entries({ primary, on_primary: rest.onPrimary, background, text }).map(
-        ([name, color]) => [`${prefix}.${set}.${name}`, color] as const,
-      ),
-  );
-  return [
-    ...Object.entries(addresses).flatMap(([name, text]) => checkShown(`${prefix}.${name}`, text)),
-    ...sets.flatMap(([key, color]) => (color === "" ? [] : checkColor(key, color))),
-  ];
-}
-
 /**
  * A URL, or a path of this host. Security rule (SR-PAGES-3): pages make links and pictures of these, so a script (`javascript:`) and a path
  * that leads to another host (`//…`) are refused.
  */
-function checkShown(key: string, text: string): Problem[] {
+export function checkShown(key: string, text: string): Problem[] {
   if (text === "") return [];
   if (!text.startsWith("/") || text.startsWith("//")) return checkEndpoint(key, text);
   return withUrl(key, `https://app.example.com${text}`, () => []);
-}
-
-/** Security rule (SR-PAGES-3): pages put colours into style sheets, so nothing but a colour is allowed. */
-function checkColor(key: string, color: string): Problem[] {
-  const message = 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes';
-  return problemIf(!/^#[0-9a-f]{6}$/i.test(color), key, message);
 }
 
 type Verdict =

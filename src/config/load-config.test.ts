@@ -192,7 +192,7 @@ describe("branding", () => {
     expect(load({}).config.tenantDefaults.branding.name).toBe("Ostiary");
     const whole = {
       ...{ name: "Acme", logo_url: "/logo.svg", logo_dark_url: "https://cdn.example.com/dark.svg" },
-      ...{ favicon_url: "/favicon.ico", colors: { primary: "#1A56db" }, dark_colors: { text: "#ffffff" } },
+      ...{ favicon_url: "/favicon.ico", colors: { primary: "#1A56db" }, dark_colors: { primary: "#8CB4ff" } },
       ...{ terms_url: "https://example.com/terms", privacy_url: "http://localhost/privacy" },
       ...{ support_url: "/help?from=login", support_email: "help@example.com" },
     };

@@ -5,6 +5,9 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { Provider } from "../domain/provider/provider.ts";
+import type { BrandFiles } from "../domain/tenant/brand-files.ts";
+import { readBrandFiles } from "./brand-files.ts";
+import { checkBranding, checkDarkColors } from "./check-branding.ts";
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
@@ -45,8 +48,10 @@ export interface LoadedConfig {
   readonly providers: readonly Provider[];
   /** `access.client_certificates`. Ask each time: `reload` changes them. */
   readonly clientCertificates: () => CompleteConfig["access"]["clientCertificates"];
+  /** The files of `tenant_defaults.branding`. Ask each time: `reload` changes them. */
+  readonly brandFiles: () => BrandFiles;
   /**
-   * Reads the secrets and client certificates' grants again and looks at the certificates. Throws a ConfigError if
+   * Reads the secrets, client certificates' grants and files of the branding again, and looks at the certificates. Throws a ConfigError if
    * one of these cannot be used, or the configuration that names them; then all of them stay as they are.
    */
   reload(): void;
@@ -79,12 +84,15 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   const secrets = createSecretSource({ config: message, environment: places.environment, sources });
   const files = checkFiles(config);
   const read = readProviders(config, secrets);
+  const brand = readBrandFiles(config);
   const problems = [
     ...secrets.problems,
     ...files.problems,
     ...checkCombinations(config),
     ...checkCourier(config),
     ...checkUrls(config),
+    ...checkBranding(config),
+    ...brand.problems,
     ...checkNativeOrigins(config),
     ...checkPasskey(config),
     ...checkNativeReturnUrls(config),
@@ -96,12 +104,14 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   refuse(problems.filter(isRefused), sources);
 
   let { clientCertificates } = config.access;
+  let brandFiles = brand.files;
   const tolerated = problems.filter((problem) => !isRefused(problem));
   return Object.freeze({
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
     providers: read.providers,
     clientCertificates: () => clientCertificates,
+    brandFiles: () => brandFiles,
     reload: () => {
       refuse(checkCertificates(config).problems, sources);
       // Whole, as at a start: half a configuration may mean something else than its author wants. The rest of what it
@@ -109,6 +119,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       const renewed = loadConfig(places);
       secrets.source.reload();
       clientCertificates = renewed.clientCertificates();
+      brandFiles = renewed.brandFiles();
     },
     embedded,
     warnings: [
@@ -117,6 +128,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       ...files.warnings,
       ...checkCourierPresence(config),
       ...checkOpenRegistration(config),
+      ...checkDarkColors(config),
     ].map((each) => describeProblem(each, sources)),
     directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
     sources,

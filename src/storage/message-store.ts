@@ -169,14 +169,15 @@ export function createMessageStore(database: Database): CourierStore {
       return toPage(rows.map(readMessage), page.size, byCreation);
     },
 
-    async listKept(scope, limit) {
+    async listKept(scope, limit, recipient = "") {
       const rows = await database.query<KeptRow>(
         scope,
         {
           text: `SELECT ${keptColumns} FROM ostiary.message m
-            WHERE m.tenant_id = $1 AND m.state <> 'suppressed' ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
+            WHERE m.tenant_id = $1 AND m.state <> 'suppressed' AND position(lower($3) IN lower(m.recipient)) > 0
+            ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
         },
-        [scope.tenantId, limit],
+        [scope.tenantId, limit, recipient],
       );
       return rows.map(keptFromRow);
     },

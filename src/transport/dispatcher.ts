@@ -14,6 +14,7 @@ import {
 } from "./net/headers.ts";
 import type { Peers } from "./net/peers.ts";
 import type { Metrics } from "./pages/metrics.ts";
+import type { PlainPaths } from "./pages/plain-paths.ts";
 import {
   asksForPage,
   clearCookiesPath,
@@ -55,6 +56,8 @@ interface Deps extends UnaryDependencies {
   readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
   /** Where providers send browsers back to, and tell of logouts. Public listener only. */
   readonly guardedPages: readonly GuardedPages[];
+  /** Answers people at all other paths. Public listener only. */
+  readonly plainPaths: PlainPaths | undefined;
   /** What guards these paths on the admin listener. */
   readonly guards: PathGuards;
   readonly streams: StreamServer;
@@ -197,9 +200,10 @@ export class Dispatcher {
     return new Call({ exchange, tenant, clientIp, forwardingKey, headers }, id);
   }
 
-  /** Says that this listener has no such method, in the protocol that was spoken. */
+  /** Says that there is nothing: to a person by a page, to a program in the protocol that was spoken. */
   #refuseUnknown(call: Call): void {
     const { exchange, headers } = call;
+    if (this.#deps.plainPaths?.(exchange, headers)) return;
     const wire = wireOf(exchange.header("content-type"));
     const method = exchange.path.slice(1);
     const error = toConnectError(domainError("METHOD_UNKNOWN", { method }), call.id);

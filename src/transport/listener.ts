@@ -18,6 +18,7 @@ import type { Readiness } from "./net/readiness.ts";
 import { sniff } from "./net/sniffer.ts";
 import { healthRoutes, type VersionInfo } from "./pages/health.ts";
 import { type Metrics, metricsPage } from "./pages/metrics.ts";
+import type { PlainPaths } from "./pages/plain-paths.ts";
 import { ProviderCallbackPages } from "./provider-callbacks.ts";
 import { ProviderLogoutPages } from "./provider-logouts.ts";
 import type { Access } from "./rpc/access.ts";
@@ -58,6 +59,8 @@ export interface ListenerOptions {
   readonly providerLogouts?: ProviderLogouts | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
+  /** Answers people at all other paths. Unset: everybody gets the error. */
+  readonly plainPaths?: PlainPaths | undefined;
   readonly access: Access;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
@@ -209,6 +212,7 @@ function createDispatcher(
     routes,
     httpRoutes,
     guardedPages: guardedPagesOf(options, pipeline),
+    plainPaths: options.plainPaths,
     guards: name === "admin" ? adminGuards(pipeline, options.host) : noGuards,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
     metrics,

@@ -259,3 +259,44 @@ describe("templates", () => {
     }
   });
 });
+
+describe("ui eject", () => {
+  test("copies the source of the pages, without their tests, into a folder that is made for it", async () => {
+    const target = join(directory, "ours/pages");
+    const { code, stdout } = await run(["ui", "eject", target]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(target)]);
+    const files = readdirSync(target, { recursive: true, encoding: "utf8" });
+    expect(files).toEqual(
+      expect.arrayContaining([
+        ...["README.md", "index.html", "package.json", "public/icon.svg", "src/app.tsx", "vite.config.ts"],
+      ]),
+    );
+    expect(files.filter((name) => /\.test\.|node_modules|dist/.test(name))).toEqual([]);
+    const { dependencies, scripts } = JSON.parse(readFileSync(join(target, "package.json"), "utf8"));
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    expect(dependencies["@ostiary/sdk"]).toBe(version);
+    expect(scripts.build).toBe("vite build");
+  });
+
+  test("writes over nothing", async () => {
+    const file = join(directory, "mine.txt");
+    writeFileSync(file, "mine");
+    for (const [target, message] of [
+      [directory, `the directory ${directory} is not empty: name a new or an empty one`],
+      [file, `${file} is not a directory`],
+    ] as const) {
+      const { code, stderr } = await run(["ui", "eject", target]);
+      expect([code, stderr]).toEqual([1, `ostiary: ${message}\n`]);
+    }
+    expect(readdirSync(directory)).toEqual(["mine.txt"]);
+  });
+});
+
+test("a folder of pages without an index is refused with its key and line", async () => {
+  writeFileSync(join(directory, "ostiary.yaml"), "server:\n  ui:\n    enabled: true\n    directory: .\n");
+  const { code, stderr } = await run(["config", "check"], {
+    OSTIARY_CONFIG: join(directory, "ostiary.yaml"),
+  });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/server\.ui\.directory \(.*ostiary\.yaml:4\): the directory .* has no index\.html/);
+});

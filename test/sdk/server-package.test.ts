@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Packed, pack, projectWithInstalledModules, run, temporaryFolder, unpack } from "./packages.ts";
 
@@ -19,9 +19,9 @@ beforeAll(() => {
 afterAll(() => temporary.remove());
 
 describe("the tarball of @ostiary/server", () => {
-  test("holds compiled code with declarations and the protos, and no sources, tests or tools", () => {
+  test("holds compiled code with declarations, the protos and the source of the pages, and no other sources, tests or tools", () => {
     const expected =
-      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid|dist\/ui\/dist\/.+\.(html|js|css|svg)(\.br|\.gz)?|proto\/.+\.proto)$/;
+      /^(dist\/ui\/(index\.html|package\.json|public\/icon\.svg|src\/.+\.(tsx?|css|svg)|eject\/(README\.md|tsconfig\.json|vite\.config\.ts))|package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid|dist\/ui\/dist\/.+\.(html|js|css|svg)(\.br|\.gz)?|proto\/.+\.proto)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
     expect(packed.files).toEqual(
       expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts", "dist/ui/dist/login.html.br"]),
@@ -66,6 +66,21 @@ describe("the tarball of @ostiary/server", () => {
     const preview = ["templates", "preview", "login_code", "--language", "de"];
     expect(run("node", [command, ...preview], project)).toContain("Ihr Anmeldecode: 123456");
   });
+
+  test("ejects the pages, which then build with the published SDK, and are served in the place of its own", () => {
+    const sdk = pack("scripts/build-sdk.ts", "sdk/typescript", temporary.path);
+    unpack(sdk.tarball, join(project, "node_modules/@ostiary/sdk"));
+    const command = join(installed, "dist/src/main.js");
+    expect(run("node", [command, "ui", "eject", "pages"], project)).toContain("README.md says how");
+    const pages = join(project, "pages");
+    run(resolve("node_modules/.bin/tsc"), [], pages);
+    run(resolve("node_modules/.bin/vite"), ["build", "--logLevel", "error"], pages);
+    const html = readFileSync(join(pages, "dist/login.html"), "utf8");
+    expect(html).toMatch(/<script type="module" crossorigin src="\/ui\/assets\/index-[\w-]+\.js">/);
+    const config = join(project, "ostiary.yaml");
+    writeFileSync(config, "server:\n  ui:\n    directory: pages/dist\n");
+    expect(run("node", [command, "config", "check", "--config", config], project)).toContain("OK");
+  }, 120_000);
 
   test("loads every room of the server, down to the ones that only serve needs", () => {
     const program = `await import("./dist/src/app.js"); await import("./dist/src/cli/cli.js"); console.log("loaded");`;

@@ -227,8 +227,12 @@ describe("every field of a request or response", () => {
         ((field.fieldKind === "map" && field.name !== "translations") ||
           String(field) === "field ostiary.flow.v1.InputNode.value"),
     );
-    // Those of a tenant's branding, and where a provider sends browsers back to, are for everybody.
-    const known = ["ostiary.flow.v1.Branding", "ostiary.provider.v1.Provider"];
+    // Those of a tenant's profile and branding, and where a provider sends browsers back to, are for everybody.
+    const known = [
+      "ostiary.flow.v1.Branding",
+      "ostiary.flow.v1.TenantProfile",
+      "ostiary.provider.v1.Provider",
+    ];
     const addresses = fields.filter(
       ({ name, parent }) => /(^|_)ur[il]$/.test(name) && !known.includes(parent.typeName),
     );

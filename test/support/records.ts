@@ -171,6 +171,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     nativeOrigins: new Set(),
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
+    mailboxUrl: "",
     branding: {
       ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },
       ...{ colors: noColors, darkColors: noColors },

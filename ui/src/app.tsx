@@ -2,14 +2,16 @@ import type { JSX } from "react";
 import { LanguageContext, languages, useLanguage, useWords } from "./language/index.ts";
 import type { Words } from "./language/words.ts";
 import { useRoute } from "./navigation.ts";
+import { Brand, DevelopmentNotice, PageFooter } from "./pages/around.tsx";
 import { EntryPage } from "./pages/entry-page.tsx";
 import { ExampleLoginPage } from "./pages/example-login-page.tsx";
 import { FlowPage } from "./pages/flow-page.tsx";
 import { LogoutPage } from "./pages/logout-page.tsx";
 import { Page } from "./pages/page.tsx";
+import { PageLink } from "./pages/page-link.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import type { Route } from "./routes.ts";
-import { brandNameOf, ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
+import { ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
 
 /** The pages, and the language that they speak first. */
 export function App({ language }: { readonly language: Words }): JSX.Element {
@@ -20,7 +22,7 @@ export function App({ language }: { readonly language: Words }): JSX.Element {
     <LanguageContext value={words}>
       <ProfileContext value={profile}>
         <header className="top">
-          <p className="brand">{brandNameOf(profile)}</p>
+          <Brand />
           <label>
             <span className="hidden">{words.language}</span>
             <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
@@ -33,6 +35,8 @@ export function App({ language }: { readonly language: Words }): JSX.Element {
           </label>
         </header>
         <main>{route === undefined ? <NotFoundPage /> : <PageOf key={route} route={route} />}</main>
+        <DevelopmentNotice />
+        <PageFooter />
       </ProfileContext>
     </LanguageContext>
   );
@@ -43,6 +47,9 @@ function NotFoundPage(): JSX.Element {
   return (
     <Page title={notFound.title}>
       <p>{notFound.text}</p>
+      <p>
+        <PageLink to="">{notFound.start}</PageLink>
+      </p>
     </Page>
   );
 }

@@ -11,6 +11,8 @@ export interface MailboxMessage {
   readonly rendered: RenderedMessage | undefined;
   /** The link that the message is about. */
   readonly url: string | undefined;
+  /** The code that the message is about. */
+  readonly code: string | undefined;
 }
 
 interface Deps {
@@ -30,9 +32,9 @@ export class Mailbox {
     this.#deps = deps;
   }
 
-  /** The latest messages, newest first. */
-  async list(tenant: Tenant): Promise<readonly MailboxMessage[]> {
-    const kept = await this.#deps.store.listKept(tenant, shownMessages);
+  /** The latest messages, newest first; with a recipient, those whose recipient has it in its address or number. */
+  async list(tenant: Tenant, recipient?: string): Promise<readonly MailboxMessage[]> {
+    const kept = await this.#deps.store.listKept(tenant, shownMessages, recipient);
     return Promise.all(kept.map((message) => this.#show(message)));
   }
 
@@ -44,12 +46,13 @@ export class Mailbox {
 
   async #show({ sealedData, ...record }: KeptMessage): Promise<MailboxMessage> {
     const content = sealedData === undefined ? undefined : this.#deps.outbox.open({ ...record, sealedData });
-    if (content === undefined) return { record, rendered: undefined, url: undefined };
+    if (content === undefined) return { record, rendered: undefined, url: undefined, code: undefined };
     const url = "url" in content.data ? content.data.url : undefined;
+    const code = "code" in content.data ? content.data.code : undefined;
     // A template that fails is the worker's to report; the page shows the rest.
     const rendered = await this.#deps.renderer
       .render(content, record.channel, record.language)
       .catch(() => undefined);
-    return { record, rendered, url };
+    return { record, rendered, url, code };
   }
 }

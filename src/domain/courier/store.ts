@@ -94,8 +94,11 @@ export interface CourierStore {
   find(scope: TenantScope, id: MessageId): Promise<MessageRecord | undefined>;
   /** Messages, newest first, without the suppressed ones. */
   list(scope: TenantScope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
-  /** Messages with what they say, newest first, for the development mailbox. */
-  listKept(scope: TenantScope, limit: number): Promise<readonly KeptMessage[]>;
+  /**
+   * Messages with what they say, newest first, for the development mailbox; with a recipient, those whose recipient has it in its address
+   * or number, in upper or lower case.
+   */
+  listKept(scope: TenantScope, limit: number, recipient?: string): Promise<readonly KeptMessage[]>;
   /** One of them; undefined if there is none or it is suppressed. */
   findKept(scope: TenantScope, id: MessageId): Promise<KeptMessage | undefined>;
   /**

@@ -30,6 +30,8 @@ export interface TenantProfile {
   readonly verification: { readonly enabled: boolean; readonly methods: readonly MethodKind[] };
   readonly recovery: { readonly enabled: boolean; readonly methods: readonly MethodKind[] };
   readonly settings: { readonly methods: readonly MethodKind[]; readonly accountDeletion: boolean };
+  /** The URL of the development mailbox; empty if there is none. */
+  readonly mailboxUrl: string;
 }
 
 interface Deps {
@@ -104,6 +106,7 @@ export class TenantProfiles {
         methods: kindsOf(methods.settings),
         accountDeletion: settings.settings.accountDeletion.enabled,
       },
+      mailboxUrl: settings.mailboxUrl,
     };
   }
 

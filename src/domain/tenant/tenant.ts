@@ -26,6 +26,8 @@ export interface TenantSettings {
   readonly allowedReturnUrls: ReadonlySet<string>;
   readonly defaultReturnUrl: string | undefined;
   readonly branding: Branding;
+  /** The URL of the development mailbox; empty if there is none. */
+  readonly mailboxUrl: string;
   /** The page that draws each kind of flow. Links in messages lead there. */
   readonly uiUrls: Readonly<Record<FlowKind, string | undefined>>;
   readonly login: {

@@ -1,3 +1,4 @@
+import { closest } from "../suggest.ts";
 import { englishTexts, textValues } from "./known-texts.generated.ts";
 
 /** What a value of a sentence is. Only of a `time` there are other formats, and only a `number` has plural forms. */
@@ -18,10 +19,15 @@ export interface TextsReport {
 
 const pluralForms = ["zero", "one", "two", "few", "many", "other"];
 const timeFormats = ["date", "date-time"];
+/** The longest sentence, in characters. */
+const maxLength = 2_000;
 
 /**
  * Checks the texts of a file (docs/texts.md): that each key is one that is known, and that its sentence and its conditions name values that
  * the server has for it.
+ *
+ * Security rule (SR-PAGES-6): texts are checked before people see them, so that none is left out, or shows a placeholder. They are text to the
+ * pages and never markup.
  */
 export function checkTexts(texts: Readonly<Record<string, unknown>>): TextsReport {
   const problems = Object.entries(texts).flatMap(([key, text]) =>
@@ -39,11 +45,22 @@ export function englishOf(key: string): string {
 function problemsOf(key: string, text: unknown): readonly string[] {
   const [, base = "", rest = ""] = /^([\w.]+)((?:\[\w+=[^\]]*\])*)$/.exec(key) ?? [];
   const values = Object.hasOwn(textValues, base) ? textValues[base] : undefined;
-  if (values === undefined) return [`there is no such ${/^\d/.test(key) ? "message" : "text"}`];
+  if (values === undefined) return [unknown(base || key)];
   if (typeof text !== "string") return ["must be a text"];
   if (text.trim() === "") return ["must not be empty"];
+  if (text.length > maxLength) return [`is longer than ${maxLength} characters`];
+  if (/[^\P{Cc}\n]/u.test(text)) return ["must have no control characters"];
   if (rest !== "" && !/^\d/.test(base)) return ["only messages can have conditions"];
   return [...conditionProblems(rest, values), ...placeholderProblems(text, values)];
+}
+
+function unknown(base: string): string {
+  const [what, isOne] = /^\d/.test(base) ? ["message", /^\d/] : ["text", /^\D/];
+  const meant = closest(
+    base,
+    Object.keys(textValues).filter((key) => isOne.test(key)),
+  );
+  return `there is no such ${what}${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }
 
 function conditionProblems(rest: string, values: Readonly<Record<string, ValueKind>>): readonly string[] {

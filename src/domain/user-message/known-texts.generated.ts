@@ -306,6 +306,7 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "9000710": "You can't sign in with it any more: it's no longer offered here.",
   "9000711": "{provider} couldn't be reached a moment ago.",
   "9000712": "Last used",
+  "9000713": "Your account is already linked with {most} others. Remove one first.",
   "1010014[sent_to=]": "If your account has a verified address, we've sent a code to it.",
   "1070008[what=link]": "Resend link",
   "4000003[min_length=one]": "Use at least {min_length} character.",
@@ -428,6 +429,12 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "example.wrong": "That email or password isn't right.",
   "notFound.title": "Page not found",
   "notFound.text": "There is no page at this address.",
+  "notFound.start": "Go to the start page",
+  "around.terms": "Terms",
+  "around.privacy": "Privacy",
+  "around.support": "Support",
+  "around.development": "Development: messages stay on this machine.",
+  "around.mailbox": "Open the mailbox",
 };
 
 /** The values that each message and word can name. */
@@ -719,6 +726,7 @@ export const textValues: Readonly<Record<string, Readonly<Record<string, ValueKi
   "9000710": {},
   "9000711": { provider: "text" },
   "9000712": {},
+  "9000713": { most: "number" },
   "form.optional": {},
   "form.or": {},
   "form.show": {},
@@ -802,4 +810,10 @@ export const textValues: Readonly<Record<string, Readonly<Record<string, ValueKi
   "example.wrong": {},
   "notFound.title": {},
   "notFound.text": {},
+  "notFound.start": {},
+  "around.terms": {},
+  "around.privacy": {},
+  "around.support": {},
+  "around.development": {},
+  "around.mailbox": {},
 };

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { matchesEtag } from "../net/etag.ts";
 import type { Exchange, HttpHandler, ResponseHeaders } from "../net/exchange.ts";
+import type { PageLook } from "./branding.ts";
 
 /** A file that is served, with its compressed forms where the build has made them. */
 interface StaticFile {
@@ -30,6 +32,7 @@ export function loadStaticFiles(
   folder: string,
   base: string,
   publicUrl: () => string,
+  look: () => PageLook = () => plainLook,
 ): ReadonlyMap<string, HttpHandler> | undefined {
   if (!existsSync(join(folder, "index.html"))) return undefined;
   const routes = new Map<string, HttpHandler>();
@@ -39,11 +42,18 @@ export function loadStaticFiles(
     const contentType = contentTypes[extension];
     if (!entry.isFile() || contentType === undefined) continue;
     const name = path.slice(join(folder, sep).length).replaceAll(sep, "/");
-    const handler = serve(readFile(path, name, contentType), publicUrl);
+    const file = readFile(path, name, contentType);
+    const handler = file.isPage ? servePage(file, publicUrl, look) : serveFile(file);
     for (const route of routesOf(name)) routes.set(`/${base}${route}`, handler);
+    if (name === "index.html") routes.set(`/${base}${notFound}`, servePage(file, publicUrl, look, 404));
   }
   return routes;
 }
+
+const notFound = "/not-found";
+
+/** Where the pages say that there is none: the script does, since it knows none of this name. */
+export const notFoundPath = `/ui${notFound}`;
 
 // Whatever else lies in the folder is not served; the compressed forms go out in the place of their originals.
 const contentTypes: Readonly<Record<string, string>> = {
@@ -55,21 +65,26 @@ const contentTypes: Readonly<Record<string, string>> = {
 
 /**
  * What a page may do. Security rules (SR-PAGES-1): scripts and styles come as files from this server, nothing inline, nothing from
- * elsewhere; no other page frames it, no form of it goes elsewhere; no text becomes markup (Trusted Types).
+ * elsewhere but the pictures that the configuration names; no other page frames it, no form of it goes elsewhere; no text becomes
+ * markup (Trusted Types).
  */
-const pagePolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  // A form may have an image within it, as the key of an authenticator app. Nothing in an image runs.
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join("; ");
+function pagePolicy(imageSources: readonly string[]): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    // A form may have an image within it, as the key of an authenticator app. Nothing in an image runs.
+    ["img-src 'self' data:", ...imageSources].join(" "),
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}
+
+const plainLook: PageLook = { version: {}, dress: (html) => html, imageSources: [] };
 
 function routesOf(name: string): readonly string[] {
   if (name === "index.html") return ["", "/"];
@@ -87,32 +102,69 @@ function readFile(path: string, name: string, contentType: string): StaticFile {
     isPage: name.endsWith(".html"),
     // As the build names them: assets/index-DW_Fft4K.css.
     immutable: /^assets\/.+-[\w-]{8,}\.\w+$/.test(name),
-    etag: createHash("sha256").update(plain).digest("base64url").slice(0, 22),
+    etag: etagOf(plain),
     plain,
     brotli: compressed(".br"),
     gzip: compressed(".gz"),
   };
 }
 
-function serve(file: StaticFile, publicUrl: () => string): HttpHandler {
+function etagOf(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("base64url").slice(0, 22);
+}
+
+function serveFile(file: StaticFile): HttpHandler {
+  return (exchange, headers) => respondFile(exchange, headers, file);
+}
+
+/** A page as the branding has it now; compressed again when that has changed. */
+function servePage(
+  file: StaticFile,
+  publicUrl: () => string,
+  look: () => PageLook,
+  status: 200 | 404 = 200,
+): HttpHandler {
+  const html = Buffer.from(file.plain).toString("utf8");
+  let dressed: { readonly version: object; readonly file: StaticFile } | undefined;
   return (exchange, headers) => {
-    const location = file.isPage ? addressOfItsOwn(exchange, publicUrl()) : undefined;
+    const location = addressOfItsOwn(exchange, publicUrl());
     if (location !== undefined) {
       exchange.respond({ status: 307, headers: { ...headers, location } });
       return;
     }
-    const { encoding, body } = choose(file, exchange);
-    // Each encoding is a representation of its own (RFC 9110, section 8.8.3.3).
-    const etag = `"${file.etag}${encoding === undefined ? "" : `-${encoding}`}"`;
-    Object.assign(headers, headersOf(file), { etag });
-    if (matchesEtag(exchange.header("if-none-match"), etag)) {
-      exchange.respond({ status: 304, headers });
-      return;
+    const current = look();
+    if (dressed?.version !== current.version) {
+      dressed = { version: current.version, file: withText(file, current.dress(html)) };
     }
-    headers["content-type"] = file.contentType;
-    if (encoding !== undefined) headers["content-encoding"] = encoding;
-    exchange.respond({ status: 200, headers, body });
+    headers["content-security-policy"] = pagePolicy(current.imageSources);
+    headers["cross-origin-opener-policy"] = "same-origin";
+    headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()";
+    respondFile(exchange, headers, dressed.file, status);
   };
+}
+
+function withText(file: StaticFile, text: string): StaticFile {
+  const plain = Buffer.from(text);
+  return { ...file, plain, etag: etagOf(plain), brotli: brotliCompressSync(plain), gzip: gzipSync(plain) };
+}
+
+function respondFile(
+  exchange: Exchange,
+  headers: ResponseHeaders,
+  file: StaticFile,
+  status: 200 | 404 = 200,
+): void {
+  const { encoding, body } = choose(file, exchange);
+  // Each encoding is a representation of its own (RFC 9110, section 8.8.3.3).
+  const etag = `"${file.etag}${encoding === undefined ? "" : `-${encoding}`}"`;
+  Object.assign(headers, headersOf(file), { etag }, status === 404 ? { "cache-control": "no-store" } : {});
+  if (status === 200 && matchesEtag(exchange.header("if-none-match"), etag)) {
+    exchange.respond({ status: 304, headers });
+    return;
+  }
+  headers["content-type"] = file.contentType;
+  if (encoding !== undefined) headers["content-encoding"] = encoding;
+  exchange.respond({ status, headers, body });
 }
 
 /**
@@ -139,18 +191,12 @@ function portOf(host: string): string {
 }
 
 function headersOf(file: StaticFile): ResponseHeaders {
-  const headers: ResponseHeaders = {
+  return {
     "cache-control": file.immutable ? "public, max-age=31536000, immutable" : "no-cache",
     vary: "Origin, Accept-Encoding",
+    // Files of ours are for pages of ours.
+    "cross-origin-resource-policy": "same-origin",
   };
-  if (file.isPage) {
-    headers["content-security-policy"] = pagePolicy;
-    headers["cross-origin-opener-policy"] = "same-origin";
-    headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()";
-  }
-  // Files of ours are for pages of ours.
-  headers["cross-origin-resource-policy"] = "same-origin";
-  return headers;
 }
 
 function choose(

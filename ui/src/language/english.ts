@@ -59,5 +59,16 @@ export const english: PageWords = {
     submit: "Sign in",
     wrong: "That email or password isn't right.",
   },
-  notFound: { title: "Page not found", text: "There is no page at this address." },
+  notFound: {
+    title: "Page not found",
+    text: "There is no page at this address.",
+    start: "Go to the start page",
+  },
+  around: {
+    terms: "Terms",
+    privacy: "Privacy",
+    support: "Support",
+    development: "Development: messages stay on this machine.",
+    mailbox: "Open the mailbox",
+  },
 };

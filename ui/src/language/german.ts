@@ -60,5 +60,16 @@ export const german: PageWords = {
     submit: "Anmelden",
     wrong: "E-Mail oder Passwort ist falsch.",
   },
-  notFound: { title: "Seite nicht gefunden", text: "Unter dieser Adresse gibt es keine Seite." },
+  notFound: {
+    title: "Seite nicht gefunden",
+    text: "Unter dieser Adresse gibt es keine Seite.",
+    start: "Zur Startseite",
+  },
+  around: {
+    terms: "Nutzungsbedingungen",
+    privacy: "Datenschutz",
+    support: "Hilfe",
+    development: "Entwicklung: Nachrichten bleiben auf diesem Rechner.",
+    mailbox: "Postfach öffnen",
+  },
 };

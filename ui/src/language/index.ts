@@ -1,5 +1,6 @@
 import { directionOf, englishFormTexts } from "@ostiary/sdk/form";
 import { createContext, useContext, useState } from "react";
+import { customLanguages, withCustomTexts } from "./custom-texts.ts";
 import { english } from "./english.ts";
 import type { Words } from "./words.ts";
 
@@ -14,8 +15,7 @@ interface Language {
 /** What stands in for a language that cannot be loaded: the server's messages are English. */
 const fallback = { ...english, form: englishFormTexts, messages: {} };
 
-/** The languages of the pages; the first stands in for all that are missing. Each is loaded when it is needed. */
-export const languages: readonly [Language, ...Language[]] = [
+const builtIn: readonly [Language, ...Language[]] = [
   {
     tag: english.tag,
     name: english.name,
@@ -29,6 +29,15 @@ export const languages: readonly [Language, ...Language[]] = [
       return { ...page.german, ...catalogue.german };
     },
   },
+];
+
+/**
+ * The languages of the pages; the first stands in for all that are missing, and the others are loaded when they are needed. The operator's own
+ * come last.
+ */
+export const languages: readonly [Language, ...Language[]] = [
+  ...builtIn,
+  ...[...customLanguages.keys()].filter((tag) => builtIn.every((each) => each.tag !== tag)).map(ownLanguage),
 ];
 
 /** The language of the browser, unless another one was chosen. */
@@ -61,9 +70,16 @@ export function useLanguage(first: Words): readonly [Words, (tag: string) => voi
 
 const storageKey = "ostiary.language";
 
+/** A language of the operator's. What it has no text for is said in the nearest of ours. */
+function ownLanguage(tag: string): Language {
+  const name = new Intl.DisplayNames([tag], { type: "language" }).of(tag) ?? tag;
+  const nearest = findLanguage([tag], builtIn) ?? builtIn[0];
+  return { tag, name, load: async () => ({ ...(await nearest.load()), tag, name }) };
+}
+
 /** A language that cannot be loaded is stood in for. */
-async function wordsOf({ load }: Language): Promise<Words> {
-  const words = await load().catch(() => fallback);
+async function wordsOf({ tag, load }: Language): Promise<Words> {
+  const words = await withCustomTexts(await load().catch(() => fallback), tag);
   return { ...words, locale: localeOf(words.tag) };
 }
 
@@ -74,12 +90,17 @@ function localeOf(tag: string): string {
 }
 
 function languageOf(tags: readonly string[]): Language {
-  for (const tag of tags) {
-    const [language] = tag.toLowerCase().split("-");
-    const found = languages.find((candidate) => candidate.tag === language);
+  return findLanguage(tags, languages) ?? languages[0];
+}
+
+/** The first that there is: `de-AT`, else `de`. */
+function findLanguage(tags: readonly string[], known: readonly Language[]): Language | undefined {
+  for (const tag of tags.map((each) => each.toLowerCase())) {
+    const [primary] = tag.split("-");
+    const found = known.find((each) => each.tag === tag) ?? known.find((each) => each.tag === primary);
     if (found !== undefined) return found;
   }
-  return languages[0];
+  return undefined;
 }
 
 // A browser that keeps nothing for this page throws; the choice then lasts until the page is loaded anew.

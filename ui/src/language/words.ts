@@ -38,7 +38,18 @@ export interface PageWords {
     readonly submit: string;
     readonly wrong: string;
   };
-  readonly notFound: { readonly title: string; readonly text: string };
+  readonly notFound: { readonly title: string; readonly text: string; readonly start: string };
+  readonly around: AroundWords;
+}
+
+/** What stands around every page. */
+export interface AroundWords {
+  readonly terms: string;
+  readonly privacy: string;
+  readonly support: string;
+  /** Shown where messages are sent to nobody, and the words of the link to them. */
+  readonly development: string;
+  readonly mailbox: string;
 }
 
 /** What the page of a flow says around its form. */

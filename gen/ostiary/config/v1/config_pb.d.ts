@@ -253,6 +253,14 @@ export declare type Ui = Message<"ostiary.config.v1.Ui"> & {
    * @generated from field: optional bool enabled = 1;
    */
   enabled?: boolean | undefined;
+
+  /**
+   * A folder with built pages that are served in place of the built-in ones: `ostiary ui eject` begins your own.
+   * Empty: the built-in ones.
+   *
+   * @generated from field: string directory = 2;
+   */
+  directory: string;
 };
 
 /**
@@ -892,9 +900,9 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
 export declare const TenantSettingsSchema: GenMessage<TenantSettings>;
 
 /**
- * BrandingConfig is the name and look of the service. GetTenantProfile shows all of it to everybody; the name is also
- * in mail and text messages. URLs begin with `https://`, or with `http://` on this machine, or are paths at
- * `public_url` such as `/logo.svg`.
+ * BrandingConfig is the name and look of the service: docs/branding.md. GetTenantProfile shows it to everybody; the name
+ * and the support are also in mail. URLs begin with `https://`, or with `http://` on this machine, or are paths at
+ * `public_url` such as `/logo.svg`. Files are read at start and by SIGHUP, and served below `/branding/`.
  *
  * @generated from message ostiary.config.v1.BrandingConfig
  */
@@ -914,7 +922,7 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   logoUrl: string;
 
   /**
-   * The URL of the logo on a dark background. Empty: `logo_url` is used.
+   * The URL of the logo on a dark background. Empty: the logo.
    *
    * @generated from field: string logo_dark_url = 3;
    */
@@ -928,14 +936,15 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   faviconUrl: string;
 
   /**
-   * The colours.
+   * The colours. A colour that is not set is the page's own.
    *
    * @generated from field: ostiary.config.v1.BrandColorsConfig colors = 5;
    */
   colors?: BrandColorsConfig | undefined;
 
   /**
-   * The colours on a dark background. A colour that is not set is as in `colors`.
+   * The colours on a dark background. A colour that is not set is as in `colors`. If none is set, the page's own dark
+   * colours are used.
    *
    * @generated from field: ostiary.config.v1.BrandColorsConfig dark_colors = 6;
    */
@@ -968,6 +977,36 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
    * @generated from field: string support_email = 10;
    */
   supportEmail: string;
+
+  /**
+   * The file of the logo, in place of `logo_url`: SVG or PNG, at most 256 KiB.
+   *
+   * @generated from field: string logo_file = 11;
+   */
+  logoFile: string;
+
+  /**
+   * The file of the logo on a dark background, in place of `logo_dark_url`: SVG or PNG, at most 256 KiB.
+   *
+   * @generated from field: string logo_dark_file = 12;
+   */
+  logoDarkFile: string;
+
+  /**
+   * The file of the small picture that browsers show beside the title, in place of `favicon_url`: SVG, PNG or ICO, at
+   * most 256 KiB.
+   *
+   * @generated from field: string favicon_file = 13;
+   */
+  faviconFile: string;
+
+  /**
+   * A folder with a style sheet (`style.css`) and texts (`texts.<language>.json`) for the server's own pages. Empty:
+   * none.
+   *
+   * @generated from field: string custom_directory = 14;
+   */
+  customDirectory: string;
 };
 
 /**
@@ -978,6 +1017,7 @@ export declare const BrandingConfigSchema: GenMessage<BrandingConfig>;
 
 /**
  * BrandColorsConfig holds colours as `#rrggbb`, in hexadecimal. In YAML they are in quotes, because `#` begins a comment.
+ * Those that stand on each other must differ as WCAG 2.2 AA asks: text by 4.5 to 1.
  *
  * @generated from message ostiary.config.v1.BrandColorsConfig
  */

@@ -92,6 +92,14 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
    * @generated from field: ostiary.flow.v1.SettingsProfile settings = 10;
    */
   settings?: SettingsProfile | undefined;
+
+  /**
+   * The URL of the development mailbox, which shows the messages that are sent to nobody. It opens in browsers of the
+   * server's own machine alone. Empty wherever messages are sent, and in production.
+   *
+   * @generated from field: string mailbox_url = 11;
+   */
+  mailboxUrl: string;
 };
 
 /**
@@ -102,7 +110,7 @@ export declare const TenantProfileSchema: GenMessage<TenantProfile>;
 
 /**
  * Branding is the name and look of a service. URLs begin with `https://`, or with `http://` on the machine of the
- * server. Fields that are not configured are empty.
+ * server. Fields that are not configured are empty. The content of a URL may change; caches keep it for five minutes.
  *
  * @generated from message ostiary.flow.v1.Branding
  */

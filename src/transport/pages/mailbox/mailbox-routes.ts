@@ -10,6 +10,7 @@ import {
   mailDocument,
   mailPolicy,
   messagePage,
+  missingPage,
   pagePolicy,
   titleOf,
 } from "./mailbox-pages.ts";
@@ -20,10 +21,14 @@ interface MailboxRoutesOptions {
   readonly tenants: Tenants;
 }
 
+/** The longest address that there is (RFC 5321). */
+const maxRecipientLength = 320;
+
 /** The development mailbox: pages for a browser that was let in, JSON for the command line. */
 export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string, HttpHandler> {
   const { mailbox, access, tenants } = options;
-  const list = (exchange: Exchange) => mailbox.list(tenants.byHost(exchange.host));
+  const list = (exchange: Exchange, recipient?: string) =>
+    mailbox.list(tenants.byHost(exchange.host), recipient);
   const find = async (exchange: Exchange) => {
     const id = new URLSearchParams(exchange.query).get("id") ?? "";
     if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return undefined;
@@ -60,16 +65,19 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
           headers.location = "/mailbox";
           return exchange.respond({ status: 303, headers });
         }
-        await forBrowser(async () =>
-          respondPage(exchange, headers, listPage(await list(exchange), query.get("refresh") !== "off")),
-        )(exchange, headers);
+        await forBrowser(async () => {
+          const to = (query.get("to") ?? "").trim().slice(0, maxRecipientLength);
+          const page = listPage(await list(exchange, to), { to, refreshing: query.get("refresh") !== "off" });
+          headers.etag = page.version;
+          respondPage(exchange, headers, page.html);
+        })(exchange, headers);
       },
     ],
     [
       "/mailbox/message",
       forBrowser(async (exchange, headers) => {
         const message = await find(exchange);
-        if (message === undefined) return respondPage(exchange, headers, listPage([], false), 404);
+        if (message === undefined) return respondPage(exchange, headers, missingPage(), 404);
         respondPage(exchange, headers, messagePage(message));
       }),
     ],

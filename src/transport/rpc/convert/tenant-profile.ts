@@ -54,6 +54,7 @@ export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof
     verification: { ...verification, methods: verification.methods.map(toMethod) },
     recovery: { ...recovery, methods: recovery.methods.map(toMethod) },
     settings: { ...settings, methods: settings.methods.map(toMethod) },
+    mailboxUrl: profile.mailboxUrl,
   };
 }
 
