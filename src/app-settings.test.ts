@@ -137,6 +137,7 @@ describe("the settings of the tenant", () => {
       },
       defaultSchemaId: "default",
       selfServiceSchemaIds: new Set(["default"]),
+      defaultCountry: "",
     });
   });
 

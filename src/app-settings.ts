@@ -156,6 +156,7 @@ export function toTenantSettings(
     oauth2Server: oauth2ServerOf(settings),
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
+    defaultCountry: identity.defaultCountry,
   });
 }
 

@@ -237,6 +237,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     throttle: wideThrottle,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
+    defaultCountry: "",
     ...change,
   };
 }

@@ -408,7 +408,7 @@ export interface SettingsStep {
   /** The step's own nodes, its button last. */
   nodes(stage: SettingsStage): readonly Node[];
   /** As in `LoginMethod`. A step that has it counts its tries with the codes of the account. */
-  sendsTo?(attempt: Pick<SecretAttempt, "step" | "memory">): string | undefined;
+  sendsTo?(attempt: Pick<SecretAttempt, "tenant" | "step" | "memory">): string | undefined;
   /** Checks what was submitted, and makes the credential. */
   take(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
 }

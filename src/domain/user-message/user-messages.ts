@@ -49,12 +49,19 @@ export const traitExample = (example: string, name: string): UserMessage =>
 /** The label of the identifier of a login: the titles of the traits that people sign in with. */
 export function identifierLabel(titles: readonly SchemaText[]): UserMessage {
   const title = titles.map(({ text }) => text).join(" or ") || "E-mail, phone number or user name";
-  const [only] = titles.length === 1 ? titles : [];
-  return { ...info(9000200, title, { title }), translations: only?.translations };
+  const languages = new Set(titles.flatMap(({ translations }) => Object.keys(translations)));
+  const translations = Object.fromEntries(
+    [...languages].map((language) => {
+      const named = titles.map(({ text, translations: own }) => own[language] ?? text);
+      return [language, new Intl.ListFormat(language, { type: "disjunction" }).format(named)];
+    }),
+  );
+  return { ...info(9000200, title, { title }), translations };
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
-export const invalidValue = (reason: string): UserMessage => error(4000001, reason, { reason });
+export const invalidValue = (reason: string): UserMessage =>
+  error(4000001, "This value is not possible here.", { reason });
 
 /** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): UserMessage {
@@ -71,7 +78,7 @@ export const tooShort = (minimum: number, actual: number): UserMessage =>
 
 /** A text does not have the form that the schema asks for. */
 export const wrongFormat = (pattern: string): UserMessage =>
-  error(4000004, `Does not match the pattern "${pattern}".`, { pattern });
+  error(4000004, "This does not have the expected form.", { pattern });
 
 /** The identifier or the secret is wrong; does not say which. */
 export const invalidCredentials = (): UserMessage =>
@@ -105,7 +112,7 @@ export const aboveMaximum = (maximum: number): UserMessage =>
 
 /** A value is of another type than the schema asks for. */
 export const wrongType = (expected: string): UserMessage =>
-  error(4000026, `Must be of the type ${expected}.`, { allowed_types: [expected] });
+  error(4000026, "This is another kind of value than is expected here.", { allowed_types: [expected] });
 
 /** The password is too much like the identifier or another trait. */
 export const passwordTooSimilar = (): UserMessage =>
@@ -162,7 +169,7 @@ export const invalidUri = (property: string): UserMessage =>
 
 /** A text that is not of another format of JSON Schema. */
 export const invalidFormat = (property: string, format: string): UserMessage =>
-  wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
+  wrongFormatOf(9000105, property, format, "does not have the expected form");
 
 /** A whole number that is not kept exactly. */
 export const numberTooLarge = (maximum: number): UserMessage =>

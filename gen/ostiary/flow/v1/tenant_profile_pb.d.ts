@@ -92,6 +92,13 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
    * @generated from field: ostiary.flow.v1.SettingsProfile settings = 10;
    */
   settings?: SettingsProfile | undefined;
+
+  /**
+   * The country whose telephone numbers need no country code, by its ISO 3166-1 code (`DE`). Empty: there is none.
+   *
+   * @generated from field: string default_country = 11;
+   */
+  defaultCountry: string;
 };
 
 /**
