@@ -402,7 +402,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     await expectFocus(page, "ostiary-list");
     const described = await page.getAttribute("fieldset", "aria-describedby");
     const ids = (described ?? "").split(" ").map((id) => page.locator(`#${id}`).textContent());
-    expect(await Promise.all(ids)).toEqual(["What you leave empty is taken out.", "At least one."]);
+    expect(await Promise.all(ids)).toEqual(["At least one."]);
   });
 
   test("asks before a button does what it says is dangerous, and sends its value with it", async () => {

@@ -284,7 +284,11 @@ function toViolation(error: ErrorObject, traits: JsonObject): TraitViolation {
   return { path, rule: error.keyword, message, params: { ...params, actual } };
 }
 
-/** Whether a text is a number with a separator that is of thousands in one language and of a fraction in another one. */
+/**
+ * Whether a text is a number with separators, which mean thousands in one language and a fraction in another one. Clients put a word
+ * joiner behind one that they could have read in two ways.
+ */
 function isAmbiguousNumber(text: string): boolean {
-  return text.length <= 64 && /^\s*[+-]?\d[\d\s.,'\u2019]*[\s.,'\u2019]\d+\s*$/u.test(text);
+  const number = text.replace(/\u2060/g, "").trim();
+  return number.length <= 64 && /^[+-]?\d+([\s.,'\u2019]\d+)+$/u.test(number);
 }

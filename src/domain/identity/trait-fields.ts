@@ -134,7 +134,7 @@ class Collector {
   readonly #document: SchemaDocument;
   readonly #within: "traits" | "item";
   readonly #found = new Map<string, TraitField | TraitList>();
-  readonly undrawn: UndrawnTrait[] = [];
+  readonly #leftOut: UndrawnTrait[] = [];
 
   constructor(document: SchemaDocument, within: "traits" | "item" = "traits") {
     this.#document = document;
@@ -143,6 +143,11 @@ class Collector {
 
   get drawn(): readonly (TraitField | TraitList)[] {
     return [...this.#found.values()];
+  }
+
+  /** A trait may be drawn by another part of the schema, such as the variants that it tells apart. */
+  get undrawn(): readonly UndrawnTrait[] {
+    return this.#leftOut.filter(({ path }) => !this.#found.has(JSON.stringify(path)));
   }
 
   addObject(parts: readonly JsonObject[], path: readonly string[], place: Place): void {
@@ -194,7 +199,7 @@ class Collector {
   #listFieldOf(parts: readonly JsonObject[], path: readonly string[], place: Place): TraitList | undefined {
     if (this.#within === "item") return undefined;
     const list = listFieldOf(this.#document, parts, path, place);
-    this.undrawn.push(...(list?.undrawn ?? []));
+    this.#leftOut.push(...(list?.undrawn ?? []));
     return list?.drawn;
   }
 
@@ -241,7 +246,7 @@ class Collector {
   }
 
   #leaveOut(path: readonly string[], keyword: string): void {
-    this.undrawn.push({ path, keyword });
+    this.#leftOut.push({ path, keyword });
   }
 }
 

@@ -43,11 +43,11 @@ export const consentMissing = (): UserMessage => error(9000117, "Tick this box t
 
 /** A list has too few items. */
 export const tooFewItems = (minimum: number): UserMessage =>
-  error(9000118, `At least ${minimum} must be given.`, { min_items: minimum });
+  error(9000118, `Give at least ${minimum}.`, { min_items: minimum });
 
 /** A list has too many items. */
 export const tooManyItems = (maximum: number): UserMessage =>
-  error(9000119, `At most ${maximum} can be given.`, { max_items: maximum });
+  error(9000119, `Give at most ${maximum}.`, { max_items: maximum });
 
 /** A list has an item twice. */
 export const duplicateItems = (): UserMessage => error(9000121, "Each value can be given only once.");

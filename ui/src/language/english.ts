@@ -1,4 +1,5 @@
 import { englishFormTexts } from "@ostiary/sdk/form";
+import { boundsIn } from "./bounds.ts";
 import { describeDay } from "./day.ts";
 import type { Words } from "./words.ts";
 
@@ -27,10 +28,18 @@ export const english: Words = {
     9000102: "Fill in a date with a time and its zone, for example 2026-02-28T18:30:00Z.",
     9000103: "Fill in a time with its zone, for example 18:30:00Z.",
     9000104: "Fill in a full address, for example https://example.com/page.",
-    9000105: "This does not have the format {format}.",
+    9000105: "This does not have the expected form.",
     // Also shown without an error.
     9000531:
       "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
+    ...boundsIn("en", {
+      4000018: "Must be at least {minimum}.",
+      4000020: "Must be at most {maximum}.",
+      9000101: "Must be between {minimum} and {maximum}.",
+      9000113: "Must be more than {minimum}.",
+      9000114: "Must be less than {maximum}.",
+      9000115: "Must be a multiple of {step}.",
+    }),
   },
   cannotReach: "The server cannot be reached. Check your connection and try again.",
   tryAgain: "Try again",

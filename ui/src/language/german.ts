@@ -1,3 +1,4 @@
+import { boundsIn } from "./bounds.ts";
 import { describeDay } from "./day.ts";
 import type { Words } from "./words.ts";
 
@@ -33,7 +34,9 @@ export const german: Words = {
     choose: "Auswählen…",
     add: "Hinzufügen",
     addTo: "Zu {list} hinzufügen",
-    takeOut: "Was Sie leer lassen, wird herausgenommen.",
+    remove: "Entfernen",
+    removeNamed: "{item} entfernen",
+    opensNewTab: "{link} (öffnet einen neuen Tab)",
     copy: "Kopieren",
     copied: "Kopiert.",
     notCopied: "Das konnte nicht kopiert werden. Markieren Sie den Text und kopieren Sie ihn selbst.",
@@ -82,18 +85,16 @@ export const german: Words = {
     1070018: "E-Mail oder Telefonnummer",
     1080001: "Ein Link zum Bestätigen ist an {sent_to} unterwegs.",
     1080003: "Ein Code zum Bestätigen ist an {sent_to} unterwegs.",
-    4000001: "Dieser Wert ist nicht zulässig.",
+    4000001: "Dieser Wert ist hier nicht möglich.",
     4000002: "Füllen Sie dieses Feld aus.",
     4000003: "Mindestens {min_length} Zeichen, nicht {actual_length}.",
-    4000004: "Der Wert passt nicht zum verlangten Muster „{pattern}“.",
+    4000004: "Das hat nicht die erwartete Form.",
     4000006:
       "E-Mail, Benutzername oder Passwort stimmen nicht. Prüfen Sie die Angaben und versuchen Sie es noch einmal.",
     4000007: "Mit dieser Adresse oder diesem Namen gibt es schon ein Konto.",
     4000009: "Geben Sie etwas an, womit Sie sich anmelden können.",
     4000017: "Höchstens {max_length} Zeichen, nicht {actual_length}.",
-    4000018: "Mindestens {minimum}.",
-    4000020: "Höchstens {maximum}.",
-    4000026: "Der Wert hat nicht die verlangte Art.",
+    4000026: "Hier wird eine andere Art von Angabe erwartet.",
     4000031: "Das Passwort ähnelt zu sehr Ihren übrigen Angaben.",
     4000032: "Das Passwort braucht mindestens {min_length} Zeichen.",
     4000033: "Das Passwort darf höchstens {max_length} Zeichen haben.",
@@ -208,11 +209,10 @@ export const german: Words = {
     9000235: "Neues Passwort festlegen",
     9000236: "Es ersetzt das verlorene, und Sie sind damit angemeldet.",
     9000100: "Geben Sie ein gültiges Datum an, zum Beispiel 2026-02-28.",
-    9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} an.",
     9000102: "Geben Sie ein Datum mit Uhrzeit und Zeitzone an, zum Beispiel 2026-02-28T18:30:00Z.",
     9000103: "Geben Sie eine Uhrzeit mit Zeitzone an, zum Beispiel 18:30:00Z.",
     9000104: "Geben Sie eine vollständige Adresse an, zum Beispiel https://example.com/seite.",
-    9000105: "Der Wert hat nicht die verlangte Form „{format}“.",
+    9000105: "Das hat nicht die erwartete Form.",
     9000106:
       "Ein Benutzername darf nicht wie eine E-Mail-Adresse aussehen, außer es ist Ihre eigene und bestätigt.",
     9000107:
@@ -410,6 +410,27 @@ export const german: Words = {
       `${application || "Die Anwendung, von der Sie kommen,"} weiß es noch nicht. Es ist nichts verloren: Versuchen Sie es gleich noch einmal.`,
     9000622: "Noch einmal versuchen",
     9000623: "Es geht noch immer nicht. Ihre Anmeldung bleibt; versuchen Sie es gleich noch einmal.",
+    ...boundsIn("de", {
+      4000018: "Der Wert muss mindestens {minimum} sein.",
+      4000020: "Der Wert darf höchstens {maximum} sein.",
+      9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} ein.",
+      9000113: "Der Wert muss größer als {minimum} sein.",
+      9000114: "Der Wert muss kleiner als {maximum} sein.",
+      9000115: "Der Wert muss ein Vielfaches von {step} sein.",
+    }),
+    9000110: "Geben Sie eine Zahl ein, zum Beispiel 1,5.",
+    9000111: "Geben Sie eine ganze Zahl ein, zum Beispiel 42.",
+    9000112: "Geben Sie die Zahl ohne Tausendertrennzeichen ein, zum Beispiel 1234 oder 1,5.",
+    9000116: "Wählen Sie einen der angebotenen Werte.",
+    9000117: "Setzen Sie dieses Häkchen, um fortzufahren.",
+    9000118: "Geben Sie mindestens {min_items} an.",
+    9000119: "Geben Sie höchstens {max_items} an.",
+    9000121: "Jeder Wert darf nur einmal vorkommen.",
+    9000122: "{error}",
+    9000123: "Das ist zu viel zum Speichern. Kürzen Sie etwas und versuchen Sie es noch einmal.",
+    9000124: "{title}",
+    9000125:
+      "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
   },
   cannotReach:
     "Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.",

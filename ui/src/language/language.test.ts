@@ -7,6 +7,7 @@ import * as factorMessages from "../../../src/domain/user-message/factor-message
 import * as oauth2Messages from "../../../src/domain/user-message/oauth2-messages.ts";
 import * as providerMessages from "../../../src/domain/user-message/provider-messages.ts";
 import * as stageMessages from "../../../src/domain/user-message/stage-messages.ts";
+import * as traitMessages from "../../../src/domain/user-message/trait-messages.ts";
 import * as messages from "../../../src/domain/user-message/user-messages.ts";
 import { english } from "./english.ts";
 import { german } from "./german.ts";
@@ -25,6 +26,7 @@ const ofForms = Object.values({
   ...actionMessages,
   ...oauth2Messages,
   ...providerMessages,
+  ...traitMessages,
 })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>

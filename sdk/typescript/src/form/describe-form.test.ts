@@ -225,7 +225,12 @@ describe("the parts of a form", () => {
     const [list] = part?.elements ?? [];
     if (list?.kind !== "list") throw new Error("there is no list");
     expect(part?.fields.map(({ name, value: held }) => [name, held])).toEqual([["traits.phones.0", "+41"]]);
-    expect(list.item(1)).toMatchObject([{ name: "traits.phones.1", value: "", attributes: { type: "tel" } }]);
+    expect(list.item(1)).toMatchObject({
+      name: "traits.phones.1",
+      label: "traits.phones 2",
+      canTakeOut: true,
+      elements: [{ name: "traits.phones.1", value: "", optional: false, attributes: { type: "tel" } }],
+    });
     expect([list.canAdd(1), list.canAdd(2)]).toEqual([true, false]);
   });
 

@@ -33,7 +33,7 @@ export interface FormMessageView {
 
 /** Translates a message. */
 export function viewMessage(message: FormMessage, { translate, language }: FormOptions): FormMessageView {
-  const text = inLanguage(message, language) ?? translate?.(message) ?? message.text;
+  const text = inLanguage(message.translations, language) ?? translate?.(message) ?? message.text;
   return { id: message.id, kind: kindOf(message.type), text };
 }
 
@@ -50,7 +50,10 @@ export function saidOf(
 }
 
 /** What the server has in the language of the page, or in the same language elsewhere. */
-function inLanguage({ translations }: FormMessage, language: string | undefined): string | undefined {
+export function inLanguage(
+  translations: Readonly<Record<string, string>>,
+  language: string | undefined,
+): string | undefined {
   if (language === undefined) return undefined;
   const tags = Object.keys(translations);
   const same = (tag: string, other: string) => tag.toLowerCase() === other.toLowerCase();

@@ -79,7 +79,7 @@ export class SignUp {
     const { tenant, flow, state } = attempt;
     const isProof = provesFirst(tenant);
     const checked = this.#checked(attempt, isProof);
-    if (checked.kind === "rejected") return checked;
+    if (checked.kind === "rejected") return this.#withMistakesOf(method, attempt, checked);
     const proven = provenByInvitation(flow.data.purpose);
     const mailbox = this.#deps.accounts.mailboxOf(tenant, checked.derived, proven);
     const ticket = await this.#count(attempt, mailbox);
@@ -239,6 +239,28 @@ export class SignUp {
     traits,
   }: Pick<AttemptOf<RegistrationTypes>, "tenant" | "flow" | "traits">): boolean {
     return isChanged(traits, flow, this.#deps.schemaOf(tenant, flow), tenant.settings.defaultCountry);
+  }
+
+  /**
+   * What is wrong with the traits, and what is wrong with the method's own fields beside them.
+   *
+   * Security rule (SR-TRAIT-8): a form with mistakes costs no hash and no question to another server, and nobody is looked up for it, so
+   * the answer tells nothing of who has an account.
+   */
+  #withMistakesOf(
+    method: RegistrationMethod,
+    { tenant, flow, step, traits: patch }: Attempt<Choosing>,
+    rejected: StepRejected,
+  ): StepRejected {
+    const { merged: traits } = mergeTraits(givenTraits(flow), patch);
+    const mistakes = method.mistakesIn?.({ tenant, step, account: { traits, identifiers: [], name: "" } });
+    if (mistakes === undefined) return rejected;
+    const { fields, form } = rejected.problems;
+    const problems = {
+      fields: [...fields, ...mistakes.problems.fields],
+      form: [...form, ...mistakes.problems.form],
+    };
+    return { ...rejected, problems };
   }
 
   /** What a method is tried with. */
