@@ -24,7 +24,12 @@ export { type FieldLink, type FormField, fieldOf, type ShownWhile } from "./form
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
 export { leavePage } from "./form/leave-page.ts";
-export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";
+export {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  viewMessage,
+} from "./form/message-view.ts";
 export { numberText, readNumber } from "./form/numbers.ts";
 export { type FormPasskey, PasskeyError } from "./form/passkey.ts";
 export {

@@ -22,7 +22,13 @@ import {
   type ShownWhile,
   shownWhile,
 } from "./field.ts";
-import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
+import {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  saidOf,
+  viewMessage,
+} from "./message-view.ts";
 import type { FormPasskey } from "./passkey.ts";
 
 /** A form as it is drawn. */
@@ -184,7 +190,7 @@ export interface FormButton {
  * Turns the form of a flow into what a page draws, from its nodes alone. Nodes of kinds that are newer than this
  * package are left out. Throws a FlowClientError for a flow of another kind of client than `options.client`.
  */
-export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
+export function describeForm(flow: Flow, options: FieldOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
   const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
@@ -325,7 +331,7 @@ function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
 function elementsOf(
   nodes: readonly FormNode[],
   step: string | undefined,
-  options: FormOptions,
+  options: FieldOptions,
 ): readonly FormElement[] {
   const elements: FormElement[] = [];
   let open: { readonly name: string; readonly elements: FormElement[] }[] = [];
@@ -359,7 +365,7 @@ function fieldsIn(element: FormElement): readonly FormField[] {
 }
 
 /** The element of a node. Undefined for hidden inputs and unknown kinds. */
-function elementOf(node: FormNode, step: string | undefined, options: FormOptions): FormElement | undefined {
+function elementOf(node: FormNode, step: string | undefined, options: FieldOptions): FormElement | undefined {
   const { name, kind } = node;
   switch (kind.case) {
     case "input":
@@ -390,7 +396,7 @@ function elementOf(node: FormNode, step: string | undefined, options: FormOption
   }
 }
 
-function listOf(node: FormNode, step: string | undefined, options: FormOptions): FormList | undefined {
+function listOf(node: FormNode, step: string | undefined, options: FieldOptions): FormList | undefined {
   if (node.kind.case !== "list") return undefined;
   const { items } = node.kind.value;
   const { hints, errors } = saidOf(node, options);

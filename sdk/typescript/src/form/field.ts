@@ -2,7 +2,14 @@
 import { type FormNode, type InputNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "../form-path.ts";
 import { inputTextOf, textOf } from "../form-value.ts";
-import { type FormMessageView, type FormOptions, inLanguage, saidOf, viewMessage } from "./message-view.ts";
+import {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  inLanguage,
+  saidOf,
+  viewMessage,
+} from "./message-view.ts";
 import { numberText } from "./numbers.ts";
 import { englishFormTexts, fillIn } from "./texts.ts";
 
@@ -67,7 +74,7 @@ export function shownWhile({ condition }: FormNode): ShownWhile | undefined {
 export function fieldOf(
   node: FormNode,
   step: string | undefined,
-  options: FormOptions = {},
+  options: FieldOptions = {},
 ): FormField | undefined {
   if (node.kind.case !== "input" || node.kind.value.type === InputType.HIDDEN) return undefined;
   const input = node.kind.value;
@@ -76,7 +83,8 @@ export function fieldOf(
   const control = idOf(node.name, options);
   const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
   const isNumber = input.type === InputType.NUMBER && input.choices.length === 0;
-  const shown = (text: string) => (isNumber ? numberText(text, options.language) : text);
+  const isLocal = isNumber && options.localNumbers === true;
+  const shown = (text: string) => (isLocal ? numberText(text, options.language) : text);
   const value = shown(inputTextOf(input));
   const kindOfControl = controlOf(input);
   return {
@@ -104,7 +112,7 @@ export function fieldOf(
       id: ids.control,
       name: node.name,
       ...attributesOf(input),
-      ...(isNumber && { "data-number": options.language ?? "en" }),
+      ...(isLocal && { "data-number": options.language ?? "en" }),
       ...(input.placeholder && { placeholder: shown(viewMessage(input.placeholder, options).text) }),
       ...describedBy({ hint, errors, ids }),
       ...(errors.length > 0 && { "aria-invalid": "true" }),

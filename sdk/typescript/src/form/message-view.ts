@@ -23,6 +23,15 @@ export interface FormOptions {
   readonly client?: ClientKind | undefined;
 }
 
+/** How the fields of a form are drawn. */
+export interface FieldOptions extends FormOptions {
+  /**
+   * Whether numbers are shown, and typed, as people of the language write them. The form must then give them as the server reads them:
+   * call `listenToControls` for it. `renderForm` and `FlowForm` do both. Default false: with a point, and nothing else.
+   */
+  readonly localNumbers?: boolean | undefined;
+}
+
 /** A message as it is drawn. */
 export interface FormMessageView {
   /** The permanent number. */

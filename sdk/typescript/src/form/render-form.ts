@@ -78,7 +78,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   element.replaceChildren(form);
 
   function draw(more: readonly FormMessageView[]): HTMLFormElement {
-    const view = describeForm(current, handlers);
+    const view = describeForm(current, { ...handlers, localNumbers: true });
     const drawn = drawForm(view, more, texts);
     passkeys = view.passkeys;
     signalPasskeys(current);

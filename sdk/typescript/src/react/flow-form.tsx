@@ -33,7 +33,7 @@ export interface FlowFormProps extends FailureOptions {
 export function FlowForm(props: FlowFormProps): JSX.Element {
   const { flow, notice, heading } = props;
   const texts = { ...englishFormTexts, ...props.texts };
-  const view = describeForm(flow, props);
+  const view = describeForm(flow, { ...props, localNumbers: true });
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string>();
