@@ -9,6 +9,7 @@ import * as factorMessages from "../src/domain/user-message/factor-messages.ts";
 import * as oauth2Messages from "../src/domain/user-message/oauth2-messages.ts";
 import * as providerMessages from "../src/domain/user-message/provider-messages.ts";
 import * as stageMessages from "../src/domain/user-message/stage-messages.ts";
+import * as traitMessages from "../src/domain/user-message/trait-messages.ts";
 import type { UserMessage } from "../src/domain/user-message/user-message.ts";
 import * as userMessages from "../src/domain/user-message/user-messages.ts";
 
@@ -19,6 +20,7 @@ const factories = {
   ...actionMessages,
   ...oauth2Messages,
   ...providerMessages,
+  ...traitMessages,
 };
 
 type Factories = typeof factories;
@@ -137,6 +139,14 @@ const samples: Samples = {
   traitHelp: [[title, "traits.name"]],
   unknownProperty: property,
   wrongFormat: [["^a+$"]],
+  ownSentence: [[title, "traits.name", { pattern: "^a+$" }]],
+  linkLabel: [[title, "traits.name"]],
+  notAbove: [[1]],
+  notBelow: [[9]],
+  notAMultiple: [[0.5]],
+  tooFewItems: [[1]],
+  tooManyItems: [[9]],
+  invalidPhoneOf: [["DE"]],
   wrongType: [["number"], ["integer"], ["boolean"], ["string"]],
 };
 

@@ -168,6 +168,7 @@ describe("the settings of the tenant", () => {
       },
       defaultSchemaId: "default",
       selfServiceSchemaIds: new Set(["default"]),
+      defaultCountry: "",
     });
   });
 

@@ -157,6 +157,7 @@ export function toTenantSettings(
     oauth2Server: oauth2ServerOf(settings),
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
+    defaultCountry: identity.defaultCountry,
   });
 }
 

@@ -111,7 +111,12 @@ describe("the custom directory", () => {
       '{"notNow": "{x}"}',
       "notNow: there is no value x; it has none",
     ],
-    ["an open brace", "texts.de.json", '{"notNow": "a {b"}', "notNow: has a brace that belongs to no {value}"],
+    [
+      "an open brace",
+      "texts.de.json",
+      '{"notNow": "a {b"}',
+      "notNow: has a brace that belongs to no {value}",
+    ],
     [
       "an unknown format",
       "texts.de.json",

@@ -1,5 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { isAddressRange, readHostAndPort } from "../domain/hosts.ts";
+import { isPhoneCountry } from "../domain/identifier/phone.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
 
@@ -84,7 +85,7 @@ function checkTerms({ tenantDefaults: { terms } }: CompleteConfig): Problem[] {
 
 function checkSchemas({ tenantDefaults: { identity } }: CompleteConfig): Problem[] {
   const prefix = "tenant_defaults.identity";
-  const { defaultSchema } = identity;
+  const { defaultSchema, defaultCountry } = identity;
   const ids = identity.schemas.map(({ id }) => id);
   const known = ids.length === 0 ? ["default"] : ids;
   return [
@@ -95,6 +96,11 @@ function checkSchemas({ tenantDefaults: { identity } }: CompleteConfig): Problem
       defaultSchema !== "" && !known.includes(defaultSchema),
       `${prefix}.default_schema`,
       `names no schema; there is ${known.join(", ")}`,
+    ),
+    ...problemIf(
+      defaultCountry !== "" && !isPhoneCountry(defaultCountry),
+      `${prefix}.default_country`,
+      "names no country with telephone numbers; it is an ISO 3166-1 code such as DE",
     ),
   ];
 }

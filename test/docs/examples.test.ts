@@ -292,15 +292,19 @@ describe("the configuration on the pages is accepted", () => {
 
   test("the identity schema, by a server that starts with it", async () => {
     const [page = ""] = await yamlOf("docs/identity-schemas.md");
-    const document = (await blocksOf("docs/identity-schemas.md")).find(({ language }) => language === "json");
-    await writeFile(join(folder, "person.schema.json"), document?.code ?? "");
+    const blocks = await blocksOf("docs/identity-schemas.md");
+    const [document, consent] = blocks
+      .filter(({ language }) => language === "json")
+      .map(({ code }) => JSON.parse(code));
+    const properties = { ...document.properties, ...consent };
+    await writeFile(join(folder, "person.schema.json"), JSON.stringify({ ...document, properties }));
     const file = join(folder, "person.schema.json");
     const other = await startTestApp({ config: parse(page.replace("person.schema.json", file)) });
     try {
       const response = await fetch(`${other.adminUrl}/ostiary.identity.v1.IdentityService/CreateIdentity`, {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${other.apiKey}` },
-        body: JSON.stringify({ traits: { email: "ada@example.com", name: "Ada" } }),
+        body: JSON.stringify({ traits: { email: "ada@example.com", name: "Ada", terms: true } }),
       });
       expect(await response.json()).toMatchObject({ identity: { schemaId: "person", displayName: "Ada" } });
     } finally {
@@ -392,7 +396,7 @@ const tried = {
   "docs/configuration.md": 2,
   "docs/operations.md": 1,
   "docs/admin-api.md": 2,
-  "docs/identity-schemas.md": 2,
+  "docs/identity-schemas.md": 3,
   "docs/passwords.md": 2,
   "docs/clients.md": 1,
   "docs/courier.md": 4,

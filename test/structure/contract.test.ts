@@ -223,13 +223,14 @@ describe("every field of a request or response", () => {
     const shown = fields.filter(
       (field) =>
         field.parent.typeName.startsWith("ostiary.flow.") &&
-        // What a schema calls its traits in other languages is no secret.
-        ((field.fieldKind === "map" && field.name !== "translations") ||
+        // What a schema calls its traits in other languages, and the pages that it links to, are no secrets.
+        ((field.fieldKind === "map" && field.name !== "translations" && field.name !== "urls") ||
           String(field) === "field ostiary.flow.v1.InputNode.value"),
     );
-    // Those of a tenant's profile and branding, and where a provider sends browsers back to, are for everybody.
+    // Those of a tenant's profile and branding and of a schema, and where a provider sends browsers back to, are for everybody.
     const known = [
       "ostiary.flow.v1.Branding",
+      "ostiary.flow.v1.FormLink",
       "ostiary.flow.v1.TenantProfile",
       "ostiary.provider.v1.Provider",
     ];

@@ -91,6 +91,7 @@ export function flowSettings(change: Partial<TenantSettings> = {}): TenantSettin
     allowedReturnUrls: new Set([appUrl]),
     defaultSchemaId: "person",
     selfServiceSchemaIds: new Set(["person"]),
+    defaultCountry: "",
     ...change,
   };
 }

@@ -238,6 +238,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     throttle: wideThrottle,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
+    defaultCountry: "",
     ...change,
   };
 }

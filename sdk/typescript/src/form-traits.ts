@@ -2,7 +2,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { FormNode, InputNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import { holds } from "./form-condition.ts";
-import { listItems } from "./form-list.ts";
+import { heldValues, itemName, listItems, tickedValues } from "./form-list.ts";
 import { JsonTree, parseNodeName } from "./form-path.ts";
 import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
 
@@ -48,12 +48,25 @@ function changedInput(input: InputNode, filledIn: FilledIn): JsonValue | undefin
 
 function changedList(node: FormNode, data: FormData): JsonValue[] | undefined {
   if (node.kind.case !== "list" || node.kind.value.readOnly) return undefined;
+  const ticked = tickedValues(node, data);
+  if (ticked !== undefined) {
+    const held = heldValues(node);
+    const isAsDrawn = ticked.length === held.length && ticked.every((value, at) => value === held[at]);
+    return isAsDrawn && !node.kind.value.unsaved ? undefined : [...ticked];
+  }
   const depth = (parseNodeName(node.name)?.length ?? 0) + 1;
-  const items = listItems(node, [...data.keys()]).map(({ nodes, isNew }) =>
-    itemOf(nodes, depth, data, isNew),
+  const items = listItems(node, [...data.keys()]).map(({ index, nodes, isNew }) =>
+    isTakenOut(itemName(node, index), nodes, data)
+      ? { isTouched: true, value: undefined }
+      : itemOf(nodes, depth, data, isNew),
   );
   if (!node.kind.value.unsaved && items.every(({ isTouched }) => !isTouched)) return undefined;
   return items.flatMap(({ value }) => (value === undefined ? [] : [value]));
+}
+
+/** Whether an item of objects was taken out; one of values is so by its own empty text. */
+export function isTakenOut(name: string, nodes: readonly FormNode[], data: FormData): boolean {
+  return textsOf(data, name).at(-1) === "" && !nodes.some((node) => node.name === name);
 }
 
 /** The present value of an item; undefined if it is empty, so that it is taken out. */

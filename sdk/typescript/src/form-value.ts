@@ -31,6 +31,9 @@ export function inputTextOf(input: InputNode): string {
   return local.toISOString().slice(0, "YYYY-MM-DDThh:mm:ss".length);
 }
 
+/** Stands for a date of which only a part was filled in. The server refuses it. */
+export const incompleteDate = "-";
+
 /** What somebody made of a field. */
 export type FilledIn =
   /** Nothing: it holds what it was drawn with, or was not drawn. */
@@ -59,6 +62,8 @@ export function readInput(input: InputNode, texts: readonly string[]): FilledIn 
 /** What an input was drawn with; undefined if it had no value. */
 export function drawnValueOf(input: InputNode): JsonValue | undefined {
   const json = jsonOf(input.value);
+  // Nothing but a tick says something.
+  if (input.consent) return json ?? undefined;
   // A box without a value says nothing, unless something must be said; nor does a list to choose from.
   if (json === undefined && input.required) {
     if (input.choices.some(({ value }) => jsonOf(value) === "")) return "";
@@ -75,7 +80,9 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
   const filledIn = readInput(input, texts);
   switch (filledIn.kind) {
     case "untouched":
-      return input.type === InputType.CHECKBOX ? (drawnValueOf(input) ?? false) : drawnValueOf(input);
+      return input.type === InputType.CHECKBOX && !input.consent
+        ? (drawnValueOf(input) ?? false)
+        : drawnValueOf(input);
     case "emptied":
       return undefined;
     case "value":
@@ -89,7 +96,8 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
 function readBox(input: InputNode, text: string | undefined): FilledIn {
   const isTicked = text !== undefined && text !== "" && text !== "false" && text !== "0";
   const wasTicked = textOf(input.value) === "true";
-  return isTicked === wasTicked ? { kind: "untouched" } : { kind: "value", value: isTicked };
+  if (isTicked === wasTicked) return { kind: "untouched" };
+  return input.consent && !isTicked ? { kind: "emptied" } : { kind: "value", value: isTicked };
 }
 
 /**
@@ -98,6 +106,8 @@ function readBox(input: InputNode, text: string | undefined): FilledIn {
  */
 function isAsDrawn(input: InputNode, text: string): boolean {
   const drawn = inputTextOf(input);
+  // A date that was incomplete was left empty now.
+  if (drawn === incompleteDate && text === "") return false;
   if (text === drawn || text === textOf(input.value)) return true;
   if (input.choices.length > 0) {
     return text === "" && !input.choices.some(({ value }) => textOf(value) === drawn);

@@ -4,24 +4,34 @@
 export { FlowClientError } from "./client-kind.ts";
 export { createFlow, type FlowName, type FlowStart, type FoundFlow, getFlow } from "./flows.ts";
 export { type Catalogue, directionOf, optionsIn, withTexts } from "./form/catalogue.ts";
+export { listenToControls } from "./form/controls.ts";
 export { describeFailure, type FailureOptions } from "./form/describe-failure.ts";
 export {
   describeForm,
   type FormAnchor,
+  type FormBox,
   type FormButton,
   type FormElement,
+  type FormGroup,
   type FormImage,
+  type FormItem,
   type FormList,
   type FormPart,
   type FormText,
   type FormView,
   type HiddenField,
 } from "./form/describe-form.ts";
-export { type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
+export { type FieldLink, type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
 export { leavePage } from "./form/leave-page.ts";
-export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";
+export {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  viewMessage,
+} from "./form/message-view.ts";
+export { numberText, readNumber } from "./form/numbers.ts";
 export { type FormPasskey, PasskeyError } from "./form/passkey.ts";
 export {
   type FormHandlers,

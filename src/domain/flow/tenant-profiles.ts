@@ -13,6 +13,7 @@ export interface TenantProfile {
   readonly languages: readonly string[];
   readonly identifiers: readonly IdentifierTrait[];
   readonly defaultSchemaId: string;
+  readonly defaultCountry: string;
   readonly password: {
     readonly minLength: number;
     readonly maxLength: number;
@@ -80,6 +81,7 @@ export class TenantProfiles {
       languages,
       identifiers: this.#identifiersOf(tenant),
       defaultSchemaId: settings.defaultSchemaId,
+      defaultCountry: settings.defaultCountry,
       password: {
         minLength: password.minLength,
         maxLength: password.maxLength,

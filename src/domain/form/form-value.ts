@@ -12,6 +12,7 @@ export function readFormValue(input: InputKind, given: JsonValue, isWhole = fals
   if (given === null) return null;
   if (typeof given === "object") return undefined;
   if (input.choices !== undefined && input.choices.length > 0) return chosenValue(input, given);
+  if (input.isConsent) return boxValue(String(given)) === false ? null : consentValue(given);
   if (typeof given !== "string") return given;
   // A value that comes back as it was drawn is no change.
   if (given === input.value) return given;
@@ -70,6 +71,11 @@ function chosenValue({ choices = [], value: drawn }: InputKind, given: JsonValue
 /** Whether a value, or its text, stands for a choice. */
 export function isSameChoice(choice: JsonValue | undefined, given: JsonValue): boolean {
   return choice !== undefined && (choice === given || textOf(choice) === given);
+}
+
+/** A yes; what is neither yes nor no stays as it is, and the validation of traits has a message for it. */
+function consentValue(given: JsonValue): JsonValue {
+  return boxValue(String(given)) ?? given;
 }
 
 function boxValue(given: string): boolean | undefined {

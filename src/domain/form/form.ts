@@ -1,6 +1,7 @@
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { endOtherSessions } from "../user-message/factor-messages.ts";
+import { consentMissing } from "../user-message/trait-messages.ts";
 import { required, type UserMessage } from "../user-message/user-messages.ts";
 
 /** What is filled in. */
@@ -38,6 +39,10 @@ export interface InputKind {
   readonly pattern?: string | undefined;
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
+  /** The number that values are multiples of: 1 for whole numbers. */
+  readonly step?: number | undefined;
+  /** Whether it is a box that must be ticked, or be empty if it is not required. */
+  readonly isConsent?: boolean | undefined;
   readonly choices?: readonly InputChoice[] | undefined;
 }
 
@@ -57,6 +62,8 @@ export interface ListKind {
   readonly minItems: number;
   /** Undefined: only the limits of traits hold. */
   readonly maxItems: number | undefined;
+  /** The values that each can be an item once, as a box to tick; none for any other list. */
+  readonly choices?: readonly InputChoice[] | undefined;
   /** Whether the list is shown and cannot be changed, because an item cannot be drawn whole or only an operator sets it. */
   readonly readOnly: boolean;
   /** Whether the items differ from the saved ones. Then they are sent also if nobody changes them. */
@@ -132,6 +139,9 @@ export interface Node {
   /** The annotation `ostiary.ui` of the schema. */
   readonly ui?: JsonObject | undefined;
   readonly condition?: NodeCondition | undefined;
+  /** The groups of traits that it is drawn in, outermost first. */
+  readonly groups?: readonly NodeGroup[] | undefined;
+  readonly link?: NodeLink | undefined;
   readonly element: InputKind | ListKind | ButtonKind | AnchorKind | TextKind | ImageKind | PasskeyKind;
 }
 
@@ -143,6 +153,22 @@ export interface NodeCondition {
   readonly values: readonly JsonValue[];
   /** The path that is sent as null if the node is not drawn. */
   readonly clears: string | undefined;
+}
+
+/** An object of the traits, whose fields are drawn together. */
+export interface NodeGroup {
+  /** The name that a node of the object would have. */
+  readonly name: string;
+  readonly label: UserMessage;
+  readonly help: UserMessage | undefined;
+}
+
+/** A page to read before a field is filled in. */
+export interface NodeLink {
+  readonly url: string;
+  /** The page in other languages, by their tags. */
+  readonly urls: Readonly<Record<string, string>>;
+  readonly label: UserMessage;
 }
 
 /** A group of nodes under a heading. */
@@ -224,6 +250,9 @@ function placesOf(drawn: readonly Node[], name: string, message: UserMessage): F
 function withMessages(node: Node, messages: readonly UserMessage[]): Node {
   const { element } = node;
   if (!messages.some(({ id }) => id === requiredId)) return { ...node, messages };
+  if (element.kind === "input" && element.isConsent) {
+    return { ...node, messages: messages.map((each) => (each.id === requiredId ? consentMissing() : each)) };
+  }
   if (element.kind === "list") return { ...node, messages, element: { ...element, unsaved: true } };
   const isEmptyBox = element.kind === "input" && element.type === "checkbox" && element.value === undefined;
   return isEmptyBox

@@ -1,16 +1,19 @@
-import type { TraitViolation } from "../identity/compiled-schema.ts";
+import type { SchemaLink } from "../identity/drawing.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
 import { listOf } from "../identity/schema-document.ts";
-import type { TraitCondition, TraitField, TraitList } from "../identity/trait-fields.ts";
+import type { TraitCondition, TraitField, TraitGroup, TraitList } from "../identity/trait-fields.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
+import * as traitTexts from "../user-message/trait-messages.ts";
 import * as texts from "../user-message/user-messages.ts";
 import {
-  type FormProblems,
+  type InputChoice,
   type InputKind,
   type InputType,
   type ListKind,
   type Node,
   type NodeCondition,
+  type NodeGroup,
+  type NodeLink,
   nodeName,
 } from "./form.ts";
 
@@ -74,6 +77,7 @@ function scalarNode(
     value: isProposed ? field.default : value,
     unsaved: isChanged || isProposed,
     condition: conditionOf(field.condition, "traits", { traits: saved ?? traits, hidden }),
+    groups: groupsOf(field.groups, "traits", "traits"),
   });
 }
 
@@ -82,7 +86,7 @@ function listNode(
   list: TraitList,
   value: JsonValue | undefined,
   traits: JsonObject,
-  { saved, hidden = [] }: TraitFormOptions,
+  { saved, hidden = [], isNew = false }: TraitFormOptions,
 ): Node | undefined {
   if (hidden.some((path) => isSameJson([...path], [...list.path]))) return undefined;
   if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;
@@ -90,7 +94,8 @@ function listNode(
   const before = saved === undefined || saved === traits ? value : valueAt(saved, list.path);
   // It is replaced whole, which would take with it what is not shown.
   const isPartlyHidden = isHidden(hidden, list.path);
-  const items = itemsShown(list, isPartlyHidden ? listOf(before) : (value ?? []), before);
+  const proposed = isNew && list.condition === undefined && !list.readOnly ? (list.default ?? []) : [];
+  const items = itemsShown(list, isPartlyHidden ? listOf(before) : (value ?? proposed), before);
   const readOnly = list.readOnly || isPartlyHidden || !items.every((item) => isDrawnWhole(list.item, item));
   const isNeeded = (index: number) => list.required && index < list.minItems;
   const element: ListKind = {
@@ -105,8 +110,9 @@ function listNode(
     ),
     minItems: list.required ? list.minItems : 0,
     maxItems: list.maxItems,
+    choices: boxesOf(list, items),
     readOnly,
-    unsaved: !isSameJson(value === undefined ? null : [...items], before ?? null),
+    unsaved: !isSameJson(value === undefined && items.length === 0 ? null : [...items], before ?? null),
   };
   return {
     name,
@@ -115,8 +121,24 @@ function listNode(
     messages: [],
     ui: list.ui,
     condition: conditionOf(list.condition, "traits", { traits: saved ?? traits, hidden }),
+    groups: groupsOf(list.groups, "traits", "traits"),
+    link: linkOf(list.link, name),
     element,
   };
+}
+
+/** The boxes of a list of choices; none for a list of something else, or one that has an item twice. */
+function boxesOf(list: TraitList, items: readonly JsonValue[]): readonly InputChoice[] {
+  const [only, ...more] = list.item;
+  const isChosen = only?.path.length === 0 && more.length === 0 && only.choices.length > 0;
+  if (!isChosen || new Set(items).size < items.length) return [];
+  const known = nodeName("traits", ...list.path);
+  // Also what is no choice any more has a box, so that nobody gives it up by saving something else.
+  return withFormer(only.choices, items.filter(isScalar)).map((choice) => choiceOf(choice, known));
+}
+
+function isScalar(value: JsonValue): boolean {
+  return typeof value !== "object";
 }
 
 /**
@@ -153,7 +175,8 @@ function addedFields({ item }: TraitList): readonly TraitField[] {
 function itemNode(list: TraitList, field: TraitField, item: string, value?: JsonValue): Node {
   const known = nodeName("traits", ...list.path, ...field.path);
   const condition = conditionOf(field.condition, item);
-  return traitNode(field, item + nameWithin(field.path), known, { value, unsaved: false, condition });
+  const groups = groupsOf(field.groups, item, nodeName("traits", ...list.path));
+  return traitNode(field, item + nameWithin(field.path), known, { value, unsaved: false, condition, groups });
 }
 
 /** Whether what is at a path is there and not shown, or something within it. */
@@ -203,21 +226,44 @@ function conditionOf(
   };
 }
 
+/** The groups of a trait. `within`: the name of what their paths are relative to; `known`: the same without indices. */
+function groupsOf(groups: readonly TraitGroup[], within: string, known: string): readonly NodeGroup[] {
+  return groups.map(({ path, title, description }) => {
+    const name = known + nameWithin(path);
+    return {
+      name: within + nameWithin(path),
+      label: texts.titleLabel(title, name),
+      help: description && texts.traitHelp(description, name),
+    };
+  });
+}
+
+function linkOf(link: SchemaLink | undefined, known: string): NodeLink | undefined {
+  return link && { url: link.url, urls: link.urls, label: traitTexts.linkLabel(link.title, known) };
+}
+
+/** The choices, and values that are none any more. */
+function withFormer(choices: TraitField["choices"], values: readonly JsonValue[]): TraitField["choices"] {
+  const former = values.filter((value) => !choices.some((choice) => choice.value === value));
+  return [...choices, ...former.map((value) => ({ value, title: undefined }))];
+}
+
+function choiceOf({ value, title }: TraitField["choices"][number], known: string): InputChoice {
+  const label = texts.choiceLabel(title ?? { text: String(value), translations: {} }, known, value);
+  return { value, label };
+}
+
 function traitNode(
   field: TraitField,
   name: string,
   /** The name without indices, for translations. */
   known: string,
-  more: Pick<InputKind, "value" | "unsaved"> & Pick<Node, "condition">,
+  more: Pick<InputKind, "value" | "unsaved"> & Pick<Node, "condition" | "groups">,
 ): Node {
-  const { value, unsaved, condition } = more;
+  const { value, unsaved, condition, groups } = more;
   const shown = typeof value === "object" ? undefined : value;
   // Also a value that is no choice any more stands there, so that nobody gives it up by saving something else.
-  const isMissing =
-    shown !== undefined &&
-    field.choices.length > 0 &&
-    !field.choices.some((choice) => choice.value === shown);
-  const choices = isMissing ? [...field.choices, { value: shown, title: undefined }] : field.choices;
+  const choices = withFormer(field.choices, shown === undefined || field.choices.length === 0 ? [] : [shown]);
   return {
     name,
     label: texts.titleLabel(field.title, known),
@@ -225,6 +271,8 @@ function traitNode(
     messages: [],
     ui: field.ui,
     condition,
+    groups,
+    link: linkOf(field.link, known),
     element: {
       kind: "input",
       type: inputType(field),
@@ -240,101 +288,11 @@ function traitNode(
       pattern: field.pattern,
       minimum: field.minimum,
       maximum: field.maximum,
-      choices: choices.map((choice) => ({
-        value: choice.value,
-        label: texts.choiceLabel(
-          choice.title ?? { text: String(choice.value), translations: {} },
-          known,
-          choice.value,
-        ),
-      })),
+      step: field.step,
+      isConsent: field.isConsent,
+      choices: choices.map((choice) => choiceOf(choice, known)),
     },
   };
-}
-
-/** The messages for traits that do not follow the schema, at the nodes of the traits. */
-export function traitProblems(violations: readonly TraitViolation[]): FormProblems {
-  return {
-    fields: violations.map((violation) => ({
-      name: nodeName("traits", ...violation.path),
-      message: violationMessage(violation),
-    })),
-    form: [],
-  };
-}
-
-function violationMessage({ rule, message, params, path }: TraitViolation): texts.UserMessage {
-  const limit = typeof params.limit === "number" ? params.limit : 0;
-  const actual = typeof params.actual === "number" ? params.actual : 0;
-  switch (rule) {
-    case "required":
-      return texts.required(nodeName("traits", ...path));
-    case "minLength":
-      return texts.tooShort(limit, actual);
-    case "maxLength":
-      return texts.tooLong(limit, actual);
-    case "minimum":
-      return texts.belowMinimum(limit);
-    case "maximum":
-      return texts.aboveMaximum(limit);
-    case "pattern":
-      return texts.wrongFormat(String(params.pattern ?? ""));
-    case "type":
-      return texts.wrongType(String(params.type ?? ""));
-    case "readOnly":
-      return texts.notForOwner();
-    case "additionalProperties":
-      return texts.unknownProperty(String(params.additionalProperty ?? path.at(-1) ?? ""));
-    case "number_range":
-      return texts.numberTooLarge(limit);
-    case "forbidden_character":
-      return texts.forbiddenCharacter();
-    case "format":
-      return formatMessage(String(params.format ?? ""), path.at(-1) ?? "");
-    case "identifier":
-      return identifierMessage(String(params.problem ?? ""), message);
-    default:
-      return texts.invalidValue(message);
-  }
-}
-
-/** Each common format has a number of its own, so that translations can say what is wanted. */
-function formatMessage(format: string, property: string): texts.UserMessage {
-  switch (format) {
-    case "email":
-    case "idn-email":
-    case "email_loose":
-      return texts.invalidEmail();
-    case "tel":
-      return texts.invalidPhone();
-    case "date":
-      return texts.invalidDate(property);
-    case "date-time":
-      return texts.invalidDateTime(property);
-    case "time":
-      return texts.invalidTime(property);
-    case "uri":
-      return texts.invalidUri(property);
-    default:
-      return texts.invalidFormat(property, format);
-  }
-}
-
-function identifierMessage(problem: string, sentence: string): texts.UserMessage {
-  switch (problem) {
-    case "email_invalid":
-      return texts.invalidEmail();
-    case "phone_invalid":
-      return texts.invalidPhone();
-    case "forbidden_character":
-      return texts.forbiddenCharacter();
-    case "looks_like_email":
-      return texts.userNameIsEmail();
-    case "looks_like_phone":
-      return texts.userNameIsPhone();
-    default:
-      return texts.invalidValue(sentence);
-  }
 }
 
 function inputType(field: TraitField): InputType {

@@ -23,7 +23,7 @@ import { domainToASCII, domainToUnicode } from "node:url";
 import { phoneSpelling, toE164 } from "./phone.ts";
 
 /** The longest identifier, in characters (Unicode code points), before and after normalisation. */
-const maxIdentifierLength = 320;
+export const maxIdentifierLength = 320;
 
 /** The longest e-mail address, in octets as it is sent: RFC 5321, section 4.5.3.1.3 gives a path 256 with its brackets. */
 export const maxEmailBytes = 254;

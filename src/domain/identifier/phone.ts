@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import type { CountryCode } from "libphonenumber-js/max";
 
 type PhoneLibrary = typeof import("libphonenumber-js/max");
 
@@ -12,6 +13,32 @@ export function toE164(text: string): string | undefined {
   if (number === undefined || number.length > longestPhone) return undefined;
   const phone = library().parsePhoneNumberFromString(number);
   return phone?.isValid() === true && phone.ext === undefined ? phone.number : undefined;
+}
+
+/**
+ * The E.164 form of a telephone number that people of a country would dial: `0171 2345678`, or `0041 44 668 18 00` with the prefix
+ * for calls abroad. Undefined for all else, also for numbers with a plus, which mean the same everywhere. `country` is an ISO
+ * 3166-1 code; with an empty one there are no such numbers.
+ */
+export function nationalToE164(text: string, country: string): string | undefined {
+  if (country === "" || text.length > longestText) return undefined;
+  const number = plainSpelling(text);
+  if (number.length > longestPhone || !looksNational.test(number)) return undefined;
+  const phone = library().parsePhoneNumberFromString(number, {
+    defaultCountry: country as CountryCode,
+    extract: false,
+  });
+  return phone?.isValid() === true && phone.ext === undefined ? phone.number : undefined;
+}
+
+/** A text, with its country code if it is a telephone number of the country without one. */
+export function withCountryCode(text: string, country: string): string {
+  return nationalToE164(text, country) ?? text;
+}
+
+/** Whether there are telephone numbers of a country. */
+export function isPhoneCountry(country: string): boolean {
+  return library().isSupportedCountry(country);
 }
 
 /**
@@ -29,21 +56,26 @@ export function countryOfPhone(number: string): string | undefined {
  */
 export function phoneSpelling(text: string): string | undefined {
   if (text.length > longestText || !hasPlusOrColon.test(text)) return undefined;
-  const plain = text
+  const plain = plainSpelling(text);
+  const number = plain.replace(/^tel:\s*/i, "");
+  // A tel: URI is always meant as a number, never as a user name.
+  return number !== plain || looksLikePhone.test(number) ? number : undefined;
+}
+
+function plainSpelling(text: string): string {
+  return text
     .replace(invisible, "")
     .normalize("NFKC")
     .replace(dashes, "-")
     .replace(/[\u2044\u2215]/g, "/")
     .replace(/\s+/gu, " ")
     .trim();
-  const number = plain.replace(/^tel:\s*/i, "");
-  // A tel: URI is always meant as a number, never as a user name.
-  return number !== plain || looksLikePhone.test(number) ? number : undefined;
 }
 
 // In every form that NFKC folds to them; nearly all identifiers have neither.
 const hasPlusOrColon = /[+\u207a\u208a\ufb29\ufe62\uff0b:\ufe13\ufe55\uff1a]/u;
 const looksLikePhone = /^\(?\+[\p{Nd} ()./-]+$/u;
+const looksNational = /^\(?\d[\p{Nd} ()./-]+$/u;
 const longestText = 640;
 // Longer than any number is with its punctuation (15 digits in E.164).
 const longestPhone = 64;

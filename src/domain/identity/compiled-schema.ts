@@ -6,6 +6,7 @@ import { compileLinearPattern } from "../linear-pattern.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
+import { type ExplainedError, TraitExplainer } from "./explain-traits.ts";
 import { addTraitFormats } from "./formats.ts";
 import { type IdentifierTrait, identifierTraits } from "./identifier-traits.ts";
 import type { DerivedTraits } from "./identity.ts";
@@ -14,6 +15,7 @@ import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
+import type { SchemaText } from "./schema-texts.ts";
 import { type TraitField, type TraitList, traitFields, undrawnTraits } from "./trait-fields.ts";
 import { TraitMarks } from "./trait-marks.ts";
 
@@ -56,6 +58,8 @@ export interface TraitViolation {
   readonly message: string;
   /** Values for a message in another language: `limit`, `actual`, `pattern`, `format`, `type`, … */
   readonly params: JsonObject;
+  /** The sentence that the schema itself has for it (`ostiary.error`). */
+  readonly sentence?: SchemaText | undefined;
 }
 
 /**
@@ -69,6 +73,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
   const validateTraits = validators.of(document.traits);
   const fields = traitFields(document);
   const marks = new TraitMarks(document);
+  const explainer = new TraitExplainer(document, (options) => validators.another(options));
   const collector = new AnnotationCollector(document, (schema, value) => validators.holds(schema, value));
   return {
     id: stored.id,
@@ -88,7 +93,8 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
       const beyondLimits = checkJsonLimits(traits, traitLimits);
       if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits] };
       if (!validateTraits(traits)) {
-        return { valid: false, violations: toViolations(validateTraits.errors ?? [], traits) };
+        const errors = explainer.errorsOf(traits) ?? validateTraits.errors ?? [];
+        return { valid: false, violations: toViolations(document, errors, traits) };
       }
       const result = deriveTraits(collector.collect(traits), owns);
       if ("derived" in result) return { valid: true, derived: result.derived };
@@ -147,7 +153,13 @@ class Validators {
 
   constructor(document: SchemaDocument) {
     this.#document = document;
-    this.#ajv = newAjv(document.dialect, {
+    this.#ajv = this.another({});
+    this.#ajv.addSchema(document.root, rootKey);
+  }
+
+  /** A validator of this dialect that knows no schema yet. */
+  another(options: Options): Ajv {
+    const ajv = newAjv(this.#document.dialect, {
       strict: false,
       allErrors: true,
       // Names that every object inherits (toString) are no traits.
@@ -156,9 +168,10 @@ class Validators {
       validateSchema: false,
       logger: false,
       code: { regExp: linearPatterns },
+      ...options,
     });
-    addTraitFormats(this.#ajv);
-    this.#ajv.addSchema(document.root, rootKey);
+    addTraitFormats(ajv);
+    return ajv;
   }
 
   of(schema: JsonObject): ValidateFunction {
@@ -233,11 +246,18 @@ function warningsOf(document: SchemaDocument, validators: Validators, marks: Tra
   return warnings;
 }
 
-function toViolations(errors: readonly ErrorObject[], traits: JsonObject): readonly TraitViolation[] {
+function toViolations(
+  document: SchemaDocument,
+  errors: readonly (ErrorObject | ExplainedError)[],
+  traits: JsonObject,
+): readonly TraitViolation[] {
   const violations = new Map<string, TraitViolation>();
   for (const error of errors) {
     if (violations.size >= maxViolations) break;
-    const violation = toViolation(error, traits);
+    const subschema = "subschema" in error ? error.subschema : undefined;
+    const isOfForm = error.keyword === "pattern" || error.keyword === "format";
+    const sentence = isOfForm && subschema !== undefined ? document.drawingOf(subschema)?.error : undefined;
+    const violation = { ...toViolation(error, traits), ...(sentence && { sentence }) };
     violations.set(JSON.stringify([violation.path, violation.rule, violation.params]), violation);
   }
   return [...violations.values()];
@@ -253,10 +273,22 @@ function toViolation(error: ErrorObject, traits: JsonObject): TraitViolation {
   const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
   const message = error.message ?? "is not allowed";
   if (typeof property === "string") path.push(property);
+  const value = valueAt(traits, path);
+  if (error.keyword === "type" && typeof value === "string" && isAmbiguousNumber(value)) {
+    return { path, rule: error.keyword, message, params: { ...params, problem: "ambiguous_number" } };
+  }
   if (error.keyword !== "minLength" && error.keyword !== "maxLength") {
     return { path, rule: error.keyword, message, params };
   }
-  const value = valueAt(traits, path);
   const actual = typeof value === "string" ? [...value].length : 0;
   return { path, rule: error.keyword, message, params: { ...params, actual } };
+}
+
+/**
+ * Whether a text is a number with separators, which mean thousands in one language and a fraction in another one. Clients put a word
+ * joiner behind one that they could have read in two ways.
+ */
+function isAmbiguousNumber(text: string): boolean {
+  const number = text.replace(/\u2060/g, "").trim();
+  return number.length <= 64 && /^[+-]?\d+([\s.,'\u2019]\d+)+$/u.test(number);
 }

@@ -1,9 +1,11 @@
 import { joinFieldPath } from "../field-path.ts";
 import {
   type IdentifierProblem,
+  maxIdentifierLength,
   type NormalisedIdentifier,
   normaliseIdentifier,
 } from "../identifier/normalise.ts";
+import type { JsonObject } from "../json.ts";
 import type { AddressClaim, OwnsAddress } from "./address-claims.ts";
 import type { Annotation } from "./annotations.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
@@ -65,7 +67,12 @@ export function deriveTraits(
   const most = Math.max(identifiers.size, verifiable.size, recovery.size);
   if (most > maxDerived) {
     const message = `must not hold more than ${maxDerived} identifiers or addresses`;
-    violations.push({ path: [], rule: "identifier", message, params: { limit: maxDerived, actual: most } });
+    violations.push({
+      path: [],
+      rule: "identifier",
+      message,
+      params: { problem: "too_many", limit: maxDerived },
+    });
   }
   const derived = {
     identifiers: [...identifiers.values()],
@@ -104,10 +111,15 @@ function readIdentifier(
   const identifier = normaliseIdentifier(value);
   const expected = wanted.find((kind) => kind !== "any" && kind !== identifier.kind);
   if (identifier.kind !== "problem" && expected === undefined) return { kind: "identifier", identifier };
-  return { kind: "violation", violation: violationOf(path, identifier, expected ?? "any") };
+  return { kind: "violation", violation: violationOf(value, path, identifier, expected ?? "any") };
+}
+
+function tooLong(value: string): JsonObject {
+  return { problem: "too_long", limit: maxIdentifierLength, actual: [...value].length };
 }
 
 function violationOf(
+  value: string,
   path: readonly string[],
   found: NormalisedIdentifier | IdentifierProblem,
   expected: IdentifierKind | "any",
@@ -125,7 +137,7 @@ function violationOf(
       path,
       rule: "identifier",
       message: sentences[found.problem],
-      params: { problem: found.problem },
+      params: found.problem === "too_long" ? tooLong(value) : { problem: found.problem },
     };
   }
   return claimViolation(path, found.kind === "email" ? "email" : "phone");

@@ -3,20 +3,28 @@ import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
+import { namesThatArePhones, withCountryCodes } from "./trait-phones.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
- * shows: what there is, where the patch cannot even be read.
+ * shows: what there is, where the patch cannot even be read. `country`: the country whose telephone numbers need no country code.
+ * They get it here.
  */
 export function checkChange(
   schema: CompiledSchema,
   traits: JsonObject,
   patch: JsonObject,
-  owns?: OwnsAddress,
+  { owns, country = "" }: { readonly owns?: OwnsAddress; readonly country?: string } = {},
 ): TraitValidation & { readonly merged: JsonObject } {
-  const { merged, beyondLimits } = mergeTraits(traits, patch);
-  if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits], merged };
-  const violations = readOnlyChanges(schema, traits, merged);
+  const typed = mergeTraits(traits, patch);
+  if (typed.beyondLimits !== undefined) {
+    return { valid: false, violations: [typed.beyondLimits], merged: typed.merged };
+  }
+  const merged = withCountryCodes(schema.fields, typed.merged, country);
+  const violations = [
+    ...readOnlyChanges(schema, traits, merged),
+    ...(country === "" ? [] : namesThatArePhones(schema.annotatedIn(merged), traits, country)),
+  ];
   if (violations.length > 0) return { valid: false, violations, merged };
   return { ...schema.validate(merged, owns), merged };
 }

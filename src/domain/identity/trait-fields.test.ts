@@ -8,6 +8,10 @@ function compile(document: JsonObject): CompiledSchema {
   return compileSchema({ id: "test", version: 3, createdAt: new Date(0), document });
 }
 
+function fieldsOf(properties: JsonObject): CompiledSchema["fields"] {
+  return compile({ properties }).fields;
+}
+
 describe("what no form can draw", () => {
   const warningsOf = (properties: JsonObject) => {
     const email = { type: "string", ostiary: { identifier: "email" } };
@@ -29,6 +33,16 @@ describe("what no form can draw", () => {
       { x: { properties: { a: { type: "string" } }, if: {}, else: { properties: { b: {} } } } },
       "x, because of else",
     ],
+    [
+      "a list within an item",
+      {
+        x: {
+          type: "array",
+          items: { properties: { a: { type: "string" }, b: { type: "array", items: { type: "string" } } } },
+        },
+      },
+      "x.b, because of items",
+    ],
   ])("is warned of with its path and keyword: %s", (_, properties, what) => {
     expect(warningsOf(properties)).toEqual([`no form can draw ${what}`]);
   });
@@ -46,6 +60,64 @@ describe("what no form can draw", () => {
   });
 });
 
+describe("a field", () => {
+  test("of an object with a title says so, and of one without does not", () => {
+    const inner = { type: "object", properties: { b: { type: "string" } } };
+    const [titled, plain, deep] = fieldsOf({
+      a: { ...inner, title: "A", description: "Of a." },
+      c: inner,
+      d: { type: "object", title: "D", properties: { e: { ...inner, title: "E" } } },
+    });
+    expect(titled?.groups).toMatchObject([
+      { path: ["a"], title: { text: "A" }, description: { text: "Of a." } },
+    ]);
+    expect(plain?.groups).toEqual([]);
+    expect(deep?.groups.map(({ path }) => path)).toEqual([["d"], ["d", "e"]]);
+  });
+
+  test("for yes alone is a box, and one for yes or no is not", () => {
+    const fields = fieldsOf({
+      a: { type: "boolean", const: true },
+      b: { type: "boolean", enum: [true] },
+      c: { type: "boolean" },
+      d: { type: "boolean", enum: [true, false] },
+    });
+    expect(fields.map((field) => field.kind === "field" && [field.isConsent, field.choices.length])).toEqual([
+      [true, 0],
+      [true, 0],
+      [false, 0],
+      [false, 2],
+    ]);
+  });
+
+  test("for numbers knows their steps and bounds", () => {
+    const fields = fieldsOf({
+      a: { type: "integer", exclusiveMinimum: 0, exclusiveMaximum: 10 },
+      b: { type: "number", multipleOf: 0.5, minimum: 1, maximum: 2 },
+      c: { type: "number", exclusiveMinimum: 0 },
+    });
+    const told = fields.map((field) => field.kind === "field" && [field.step, field.minimum, field.maximum]);
+    expect(told).toEqual([
+      [1, 1, 9],
+      [0.5, 1, 2],
+      [undefined, undefined, undefined],
+    ]);
+  });
+
+  test("for a long text has several lines, unless the schema says how", () => {
+    const long = { type: "string", maxLength: 2000 };
+    const fields = fieldsOf({
+      a: long,
+      b: { ...long, ostiary: { multi_line: false } },
+      c: { ...long, pattern: "^a" },
+      d: { type: "string", maxLength: 100 },
+      e: { type: "string", ostiary: { multi_line: true } },
+    });
+    const told = fields.map((field) => field.kind === "field" && field.multiLine);
+    expect(told).toEqual([true, false, false, false, true]);
+  });
+});
+
 describe("how a trait is drawn", () => {
   const reading = (ostiary: JsonValue) => () => compile({ properties: { x: { type: "array", ostiary } } });
 
@@ -58,10 +130,47 @@ describe("how a trait is drawn", () => {
     [
       "an unknown key",
       { title: "x" },
-      /unknown key "title"; known are .*, titles, descriptions, multi_line, ui/,
+      /unknown key "title"; known are .*, titles, descriptions, multi_line, .*, link, ui/,
+    ],
+    ["an autofill token that is none", { autocomplete: "vorname" }, /autocomplete must be a token of HTML/],
+    ["a token for a secret", { autocomplete: "current-password" }, /autocomplete must be a token of HTML/],
+    ["a sentence for nothing", { error: "No." }, /error has no effect: it belongs beside pattern or format/],
+    ["translations of no sentence", { errors: { de: "Nein." } }, /errors needs error beside it/],
+    ["a link without a title", { link: { url: "https://a.example" } }, /link\/title must be a text/],
+    [
+      "a link with more",
+      { link: { href: "" } },
+      /link has an unknown key "href"; known are url, urls, title, titles/,
     ],
   ])("is refused: %s", (_, ostiary, message) => {
     expect(reading(ostiary)).toThrow(message);
+  });
+
+  // Security rule (SR-TRAIT-7): a link of a schema leads to a web page.
+  test.each([
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "/terms",
+    "http://example.com/terms",
+    "https://user:secret@example.com/",
+    `https://example.com/${"x".repeat(2048)}`,
+  ])("is no link to %s, in any language", (url) => {
+    const link = { url: "https://example.com", title: "Terms" };
+    expect(reading({ link })).not.toThrow();
+    expect(reading({ link: { ...link, url } })).toThrow(/link\/url must be a URL that begins with https/);
+    expect(reading({ link: { ...link, urls: { de: url } } })).toThrow(/link\/urls\/de must be a URL/);
+  });
+
+  test.each([
+    "given-name",
+    "bday",
+    "work tel",
+    "shipping street-address",
+    "section-a billing postal-code",
+    "off",
+  ])("takes the autofill token %s", (autocomplete) => {
+    const [field] = fieldsOf({ x: { type: "string", ostiary: { autocomplete } } });
+    expect(field).toMatchObject({ autocomplete });
   });
 
   test("may stand at a list, unlike what a trait is for", () => {

@@ -1,8 +1,11 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { Annotation } from "./annotations.ts";
-import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
+import type { SchemaLink } from "./drawing.ts";
+import type { AddressKind } from "./identity.ts";
+import { entriesOf, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
 import { isReadOnly, itemsOf, maxTraitDepth, partsOf, propertyParts, requiredIn } from "./schema-parts.ts";
 import { descriptionOf, type SchemaText, titleIn, titleOf } from "./schema-texts.ts";
+import { drawingIn, fieldOf, numberOf } from "./trait-scalars.ts";
 import { addsProperties, membersOf, variantsOf } from "./trait-variants.ts";
 
 interface DrawnTrait {
@@ -16,8 +19,19 @@ interface DrawnTrait {
   /** Whether only an operator sets it. */
   readonly readOnly: boolean;
   readonly condition: TraitCondition | undefined;
+  /** The objects with a title that it is in, outermost first. */
+  readonly groups: readonly TraitGroup[];
+  readonly link: SchemaLink | undefined;
   /** Passed on to clients unchanged. */
   readonly ui: JsonObject | undefined;
+}
+
+/** An object with a title: its members are drawn together. */
+export interface TraitGroup {
+  /** The path of the object, relative as that of the trait is. */
+  readonly path: readonly string[];
+  readonly title: SchemaText;
+  readonly description: SchemaText | undefined;
 }
 
 /** A trait that a form has a field for. */
@@ -28,15 +42,21 @@ export interface TraitField extends DrawnTrait {
   readonly multiLine: boolean;
   /** The values to choose from; empty: any value. */
   readonly choices: readonly TraitChoice[];
+  /** Whether it says yes to something: of yes and no only yes is valid. */
+  readonly isConsent: boolean;
   readonly minLength: number | undefined;
   readonly maxLength: number | undefined;
   readonly pattern: string | undefined;
   readonly minimum: number | undefined;
   readonly maximum: number | undefined;
+  /** The number that values are multiples of: 1 for whole numbers. */
+  readonly step: number | undefined;
   readonly default: JsonValue | undefined;
   readonly example: string | undefined;
   /** The kind of identifier; undefined if the trait is none. */
   readonly identifier: Annotation["identifier"];
+  /** Whether it is for addresses of a kind, by its format or as an identifier. */
+  readonly addressKind: AddressKind | undefined;
   readonly autocomplete: string | undefined;
 }
 
@@ -52,6 +72,7 @@ export interface TraitList extends DrawnTrait {
   readonly kind: "list";
   /** The fields of an item. If the items are plain values, it is one field with an empty path. */
   readonly item: readonly TraitField[];
+  readonly default: readonly JsonValue[] | undefined;
   /** Whether an item can be added: a form can fill in all its required members, and an operator sets none of them. */
   readonly canAdd: boolean;
   readonly minItems: number;
@@ -95,22 +116,25 @@ export function undrawnTraits(document: SchemaDocument): readonly UndrawnTrait[]
 
 function collect(document: SchemaDocument): Collector {
   const collector = new Collector(document);
-  collector.addObject(partsOf(document, document.traits), [], { required: true, readOnly: false });
+  collector.addObject(partsOf(document, document.traits), [], anywhere);
   return collector;
 }
 
 /** Properties that a value inherits from the objects around it. */
-interface Place {
+export interface Place {
   readonly required: boolean;
   readonly readOnly: boolean;
-  readonly condition?: TraitCondition | undefined;
+  readonly condition: TraitCondition | undefined;
+  readonly groups: readonly TraitGroup[];
 }
+
+const anywhere: Place = { required: true, readOnly: false, condition: undefined, groups: [] };
 
 class Collector {
   readonly #document: SchemaDocument;
   readonly #within: "traits" | "item";
   readonly #found = new Map<string, TraitField | TraitList>();
-  readonly undrawn: UndrawnTrait[] = [];
+  readonly #leftOut: UndrawnTrait[] = [];
 
   constructor(document: SchemaDocument, within: "traits" | "item" = "traits") {
     this.#document = document;
@@ -119,6 +143,11 @@ class Collector {
 
   get drawn(): readonly (TraitField | TraitList)[] {
     return [...this.#found.values()];
+  }
+
+  /** A trait may be drawn by another part of the schema, such as the variants that it tells apart. */
+  get undrawn(): readonly UndrawnTrait[] {
+    return this.#leftOut.filter(({ path }) => !this.#found.has(JSON.stringify(path)));
   }
 
   addObject(parts: readonly JsonObject[], path: readonly string[], place: Place): void {
@@ -157,13 +186,21 @@ class Collector {
           (Array.isArray(part.oneOf) && variantsOf(this.#document, parts) !== undefined),
       )
     )
-      this.addObject(parts, path, here);
+      this.addObject(parts, path, { ...here, groups: [...here.groups, ...this.#groupOf(parts, path)] });
     else this.#leaveOut(path, obstacleIn(parts));
+  }
+
+  #groupOf(parts: readonly JsonObject[], path: readonly string[]): readonly TraitGroup[] {
+    const title = titleIn(this.#document, parts);
+    return title === undefined ? [] : [{ path, title, description: descriptionOf(this.#document, parts) }];
   }
 
   /** A list within an item is not even looked at: it may hold items of its own kind, and so on. */
   #listFieldOf(parts: readonly JsonObject[], path: readonly string[], place: Place): TraitList | undefined {
-    return this.#within === "item" ? undefined : listFieldOf(this.#document, parts, path, place);
+    if (this.#within === "item") return undefined;
+    const list = listFieldOf(this.#document, parts, path, place);
+    this.#leftOut.push(...(list?.undrawn ?? []));
+    return list?.drawn;
   }
 
   /** Adds the fields of the variants of an object, if one property tells the variants apart. */
@@ -209,136 +246,70 @@ class Collector {
   }
 
   #leaveOut(path: readonly string[], keyword: string): void {
-    this.undrawn.push({ path, keyword });
+    this.#leftOut.push({ path, keyword });
   }
 }
 
 const maxFields = 200;
 
 /**
- * A list of scalars, or of objects of scalars; undefined for other lists and for values that are no list. A tuple has no
- * template, so it has no field.
+ * A list of scalars, or of objects of scalars, and what of its items cannot be drawn; undefined for other lists and for values
+ * that are no list. A tuple has no template, so it has no field.
  */
 function listFieldOf(
   document: SchemaDocument,
   parts: readonly JsonObject[],
   path: readonly string[],
   place: Place,
-): TraitList | undefined {
+): { readonly drawn: TraitList; readonly undrawn: readonly UndrawnTrait[] } | undefined {
   const isTuple = parts.some(({ items, prefixItems }) => Array.isArray(items) || prefixItems !== undefined);
   const mayBeList = parts.every(({ type }) => type === undefined || [type].flat().includes("array"));
   const items = itemsOf(document, parts);
   if (isTuple || !mayBeList || items.length === 0) return undefined;
   const readOnly = place.readOnly || items.some(isReadOnly);
   const title = titleOf(document, parts, path);
-  const scalar = fieldOf(document, items, [], { required: false, readOnly }, title);
+  const within = { ...anywhere, readOnly };
+  const scalar = fieldOf(document, items, [], { ...within, required: false }, title);
   // A box that is not ticked may be an item or none.
   if (scalar?.type === "boolean" && scalar.choices.length === 0) return undefined;
-  const item = scalar === undefined ? itemFieldsOf(document, items, readOnly) : [scalar];
+  const { item, undrawn } =
+    scalar === undefined ? itemFieldsOf(document, items, within) : { item: [scalar], undrawn: [] };
   if (item.length === 0) return undefined;
   const needed = scalar === undefined ? [...requiredIn(items)] : [];
   const bounds = (keyword: "minItems" | "maxItems") => parts.flatMap((part) => numberOf(part[keyword]) ?? []);
   const maxItems = Math.min(Number.POSITIVE_INFINITY, ...bounds("maxItems"));
-  return {
+  const { link, ui } = drawingIn(document, parts);
+  const drawn: TraitList = {
+    ...place,
     kind: "list",
     path,
     title,
     description: descriptionOf(document, parts),
-    required: place.required,
     readOnly,
-    condition: place.condition,
-    ui: uiOf(document, parts),
+    link,
+    ui,
     item,
+    default: parts.map((part) => part.default).find(Array.isArray),
     canAdd:
       needed.every((name) => item.some((field) => field.path[0] === name)) &&
       !item.some((field) => field.required && field.readOnly),
     minItems: Math.max(0, ...bounds("minItems")),
     maxItems: Number.isFinite(maxItems) ? maxItems : undefined,
   };
+  const below = undrawn.map(({ path: own, keyword }) => ({ path: [...path, ...own], keyword }));
+  return { drawn, undrawn: below };
 }
 
-/** The fields of an object in a list; empty for anything else. A list within a list has no fields. */
+/** The fields of an object in a list; none for anything else. A list within a list has no fields. */
 function itemFieldsOf(
   document: SchemaDocument,
   items: readonly JsonObject[],
-  readOnly: boolean,
-): readonly TraitField[] {
-  if (!items.some((part) => isObject(part.properties))) return [];
-  const collector = new Collector(document, "item");
-  collector.addObject(items, [], { required: true, readOnly });
-  return collector.drawn.filter((each) => each.kind === "field");
-}
-
-function fieldOf(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-  path: readonly string[],
   place: Place,
-  title = titleOf(document, parts, path),
-): TraitField | undefined {
-  const first = (keyword: string) => parts.map((part) => part[keyword]).find((value) => value !== undefined);
-  const titled = titledChoices(document, parts);
-  const constant = first("const");
-  const values =
-    titled?.map(({ value }) => value) ?? (constant === undefined ? listOf(first("enum")) : [constant]);
-  const type = scalarType(first("type"), values);
-  if (type === undefined) return undefined;
-  const choices = (titled ?? values.map((value) => ({ value, title: undefined }))).filter(
-    ({ value }) => typeof value !== "object",
-  );
-  // A form tells choices apart by their text.
-  if (new Set(choices.map(({ value }) => String(value))).size < choices.length) return undefined;
-  const annotations = parts.flatMap((part) => document.annotationOf(part) ?? []);
-  const identifier = annotations.find((annotation) => annotation.identifier !== undefined)?.identifier;
-  const format = text(first("format"));
-  const proposed = first("default");
-  const [example] = listOf(first("examples"));
-  return {
-    kind: "field",
-    path,
-    title,
-    description: descriptionOf(document, parts),
-    type,
-    format,
-    multiLine: parts.some((part) => document.drawingOf(part)?.multiLine),
-    choices,
-    required: place.required,
-    readOnly: place.readOnly || parts.some(isReadOnly),
-    condition: place.condition,
-    ui: uiOf(document, parts),
-    minLength: numberOf(first("minLength")),
-    maxLength: numberOf(first("maxLength")),
-    pattern: text(first("pattern")),
-    minimum: numberOf(first("minimum")),
-    maximum: numberOf(first("maximum")),
-    default: typeof proposed === "object" ? undefined : proposed,
-    example: example === undefined || typeof example === "object" ? undefined : String(example),
-    identifier,
-    autocomplete: autocompleteOf(
-      format,
-      identifier,
-      annotations.some((annotation) => annotation.displayName),
-    ),
-  };
-}
-
-/** Choices that have titles: a `oneOf` of constants. */
-function titledChoices(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-): readonly TraitChoice[] | undefined {
-  const oneOf = parts.map((part) => part.oneOf).find(Array.isArray);
-  if (oneOf === undefined || oneOf.length === 0) return undefined;
-  const choices = oneOf.flatMap((each) =>
-    isObject(each) && each.const !== undefined && typeof each.const !== "object"
-      ? [{ value: each.const, title: titleIn(document, [each]) }]
-      : [],
-  );
-  return choices.length === oneOf.length ? choices : undefined;
-}
-
-function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObject | undefined {
-  return parts.map((part) => document.drawingOf(part)?.ui).find((ui) => ui !== undefined);
+): { readonly item: readonly TraitField[]; readonly undrawn: readonly UndrawnTrait[] } {
+  if (!items.some((part) => isObject(part.properties))) return { item: [], undrawn: [] };
+  const collector = new Collector(document, "item");
+  collector.addObject(items, [], place);
+  return { item: collector.drawn.filter((each) => each.kind === "field"), undrawn: collector.undrawn };
 }
 
 /** The keyword because of which a value cannot be drawn. */
@@ -349,39 +320,4 @@ function obstacleIn(parts: readonly JsonObject[]): string {
   ).split(" ");
   const found = keywords.find((keyword) => parts.some((part) => part[keyword] !== undefined));
   return found ?? (parts.some((part) => part.type !== undefined) ? "type" : "a missing type");
-}
-
-const scalars = ["string", "number", "integer", "boolean"] as const;
-
-function scalarType(
-  type: JsonValue | undefined,
-  options: readonly JsonValue[],
-): TraitField["type"] | undefined {
-  const named = (Array.isArray(type) ? type : [type]).filter((name) => name !== "null");
-  // A value that may be a text or an object cannot be told in one field.
-  if (type !== undefined)
-    return named.length === 1 ? scalars.find((scalar) => scalar === named[0]) : undefined;
-  if (options.length === 0) return undefined;
-  return scalars.find((scalar) => options.every((option) => typeof option === scalar));
-}
-
-/** The autofill tokens of HTML (section 4.10.18.7). */
-function autocompleteOf(
-  format: string | undefined,
-  identifier: string | undefined,
-  displayName: boolean,
-): string | undefined {
-  if (format === "email" || format === "idn-email" || format === "email_loose" || identifier === "email")
-    return "email";
-  if (format === "tel" || identifier === "phone") return "tel";
-  if (identifier !== undefined) return "username";
-  return displayName ? "name" : undefined;
-}
-
-function text(value: JsonValue | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function numberOf(value: JsonValue | undefined): number | undefined {
-  return typeof value === "number" ? value : undefined;
 }

@@ -342,6 +342,11 @@ export interface RegistrationMethod extends CredentialMethod {
   /** Whether it brings the traits: none are asked for before it. Default: it does not. */
   readonly isVouchedFor?: boolean;
   /**
+   * What is wrong with what was submitted, as far as this process can tell at once: it hashes nothing and asks nobody. Asked where the
+   * traits are wrong already, so that a person reads of everything at once. Default: nothing.
+   */
+  mistakesIn?(attempt: Pick<SecretAttempt, "tenant" | "step" | "account">): StepRejected | undefined;
+  /**
    * Checks what was submitted against traits that are valid, and makes the credential. It may ask another server, so
    * no transaction is open meanwhile.
    */
@@ -408,7 +413,7 @@ export interface SettingsStep {
   /** The step's own nodes, its button last. */
   nodes(stage: SettingsStage): readonly Node[];
   /** As in `LoginMethod`. A step that has it counts its tries with the codes of the account. */
-  sendsTo?(attempt: Pick<SecretAttempt, "step" | "memory">): string | undefined;
+  sendsTo?(attempt: Pick<SecretAttempt, "tenant" | "step" | "memory">): string | undefined;
   /** Checks what was submitted, and makes the credential; that of an account that is vouched for is linked. */
   take(
     attempt: SecretAttempt,

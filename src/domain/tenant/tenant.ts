@@ -134,6 +134,8 @@ export interface TenantSettings {
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;
+  /** The country whose telephone numbers need no country code (ISO 3166-1). Empty: there is none. */
+  readonly defaultCountry: string;
 }
 
 /** The OAuth2 server that people sign in for. */

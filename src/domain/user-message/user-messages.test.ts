@@ -4,6 +4,7 @@ import * as factorMessages from "./factor-messages.ts";
 import * as oauth2Messages from "./oauth2-messages.ts";
 import * as providerMessages from "./provider-messages.ts";
 import * as stageMessages from "./stage-messages.ts";
+import * as traitMessages from "./trait-messages.ts";
 import * as messages from "./user-messages.ts";
 
 const text = { text: "Name", translations: {} };
@@ -80,6 +81,27 @@ describe("message numbers", () => {
         "providersTitle": 9000700,
       }
     `);
+  });
+
+  test("of traits never change", () => {
+    const { ownSentence, linkLabel, ...others } = traitMessages;
+    expect([ownSentence(text, "", { pattern: "a" }).id, linkLabel(text, "").id]).toEqual([9000122, 9000124]);
+    const numbers = Object.entries(others).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toEqual({
+      notANumber: 9000110,
+      notAWholeNumber: 9000111,
+      ambiguousNumber: 9000112,
+      notAbove: 9000113,
+      notBelow: 9000114,
+      notAMultiple: 9000115,
+      notAChoice: 9000116,
+      consentMissing: 9000117,
+      tooFewItems: 9000118,
+      tooManyItems: 9000119,
+      duplicateItems: 9000121,
+      traitsTooLarge: 9000123,
+      invalidPhoneOf: 9000125,
+    });
   });
 
   test("of factors never change", () => {

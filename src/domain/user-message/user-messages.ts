@@ -78,7 +78,8 @@ function listFormat(language: string): Intl.ListFormat {
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
-export const invalidValue = (reason: string): UserMessage => error(4000001, reason, { reason });
+export const invalidValue = (reason: string): UserMessage =>
+  error(4000001, "This value is not possible here.", { reason });
 
 /** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): UserMessage {
@@ -190,7 +191,7 @@ export const invalidUri = (property: string): UserMessage =>
 
 /** A text that is not of another format of JSON Schema. */
 export const invalidFormat = (property: string, format: string): UserMessage =>
-  wrongFormatOf(9000105, property, format, `This doesn't have the expected format (${format}).`);
+  wrongFormatOf(9000105, property, format, "This doesn't have the expected format.");
 
 /** A whole number that is not kept exactly. */
 export const numberTooLarge = (maximum: number): UserMessage =>

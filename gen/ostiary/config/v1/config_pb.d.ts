@@ -2857,6 +2857,16 @@ export declare type IdentityConfig = Message<"ostiary.config.v1.IdentityConfig">
    * @generated from field: repeated ostiary.config.v1.IdentitySchemaConfig schemas = 2;
    */
   schemas: IdentitySchemaConfig[];
+
+  /**
+   * The country whose telephone numbers people can type without a country code, by its ISO 3166-1 code: with `DE`,
+   * `0171 2345678` is +491712345678. This holds for telephone numbers in forms and for what is typed to sign in, to
+   * recover or to verify; they are stored with their country code. A user name that is such a number no longer signs in.
+   * Empty: each number needs its country code.
+   *
+   * @generated from field: string default_country = 3;
+   */
+  defaultCountry: string;
 };
 
 /**

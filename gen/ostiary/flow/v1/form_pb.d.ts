@@ -231,6 +231,23 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
     value: PasskeyNode;
     case: "passkey";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The groups that the node is drawn in, outermost first: the objects of the identity schema that have a title. Nodes
+   * that follow each other and begin with the same groups are drawn together, below the labels of these. Within the
+   * template of a list the names of groups are relative, as the node's own name is. A client that draws no groups
+   * shows the nodes one below the other.
+   *
+   * @generated from field: repeated ostiary.flow.v1.FormGroup groups = 16;
+   */
+  groups: FormGroup[];
+
+  /**
+   * A page to read before the node is filled in, such as the terms that a box agrees to. Unset: none.
+   *
+   * @generated from field: ostiary.flow.v1.FormLink link = 17;
+   */
+  link?: FormLink | undefined;
 };
 
 /**
@@ -238,6 +255,74 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
  * Use `create(FormNodeSchema)` to create a new message.
  */
 export declare const FormNodeSchema: GenMessage<FormNode>;
+
+/**
+ * FormGroup is an object of the traits whose fields are drawn together.
+ *
+ * @generated from message ostiary.flow.v1.FormGroup
+ */
+export declare type FormGroup = Message<"ostiary.flow.v1.FormGroup"> & {
+  /**
+   * The name that a node of the object would have: `traits.address`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The text above the group.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage label = 2;
+   */
+  label?: FormMessage | undefined;
+
+  /**
+   * A sentence that helps to fill it in.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage help = 3;
+   */
+  help?: FormMessage | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FormGroup.
+ * Use `create(FormGroupSchema)` to create a new message.
+ */
+export declare const FormGroupSchema: GenMessage<FormGroup>;
+
+/**
+ * FormLink leads to a web page. Open it beside the form, so that what was typed stays.
+ *
+ * @generated from message ostiary.flow.v1.FormLink
+ */
+export declare type FormLink = Message<"ostiary.flow.v1.FormLink"> & {
+  /**
+   * The URL of the page, as the identity schema has it: https, or http on the server's own machine.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * The text of the link.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage label = 2;
+   */
+  label?: FormMessage | undefined;
+
+  /**
+   * The URL of the page in other languages, by their tags (BCP 47).
+   *
+   * @generated from field: map<string, string> urls = 3;
+   */
+  urls: { [key: string]: string };
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FormLink.
+ * Use `create(FormLinkSchema)` to create a new message.
+ */
+export declare const FormLinkSchema: GenMessage<FormLink>;
 
 /**
  * FormCondition ties a node to the value of another node. Of several variants one is filled in, and the other node says
@@ -380,6 +465,21 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
    * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 14;
    */
   choices: InputChoice[];
+
+  /**
+   * The number that values are multiples of. It is 1 for whole numbers. Unset: any number.
+   *
+   * @generated from field: optional double step = 15;
+   */
+  step?: number | undefined;
+
+  /**
+   * Whether the box says yes to something: the only value is true. A box that was left or made empty is no value, and
+   * is sent as null; the server reads false as null. With `required` the box must be ticked.
+   *
+   * @generated from field: bool consent = 16;
+   */
+  consent: boolean;
 };
 
 /**
@@ -506,6 +606,15 @@ export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
    * @generated from field: bool unsaved = 6;
    */
   unsaved: boolean;
+
+  /**
+   * The values to choose any number of, each at most once: draw a box for each, ticked for the values that are items.
+   * The list is sent as any other: values that stay keep their places, and others follow. Empty: any other list. The
+   * items and the template are there in any case, for clients that know no boxes.
+   *
+   * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 7;
+   */
+  choices: InputChoice[];
 };
 
 /**

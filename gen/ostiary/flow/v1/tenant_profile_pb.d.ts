@@ -100,6 +100,13 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
    * @generated from field: string mailbox_url = 11;
    */
   mailboxUrl: string;
+
+  /**
+   * The country whose telephone numbers need no country code, by its ISO 3166-1 code (`DE`). Empty: there is none.
+   *
+   * @generated from field: string default_country = 12;
+   */
+  defaultCountry: string;
 };
 
 /**

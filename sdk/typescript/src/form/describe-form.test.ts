@@ -225,7 +225,12 @@ describe("the parts of a form", () => {
     const [list] = part?.elements ?? [];
     if (list?.kind !== "list") throw new Error("there is no list");
     expect(part?.fields.map(({ name, value: held }) => [name, held])).toEqual([["traits.phones.0", "+41"]]);
-    expect(list.item(1)).toMatchObject([{ name: "traits.phones.1", value: "", attributes: { type: "tel" } }]);
+    expect(list.item(1)).toMatchObject({
+      name: "traits.phones.1",
+      label: "traits.phones 2",
+      canTakeOut: true,
+      elements: [{ name: "traits.phones.1", value: "", optional: false, attributes: { type: "tel" } }],
+    });
     expect([list.canAdd(1), list.canAdd(2)]).toEqual([true, false]);
   });
 
@@ -244,6 +249,28 @@ describe("the parts of a form", () => {
       parts: [],
       passkeys: [],
     });
+  });
+});
+
+describe("a number", () => {
+  const node = input("x", InputType.NUMBER, { value: protoValue(1.5) });
+
+  test("is shown as the language has it only in a form that reads it so", () => {
+    const [field] = describeForm(flowOf([node]), { language: "de" }).parts[0]?.fields ?? [];
+    expect(field).toMatchObject({ value: "1.5" });
+    expect(field?.attributes).not.toHaveProperty("data-number");
+    const [local] =
+      describeForm(flowOf([node]), { language: "de", localNumbers: true }).parts[0]?.fields ?? [];
+    expect(local).toMatchObject({ value: "1,5", attributes: { "data-number": "de" } });
+  });
+
+  test.each([
+    [{ step: 1, minimum: 0 }, "numeric"],
+    [{ step: 1 }, "decimal"],
+    [{ step: 0.5, minimum: 0 }, "decimal"],
+  ])("has a keyboard of digits alone where no sign is needed: %j", (more, inputmode) => {
+    const [field] = describeForm(flowOf([input("x", InputType.NUMBER, more)])).parts[0]?.fields ?? [];
+    expect(field?.attributes).toMatchObject({ inputmode });
   });
 });
 

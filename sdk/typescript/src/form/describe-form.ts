@@ -4,15 +4,32 @@ import {
   ButtonImportance,
   type FormNode,
   InputType,
+  type ListNode,
   PasskeyCeremony,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { assertFlowClient } from "../client-kind.ts";
-import { hasRoom, itemNodes } from "../form-list.ts";
-import { textOf } from "../form-value.ts";
-import { describedBy, type FormField, fieldOf, hintIn, idOf, type ShownWhile, shownWhile } from "./field.ts";
-import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
+import { canTakeOut, hasRoom, heldValues, isOfBoxes, itemName, itemNodes } from "../form-list.ts";
+import { textOf, valueText } from "../form-value.ts";
+import {
+  describedBy,
+  type FieldLink,
+  type FormField,
+  fieldOf,
+  hintIn,
+  idOf,
+  isWebUrl,
+  linkOf,
+  type ShownWhile,
+  shownWhile,
+} from "./field.ts";
+import {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  saidOf,
+  viewMessage,
+} from "./message-view.ts";
 import type { FormPasskey } from "./passkey.ts";
-import { englishFormTexts } from "./texts.ts";
 
 /** A form as it is drawn. */
 export interface FormView {
@@ -65,7 +82,17 @@ export interface FormPart {
 }
 
 /** What a part is made of. */
-export type FormElement = FormField | FormList | FormText | FormImage | FormAnchor;
+export type FormElement = FormField | FormGroup | FormList | FormText | FormImage | FormAnchor;
+
+/** An object whose fields are drawn together, below its label. */
+export interface FormGroup {
+  readonly kind: "group";
+  readonly name: string;
+  readonly label: string;
+  readonly hint: string | undefined;
+  readonly ids: { readonly hint: string };
+  readonly elements: readonly FormElement[];
+}
 
 /** A list of any length. */
 export interface FormList {
@@ -78,12 +105,38 @@ export interface FormList {
   readonly ids: { readonly list: string; readonly hint: string; readonly errors: string };
   /** The attributes of the element around the list. One with errors can get the focus. */
   readonly attributes: Readonly<Record<string, string>>;
+  readonly link: FieldLink | undefined;
+  /**
+   * The boxes to tick, in the place of items; undefined for any other list. Draw a hidden control with the name of the list and no
+   * value before them: it says that they were drawn when none is ticked.
+   */
+  readonly boxes: readonly FormBox[] | undefined;
   /** The fields of the items that there are. */
   readonly items: readonly (readonly FormField[])[];
   /** Whether another item can be added to so many. */
   canAdd(count: number): boolean;
-  /** The fields of the item at an index; of one that is added empty. */
-  item(index: number): readonly FormField[];
+  /** The item at an index; of one that is added empty. */
+  item(index: number): FormItem;
+}
+
+/** One item of a list. */
+export interface FormItem {
+  /** The name of the item. A hidden control with it and no value, in the place of the item's fields, takes the item out. */
+  readonly name: string;
+  /** What tells it from the others, for screen readers. */
+  readonly label: string;
+  readonly elements: readonly FormElement[];
+  /** Whether it can be taken out. One that was added can be, by no longer drawing it. */
+  readonly canTakeOut: boolean;
+}
+
+/** A box of a list of which any number can be ticked. */
+export interface FormBox {
+  readonly value: string;
+  readonly label: string;
+  readonly checked: boolean;
+  /** The attributes of the control, a checkbox. */
+  readonly attributes: FormField["attributes"];
 }
 
 /** A paragraph. */
@@ -137,7 +190,7 @@ export interface FormButton {
  * Turns the form of a flow into what a page draws, from its nodes alone. Nodes of kinds that are newer than this
  * package are left out. Throws a FlowClientError for a flow of another kind of client than `options.client`.
  */
-export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
+export function describeForm(flow: Flow, options: FieldOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
   const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
@@ -145,17 +198,14 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   let section = "";
   const parts: FormPart[] = [];
   for (const { step, nodes: own } of groupsOf(nodes)) {
-    const elements = own.flatMap((node) => elementOf(node, step, options) ?? []);
+    const elements = elementsOf(own, step, options);
     const pressed = own.filter(({ kind }) => kind.case === "button");
     if (elements.length === 0 && pressed.length === 0) continue;
     const begins = own.find((node) => node.section !== "")?.section ?? "";
     const title = begins === section ? undefined : headings.get(begins);
     section = begins;
-    const fields = elements.flatMap((element) => {
-      if (element.kind === "list") return element.items.flat();
-      return element.kind === "field" ? [element] : [];
-    });
-    const hasFields = elements.some(({ kind }) => kind === "field" || kind === "list");
+    const fields = elements.flatMap(fieldsIn);
+    const hasFields = elements.some(({ kind }) => kind === "field" || kind === "group" || kind === "list");
     const isChoice = elements.length === 0 && begins === "" && pressed.every(isChoiceByItself);
     const isBelowButtons = parts.some(({ buttons }) => buttons.length > 0);
     parts.push({
@@ -277,8 +327,45 @@ function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
   return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
+/** The elements of nodes, within their groups. */
+function elementsOf(
+  nodes: readonly FormNode[],
+  step: string | undefined,
+  options: FieldOptions,
+): readonly FormElement[] {
+  const elements: FormElement[] = [];
+  let open: { readonly name: string; readonly elements: FormElement[] }[] = [];
+  for (const node of nodes) {
+    const element = elementOf(node, step, options);
+    if (element === undefined) continue;
+    const left = node.groups.findIndex(({ name }, depth) => open[depth]?.name !== name);
+    const depth = left === -1 ? node.groups.length : left;
+    open = open.slice(0, depth);
+    for (const { name, label, help } of node.groups.slice(depth)) {
+      const group = {
+        kind: "group" as const,
+        name,
+        label: label === undefined ? name : viewMessage(label, options).text,
+        hint: help && viewMessage(help, options).text,
+        ids: { hint: `${idOf(name, options)}_hint` },
+        elements: [] as FormElement[],
+      };
+      (open.at(-1)?.elements ?? elements).push(group);
+      open.push(group);
+    }
+    (open.at(-1)?.elements ?? elements).push(element);
+  }
+  return elements;
+}
+
+function fieldsIn(element: FormElement): readonly FormField[] {
+  if (element.kind === "list") return element.items.flat();
+  if (element.kind === "group") return element.elements.flatMap(fieldsIn);
+  return element.kind === "field" ? [element] : [];
+}
+
 /** The element of a node. Undefined for hidden inputs and unknown kinds. */
-function elementOf(node: FormNode, step: string | undefined, options: FormOptions): FormElement | undefined {
+function elementOf(node: FormNode, step: string | undefined, options: FieldOptions): FormElement | undefined {
   const { name, kind } = node;
   switch (kind.case) {
     case "input":
@@ -309,22 +396,32 @@ function elementOf(node: FormNode, step: string | undefined, options: FormOption
   }
 }
 
-function listOf(node: FormNode, step: string | undefined, options: FormOptions): FormList | undefined {
+function listOf(node: FormNode, step: string | undefined, options: FieldOptions): FormList | undefined {
   if (node.kind.case !== "list") return undefined;
   const { items } = node.kind.value;
   const { hints, errors } = saidOf(node, options);
-  const takeOut = node.kind.value.readOnly ? [] : [options.texts?.takeOut ?? englishFormTexts.takeOut];
-  const hint = hintIn([...hints, ...takeOut]);
+  const hint = hintIn(hints);
   const id = idOf(node.name, options);
   const ids = { list: id, hint: `${id}_hint`, errors: `${id}_errors` };
-  const item = (index: number) =>
-    itemNodes(node, index).flatMap((each) => fieldOf(each, step, options) ?? []);
+  const label = labelOf(node, options);
+  const item = (index: number): FormItem => {
+    const nodes = itemNodes(node, index);
+    const elements = elementsOf(nodes, step, options).map((element) =>
+      // Of a list of values the label is that of the list.
+      nodes.length === 1 && element.kind === "field" && element.name === itemName(node, index)
+        ? { ...element, label: `${element.label} ${index + 1}`, optional: false }
+        : element,
+    );
+    const name = itemName(node, index);
+    return { name, label: `${label} ${index + 1}`, elements, canTakeOut: canTakeOut(node, index) };
+  };
   return {
     kind: "list",
     name: node.name,
-    label: labelOf(node, options),
+    label,
     hint,
     errors,
+    link: linkOf(node, options),
     shownWhile: shownWhile(node),
     ids,
     attributes: {
@@ -332,10 +429,30 @@ function listOf(node: FormNode, step: string | undefined, options: FormOptions):
       ...describedBy({ hint, errors, ids }),
       ...(errors.length > 0 && { tabindex: "-1", "data-invalid": "true" }),
     },
-    items: items.map((_, index) => item(index)),
+    boxes: isOfBoxes(node) ? boxesOf(node, node.kind.value, options) : undefined,
+    items: items.map((_, index) => item(index).elements.flatMap(fieldsIn)),
     canAdd: (count) => hasRoom(node, count),
     item,
   };
+}
+
+function boxesOf(node: FormNode, list: ListNode, options: FormOptions): readonly FormBox[] {
+  const held = heldValues(node).map(valueText);
+  return list.choices.map(({ value, label }) => {
+    const text = textOf(value);
+    return {
+      value: text,
+      label: label === undefined ? text : viewMessage(label, options).text,
+      checked: held.includes(text),
+      attributes: {
+        type: "checkbox",
+        id: idOf(`${node.name}.${text}`, options),
+        name: node.name,
+        value: text,
+        ...(list.readOnly && { disabled: true }),
+      },
+    };
+  });
 }
 
 function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined {
@@ -374,5 +491,5 @@ function dataUrl(mediaType: string, bytes: Uint8Array): string {
 
 /** Security: what the server names is shown or followed only where it is no script. */
 function isSafeUrl(url: string, isImage: boolean): boolean {
-  return isImage ? /^(https?:|data:image\/)/i.test(url) : /^https?:/i.test(url);
+  return isWebUrl(url) || (isImage && /^data:image\//i.test(url));
 }

@@ -2,7 +2,15 @@
 import { type FormNode, type InputNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "../form-path.ts";
 import { inputTextOf, textOf } from "../form-value.ts";
-import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
+import {
+  type FieldOptions,
+  type FormMessageView,
+  type FormOptions,
+  inLanguage,
+  saidOf,
+  viewMessage,
+} from "./message-view.ts";
+import { numberText } from "./numbers.ts";
 import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** A field as it is drawn: everything that an HTML page needs, with all texts translated. */
@@ -16,12 +24,16 @@ export interface FormField {
   readonly step: string | undefined;
   readonly label: string;
   readonly required: boolean;
+  /** Whether to say that it may stay empty. */
+  readonly optional: boolean;
   /** Whether it is shown and not filled in. */
   readonly readOnly: boolean;
   /** Draw it only while the control `name` holds one of these texts. Undefined: always. */
   readonly shownWhile: ShownWhile | undefined;
   /** What helps to fill it in; undefined if there is nothing to say. */
   readonly hint: string | undefined;
+  /** A page to read before it is filled in; undefined if there is none. Open it in a new tab, so that what was typed stays. */
+  readonly link: FieldLink | undefined;
   /** What is wrong with the value. */
   readonly errors: readonly FormMessageView[];
   /** The value to begin with, as text. Never a secret. */
@@ -41,6 +53,12 @@ export interface FormField {
   readonly attributes: Readonly<Record<string, string | true>>;
 }
 
+/** A link beside a field. */
+export interface FieldLink {
+  readonly url: string;
+  readonly label: string;
+}
+
 /** What a field depends on. */
 export interface ShownWhile {
   readonly name: string;
@@ -56,7 +74,7 @@ export function shownWhile({ condition }: FormNode): ShownWhile | undefined {
 export function fieldOf(
   node: FormNode,
   step: string | undefined,
-  options: FormOptions = {},
+  options: FieldOptions = {},
 ): FormField | undefined {
   if (node.kind.case !== "input" || node.kind.value.type === InputType.HIDDEN) return undefined;
   const input = node.kind.value;
@@ -64,15 +82,21 @@ export function fieldOf(
   const hint = hintIn([...lengthHints(input, options), ...hints]);
   const control = idOf(node.name, options);
   const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
-  const value = inputTextOf(input);
+  const isNumber = input.type === InputType.NUMBER && input.choices.length === 0;
+  const isLocal = isNumber && options.localNumbers === true;
+  const shown = (text: string) => (isLocal ? numberText(text, options.language) : text);
+  const value = shown(inputTextOf(input));
+  const kindOfControl = controlOf(input);
   return {
     kind: "field",
     name: node.name,
-    control: controlOf(input),
+    control: kindOfControl,
     step,
     label: node.label === undefined ? fallbackLabel(node.name) : viewMessage(node.label, options).text,
     required: input.required && !input.readOnly,
+    optional: !input.required && !input.readOnly && kindOfControl !== "checkbox",
     readOnly: input.readOnly,
+    link: linkOf(node, options),
     shownWhile: shownWhile(node),
     hint,
     errors,
@@ -88,7 +112,8 @@ export function fieldOf(
       id: ids.control,
       name: node.name,
       ...attributesOf(input),
-      ...(input.placeholder && { placeholder: viewMessage(input.placeholder, options).text }),
+      ...(isLocal && { "data-number": options.language ?? "en" }),
+      ...(input.placeholder && { placeholder: shown(viewMessage(input.placeholder, options).text) }),
       ...describedBy({ hint, errors, ids }),
       ...(errors.length > 0 && { "aria-invalid": "true" }),
     },
@@ -133,7 +158,7 @@ function attributesOf(input: InputNode): FormField["attributes"] {
   if (input.autocomplete !== "") attributes.autocomplete = input.autocomplete;
   if (control === "select") return attributes;
   if (control === "textarea") return { ...attributes, rows: "4" };
-  Object.assign(attributes, typeAttributes(input.type));
+  Object.assign(attributes, typeAttributes(input));
   // Names and codes are not prose: nothing may be capitalised, corrected or underlined in them.
   if (/^(username|one-time-code|email|tel)$/.test(input.autocomplete)) Object.assign(attributes, notProse);
   if (input.autocomplete === "one-time-code") attributes.inputmode = "numeric";
@@ -142,8 +167,8 @@ function attributesOf(input: InputNode): FormField["attributes"] {
 
 const notProse = { autocapitalize: "none", spellcheck: "false" } as const;
 
-function typeAttributes(type: InputType): FormField["attributes"] {
-  switch (type) {
+function typeAttributes(input: InputNode): FormField["attributes"] {
+  switch (input.type) {
     case InputType.EMAIL:
       return { type: "email", inputmode: "email", ...notProse };
     case InputType.PHONE:
@@ -152,7 +177,7 @@ function typeAttributes(type: InputType): FormField["attributes"] {
       return { type: "url", inputmode: "url", ...notProse };
     case InputType.NUMBER:
       // Not type="number": its wheel and arrow keys change values unasked, and it hides what it cannot read.
-      return { type: "text", inputmode: "decimal", ...notProse };
+      return { type: "text", inputmode: isWhole(input) ? "numeric" : "decimal", ...notProse };
     case InputType.CHECKBOX:
       return { type: "checkbox", value: "true" };
     case InputType.DATE:
@@ -167,6 +192,23 @@ function typeAttributes(type: InputType): FormField["attributes"] {
       // What a newer server asks for is typed in as text.
       return { type: "text" };
   }
+}
+
+/** Whether no sign is needed: the keyboard for it has digits alone on some phones. */
+function isWhole({ step, minimum }: InputNode): boolean {
+  return step !== undefined && Number.isInteger(step) && minimum !== undefined && minimum >= 0;
+}
+
+/** The link of a node, in the language of the page. Security: a link that leads to no web page is left out. */
+export function linkOf({ link }: FormNode, options: FormOptions): FieldLink | undefined {
+  if (link?.label === undefined) return undefined;
+  const url = inLanguage(link.urls, options.language) ?? link.url;
+  return isWebUrl(url) ? { url, label: viewMessage(link.label, options).text } : undefined;
+}
+
+/** Security: what the server names is followed only where it is no script. */
+export function isWebUrl(url: string): boolean {
+  return /^https?:/i.test(url);
 }
 
 /** The ids of the hint and of the errors of a field or a list, for `aria-describedby`. */

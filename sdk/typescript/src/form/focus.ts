@@ -24,6 +24,15 @@ export function focusFirstControl(item: HTMLElement): void {
   firstInSight<HTMLElement>(item, "input, select, textarea")?.focus();
 }
 
+/** Moves the focus when an item of a list was taken out: to the item beside it, else to the button that adds one. */
+export function focusAfterRemoval(beside: Element | null, add: HTMLElement | null): void {
+  const control =
+    beside instanceof HTMLElement
+      ? firstInSight<HTMLElement>(beside, "input:not([type='hidden']), select, textarea")
+      : undefined;
+  (control ?? add)?.focus();
+}
+
 /** The first element that a selector finds and that is not hidden, nor within something that is. */
 function firstInSight<Found extends HTMLElement>(
   within: HTMLElement,

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { create, fromJson } from "@bufbuild/protobuf";
+import { create, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Flow, FlowKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormNode,
   InputType,
+  type ListItem,
   ListItemSchema,
   type ListNode,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import { itemNodes, listItems } from "../form-list.ts";
+import { heldValues, itemName, itemNodes, listItems, tickedValues } from "../form-list.ts";
+import { isTakenOut } from "../form-traits.ts";
 import { readInput, textOf, textsOf } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
@@ -59,16 +61,22 @@ function isUntouched({ kind }: FormNode, texts: readonly string[]): boolean {
  */
 function listWithTyped(node: FormNode, list: ListNode, data: FormData, former: FormNode): FormNode {
   if (list.readOnly) return node;
+  const ticked = tickedValues(former, data);
+  if (ticked !== undefined) return withTicked(node, list, ticked, heldValues(former));
   // The items of a list that was not accepted are not what the server has, so only their index tells them apart.
   const isSaved = former.kind.case === "list" && !former.kind.value.unsaved;
   const items = [...list.items];
+  const gone = new Set<number>();
   const isAt = (place: number, nodes: readonly FormNode[]) =>
     items[place] === list.items[place] && isSameItem(items[place]?.nodes ?? [], nodes);
   for (const { index, nodes: before, isNew } of listItems(former, [...data.keys()])) {
     let place = isNew ? items.length : Math.min(index, items.length);
     if (isSaved && !isNew) {
-      if (before.every((each) => isUntouched(each, textsOf(data, each.name)))) continue;
+      const isLeft = isTakenOut(itemName(node, index), before, data);
+      if (!isLeft && before.every((each) => isUntouched(each, textsOf(data, each.name)))) continue;
       place = [index, ...list.items.keys()].find((each) => isAt(each, before)) ?? items.length;
+      if (isLeft) gone.add(place);
+      if (isLeft) continue;
     }
     const nodes = itemNodes(node, place);
     const typed = nodes.map((each) => {
@@ -78,8 +86,51 @@ function listWithTyped(node: FormNode, list: ListNode, data: FormData, former: F
     const isChanged = typed.some((each, at) => each !== nodes[at]);
     if (isChanged) items[place] = create(ListItemSchema, { nodes: typed });
   }
-  if (items.every((item, at) => item === list.items[at])) return node;
+  if (items.every((item, at) => item === list.items[at] && !gone.has(at))) return node;
+  const kept = items.filter((_, at) => !gone.has(at)).map((item, at) => renumbered(node, item, at));
+  return { ...node, kind: { case: "list", value: { ...list, items: kept, unsaved: true } } };
+}
+
+/** An item at another place, with the names that its nodes have there. */
+function renumbered(list: FormNode, { nodes }: ListItem, index: number): ListItem {
+  const [first] = nodes;
+  const old = first && /^\.\d+/.exec(first.name.slice(list.name.length))?.[0];
+  const isThere = old === undefined || old === `.${index}`;
+  const rename = (name: string) => itemName(list, index) + name.slice(list.name.length + (old?.length ?? 0));
+  return create(ListItemSchema, {
+    nodes: isThere
+      ? nodes
+      : nodes.map((node) => ({
+          ...node,
+          name: rename(node.name),
+          condition: node.condition && { ...node.condition, name: rename(node.condition.name) },
+          groups: node.groups.map((group) => ({ ...group, name: rename(group.name) })),
+        })),
+  });
+}
+
+/** A list of boxes with the ticks that somebody gave it. */
+function withTicked(
+  node: FormNode,
+  list: ListNode,
+  ticked: readonly JsonValue[],
+  before: readonly JsonValue[],
+): FormNode {
+  if (ticked.length === before.length && ticked.every((value, at) => value === before[at])) return node;
+  const items = ticked.map((value, index) =>
+    create(ListItemSchema, {
+      nodes: itemNodes({ ...node, kind: { case: "list", value: { ...list, items: [] } } }, index).map(
+        (each) => withValue(each, value),
+      ),
+    }),
+  );
   return { ...node, kind: { case: "list", value: { ...list, items, unsaved: true } } };
+}
+
+function withValue(node: FormNode, value: JsonValue): FormNode {
+  if (node.kind.case !== "input") return node;
+  const typed = fromJson(ValueSchema, value);
+  return { ...node, kind: { case: "input", value: { ...node.kind.value, value: typed, unsaved: true } } };
 }
 
 /** Whether two items hold the same. */

@@ -23,6 +23,15 @@ export interface FormOptions {
   readonly client?: ClientKind | undefined;
 }
 
+/** How the fields of a form are drawn. */
+export interface FieldOptions extends FormOptions {
+  /**
+   * Whether numbers are shown, and typed, as people of the language write them. The form must then give them as the server reads them:
+   * call `listenToControls` for it. `renderForm` and `FlowForm` do both. Default false: with a point, and nothing else.
+   */
+  readonly localNumbers?: boolean | undefined;
+}
+
 /** A message as it is drawn. */
 export interface FormMessageView {
   /** The permanent number. */
@@ -33,7 +42,7 @@ export interface FormMessageView {
 
 /** Translates a message. */
 export function viewMessage(message: FormMessage, { translate, language }: FormOptions): FormMessageView {
-  const text = inLanguage(message, language) ?? translate?.(message) ?? message.text;
+  const text = inLanguage(message.translations, language) ?? translate?.(message) ?? message.text;
   return { id: message.id, kind: kindOf(message.type), text };
 }
 
@@ -50,7 +59,10 @@ export function saidOf(
 }
 
 /** What the server has in the language of the page, or in the same language elsewhere. */
-function inLanguage({ translations }: FormMessage, language: string | undefined): string | undefined {
+export function inLanguage(
+  translations: Readonly<Record<string, string>>,
+  language: string | undefined,
+): string | undefined {
   if (language === undefined) return undefined;
   const tags = Object.keys(translations);
   const same = (tag: string, other: string) => tag.toLowerCase() === other.toLowerCase();

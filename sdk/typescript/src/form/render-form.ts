@@ -2,20 +2,23 @@
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import { applyConditions, conditionAttributes } from "./conditions.ts";
+import { listenToControls } from "./controls.ts";
 import { canCopy, copyText } from "./copy-text.ts";
 import { describeFailure, type FailureOptions } from "./describe-failure.ts";
 import {
   describeForm,
+  type FormBox,
   type FormButton,
   type FormElement,
+  type FormGroup,
   type FormList,
   type FormPart,
   type FormText,
   type FormView,
   type HiddenField,
 } from "./describe-form.ts";
-import type { FormField } from "./field.ts";
-import { buttonForEnter, focusFirstControl, focusFirstProblem } from "./focus.ts";
+import type { FieldLink, FormField } from "./field.ts";
+import { buttonForEnter, focusAfterRemoval, focusFirstControl, focusFirstProblem } from "./focus.ts";
 import { printText, saveText } from "./keep-text.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
@@ -75,7 +78,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   element.replaceChildren(form);
 
   function draw(more: readonly FormMessageView[]): HTMLFormElement {
-    const view = describeForm(current, handlers);
+    const view = describeForm(current, { ...handlers, localNumbers: true });
     const drawn = drawForm(view, more, texts);
     passkeys = view.passkeys;
     signalPasskeys(current);
@@ -86,6 +89,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       event.preventDefault();
       button.click();
     });
+    listenToControls(drawn);
     applyConditions(drawn);
     drawn.addEventListener("input", () => applyConditions(drawn));
     drawn.addEventListener("submit", (event) => {
@@ -181,6 +185,8 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
   switch (element.kind) {
     case "field":
       return [drawField(element, texts)];
+    case "group":
+      return [drawGroup(element, texts)];
     case "list":
       return [drawList(element, texts)];
     case "text": {
@@ -202,32 +208,86 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
   }
 }
 
+function drawGroup(group: FormGroup, texts: FormTexts): HTMLElement {
+  const element = make("fieldset", "ostiary-group", {
+    ...(group.hint !== undefined && { "aria-describedby": group.ids.hint }),
+  });
+  element.append(make("legend", "ostiary-label", {}, group.label), ...drawHint(group.ids.hint, group.hint));
+  for (const inner of group.elements) element.append(...drawElement(inner, texts));
+  return element;
+}
+
 function drawList(list: FormList, texts: FormTexts): HTMLElement {
   const attributes = { ...list.attributes, ...conditionAttributes(list.shownWhile) };
   const element = make("fieldset", "ostiary-list", attributes);
   element.append(make("legend", "ostiary-label", {}, list.label), ...drawHint(list.ids.hint, list.hint));
+  element.append(...(list.boxes === undefined ? drawItems(list, texts) : drawBoxes(list.name, list.boxes)));
+  element.append(...drawLink(list.link, texts), ...drawErrors(list.ids.errors, list.errors));
+  return element;
+}
+
+function drawBoxes(name: string, boxes: readonly FormBox[]): readonly HTMLElement[] {
+  const drawn = make("div", "ostiary-boxes");
+  // Says that the boxes were drawn, if none is ticked.
+  drawn.append(make("input", "", { type: "hidden", name, value: "" }));
+  for (const { label, checked, attributes } of boxes) {
+    const box = make("div", "ostiary-field", { "data-control": "checkbox" });
+    const input = make("input", "ostiary-input", attributes);
+    input.checked = checked;
+    box.append(input, make("label", "ostiary-label", { for: input.id }, label));
+    drawn.append(box);
+  }
+  return [drawn];
+}
+
+function drawItems(list: FormList, texts: FormTexts): readonly HTMLElement[] {
   const items = make("div", "ostiary-items");
-  const addItem = (fields: readonly FormField[]) => {
-    const item = make("div", "ostiary-item");
-    item.append(...fields.map((field) => drawField(field, texts)));
+  const name = fillIn(texts.addTo, { list: list.label }) ?? texts.add;
+  const add = make("button", "ostiary-add", { type: "button", "aria-label": name }, texts.add);
+  let next = 0;
+  const update = () => {
+    add.hidden = !list.canAdd(items.querySelectorAll(":scope > .ostiary-item").length);
+    if (add.form !== null) applyConditions(add.form);
+  };
+  const addItem = () => {
+    const index = next++;
+    const { name: itemName, label, elements, canTakeOut } = list.item(index);
+    const item = make("div", "ostiary-item", { role: "group", "aria-label": label });
+    for (const element of elements) item.append(...drawElement(element, texts));
+    if (canTakeOut) {
+      const full = fillIn(texts.removeNamed, { item: label }) ?? texts.remove;
+      const button = make("button", "ostiary-remove", { type: "button", "aria-label": full }, texts.remove);
+      button.addEventListener("click", () => {
+        const after = item.nextElementSibling ?? item.previousElementSibling;
+        // An item that the server knows is said to be gone; of one that was added nothing is left.
+        if (index < list.items.length)
+          item.replaceWith(make("input", "", { type: "hidden", name: itemName, value: "" }));
+        else item.remove();
+        update();
+        focusAfterRemoval(after, add);
+      });
+      item.append(button);
+    }
     items.append(item);
     return item;
   };
-  for (const fields of list.items) addItem(fields);
-  element.append(items);
-  if (list.canAdd(list.items.length)) {
-    const name = fillIn(texts.addTo, { list: list.label }) ?? texts.add;
-    const button = make("button", "ostiary-add", { type: "button", "aria-label": name }, texts.add);
-    button.addEventListener("click", () => {
-      const added = addItem(list.item(items.childElementCount));
-      button.hidden = !list.canAdd(items.childElementCount);
-      if (button.form !== null) applyConditions(button.form);
-      focusFirstControl(added);
-    });
-    element.append(button);
-  }
-  element.append(...drawErrors(list.ids.errors, list.errors));
-  return element;
+  for (const _ of list.items) addItem();
+  add.addEventListener("click", () => {
+    const item = addItem();
+    update();
+    focusFirstControl(item);
+  });
+  update();
+  return list.item(list.items.length).elements.length === 0 ? [items] : [items, add];
+}
+
+function drawLink(link: FieldLink | undefined, texts: FormTexts): readonly HTMLElement[] {
+  if (link === undefined) return [];
+  const full = fillIn(texts.opensNewTab, { link: link.label }) ?? link.label;
+  const attributes = { href: link.url, target: "_blank", rel: "noopener", "aria-label": full };
+  const paragraph = make("p", "ostiary-hint");
+  paragraph.append(make("a", "ostiary-link", attributes, link.label));
+  return [paragraph];
 }
 
 function drawCopy(text: string, texts: FormTexts): readonly HTMLElement[] {
@@ -262,12 +322,16 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
     ...conditionAttributes(field.shownWhile),
   });
   const label = make("label", "ostiary-label", { for: field.ids.control }, field.label);
-  if (!field.required && !field.readOnly && field.control !== "checkbox") {
+  if (field.optional) {
     label.append(" ", make("span", "ostiary-optional", {}, `(${texts.optional})`));
   }
   const control = drawControl(field, texts);
   element.append(...(field.control === "checkbox" ? [control, label] : [label, control]));
-  element.append(...drawHint(field.ids.hint, field.hint), ...drawErrors(field.ids.errors, field.errors));
+  element.append(
+    ...drawHint(field.ids.hint, field.hint),
+    ...drawLink(field.link, texts),
+    ...drawErrors(field.ids.errors, field.errors),
+  );
   return element;
 }
 

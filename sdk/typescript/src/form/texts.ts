@@ -36,8 +36,11 @@ export interface FormTexts {
   /** On the button that adds an item to a list, and what it is called in full; `{list}` is the list's label. */
   readonly add: string;
   readonly addTo: string;
-  /** Below a list: how an item is taken out. */
-  readonly takeOut: string;
+  /** On the button that takes an item out of a list, and what it is called in full; `{item}` is the item. */
+  readonly remove: string;
+  readonly removeNamed: string;
+  /** What a link is called in full that opens in a new tab; `{link}` is its text. */
+  readonly opensNewTab: string;
   /** On the button that copies a text. */
   readonly copy: string;
   /** Beside that button, once it was pressed. */
@@ -78,7 +81,9 @@ export const englishFormTexts: FormTexts = {
   choose: "Choose…",
   add: "Add",
   addTo: "Add to {list}",
-  takeOut: "Anything you leave empty is removed.",
+  remove: "Remove",
+  removeNamed: "Remove {item}",
+  opensNewTab: "{link} (opens in a new tab)",
   copy: "Copy",
   copied: "Copied.",
   notCopied: "This couldn't be copied. Select the text and copy it yourself.",

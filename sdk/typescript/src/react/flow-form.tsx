@@ -2,6 +2,7 @@
 import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { applyConditions } from "../form/conditions.ts";
+import { listenToControls } from "../form/controls.ts";
 import { describeFailure, type FailureOptions } from "../form/describe-failure.ts";
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
@@ -32,7 +33,7 @@ export interface FlowFormProps extends FailureOptions {
 export function FlowForm(props: FlowFormProps): JSX.Element {
   const { flow, notice, heading } = props;
   const texts = { ...englishFormTexts, ...props.texts };
-  const view = describeForm(flow, props);
+  const view = describeForm(flow, { ...props, localNumbers: true });
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string>();
@@ -43,7 +44,9 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
 
   // Before the focus moves, since it goes to no field that is hidden.
   useEffect(() => {
-    if (form.current !== null) applyConditions(form.current);
+    if (form.current === null) return;
+    listenToControls(form.current);
+    applyConditions(form.current);
   });
   useEffect(() => {
     if (answered.current === revision) return;

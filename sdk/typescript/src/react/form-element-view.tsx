@@ -2,12 +2,12 @@
 import { type JSX, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { applyConditions, conditionAttributes } from "../form/conditions.ts";
 import { canCopy, copyText } from "../form/copy-text.ts";
-import type { FormElement, FormList } from "../form/describe-form.ts";
-import { focusFirstControl } from "../form/focus.ts";
+import type { FormBox, FormElement, FormGroup, FormList } from "../form/describe-form.ts";
+import { focusAfterRemoval } from "../form/focus.ts";
 import { printText, saveText } from "../form/keep-text.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "../form/texts.ts";
 import { FormFieldView, propertiesOf } from "./form-field-view.tsx";
-import { ErrorsView, HintView } from "./said-view.tsx";
+import { ErrorsView, HintView, LinkView } from "./said-view.tsx";
 
 /** The properties of `FormElementView`. */
 export interface FormElementViewProps<Element = FormElement> {
@@ -27,6 +27,8 @@ export function FormElementView({
   switch (element.kind) {
     case "field":
       return <FormFieldView field={element} texts={texts} concealed={concealed} />;
+    case "group":
+      return <GroupView element={element} texts={texts} concealed={concealed} />;
     case "list":
       return <ListView element={element} texts={texts} concealed={concealed} />;
     case "text":
@@ -64,46 +66,137 @@ export function FormElementView({
   }
 }
 
+function GroupView({ element, texts, concealed }: FormElementViewProps<FormGroup>): JSX.Element {
+  const { label, hint, ids, elements } = element;
+  return (
+    <fieldset className="ostiary-group" aria-describedby={hint === undefined ? undefined : ids.hint}>
+      <legend className="ostiary-label">{label}</legend>
+      <HintView id={ids.hint} text={hint} />
+      {elements.map((inner) => (
+        <FormElementView key={inner.name} element={inner} texts={texts} concealed={concealed} />
+      ))}
+    </fieldset>
+  );
+}
+
 function ListView({
   element,
   texts = englishFormTexts,
   concealed,
 }: FormElementViewProps<FormList>): JSX.Element {
-  const { label, hint, errors, ids, items, attributes, shownWhile } = element;
-  const [count, setCount] = useState(items.length);
-  const last = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (count === items.length || last.current === null) return;
-    // The form is not drawn again, so what the new item hides is hidden here.
-    const form = last.current.closest("form");
-    if (form !== null) applyConditions(form);
-    focusFirstControl(last.current);
-  }, [count, items.length]);
+  const { label, hint, errors, link, ids, attributes, boxes, shownWhile } = element;
   return (
     <fieldset className="ostiary-list" {...propertiesOf(attributes)} {...conditionAttributes(shownWhile)}>
       <legend className="ostiary-label">{label}</legend>
       <HintView id={ids.hint} text={hint} />
-      <div className="ostiary-items">
-        {Array.from({ length: count }, (_, index) => index).map((index) => (
-          <div key={index} className="ostiary-item" ref={index === count - 1 ? last : undefined}>
-            {element.item(index).map((field) => (
-              <FormFieldView key={field.name} field={field} texts={texts} concealed={concealed} />
-            ))}
-          </div>
-        ))}
+      {boxes === undefined ? (
+        <ItemsView element={element} texts={texts} concealed={concealed} />
+      ) : (
+        <BoxesView name={element.name} boxes={boxes} />
+      )}
+      <LinkView link={link} texts={texts} />
+      <ErrorsView id={ids.errors} errors={errors} />
+    </fieldset>
+  );
+}
+
+function BoxesView({
+  name,
+  boxes,
+}: {
+  readonly name: string;
+  readonly boxes: readonly FormBox[];
+}): JSX.Element {
+  return (
+    <div className="ostiary-boxes">
+      {/* Says that the boxes were drawn, if none is ticked. */}
+      <input type="hidden" name={name} value="" />
+      {boxes.map(({ label, checked, attributes }) => (
+        <div key={String(attributes.id)} className="ostiary-field" data-control="checkbox">
+          <input className="ostiary-input" defaultChecked={checked} {...propertiesOf(attributes)} />
+          <label className="ostiary-label" htmlFor={String(attributes.id)}>
+            {label}
+          </label>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function ItemsView({
+  element,
+  texts = englishFormTexts,
+  concealed,
+}: FormElementViewProps<FormList>): JSX.Element {
+  const { label, items } = element;
+  // The indexes of the items that are drawn. One that was added and taken out again leaves a gap.
+  const [shown, setShown] = useState(() => items.map((_, index) => index));
+  const next = useRef(items.length);
+  const drawn = useRef<HTMLDivElement>(null);
+  /** What gets the focus after the next drawing: the item that was added, or the one beside the item that is gone. */
+  const wanted = useRef<number>(undefined);
+  useEffect(() => {
+    const { current: index } = wanted;
+    if (index === undefined || drawn.current === null) return;
+    wanted.current = undefined;
+    // The form is not drawn again, so what the new item hides is hidden here.
+    const form = drawn.current.closest("form");
+    if (form !== null) applyConditions(form);
+    const item = drawn.current.querySelector(`:scope > [data-index="${index}"]`);
+    const add = drawn.current.parentElement?.querySelector<HTMLElement>(":scope > .ostiary-add");
+    focusAfterRemoval(item, add ?? null);
+  });
+  const addItem = () => {
+    const index = next.current++;
+    wanted.current = index;
+    setShown([...shown, index]);
+  };
+  const takeOut = (index: number) => {
+    const at = shown.indexOf(index);
+    wanted.current = shown[at + 1] ?? shown[at - 1] ?? -1;
+    setShown(shown.filter((each) => each !== index));
+  };
+  return (
+    <>
+      <div className="ostiary-items" ref={drawn}>
+        {items.map((_, index) =>
+          shown.includes(index) ? null : (
+            <input key={element.item(index).name} type="hidden" name={element.item(index).name} value="" />
+          ),
+        )}
+        {shown.map((index) => {
+          const item = element.item(index);
+          return (
+            // biome-ignore lint/a11y/useSemanticElements: its name is for screen readers alone, so it has no legend
+            <div key={index} className="ostiary-item" role="group" aria-label={item.label} data-index={index}>
+              {item.elements.map((inner) => (
+                <FormElementView key={inner.name} element={inner} texts={texts} concealed={concealed} />
+              ))}
+              {item.canTakeOut ? (
+                <button
+                  type="button"
+                  className="ostiary-remove"
+                  aria-label={fillIn(texts.removeNamed, { item: item.label }) ?? texts.remove}
+                  onClick={() => takeOut(index)}
+                >
+                  {texts.remove}
+                </button>
+              ) : null}
+            </div>
+          );
+        })}
       </div>
-      {element.canAdd(count) ? (
+      {element.canAdd(shown.length) ? (
         <button
           type="button"
           className="ostiary-add"
           aria-label={fillIn(texts.addTo, { list: label }) ?? texts.add}
-          onClick={() => setCount(count + 1)}
+          onClick={addItem}
         >
           {texts.add}
         </button>
       ) : null}
-      <ErrorsView id={ids.errors} errors={errors} />
-    </fieldset>
+    </>
   );
 }
 

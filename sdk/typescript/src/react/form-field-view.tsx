@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type JSX, useState } from "react";
+import { type JSX, useEffect, useRef, useState } from "react";
 import { conditionAttributes } from "../form/conditions.ts";
+import { listenToControls } from "../form/controls.ts";
 import type { FormField } from "../form/field.ts";
 import { englishFormTexts, type FormTexts } from "../form/texts.ts";
-import { ErrorsView, HintView } from "./said-view.tsx";
+import { ErrorsView, HintView, LinkView } from "./said-view.tsx";
 
 /** The properties of `FormFieldView`. */
 export interface FormFieldViewProps {
@@ -24,17 +25,26 @@ export function FormFieldView({
   const label = (
     <label className="ostiary-label" htmlFor={field.ids.control}>
       {field.label}
-      {field.required || field.readOnly || isCheckbox ? null : (
-        <span className="ostiary-optional"> ({texts.optional})</span>
-      )}
+      {field.optional ? <span className="ostiary-optional"> ({texts.optional})</span> : null}
     </label>
   );
   const control = <Control field={field} texts={texts} concealed={concealed ?? false} />;
+  const drawn = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const form = drawn.current?.closest("form");
+    if (form) listenToControls(form);
+  }, []);
   return (
-    <div className="ostiary-field" data-control={field.control} {...conditionAttributes(field.shownWhile)}>
+    <div
+      ref={drawn}
+      className="ostiary-field"
+      data-control={field.control}
+      {...conditionAttributes(field.shownWhile)}
+    >
       {isCheckbox ? control : label}
       {isCheckbox ? label : control}
       <HintView id={field.ids.hint} text={field.hint} />
+      <LinkView link={field.link} texts={texts} />
       <ErrorsView id={field.ids.errors} errors={field.errors} />
     </div>
   );

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JSX } from "react";
+import type { FieldLink } from "../form/field.ts";
 import type { FormMessageView } from "../form/message-view.ts";
+import { type FormTexts, fillIn } from "../form/texts.ts";
 
 /** What helps with a field, a list or a button; nothing where there is nothing to say. */
 export function HintView({
@@ -30,6 +32,31 @@ export function ErrorsView({
   return (
     <p className="ostiary-error" id={id}>
       {errors.map(({ text }) => text).join(" ")}
+    </p>
+  );
+}
+
+/** A page to read before a field is filled in; nothing where there is none. */
+export function LinkView({
+  link,
+  texts,
+}: {
+  readonly link: FieldLink | undefined;
+  readonly texts: FormTexts;
+}): JSX.Element | null {
+  if (link === undefined) return null;
+  const { url, label } = link;
+  return (
+    <p className="ostiary-hint">
+      <a
+        className="ostiary-link"
+        href={url}
+        target="_blank"
+        rel="noopener"
+        aria-label={fillIn(texts.opensNewTab, { link: label }) ?? label}
+      >
+        {label}
+      </a>
     </p>
   );
 }

@@ -5,7 +5,7 @@ import type { Event } from "../../event/event.ts";
 import { nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import { toE164 } from "../../identifier/phone.ts";
+import { toE164, withCountryCode } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { Instant } from "../../instant.ts";
@@ -115,9 +115,11 @@ export class Challenges {
   }
 
   /** Makes a secret, and the message that sends it; or says why none can be sent. Throws RATE_LIMITED. */
-  async request(attempt: ChallengeStep, request: ChallengeRequest): Promise<Awaited | StepRejected> {
+  async request(attempt: ChallengeStep, asked: ChallengeRequest): Promise<Awaited | StepRejected> {
     const { caller, flow } = attempt;
     const { tenant } = caller;
+    // Counted, limited and shown as the number that it goes to, however it was typed.
+    const request = { ...asked, sentTo: withCountryCode(asked.sentTo, tenant.settings.defaultCountry) };
     const { target, sentTo, events, isFixed = false } = request;
     // By what was typed, if anything was: where a name leads must not show.
     const number = toE164(sentTo) ?? (isFixed ? phoneOf(target) : undefined);

@@ -51,7 +51,7 @@ export class ProfileUpdates {
         .map(({ path: [name = ""] }) => name),
     );
     const patch = Object.fromEntries(wanted.filter(([name]) => !annotated.has(name)));
-    const checked = checkChange(schema, identity.traits, patch, ownsEverything);
+    const checked = checkChange(schema, identity.traits, patch, { owns: ownsEverything });
     if (!checked.valid || isSameJson(checked.merged, identity.traits)) return identity;
     const plan = planProfileChange(identity, schema, checked.merged, checked.derived);
     if (plan.isSensitive) return identity;

@@ -1,16 +1,22 @@
 import { normaliseForLogin, normaliseIdentifier } from "../../identifier/normalise.ts";
+import { withCountryCode } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { EnteredIdentifier } from "./state.ts";
 
 /** No identifier normalises to the empty one, so this finds nobody. */
 const nobody = "";
 
-/** What somebody typed to sign in with; undefined if that is nothing. */
-export function enteredIdentifier(text: string): EnteredIdentifier | undefined {
+/** What somebody typed to sign in with; undefined if that is nothing. A telephone number of the tenant's country needs no country code. */
+export function enteredIdentifier(
+  text: string,
+  { settings }: Pick<Tenant, "settings">,
+): EnteredIdentifier | undefined {
   const typed = text.trim();
-  return typed === "" ? undefined : { typed, value: normaliseForLogin(typed) ?? nobody };
+  if (typed === "") return undefined;
+  return { typed, value: normaliseForLogin(withCountryCode(typed, settings.defaultCountry)) ?? nobody };
 }
 
 /** Whether what was typed names somebody else than what the flow remembers. */

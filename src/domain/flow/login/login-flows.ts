@@ -19,6 +19,7 @@ import {
 } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import type {
@@ -318,7 +319,7 @@ export class LoginFlows {
       found,
       (submission, flow) => ({
         identifier: submission.identifier,
-        typed: this.#typedOf(submission),
+        typed: this.#typedOf(caller.tenant, submission),
         traits: submission.traits ?? {},
         candidate: ownCandidate(flow, candidate),
         readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
@@ -341,7 +342,7 @@ export class LoginFlows {
     const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
     // Nobody but who vouches says whose the account is.
-    const typed = method?.isVouchedFor ? undefined : this.#typedOf(submitted);
+    const typed = method?.isVouchedFor ? undefined : this.#typedOf(tenant, submitted);
     const asked = method?.credential && {
       kind: method.credential,
       lookupKey: method.lookupKey?.(fieldsOf(submitted)),
@@ -350,12 +351,12 @@ export class LoginFlows {
   }
 
   /** The identifier that was typed. With a code or a click it has no meaning, because the flow has its identifier already. */
-  #typedOf(submitted: LoginSubmission | FilledForm): EnteredIdentifier | undefined {
+  #typedOf(tenant: Tenant, submitted: LoginSubmission | FilledForm): EnteredIdentifier | undefined {
     // If the form does not ask for an identifier, it is refused with one.
-    if (isFilledForm(submitted)) return enteredIdentifier(typedIdentifierOf(submitted));
+    if (isFilledForm(submitted)) return enteredIdentifier(typedIdentifierOf(submitted), tenant);
     const { step, identifier } = submitted;
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
-    return isNamed ? enteredIdentifier(identifier) : undefined;
+    return isNamed ? enteredIdentifier(identifier, tenant) : undefined;
   }
 }
 

@@ -304,7 +304,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       isFixed: ({ flow, state }) => isOwners(flow.data.purpose) || isProved(state),
       as: ({ state }) => (isProved(state) ? "verification" : undefined),
       lookUp: async ({ tenant, flow }, typed) => {
-        const { value } = enteredIdentifier(typed) ?? {};
+        const { value } = enteredIdentifier(typed, tenant) ?? {};
         const { candidate } = await deps.flows.findForLogin(tenant, flow.digest, value, undefined);
         return candidate && loginTarget(candidate.identity, value);
       },

@@ -248,7 +248,7 @@ function assertPage(tenant: Tenant, flow: LinkKind): void {
 
 function choose(usable: readonly Address[], typed: string): Address | undefined {
   if (typed.trim() === "") return usable[0];
-  const address = toAddress(typed);
+  const address = toAddress(typed, "");
   return "rejected" in address ? undefined : usable.find((candidate) => keyOf(candidate) === keyOf(address));
 }
 

@@ -106,7 +106,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
         choice === undefined ? { at: "choose_method", typed: sentTo } : { at: "choose_address", choice },
       isFixed: ({ state }) => "choice" in state && state.choice !== undefined,
       lookUp: async ({ tenant }, typed) => {
-        const name = toAccountName(typed);
+        const name = toAccountName(typed, tenant.settings.defaultCountry);
         if ("rejected" in name) return undefined;
         return recoveryTarget(await flows.findForRecovery(tenant, name), name);
       },
@@ -167,7 +167,7 @@ async function takeName(
 ): Result {
   const { tenant, address } = attempt;
   const sentTo = address.trim();
-  const name = toAccountName(address);
+  const name = toAccountName(address, tenant.settings.defaultCountry);
   if ("rejected" in name) return name.rejected;
   const owner = await flows.findForRecovery(tenant, name);
   const target = recoveryTarget(owner, name);

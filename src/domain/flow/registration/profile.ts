@@ -6,6 +6,7 @@ import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
 import { isSameJson } from "../../identity/merge-patch.ts";
 import { checkChange, mergeTraits } from "../../identity/own-traits.ts";
+import { withCountryCodes } from "../../identity/trait-phones.ts";
 import type { JsonObject } from "../../json.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { RecordOf } from "../shared/table.ts";
@@ -29,11 +30,16 @@ export function givenTraits({ data: { state, purpose } }: RegistrationFlow): Jso
 }
 
 /** Whether traits that were sent would change those that were accepted; they need not be sent again. */
-export function isChanged(sent: JsonObject, flow: RegistrationFlow): boolean {
+export function isChanged(
+  sent: JsonObject,
+  flow: RegistrationFlow,
+  { fields }: Pick<CompiledSchema, "fields">,
+  country: string,
+): boolean {
   if (Object.keys(sent).length === 0) return false;
   const accepted = givenTraits(flow);
   const { merged, beyondLimits } = mergeTraits(accepted, sent);
-  return beyondLimits !== undefined || !isSameJson(merged, accepted);
+  return beyondLimits !== undefined || !isSameJson(withCountryCodes(fields, merged, country), accepted);
 }
 
 /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
@@ -41,10 +47,10 @@ export function profileOf(
   schema: CompiledSchema,
   flow: RegistrationFlow,
   patch: JsonObject,
-  owns: OwnsAddress,
+  { owns, country }: { readonly owns: OwnsAddress; readonly country: string },
 ): Profile | StepRejected {
-  const checked = checkChange(schema, givenTraits(flow), patch, owns);
-  if (!checked.valid) return traitsInvalid(checked.violations);
+  const checked = checkChange(schema, givenTraits(flow), patch, { owns, country });
+  if (!checked.valid) return traitsInvalid(checked.violations, country);
   const { derived, merged: traits } = checked;
   return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };
 }

@@ -79,7 +79,7 @@ export class SignUp {
     const { tenant, flow, state } = attempt;
     const isProof = provesFirst(tenant);
     const checked = this.#checked(attempt, isProof);
-    if (checked.kind === "rejected") return checked;
+    if (checked.kind === "rejected") return this.#withMistakesOf(method, attempt, checked);
     const proven = provenByInvitation(flow.data.purpose);
     const mailbox = this.#deps.accounts.mailboxOf(tenant, checked.derived, proven);
     const ticket = await this.#count(attempt, mailbox);
@@ -218,7 +218,8 @@ export class SignUp {
     // The schema may have changed since.
     const proven = [target, ...provenBy(holder)];
     const schema = this.#deps.schemaOf(tenant, flow);
-    const profile = profileOf(schema, holder, {}, ownsProven(proven));
+    const country = tenant.settings.defaultCountry;
+    const profile = profileOf(schema, holder, {}, { owns: ownsProven(proven), country });
     if (profile.kind === "rejected") return profile;
     const { state } = holder.data;
     const account = "account" in state ? state.account : undefined;
@@ -229,6 +230,37 @@ export class SignUp {
     const vouched = !isClick && "vouched" in state ? state.vouched : undefined;
     // Those who get here have shown that the address is theirs, so they may know if it is taken.
     return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket, vouched });
+  }
+
+  /** Whether traits that were sent would change those that were accepted. */
+  changes({
+    tenant,
+    flow,
+    traits,
+  }: Pick<AttemptOf<RegistrationTypes>, "tenant" | "flow" | "traits">): boolean {
+    return isChanged(traits, flow, this.#deps.schemaOf(tenant, flow), tenant.settings.defaultCountry);
+  }
+
+  /**
+   * What is wrong with the traits, and what is wrong with the method's own fields beside them.
+   *
+   * Security rule (SR-TRAIT-8): a form with mistakes costs no hash and no question to another server, and nobody is looked up for it, so
+   * the answer tells nothing of who has an account.
+   */
+  #withMistakesOf(
+    method: RegistrationMethod,
+    { tenant, flow, step, traits: patch }: Attempt<Choosing>,
+    rejected: StepRejected,
+  ): StepRejected {
+    const { merged: traits } = mergeTraits(givenTraits(flow), patch);
+    const mistakes = method.mistakesIn?.({ tenant, step, account: { traits, identifiers: [], name: "" } });
+    if (mistakes === undefined) return rejected;
+    const { fields, form } = rejected.problems;
+    const problems = {
+      fields: [...fields, ...mistakes.problems.fields],
+      form: [...form, ...mistakes.problems.form],
+    };
+    return { ...rejected, problems };
   }
 
   /** What a method is tried with. */
@@ -247,8 +279,8 @@ export class SignUp {
 
   /** Traits that an account can be made of; those that were accepted are not changed by the way. */
   #checked(attempt: Attempt<Choosing>, isProof: boolean): Profile | StepRejected {
-    const { state, flow, traits: patch } = attempt;
-    if (state.at !== "fill_form" && isChanged(patch, flow)) return traitsChanged();
+    const { state, traits: patch } = attempt;
+    if (state.at !== "fill_form" && this.changes(attempt)) return traitsChanged();
     return this.#profileOf(attempt, patch, isProof);
   }
 
@@ -257,7 +289,11 @@ export class SignUp {
     patch: Profile["traits"],
     isProof: boolean,
   ) {
-    return profileOf(this.#deps.schemaOf(tenant, flow), flow, patch, ownedBefore(flow, isProof));
+    const country = tenant.settings.defaultCountry;
+    return profileOf(this.#deps.schemaOf(tenant, flow), flow, patch, {
+      owns: ownedBefore(flow, isProof),
+      country,
+    });
   }
 
   /**

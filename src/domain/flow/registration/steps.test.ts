@@ -1,7 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { SecretInTwoSteps } from "../../../../test/support/methods.ts";
 import { aCredential, noon } from "../../../../test/support/records.ts";
+import type { JsonObject } from "../../json.ts";
 import type { RegistrationMethod } from "../../method/method.ts";
 import type { TenantSettings } from "../../tenant/tenant.ts";
 
@@ -113,6 +114,41 @@ describe("a registration in one form", () => {
     expect(outcome).toMatchObject({ kind: "rejected", rejection: { reason: "PASSWORD_REJECTED" } });
     const shown = outcome.kind === "rejected" ? inShort(outcome.flow).nodes : [];
     expect(shown.slice(0, 5)).toEqual(traitNodes({ email }));
+  });
+
+  // Security rule (SR-TRAIT-8): a form with mistakes costs no hash and no look-up.
+  test("says of traits and password at once what is wrong with them, and hashes nothing", async () => {
+    const flows = await registration();
+    const hash = vi.spyOn(flows.hasher, "hash");
+    const wrong = async (given: JsonObject, typed: JsonObject) => {
+      const outcome = await flows.submit("password", given, { traits: typed });
+      if (outcome.kind !== "rejected") throw new Error(`it was ${outcome.kind}`);
+      const { nodes } = outcome.flow.form;
+      const ids = nodes.flatMap(({ name, messages }) => messages.map(({ id }) => `${name} ${id}`));
+      return [outcome.rejection.reason, ...ids];
+    };
+    expect(await wrong({ password: "short" }, { email: "nothing" })).toEqual([
+      "TRAITS_INVALID",
+      "traits.email 4000040",
+      "password.password 4000032",
+    ]);
+    expect(await wrong({}, { email: "nothing" })).toEqual([
+      "TRAITS_INVALID",
+      "traits.email 4000040",
+      "password.password 4000002",
+    ]);
+    expect(await wrong({ password: "nothing nobody" }, { email: "nothing", name: "nobody" })).toEqual([
+      "TRAITS_INVALID",
+      "traits.email 4000040",
+      "password.password 4000031",
+    ]);
+    expect(await wrong({ password }, { email: "nothing" })).toEqual([
+      "TRAITS_INVALID",
+      "traits.email 4000040",
+    ]);
+    expect(hash).not.toHaveBeenCalled();
+    await flows.submit("password", { password }, { traits });
+    expect(hash).toHaveBeenCalledOnce();
   });
 
   test("does not ask again for what is only written and was given", async () => {

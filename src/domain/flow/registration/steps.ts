@@ -22,7 +22,7 @@ import type { Typed } from "../shared/kept-outcome.ts";
 import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, StepRule } from "../shared/table.ts";
-import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
+import { givenTraits, traitsChanged } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
 import { firstState, type RegistrationState, type RegistrationTypes, type SchemaOf } from "./state.ts";
 
@@ -217,7 +217,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       },
       isFixed: () => false,
       // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
-      refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
+      refuse: (attempt) => (signUp.changes(attempt) ? { ...traitsChanged(), typed: {} } : undefined),
       prove: (attempt, proved) => signUp.takeProof(attempt, proved),
     }),
   };

@@ -74,9 +74,10 @@ export class ProfileSettings {
       const awaited = this.#isProofOffered(tenant) ? newAddresses(identity, derived) : [];
       return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
     };
-    const changed = checkChange(schema, traits, patch, owns);
+    const country = tenant.settings.defaultCountry;
+    const changed = checkChange(schema, traits, patch, { owns, country });
     const { merged } = changed;
-    if (!changed.valid) return { plan: traitsInvalid(changed.violations), merged };
+    if (!changed.valid) return { plan: traitsInvalid(changed.violations, country), merged };
     return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };
   }
 

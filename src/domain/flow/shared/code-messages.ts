@@ -77,7 +77,7 @@ export class CodeMessages {
   ): Promise<StepRejected | { readonly kind: "counted"; readonly ticket: ThrottleTicket } | undefined> {
     if (rule.sendsTo === undefined) return undefined;
     const { memory, identity } = by;
-    const number = rule.sendsTo({ step, memory });
+    const number = rule.sendsTo({ tenant, step, memory });
     if (number !== undefined) {
       if (!by.isFresh) return undefined;
       return this.#count({ tenant, flow, count }, number, { holder: identity, recipient: number });

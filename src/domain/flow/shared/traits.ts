@@ -1,13 +1,16 @@
 /** The rejections of traits and credentials, in registrations and settings. */
 import type { StepRejected } from "../../form/rejection.ts";
-import { traitProblems } from "../../form/trait-nodes.ts";
+import { traitProblems } from "../../form/trait-problems.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
 import * as factorTexts from "../../user-message/factor-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 
-/** Traits that do not follow the schema, as what is wrong with a form. */
-export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): StepRejected {
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
+/** Traits that do not follow the schema, as what is wrong with a form. `country` as in traitProblems. */
+export function traitsInvalid(
+  violations: Parameters<typeof traitProblems>[0],
+  country: string,
+): StepRejected {
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations, country) };
 }
 
 /** Identifiers that somebody else has. */

@@ -3,6 +3,7 @@ import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import { type NormalisedIdentifier, normaliseIdentifier } from "../../identifier/normalise.ts";
+import { withCountryCode } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
@@ -60,19 +61,26 @@ export function nobodyHasIt(): StepRejected {
   return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
 }
 
-/** What was typed as an address, or what is wrong with it. */
+/**
+ * What was typed as an address, or what is wrong with it. `country`: the country whose telephone numbers need no country code; empty:
+ * none.
+ */
 export function toAddress(
   typed: string,
+  country: string,
 ): Pick<ContactAddress, "kind" | "value"> | { readonly rejected: StepRejected } {
-  const name = toAccountName(typed);
+  const name = toAccountName(typed, country);
   if ("rejected" in name) return name;
   const { kind, value } = name;
   return kind === "username" ? { rejected: incomplete(texts.invalidAddress()) } : { kind, value };
 }
 
 /** What was typed as an address, or as something to sign in with; or what is wrong with it. */
-export function toAccountName(typed: string): NormalisedIdentifier | { readonly rejected: StepRejected } {
-  const normalised = normaliseIdentifier(typed);
+export function toAccountName(
+  typed: string,
+  country: string,
+): NormalisedIdentifier | { readonly rejected: StepRejected } {
+  const normalised = normaliseIdentifier(withCountryCode(typed, country));
   if (normalised.kind !== "problem") return normalised;
   const isEmpty = normalised.problem === "empty";
   return { rejected: incomplete(isEmpty ? texts.required("address") : texts.invalidAddress()) };

@@ -32,7 +32,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
     requestStep<VerificationTypes, Choosing>({ kind: "verification", challenges }, kind, {
       take: async (attempt) => {
         const { tenant, address: typed } = attempt;
-        const address = toAddress(typed);
+        const address = toAddress(typed, tenant.settings.defaultCountry);
         if ("rejected" in address) return address.rejected;
         const owner = await flows.findByAddress(tenant, address.kind, address.value);
         if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return nobodyHasIt();
@@ -62,7 +62,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       back: ({ state }) => ({ at: "choose_method", typed: state.sentTo }),
       isFixed: () => false,
       lookUp: async ({ tenant }, typed) => {
-        const address = toAddress(typed);
+        const address = toAddress(typed, tenant.settings.defaultCountry);
         if ("rejected" in address) return undefined;
         const { kind, value } = address;
         return targetOf(await flows.findByAddress(tenant, kind, value), address);

@@ -95,6 +95,17 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return made.kind === "rejected" ? made : { kind: "proved", credential: made.credential, authentication };
   }
 
+  mistakesIn({
+    tenant,
+    step,
+    account,
+  }: Pick<SecretAttempt, "tenant" | "step" | "account">): StepRejected | undefined {
+    const password = passwordOf(step);
+    if (password === undefined) return incomplete();
+    const violation = this.#policy.checkHere(password, account, tenant);
+    return violation && notTaken(violation.rule, violationMessage(violation));
+  }
+
   sectionTitle(): texts.UserMessage {
     return texts.passwordTitle();
   }

@@ -1,7 +1,7 @@
 import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import { toE164 } from "../../identifier/phone.ts";
+import { toE164, withCountryCode } from "../../identifier/phone.ts";
 import type { CredentialSecret } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { JsonObject } from "../../json.ts";
@@ -128,7 +128,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
   readonly settingsSteps = {
     sms: {
       nodes: (stage: SettingsStage) => this.#setUpNodes(stage),
-      sendsTo: ({ step, memory }: Pick<SecretAttempt, "step" | "memory">) => this.#setUpSendsTo(step, memory),
+      sendsTo: (attempt: Pick<SecretAttempt, "tenant" | "step" | "memory">) => this.#setUpSendsTo(attempt),
       take: (attempt: SecretAttempt) => this.#setUp(attempt),
     },
   };
@@ -165,9 +165,13 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
     ];
   }
 
-  #setUpSendsTo(step: SubmittedStep, memory: MethodMemory | undefined): string | undefined {
+  #setUpSendsTo({
+    tenant,
+    step,
+    memory,
+  }: Pick<SecretAttempt, "tenant" | "step" | "memory">): string | undefined {
     const number = memory && this.#openNumber(memory);
-    if (number === undefined) return toE164(String(step.fields.phoneNumber ?? ""));
+    if (number === undefined) return numberIn(step, tenant);
     const sent = sentCodeIn(memory);
     return this.#sends(step, sent) && this.#tooEarly(sent) === undefined ? number : undefined;
   }
@@ -183,7 +187,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
   }: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues> {
     const begun = memory && this.#openNumber(memory);
     const sent = sentCodeIn(memory);
-    const number = begun ?? toE164(String(step.fields.phoneNumber ?? ""));
+    const number = begun ?? numberIn(step, tenant);
     if (number === undefined) return wrongNumber(step);
     const kept = { number: this.#seal(number) };
     // Security rule (SR-SMS-2): a session that somebody found open or stole sends nothing to a number.
@@ -321,6 +325,11 @@ function unreadable({ settings }: Tenant, step: SubmittedStep): StepRejected | u
   return String(step.fields.code ?? "").trim() === ""
     ? rejected("FORM_INCOMPLETE", required(codeName))
     : rejected("CODE_MALFORMED", texts.factorCodeMalformed(length));
+}
+
+/** The number that was typed; undefined if it is none. */
+function numberIn({ fields }: SubmittedStep, { settings }: Tenant): string | undefined {
+  return toE164(withCountryCode(String(fields.phoneNumber ?? ""), settings.defaultCountry));
 }
 
 function wrongNumber({ fields }: SubmittedStep): StepRejected {

@@ -10,6 +10,7 @@ import {
   type FormConditionSchema,
   type FormNodeSchema,
   type FormSchema,
+  type InputChoiceSchema,
   type InputNodeSchema,
   PasskeyCeremony,
   ButtonImportance as ProtoButtonImportance,
@@ -19,6 +20,7 @@ import type { Flow, FlowStage, FlowState, OAuth2Origin } from "../../../domain/f
 import type {
   ButtonImportance,
   Form,
+  InputChoice,
   InputKind,
   InputType,
   Node,
@@ -208,6 +210,12 @@ function toNode(node: Node): MessageInitShape<typeof FormNodeSchema> {
     messages: node.messages.map(toMessage),
     ui: node.ui,
     condition: node.condition && toCondition(node.condition),
+    groups: (node.groups ?? []).map(({ name, label, help }) => ({
+      name,
+      label: toMessage(label),
+      help: help && toMessage(help),
+    })),
+    link: node.link && { url: node.link.url, label: toMessage(node.link.label), urls: node.link.urls },
     kind: toElement(node.element),
   };
 }
@@ -246,6 +254,7 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
           maxItems: element.maxItems ?? 0,
           readOnly: element.readOnly,
           unsaved: element.unsaved,
+          choices: (element.choices ?? []).map(toChoice),
         },
       };
     case "anchor":
@@ -299,9 +308,12 @@ function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
     pattern: input.pattern ?? "",
     minimum: input.minimum,
     maximum: input.maximum,
-    choices: (input.choices ?? []).map(({ value, label }) => ({
-      value: toValue(value),
-      label: toMessage(label),
-    })),
+    step: input.step,
+    consent: input.isConsent ?? false,
+    choices: (input.choices ?? []).map(toChoice),
   };
+}
+
+function toChoice({ value, label }: InputChoice): MessageInitShape<typeof InputChoiceSchema> {
+  return { value: toValue(value), label: toMessage(label) };
 }

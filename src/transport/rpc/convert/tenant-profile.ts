@@ -44,6 +44,7 @@ export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof
       label: toMessage(identifierLabel([title])),
     })),
     defaultSchemaId: profile.defaultSchemaId,
+    defaultCountry: profile.defaultCountry,
     passwordRules: profile.password,
     login: { methods: login.methods.map(toMethod), style: styles[login.style] },
     registration: {
