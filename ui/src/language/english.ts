@@ -88,4 +88,46 @@ export const english: Words = {
     wrong: "The e-mail or the password is wrong.",
   },
   notFound: { title: "Nothing here", text: "There is no page at this address." },
+  ways: {
+    signIn: "Sign in",
+    startAgain: "Start again",
+    goOn: "Continue",
+    reload: "Reload the page",
+    cancel: "Cancel",
+    toApp: "Continue to the app",
+  },
+  meanwhile: {
+    movedOn: "This has gone on in the meantime, maybe in another tab. This is how far it has come.",
+    done: "This was done already, in another tab or on another device. To sign in here as well, continue below.",
+    created: "Your account was created already, in another tab or on another device. Sign in to it.",
+    gone: "This page was out of date, and here is a fresh one. Check what you filled in, and send it again.",
+    changed:
+      "Your account was changed elsewhere in the meantime. Check what you filled in, and send it again.",
+    filledIn: "You were signed out in the meantime. What you had filled in is here again, except passwords.",
+    interrupted: "You are not signed in any more. Sign in, and you come back to where you were.",
+    confirmedElsewhere: "The link was opened on another device. Confirm here as well that it is you.",
+    cookiesBlocked:
+      "Your browser does not keep cookies for this page, and without them nobody can sign in. Allow cookies, and try again.",
+    tooSlow: "The server does not answer in time. Try again in a moment.",
+  },
+  signedIn: {
+    title: "You are signed in",
+    text: "You are signed in as {name}.",
+    another: "If you sign in with another account, it takes the place of this one in this browser.",
+    goOn: "Continue as {name}",
+    useAnother: "Use another account",
+  },
+  marked: {
+    text: "Your account will be deleted on {date}.",
+    keep: "Keep the account",
+    leave: "Leave it",
+  },
+  said: {
+    created: "Your account was created.",
+    verified: "Your address is verified.",
+    passwordSet: "Your new password is set, and you are signed in.",
+    signedIn: "You are signed in.",
+    kept: "Your account is kept.",
+    doneBefore: "This was done already, and nothing was done twice.",
+  },
 };

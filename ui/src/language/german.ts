@@ -42,6 +42,7 @@ export const german: Words = {
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
+    tryAgainNow: "Sie können es jetzt noch einmal versuchen.",
     tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
     passkeyCancelled:
       "Es wurde kein Passkey verwendet: Das wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät gibt es keinen. " +
@@ -468,6 +469,53 @@ export const german: Words = {
     wrong: "E-Mail oder Passwort stimmen nicht.",
   },
   notFound: { title: "Hier ist nichts", text: "Unter dieser Adresse gibt es keine Seite." },
+  ways: {
+    signIn: "Anmelden",
+    startAgain: "Neu beginnen",
+    goOn: "Weiter",
+    reload: "Seite neu laden",
+    cancel: "Abbrechen",
+    toApp: "Weiter zur Anwendung",
+  },
+  meanwhile: {
+    movedOn:
+      "Hier ist es inzwischen weitergegangen, vielleicht in einem anderen Tab. So weit ist es gekommen.",
+    done: "Das ist schon erledigt, in einem anderen Tab oder auf einem anderen Gerät. Um sich auch hier anzumelden, machen Sie unten weiter.",
+    created:
+      "Ihr Konto wurde schon angelegt, in einem anderen Tab oder auf einem anderen Gerät. Melden Sie sich an.",
+    gone: "Diese Seite war veraltet, hier ist eine neue. Prüfen Sie Ihre Angaben und senden Sie sie noch einmal.",
+    changed:
+      "Ihr Konto wurde inzwischen an anderer Stelle geändert. Prüfen Sie Ihre Angaben und senden Sie sie noch einmal.",
+    filledIn: "Sie wurden zwischendurch abgemeldet. Ihre Angaben sind wieder da, außer Passwörtern.",
+    interrupted:
+      "Sie sind nicht mehr angemeldet. Melden Sie sich an, dann kommen Sie dorthin zurück, wo Sie waren.",
+    confirmedElsewhere:
+      "Der Link wurde auf einem anderen Gerät geöffnet. Bestätigen Sie auch hier, dass Sie es sind.",
+    cookiesBlocked:
+      "Ihr Browser speichert für diese Seite keine Cookies, und ohne sie kann sich niemand anmelden. Erlauben Sie Cookies, und versuchen Sie es noch einmal.",
+    tooSlow: "Der Server antwortet nicht rechtzeitig. Versuchen Sie es gleich noch einmal.",
+  },
+  signedIn: {
+    title: "Sie sind angemeldet",
+    text: "Sie sind als {name} angemeldet.",
+    another:
+      "Wenn Sie sich mit einem anderen Konto anmelden, tritt es in diesem Browser an die Stelle von diesem.",
+    goOn: "Weiter als {name}",
+    useAnother: "Anderes Konto verwenden",
+  },
+  marked: {
+    text: "Ihr Konto wird am {date} gelöscht.",
+    keep: "Konto behalten",
+    leave: "Dabei belassen",
+  },
+  said: {
+    created: "Ihr Konto ist angelegt.",
+    verified: "Ihre Adresse ist bestätigt.",
+    passwordSet: "Ihr neues Passwort gilt, und Sie sind angemeldet.",
+    signedIn: "Sie sind angemeldet.",
+    kept: "Ihr Konto bleibt bestehen.",
+    doneBefore: "Das war schon erledigt, und nichts ist doppelt geschehen.",
+  },
 };
 
 function titled(title: string): string {
