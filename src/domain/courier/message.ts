@@ -85,8 +85,8 @@ export interface TemplateData {
   readonly address_added: { readonly new_address_masked: string };
   /** Addresses that were taken away, or no longer sign in or recover; told to every verified one. Several with commas. */
   readonly address_removed: { readonly removed_address_masked: string };
-  /** The day that the account will be deleted on. */
-  readonly account_deletion_scheduled: { readonly date: Date };
+  /** The day that the account will be deleted on. `url`: the page where its owner can keep it; empty where there is none. */
+  readonly account_deletion_scheduled: { readonly date: Date; readonly url: string };
   /** It is gone, without a period of grace. */
   readonly account_deleted: NoData;
   /** Its deletion was cancelled. */
@@ -142,7 +142,10 @@ const sampleData: TemplateData = {
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },
   address_removed: { removed_address_masked: "a***@example.com" },
-  account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
+  account_deletion_scheduled: {
+    date: new Date("2026-12-24T12:00:00Z"),
+    url: "https://id.example.com/settings",
+  },
   account_deleted: {},
   account_kept: {},
 };

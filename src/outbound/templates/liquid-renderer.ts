@@ -138,7 +138,9 @@ function nearest(tag: string): string[] {
 function variablesOf({ data }: MessageContent, language: string): object {
   const timeZone = "UTC";
   if ("date" in data) {
-    return { date: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone }).format(data.date) };
+    const date = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone }).format(data.date);
+    // A message that waits since the release before has none.
+    return { date, url: data.url ?? "" };
   }
   const format = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
   const moment = (time: Date) => `${format.format(time)} ${timeZone}`;
