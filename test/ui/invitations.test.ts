@@ -75,7 +75,7 @@ describe.skipIf(!chromiumInstalled)(
       const second = await visitors.open(link);
       await appears(second, "[role='alert'] >> text=This invitation is not valid any more");
       expect(new URL(second.url()).hash).toBe("");
-      await second.click("text=Try again");
+      await second.click("text=Start again");
       await appears(second, "[role='alert'] >> text=Only people who are invited");
     });
 

@@ -41,26 +41,33 @@ export function errand(): Errand | undefined {
   return isErrand(found) && Math.abs(Date.now() - found.at) < mostAgeMs ? found : undefined;
 }
 
+/** A flow, and what became of what was typed before. */
+export interface TakenErrand {
+  readonly flow: Flow;
+  readonly isFilledIn: boolean;
+  /** It was typed by somebody else, and is gone. */
+  readonly isOfAnother: boolean;
+}
+
 /**
- * Fills in what was typed before. `false`: nothing was, or it is of somebody else's account.
+ * Fills in what was typed before.
  *
  * Security rule (SR-FLOW-3): what was typed for one account is filled in for that account alone, once. Nothing secret was kept.
  */
-export function takeErrand(
-  page: FlowName,
-  flow: Flow,
-): { readonly flow: Flow; readonly isFilledIn: boolean } {
+export function takeErrand(page: FlowName, flow: Flow): TakenErrand {
   const found = errand();
-  if (found?.page !== page) return { flow, isFilledIn: false };
+  const nothing = { flow, isFilledIn: false, isOfAnother: false };
+  if (found?.page !== page) return nothing;
   forgetErrand();
+  if (found.typed.length === 0) return nothing;
   const isSame = flow.account !== undefined && found.identityId === flow.account.identityId;
-  if (!isSame || found.typed.length === 0) return { flow, isFilledIn: false };
+  if (!isSame) return { ...nothing, isOfAnother: true };
   const data = new FormData();
   const names = new Set(found.typed.map(([name]) => name));
   for (const node of flow.form?.nodes ?? [])
     if (isTicked(node) && !names.has(node.name)) data.append(node.name, "on");
   for (const [name, text] of found.typed) data.append(name, text);
-  return { flow: keepTyped(flow, data, flow), isFilledIn: true };
+  return { flow: keepTyped(flow, data, flow), isFilledIn: true, isOfAnother: false };
 }
 
 /** Forgets what somebody was about to do. */

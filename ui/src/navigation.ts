@@ -173,6 +173,33 @@ export function logoutChallengeInAddress(): string | undefined {
   return parameter("logout_challenge");
 }
 
+/** The state of an entry that the back button leaves for the step before, on the same page. */
+const within = { within: true } as const;
+
+/** Whether the back button leads to the step before, and not to the page before. */
+export function isWithin(): boolean {
+  const state: unknown = window.history.state;
+  return typeof state === "object" && state !== null && "within" in state;
+}
+
+/** Has the back button lead to the step before, by an entry of its own. */
+export function stepWithin(): void {
+  window.history.pushState(within, "", window.location.href);
+}
+
+/** Takes that entry away, as a person does who presses the back button. Resolves when it is gone. */
+export function stepOut(): Promise<void> {
+  const gone = new Promise<void>((resolve) => {
+    window.addEventListener("popstate", () => resolve(), { once: true });
+    // A browser that stays where it is keeps nobody waiting.
+    setTimeout(resolve, mostStepMs);
+  });
+  window.history.back();
+  return gone;
+}
+
+const mostStepMs = 500;
+
 function parameter(name: string): string | undefined {
   return new URLSearchParams(window.location.search).get(name) ?? undefined;
 }
@@ -188,7 +215,8 @@ function changeQuery(change: (query: URLSearchParams) => void, hash = window.loc
   const query = new URLSearchParams(window.location.search);
   change(query);
   const search = query.size === 0 ? "" : `?${query}`;
-  window.history.replaceState(null, "", window.location.pathname + search + hash);
+  const state = isWithin() ? within : null;
+  window.history.replaceState(state, "", window.location.pathname + search + hash);
 }
 
 function subscribe(listener: () => void): () => void {

@@ -79,7 +79,7 @@ export function useLoadedVisit(route: Route | undefined): Visit {
     if (!unaware.has(route)) void look().catch(() => {});
   }, [route, look]);
   useEffect(() => {
-    let last = 0;
+    let last = Number.NEGATIVE_INFINITY;
     const comeBack = () => {
       if (document.visibilityState === "hidden" || performance.now() - last < leastBetweenMs) return;
       last = performance.now();
@@ -97,7 +97,7 @@ export function useLoadedVisit(route: Route | undefined): Visit {
     if ("BroadcastChannel" in window) {
       channel.current = new BroadcastChannel(channelName);
       channel.current.onmessage = () => {
-        last = 0;
+        last = Number.NEGATIVE_INFINITY;
         comeBack();
       };
     }

@@ -185,7 +185,8 @@ export const german: Words = {
     9000212: "Zeigen Sie, dass Sie es sind.",
     9000213: "Bestätigen Sie, dass Sie es sind",
     9000214: "Ihr Konto ist mit etwas Zweitem geschützt.",
-    9000215: "Was Sie vorhaben, verlangt eine neue Anmeldung.",
+    9000215: ({ change }) =>
+      awaitedChanges[String(change)] ?? "Was Sie vorhaben, verlangt eine neue Anmeldung.",
     9000216: "Code eingeben",
     9000217: ({ sent_to: sentTo }) => `Sehen Sie in ${messagesTo(sentTo)} nach.`,
     9000218: "Link öffnen",
@@ -516,6 +517,15 @@ export const german: Words = {
     kept: "Ihr Konto bleibt bestehen.",
     doneBefore: "Das war schon erledigt, und nichts ist doppelt geschehen.",
   },
+};
+
+const awaitedChanges: Readonly<Record<string, string>> = {
+  profile: "Um Ihre Adresse zu ändern, melden Sie sich zuerst noch einmal an.",
+  password: "Um das neue Passwort zu setzen, melden Sie sich zuerst noch einmal an.",
+  credential: "Um eine Anmeldeart hinzuzufügen, melden Sie sich zuerst noch einmal an.",
+  second_factor: "Um zu ändern, wonach Ihr Konto fragt, melden Sie sich zuerst noch einmal an.",
+  removal: "Um eine Anmeldeart zu entfernen, melden Sie sich zuerst noch einmal an.",
+  deletion: "Um Ihr Konto zu löschen, melden Sie sich zuerst noch einmal an.",
 };
 
 function titled(title: string): string {

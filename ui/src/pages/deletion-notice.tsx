@@ -4,6 +4,9 @@ import { describeDay } from "../language/day.ts";
 import { useWords } from "../language/index.ts";
 import { PageLink } from "./page-link.tsx";
 
+/** How far the clock of a visitor may be behind; no period of grace is so short. */
+const mostClockErrorMs = 15 * 60 * 1000;
+
 /** Says when the account will be deleted, to somebody who is signed out by now. */
 export function DeletionNotice({
   purgeTime,
@@ -13,8 +16,7 @@ export function DeletionNotice({
   readonly returnTo: string;
 }): JSX.Element {
   const { tag, deletion: texts, login } = useWords();
-  // The clocks of two machines differ by a little.
-  const isGone = purgeTime.getTime() < Date.now() + 60_000;
+  const isGone = purgeTime.getTime() < Date.now() + mostClockErrorMs;
   const said = isGone ? texts.deleted : fillIn(texts.scheduled, { date: describeDay(purgeTime, tag) });
   return (
     <>

@@ -47,11 +47,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     };
     return (
       <Page key="signed in" title={words.signedIn.title}>
-        <SignedInQuestion
-          name={visitor.name}
-          goOn={() => flowInUse.goOn(shown.returnTo)}
-          useAnother={stay}
-        />
+        <SignedInQuestion name={visitor.name} goOn={() => flowInUse.goOn(shown.returnTo)} useAnother={stay} />
       </Page>
     );
   }

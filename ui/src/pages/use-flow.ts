@@ -4,18 +4,21 @@ import { type ContinueWith, type Flow, FlowKind, FlowState } from "@ostiary/sdk/
 import { useEffect, useRef, useState } from "react";
 import { carry, fillCarried, forgetCarried } from "../carried.ts";
 import { isAnswerLost } from "../describe-error.ts";
-import { errand, forgetErrand, keepErrand, takeErrand } from "../errand.ts";
+import { errand, forgetErrand, keepErrand, type TakenErrand, takeErrand } from "../errand.ts";
 import type { MeanwhileWords } from "../language/words.ts";
 import {
   arrival,
   clearFragment,
   flowIdInAddress,
   invitationTokenInAddress,
+  isWithin,
   keepFlowId,
   leaveFor,
   linkTokenInAddress,
   redirect,
   type Said,
+  stepOut,
+  stepWithin,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "../signed-out.ts";
@@ -77,14 +80,27 @@ export function useFlow(name: FlowName): FlowInUse {
   const before = useRef<SubmittedForm>(undefined);
   const lost = useRef<LostSubmit>(undefined);
   const isBusy = useRef(false);
+  const isSteppingOut = useRef(false);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
 
   const retry = () => setAttempt((count) => count + 1);
   const draw = (flow: Flow, notice?: Notice) => {
     // The address keeps the flow that waits: loading the page anew asks for the login again.
     keepFlowId((waiting.current ?? flow).id);
+    if (!isFirstStep(flow)) {
+      if (!isWithin()) stepWithin();
+    } else if (isWithin()) void goOut();
     if (flow.stage.case === "linkSent" && waiting.current !== undefined) shareWaiting(waiting.current);
     setStage({ kind: "flow", flow, notice });
+  };
+
+  /** Whether the back button has nowhere to lead to within the page. */
+  const isFirstStep = (flow: Flow) => waiting.current === undefined && !offersBack(flow);
+  /** Leaves the entry of the history that was made for a step, whose way back was another one. */
+  const goOut = async () => {
+    isSteppingOut.current = true;
+    await stepOut();
+    isSteppingOut.current = false;
   };
 
   const follow = async (outcome: SubmitOutcome, submitted: Flow): Promise<void> => {
@@ -93,6 +109,7 @@ export function useFlow(name: FlowName): FlowInUse {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith, signedIn } = outcome.completed;
         forgetCarried();
+        if (current === undefined && isWithin()) await goOut();
         if (purgeTime !== undefined) {
           forgetErrand();
           clearFragment();
@@ -214,6 +231,7 @@ export function useFlow(name: FlowName): FlowInUse {
     }
     if (flow.kind === FlowKind.SETTINGS) return beginAgain({ ...flow, state: FlowState.COMPLETED }, data);
     const visitor = await look();
+    if (isWithin()) await goOut();
     if (visitor.kind === "somebody") return goOn(flow.returnTo, [], "doneBefore");
     switch (flow.kind) {
       case FlowKind.REGISTRATION:
@@ -273,9 +291,9 @@ export function useFlow(name: FlowName): FlowInUse {
           if (name === "registration") return redirect("login", undefined, { done: true });
           if (name === "verification" || name === "recovery") return showDone(flow);
         }
-        const { flow: filled, isFilledIn } = takeErrand(name, flow);
+        const { flow: filled, ...taken } = takeErrand(name, flow);
         const isDoneElsewhere = done && name === "login" && visitor?.kind !== "somebody";
-        const notice = noticeOf(came, { isFilledIn, isDoneElsewhere });
+        const notice = noticeOf(came, { ...taken, isDoneElsewhere });
         return show({ kind: "flow", flow: fillCarried(filled), notice });
       },
       (error: unknown) => {
@@ -307,8 +325,22 @@ export function useFlow(name: FlowName): FlowInUse {
     if (stage.kind === "resuming") resume.current?.(stage.flow);
   }, [stage]);
 
-  const latest = useRef({ shown, lookAgain });
-  latest.current = { shown, lookAgain };
+  const cancel = async (): Promise<void> => {
+    const { current: change } = waiting;
+    if (change === undefined) return;
+    forgetShared();
+    const { flow } = await getFlow(ostiary, change.id);
+    waiting.current = undefined;
+    const typed = before.current;
+    draw(typed === undefined ? flow : keepTyped(flow, typed.data, typed.flow));
+  };
+  const goBack = (flow: Flow): Promise<void> => {
+    const away = offersBack(flow) ? onSubmit({ flow, data: typedNow(), step: "back" }) : cancel();
+    // What cannot be left is shown still.
+    return away.catch(() => stepWithin());
+  };
+  const latest = useRef({ shown, lookAgain, isFirstStep, goBack });
+  latest.current = { shown, lookAgain, isFirstStep, goBack };
   useEffect(() => {
     const { shown: flow } = latest.current;
     if (returns > 0 && flow !== undefined) void latest.current.lookAgain(flow);
@@ -331,27 +363,29 @@ export function useFlow(name: FlowName): FlowInUse {
       setStage({ kind: "loading" });
       setAttempt((count) => count + 1);
     };
+    // The back button means the step before, as the button of the form does.
+    const onBack = (event: PopStateEvent) => {
+      const { shown: flow } = latest.current;
+      if (!event.isTrusted || flow === undefined) return;
+      if (isSteppingOut.current) return keepFlowId((waiting.current ?? flow).id);
+      // A link that was pasted leads forward.
+      const isSame = flowIdInAddress() === (waiting.current ?? flow).id;
+      if (isSame && !isWithin() && !latest.current.isFirstStep(flow)) void latest.current.goBack(flow);
+    };
     // The page that follows can ask for what is typed here, however it is come to.
     const onLeave = () => {
       if (latest.current.shown !== undefined) carry(latest.current.shown, typedNow());
     };
     window.addEventListener("hashchange", onHashChange);
+    window.addEventListener("popstate", onBack);
     window.addEventListener("popstate", onLeave, { capture: true });
     return () => {
       window.removeEventListener("hashchange", onHashChange);
+      window.removeEventListener("popstate", onBack);
       window.removeEventListener("popstate", onLeave, { capture: true });
     };
   }, []);
 
-  const cancel = async (): Promise<void> => {
-    const { current: change } = waiting;
-    if (change === undefined) return;
-    forgetShared();
-    const { flow } = await getFlow(ostiary, change.id);
-    waiting.current = undefined;
-    const typed = before.current;
-    draw(typed === undefined ? flow : keepTyped(flow, typed.data, typed.flow));
-  };
   return {
     stage,
     waiting: waiting.current,
@@ -378,6 +412,11 @@ function idFor(lost: LostSubmit | undefined, { flow, data, step }: SubmittedForm
   return isSame ? lost.requestId : (globalThis.crypto?.randomUUID?.() ?? "");
 }
 
+/** Whether a form has a button that leads back to the step before. */
+function offersBack({ form }: Flow): boolean {
+  return form?.nodes.some(({ kind, step }) => kind.case === "button" && step === "back") ?? false;
+}
+
 /** What is filled in on the page now. */
 function typedNow(): FormData {
   const form = document.querySelector<HTMLFormElement>("form.ostiary-form");
@@ -386,11 +425,16 @@ function typedNow(): FormData {
 
 function noticeOf(
   came: ReturnType<typeof arrival>,
-  { isFilledIn, isDoneElsewhere }: { readonly isFilledIn: boolean; readonly isDoneElsewhere: boolean },
+  {
+    isFilledIn,
+    isOfAnother,
+    isDoneElsewhere,
+  }: Omit<TakenErrand, "flow"> & { readonly isDoneElsewhere: boolean },
 ): Notice | undefined {
   if (came.replaced) return "replaced";
   if (came.done) return "created";
   if (came.interrupted) return "interrupted";
+  if (isOfAnother) return "another account";
   if (isFilledIn) return "filledIn";
   return isDoneElsewhere ? "done" : undefined;
 }
