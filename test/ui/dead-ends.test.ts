@@ -289,7 +289,10 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await appears(page, `text=Account of ${address}`);
       // As the browser does it when the page is left; the one for tests has no such cache.
       const say = (name: string) =>
-        page.evaluate((event) => window.dispatchEvent(new PageTransitionEvent(event, { persisted: true })), name);
+        page.evaluate(
+          (event) => window.dispatchEvent(new PageTransitionEvent(event, { persisted: true })),
+          name,
+        );
       await say("pagehide");
       expect(await page.isVisible(`text=Account of ${address}`)).toBe(false);
       await say("pageshow");

@@ -15,6 +15,8 @@ export interface Errand {
   readonly flowId: string | undefined;
   /** Whose account it was about, where that was known. */
   readonly identityId: string | undefined;
+  /** Whether a change waited for the login: the flow goes on by itself. */
+  readonly resumes: boolean;
   /** What they had filled in and not sent, by the names of the fields. */
   readonly typed: readonly (readonly [name: string, text: string])[];
   /** When they were interrupted, in milliseconds. */
@@ -26,10 +28,10 @@ const storageKey = "ostiary.errand";
 /** A person who comes back later begins anew. */
 const mostAgeMs = 30 * 60 * 1000;
 
-/** Remembers in this tab, until somebody has signed in, what a person was about to do on a page. */
-export function keepErrand(page: FlowName, flow?: Flow, data?: FormData): void {
+/** Remembers in this tab, until somebody has signed in, what a person was about to do on a page. `data`: what they had filled in. */
+export function keepErrand(page: FlowName, flow?: Flow, data?: FormData, resumes = false): void {
   const errand: Errand = {
-    ...{ page, flowId: flow?.id, identityId: flow?.account?.identityId, at: Date.now() },
+    ...{ page, flowId: flow?.id, identityId: flow?.account?.identityId, resumes, at: Date.now() },
     typed: flow === undefined || data === undefined ? [] : changedIn(flow, data),
   };
   keepInTab(storageKey, errand);

@@ -1,6 +1,7 @@
 import { userMessageOf } from "@ostiary/sdk";
 import { SessionView } from "@ostiary/sdk/v1/session";
 import { createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
+import { forgetCarried } from "./carried.ts";
 import { sessionsRemoved } from "./navigation.ts";
 import { ostiary } from "./ostiary.ts";
 import type { Route } from "./routes.ts";
@@ -64,6 +65,7 @@ export function useLoadedVisit(route: Route | undefined): Visit {
       // That sessions were removed is told once; what there is to say of it stays.
       if (isSame || (former.kind === "nobody" && found.kind === "nobody")) return former;
       known.current = found;
+      forgetCarried();
       setVisitor(found);
       if (former.kind !== "unknown") channel.current?.postMessage("changed");
       return found;

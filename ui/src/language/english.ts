@@ -105,7 +105,6 @@ export const english: Words = {
       "Your account was changed elsewhere in the meantime. Check what you filled in, and send it again.",
     filledIn: "You were signed out in the meantime. What you had filled in is here again, except passwords.",
     interrupted: "You are not signed in any more. Sign in, and you come back to where you were.",
-    confirmedElsewhere: "The link was opened on another device. Confirm here as well that it is you.",
     cookiesBlocked:
       "Your browser does not keep cookies for this page, and without them nobody can sign in. Allow cookies, and try again.",
     tooSlow: "The server does not answer in time. Try again in a moment.",

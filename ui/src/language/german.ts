@@ -490,8 +490,6 @@ export const german: Words = {
     filledIn: "Sie wurden zwischendurch abgemeldet. Ihre Angaben sind wieder da, außer Passwörtern.",
     interrupted:
       "Sie sind nicht mehr angemeldet. Melden Sie sich an, dann kommen Sie dorthin zurück, wo Sie waren.",
-    confirmedElsewhere:
-      "Der Link wurde auf einem anderen Gerät geöffnet. Bestätigen Sie auch hier, dass Sie es sind.",
     cookiesBlocked:
       "Ihr Browser speichert für diese Seite keine Cookies, und ohne sie kann sich niemand anmelden. Erlauben Sie Cookies, und versuchen Sie es noch einmal.",
     tooSlow: "Der Server antwortet nicht rechtzeitig. Versuchen Sie es gleich noch einmal.",

@@ -74,8 +74,6 @@ export interface MeanwhileWords {
   readonly filledIn: string;
   /** They are to sign in before they go on. */
   readonly interrupted: string;
-  /** A link has confirmed who it is on another device, where it does not help this one. */
-  readonly confirmedElsewhere: string;
   readonly cookiesBlocked: string;
   /** The server, or what is before it, does not answer in time. */
   readonly tooSlow: string;

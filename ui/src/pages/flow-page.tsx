@@ -110,14 +110,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
 }
 
 /** Notices that tell what has happened, and of nothing that was refused. */
-const news: ReadonlySet<Notice> = new Set([
-  "movedOn",
-  "done",
-  "created",
-  "filledIn",
-  "interrupted",
-  "confirmedElsewhere",
-]);
+const news: ReadonlySet<Notice> = new Set(["movedOn", "done", "created", "filledIn", "interrupted"]);
 
 /** What there is beside the form: the way to another page, out of a question, or on without an answer. */
 function Aside({

@@ -81,6 +81,8 @@ export function useFlow(name: FlowName): FlowInUse {
   const lost = useRef<LostSubmit>(undefined);
   const isBusy = useRef(false);
   const isSteppingOut = useRef(false);
+  // Security rule (SR-FLOW-3): what was typed here is of the person who has signed in, and goes along to nobody.
+  const isOver = useRef(false);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
 
   const retry = () => setAttempt((count) => count + 1);
@@ -109,6 +111,7 @@ export function useFlow(name: FlowName): FlowInUse {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith, signedIn } = outcome.completed;
         forgetCarried();
+        isOver.current = true;
         if (current === undefined && isWithin()) await goOut();
         if (purgeTime !== undefined) {
           forgetErrand();
@@ -180,17 +183,19 @@ export function useFlow(name: FlowName): FlowInUse {
   };
 
   /** Goes on after a refusal that has nothing to do with what was filled in. Throws what the form itself is to say. */
-  const recover = async (error: unknown, { flow, data }: SubmittedForm): Promise<void> => {
-    if (isSignedOut(error)) return leaveToSignIn(error, flow, data);
+  const recover = async (error: unknown, { flow, data, step }: SubmittedForm): Promise<void> => {
+    if (isSignedOut(error)) return leaveToSignIn(error, flow, step === "resume" ? undefined : data);
     if (isCompleted(error)) return finish(flow, data);
     if (hasMovedOn(error)) return readAgain(flow, data);
     if (isFlowGone(error)) return beginAgain(flow, data);
     throw error;
   };
 
-  /** To the login, and back with what was filled in. */
+  /** To the login, and back with what was filled in; without `data` a change waits, and is carried out then. */
   const leaveToSignIn = (error: unknown, flow: Flow, data: FormData | undefined) => {
-    keepErrand(name, waiting.current ?? flow, waiting.current === undefined ? data : undefined);
+    const change = waiting.current;
+    const resumes = change !== undefined || data === undefined;
+    keepErrand(name, change ?? flow, resumes ? undefined : data, resumes);
     return goToLogin(error, { interrupted: true });
   };
 
@@ -223,11 +228,7 @@ export function useFlow(name: FlowName): FlowInUse {
       const isTaken = flow.stage.case === "linkSent" && takeShared(change.account?.identityId) === undefined;
       // The tab in which the link was opened carries the change out.
       if (isTaken && change.kind === FlowKind.SETTINGS) return readAgain(change, data);
-      await send({ flow: change, data: new FormData(), step: "resume" });
-      // A link that was opened on another device has signed in there, and this session is as old as before.
-      if (waiting.current !== undefined)
-        setStage((now) => (now.kind === "flow" ? { ...now, notice: "confirmedElsewhere" } : now));
-      return;
+      return send({ flow: change, data: new FormData(), step: "resume" });
     }
     if (flow.kind === FlowKind.SETTINGS) return beginAgain({ ...flow, state: FlowState.COMPLETED }, data);
     const visitor = await look();
@@ -272,6 +273,7 @@ export function useFlow(name: FlowName): FlowInUse {
       if (!left) setStage(next);
     };
     const came = arrival();
+    isOver.current = false;
     const due = errand();
     const isAsking = name === "login" || name === "registration";
     Promise.all([
@@ -374,7 +376,7 @@ export function useFlow(name: FlowName): FlowInUse {
     };
     // The page that follows can ask for what is typed here, however it is come to.
     const onLeave = () => {
-      if (latest.current.shown !== undefined) carry(latest.current.shown, typedNow());
+      if (latest.current.shown !== undefined && !isOver.current) carry(latest.current.shown, typedNow());
     };
     window.addEventListener("hashchange", onHashChange);
     window.addEventListener("popstate", onBack);
@@ -467,7 +469,7 @@ function goOn(returnTo: string, following: readonly ContinueWith[], says?: Said)
   const isAsked = following.some(({ action }) => action.case === "requiredAction");
   const due = errand();
   if (next !== undefined) redirect(next.case, next.value.flow?.id, {}, says);
-  else if (due !== undefined) redirect(due.page, due.flowId, {}, says);
+  else if (due !== undefined) redirect(due.page, due.flowId, due.resumes ? { resumed: true } : {}, says);
   else if (returnTo !== "") leaveFor(returnTo);
   else redirect(isAsked ? "settings" : "sessions", undefined, {}, says);
 }
