@@ -48,7 +48,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     return { page, address };
   }
 
-  // ux.md 34: bare forms.
+  // Finding 34 of our review of the pages: bare forms.
   test.each(["login", "registration"])(
     "is said to somebody who is signed in and opens the %s",
     async (kind) => {
@@ -94,7 +94,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       return { page, address };
     }
 
-    // ux.md 2: nobody was told after the login, and people believed that they had kept it.
+    // Finding 2 of our review of the pages: nobody was told after the login, and people believed that they had kept it.
     test("its owner is asked after the login, and keeps it", async () => {
       const { page, address } = await deleted();
       // The message leads to the page where that is done.
@@ -136,7 +136,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
   });
 
   describe("when a change needs a login,", () => {
-    // ux.md 8: neither who, nor what for.
+    // Finding 8 of our review of the pages: neither who, nor what for.
     test.each([
       ["the password", "password", "To set the new password"],
       ["the address", "profile", "To change your address"],
@@ -152,7 +152,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(page, `text=Account of ${address}`);
     });
 
-    // ux.md 7: there was no way back, and a reload dropped the change.
+    // Finding 7 of our review of the pages: there was no way back, and a reload dropped the change.
     test("it can be left, and the settings are as they were typed", async () => {
       const { page } = await atSettings();
       const wanted = freshEmail();
@@ -191,7 +191,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       expect(await page.locator(resume).count()).toBe(0);
     });
 
-    // ux.md 7: the change was lost in silence.
+    // Finding 7 of our review of the pages: the change was lost in silence.
     test("a link carries it out where it is opened, and the tab that waited says so", async () => {
       const { page, address } = await atSettings();
       await page.fill(password, `${goodPassword}, but another`);
@@ -227,7 +227,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     });
   });
 
-  // ux.md 35: "Your sessions", without a word.
+  // Finding 35 of our review of the pages: "Your sessions", without a word.
   test("something is said once it is created, verified, and has a new password", async () => {
     const page = await visitors.open("/ui/registration");
     const address = freshEmail();

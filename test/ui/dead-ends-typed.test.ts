@@ -43,7 +43,7 @@ describe.skipIf(!chromiumInstalled)(
       await page.click(`[data-step='${step}']`);
     }
 
-    // ux.md 28: the identifier was empty after Back, and was not carried to the recovery.
+    // Finding 28 of our review of the pages: the identifier was empty after Back, and was not carried to the recovery.
     test("the name goes along from the login to the registration and the recovery, and back", async () => {
       const typed = freshEmail();
       const page = await visitors.open("/ui/login");
@@ -115,7 +115,7 @@ describe.skipIf(!chromiumInstalled)(
       expect([await page.inputValue(email), await page.inputValue(name)]).toEqual([fresh, "Ada"]);
     });
 
-    // ux.md 28: the new e-mail was gone after Back in the settings.
+    // Finding 28 of our review of the pages: the new e-mail was gone after Back in the settings.
     test("a new address and what was changed beside it stay on the way back from its code, also when loaded anew", async () => {
       const { page } = await visitors.register();
       await page.goto(`${app.publicUrl}/ui/settings`);
@@ -139,7 +139,7 @@ describe.skipIf(!chromiumInstalled)(
       expect(await page.inputValue(email)).toBe(fresh);
     });
 
-    // ux.md 12: "Create one" and "Recover your account" dropped it, and "Not now" led to the sessions.
+    // Finding 12 of our review of the pages: "Create one" and "Recover your account" dropped it, and "Not now" led to the sessions.
     test("the way to the app survives the login, the registration and the verification", async () => {
       const page = await visitors.open("/health/live");
       await sentBy(page);

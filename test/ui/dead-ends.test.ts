@@ -67,7 +67,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   }
 
   describe("when a session has ended elsewhere", () => {
-    // ux.md 4 and bug-reports B7: "That did not work. Try again in a moment.", for ever.
+    // Finding 4 of our review of the pages, and bug-reports B7: "That did not work. Try again in a moment.", for ever.
     test("a change of the settings leads to the login, and comes back with what was typed", async () => {
       const { page, address } = await visitors.register();
       await page.goto(at("/ui/settings"));
@@ -110,7 +110,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain("First Person");
     });
 
-    // ux.md 3: the destination was forgotten.
+    // Finding 3 of our review of the pages: the destination was forgotten.
     test("a page that needs a login comes after it", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/settings");
@@ -133,7 +133,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   });
 
   describe("in several tabs", () => {
-    // ux.md 5: "That did not work. Try again in a moment.", for ever.
+    // Finding 5 of our review of the pages: "That did not work. Try again in a moment.", for ever.
     test("a step that another tab has left is answered with the one that it has come to", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/login");
@@ -150,7 +150,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await tab.waitForURL("**/ui/sessions");
     });
 
-    // ux.md 6: "This form was open for too long", seconds after it was opened.
+    // Finding 6 of our review of the pages: "This form was open for too long", seconds after it was opened.
     test("a login that another tab has completed leads on, and is not called expired", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/login");
@@ -167,7 +167,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await appears(tab, "[role='status'] >> text=This was done already, and nothing was done twice.");
     });
 
-    // ux.md 34.
+    // Finding 34 of our review of the pages.
     test("a login that stands open says that somebody has signed in beside it", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/login");
@@ -232,7 +232,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       }
     });
 
-    // ux.md 27: Back left the site from every step.
+    // Finding 27 of our review of the pages: Back left the site from every step.
     test("Back leads to the step before, with what was typed, and Forward does no harm", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/health/live");
@@ -307,7 +307,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   });
 
   describe("when an answer is lost", () => {
-    // ux.md 6 and bug-reports 40: "open for too long", and then "There is an account with this address already".
+    // Finding 6 of our review of the pages, and bug-reports 40: "open for too long", and then "There is an account with this address already".
     test.each(["registration", "login"])(
       "the same %s, sent again, is done once and goes on",
       async (kind) => {
@@ -412,7 +412,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.waitForURL("**/ui/sessions");
     });
 
-    // ux.md 32 and bug-reports B16: the tab that waited said so for ever.
+    // Finding 32 of our review of the pages, and bug-reports B16: the tab that waited said so for ever.
     test("that is used in another tab, the tab which waits goes on by itself", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await asksForLink(address);
@@ -447,7 +447,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   });
 
   describe("with a pointer that clicks twice", () => {
-    // ux.md 26: the second click pressed "Resend code", which was under the pointer by then.
+    // Finding 26 of our review of the pages: the second click pressed "Resend code", which was under the pointer by then.
     test("150 ms apart, the second click does nothing, and what was said stays", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/login");
@@ -497,7 +497,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       expect(await page.inputValue(identifier)).toBe("ada@example.com");
     });
 
-    // ux.md 39: bare text in the corner.
+    // Finding 39 of our review of the pages: bare text in the corner.
     test("JavaScript, a page says what to do in both languages", async () => {
       const page = await visitors.open("/ui/login", {
         javaScriptEnabled: false,
@@ -593,7 +593,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the pages of a server 
     await app.stop();
   });
 
-  // ux.md 15: "Try again in 57 seconds" above the stale "The password is wrong", of a try that was never compared.
+  // Finding 15 of our review of the pages: "Try again in 57 seconds" above the stale "The password is wrong", of a try that was never compared.
   test("the old mistake goes, the time runs, and the button comes back", async () => {
     const page = await visitors.open("/ui/login");
     await page.fill(identifier, "nobody@example.com");
