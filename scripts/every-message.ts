@@ -139,6 +139,12 @@ const samples: Samples = {
   traitHelp: [[title, "traits.name"]],
   unknownProperty: property,
   wrongFormat: [["^a+$"]],
+  confirmAgain: [
+    [],
+    ...(["profile", "password", "credential", "second_factor", "removal", "deletion"] as const).map(
+      (change): [string] => [change],
+    ),
+  ],
   ownSentence: [[title, "traits.name", { pattern: "^a+$" }]],
   linkLabel: [[title, "traits.name"]],
   notAbove: [[1]],

@@ -4,7 +4,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { overflowOf, violationsOf } from "./scan.ts";
-import { email, identifier, password, settled, submit, Visitors } from "./visitors.ts";
+import { another, email, identifier, password, settled, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () => {
   let app: TestApp;
@@ -85,6 +85,12 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
           window.history.pushState(null, "", `/ui/${to}`);
           window.dispatchEvent(new PopStateEvent("popstate"));
         }, path);
+        if (path === "login" || path === "registration") {
+          await appears(page, another);
+          expect(await violationsOf(page), `${path} while signed in`).toEqual([]);
+          expect(await overflowOf(page), `${path} while signed in`).toBe(0);
+          await page.click(another);
+        }
         await appears(page, mark);
         expect(await violationsOf(page), path).toEqual([]);
         expect(await overflowOf(page), path).toBe(0);

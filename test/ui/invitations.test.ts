@@ -77,7 +77,7 @@ describe.skipIf(!chromiumInstalled)(
       const second = await visitors.open(link);
       await appears(second, "[role='alert'] >> text=This invitation is no longer valid");
       expect(new URL(second.url()).hash).toBe("");
-      await second.click("text=Try again");
+      await second.click("text=Start again");
       await appears(second, "[role='alert'] >> text=You need an invitation");
     });
 

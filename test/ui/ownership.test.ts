@@ -89,6 +89,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     },
   };
 
+  /** Another tab, that is not told of what happens in the first one: it finds out by itself. */
+  async function unawareTab(page: Page): Promise<Page> {
+    const tab = await page.context().newPage();
+    await tab.addInitScript(() => Reflect.deleteProperty(window, "BroadcastChannel"));
+    return tab;
+  }
+
   // Security rule (SR-FLOW-3): a page goes on with browser flows alone.
   test.each(Object.entries(begun))("never go on with a %s that a link brought along", async (kind, begin) => {
     const flowId = await begin(freshEmail());
@@ -130,7 +137,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
   test("say whose account the settings are of, and fill nothing of one person into another one's", async () => {
     const page = await visitors.open("/ui/login");
     const first = await signUp(page);
-    const tab = await page.context().newPage();
+    const tab = await unawareTab(page);
     await tab.goto(`${app.publicUrl}/ui/settings`);
     await appears(tab, `text=Account of ${first}`);
     await tab.fill(email, `new-${first}`);
@@ -158,7 +165,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     async (state) => {
       const page = await visitors.open("/ui/login");
       const first = await signUp(page);
-      const tab = await page.context().newPage();
+      const tab = await unawareTab(page);
       await tab.goto(`${app.publicUrl}/ui/settings`);
       await appears(tab, `text=Account of ${first}`);
       await tab.fill(name, "First Person");
@@ -192,7 +199,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
   test("lead to the login once somebody has signed out in another tab", async () => {
     const page = await visitors.open("/ui/login");
     await signUp(page);
-    const tab = await page.context().newPage();
+    const tab = await unawareTab(page);
     await tab.goto(`${app.publicUrl}/ui/settings`);
     await appears(tab, name);
     await signOut(page);

@@ -248,7 +248,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   test("say that a link is worth nothing any more, and begin afresh without it", async () => {
     const page = await visitors.open("/ui/recovery#link=ost_lnk_default_nothing");
     await appears(page, "text=This link has expired");
-    await page.click("button:has-text('Try again')");
+    await page.click("button:has-text('Start again')");
     await appears(page, recoveryAddress);
     expect(page.url()).not.toContain("link=");
   });
@@ -331,6 +331,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
+    await page.click("text=Leave it");
     await page.waitForURL("**/ui/sessions");
 
     await page.goto(`${app.publicUrl}/ui/settings`);

@@ -8,7 +8,7 @@ import { appears, chromiumInstalled, openChromium } from "../support/chromium.ts
 import { refusal } from "../support/errors.ts";
 import { startOtherServer } from "../support/http-server.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
-import { email, identifier, password, submit } from "./visitors.ts";
+import { email, identifier, password, reachForm, submit } from "./visitors.ts";
 
 const host = "auth.id.example.test";
 const sessionPath = "/ostiary.session.v1.SessionService";
@@ -66,6 +66,7 @@ describe.skipIf(!chromiumInstalled)(
     const register = async (at = host) => {
       const address = freshEmail();
       await open("/ui/registration", at);
+      await reachForm(page, email);
       await page.fill(email, address);
       await page.fill(password, goodPassword);
       await page.click(submit);
@@ -74,6 +75,7 @@ describe.skipIf(!chromiumInstalled)(
     };
     const logIn = async (address: string, at = host) => {
       await open("/ui/login", at);
+      await reachForm(page, identifier);
       await page.fill(identifier, address);
       await page.fill(password, goodPassword);
       await page.click(submit);
@@ -286,7 +288,7 @@ describe.skipIf(!chromiumInstalled)(
 
       // Signing out with both works, and ends both: the attacker has shown the secret of theirs.
       await plant([[planted, sessionPath]]);
-      await open("/ui/login");
+      await open("/ui/example-login");
       const status = await page.evaluate(async (path) => {
         const headers = { "content-type": "application/json" };
         return (await fetch(`${path}/Logout`, { method: "POST", headers, body: "{}" })).status;

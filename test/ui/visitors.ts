@@ -27,6 +27,16 @@ export function settled(page: Page): Promise<void> {
   );
 }
 
+/** The button by which a person who is signed in comes to the form all the same. */
+export const another = "button:has-text('Use another account')";
+
+/** Waits for the form of a login or a registration, and asks for it where somebody is signed in. */
+export async function reachForm(page: Page, field: string): Promise<void> {
+  await appears(page, `${field}, ${another}`);
+  if (await page.isVisible(another)) await page.click(another);
+  await appears(page, field);
+}
+
 /** People who visit the pages of one server, each with a browser of their own. */
 export class Visitors {
   readonly #browser: Browser;

@@ -9,68 +9,107 @@ export function addressOf(route: Route): string {
 /** The pages that answer the login request of an OAuth2 server. */
 const answering: ReadonlySet<Route> = new Set<Route>(["login", "registration"]);
 
-/** The address of a page, for a link. The login request of an OAuth2 server goes along between the pages that answer it. */
+/** The pages of flows, which end where they were asked to. */
+const returning: ReadonlySet<Route> = new Set<Route>([
+  "login",
+  "registration",
+  "verification",
+  "recovery",
+  "settings",
+]);
+
+/**
+ * The address of a page, for a link. Where to go afterwards goes along between the pages of flows, and the login request of an OAuth2
+ * server between those that answer it.
+ */
 export function linkTo(route: Route): string {
+  const kept = new URLSearchParams();
   const challenge = loginChallengeInAddress();
-  if (challenge === undefined || !answering.has(route)) return addressOf(route);
-  return `${addressOf(route)}?${new URLSearchParams({ login_challenge: challenge })}`;
+  const returnTo = returnToInAddress();
+  if (challenge !== undefined && answering.has(route)) kept.set("login_challenge", challenge);
+  if (returnTo !== undefined && returning.has(route)) kept.set("return_to", returnTo);
+  return `${addressOf(route)}${kept.size === 0 ? "" : `?${kept}`}`;
 }
 
-/** Goes to a page without loading it anew, to go on with a flow if one is named. */
-export function navigate(route: Route, flowId?: string): void {
-  go(route, flowId, null);
+/** What a page is to know of how it was come to, until it has put its flow into the address. */
+interface Arrival {
+  /** The flow takes the place of another page's, which had expired. */
+  readonly replaced?: true;
+  /** The flow goes on by itself: the login that it waited for is completed. */
+  readonly resumed?: true;
+  /** The number of the server's message that says why the visitor was sent to the login page. */
+  readonly signedOutBy?: typeof sessionsRemoved;
+  /** The visitor was sent to the login page from something that they were about to do. */
+  readonly interrupted?: true;
+  /** What the visitor was about to do was done before, elsewhere. */
+  readonly done?: true;
 }
 
-/** As `navigate`, to the flow that takes the place of another page's, which had expired. */
-export function navigateToReplacement(route: Route, flowId: string): void {
-  go(route, flowId, { replaced: true });
-}
+/** What is said, once, on the page that a person is led on to. */
+export type Said = "created" | "verified" | "passwordSet" | "signedIn" | "kept" | "doneBefore";
 
-/** Whether the page was come to by `navigateToReplacement`, until it has put its flow into the address. */
-export function isReplacement(): boolean {
-  return window.history.state?.replaced === true;
-}
+let said: Said | undefined;
 
-/** As `navigate`, to a flow that goes on by itself: the login that it waited for is completed. */
-export function navigateToResume(route: Route, flowId: string): void {
-  go(route, flowId, { resumed: true });
-}
+/** How often somebody was led on: a page that leads to itself is drawn anew. */
+let moves = 0;
 
-/** As `navigateToResume`, before the pages are drawn. */
-export function resumeInAddress(route: Route, flowId: string): void {
-  window.history.replaceState({ resumed: true }, "", `${addressOf(route)}#flow=${flowId}`);
-}
-
-/** Whether the page was come to so, until it has put its flow into the address. */
-export function isResumed(): boolean {
-  return window.history.state?.resumed === true;
-}
-
-function go(route: Route, flowId: string | undefined, state: object | null): void {
-  window.history.pushState(state, "", `${linkTo(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
+/** Goes to a page that was chosen, without loading it anew. The back button leads back. */
+export function navigate(route: Route): void {
+  said = undefined;
+  moves += 1;
+  window.history.pushState(null, "", linkTo(route));
   window.dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/**
+ * Leads on to a page that nobody chose, to go on with a flow if one is named. It takes the place of the page before in the history, so
+ * that the back button leads to where the visitor came from, and not into the same redirect again.
+ */
+export function redirect(route: Route, flowId?: string, arrival: Arrival = {}, says?: Said): void {
+  said = says;
+  moves += 1;
+  const fragment = flowId === undefined ? "" : `#flow=${flowId}`;
+  window.history.replaceState(arrival, "", `${linkTo(route)}${fragment}`);
+  window.dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** Leaves the pages for an address that the server has compared with its list. The back button does not lead back to what is done. */
+export function leaveFor(url: string): void {
+  window.location.replace(url);
+}
+
+/** Changes with each move to a page, also if it is the same page. */
+export function useMoves(): number {
+  return useSyncExternalStore(subscribe, () => moves);
+}
+
+/** What is said on the page that is shown; undefined if nothing is. */
+export function useSaid(): Said | undefined {
+  return useSyncExternalStore(subscribe, () => said);
+}
+
+/** Says something on the page that is shown, or nothing any more. */
+export function say(what: Said | undefined): void {
+  said = what;
+  window.dispatchEvent(new Event(saidEvent));
+}
+
+const saidEvent = "ostiary-said";
+
+/** As `redirect` to a flow that goes on by itself, before the pages are drawn. */
+export function resumeInAddress(route: Route, flowId: string): void {
+  const arrival: Arrival = { resumed: true };
+  window.history.replaceState(arrival, "", `${addressOf(route)}#flow=${flowId}`);
+}
+
+/** How the page was come to. */
+export function arrival(): Arrival {
+  const state: unknown = window.history.state;
+  return typeof state === "object" && state !== null ? state : {};
 }
 
 /** The number of the message that says that a browser's sessions were removed. */
 export const sessionsRemoved = 9000531;
-
-/** The number of the server's message that the login page shows to a person who was sent there. */
-export interface SignedOutBy {
-  readonly signedOutBy: typeof sessionsRemoved;
-}
-
-/** Goes to the login page, and has it say why if its visitor could not know. */
-export function navigateToLogin(state?: SignedOutBy): void {
-  window.history.pushState(state ?? null, "", addressOf("login"));
-  window.dispatchEvent(new PopStateEvent("popstate"));
-}
-
-/** Why the visitor was sent to the login page; undefined if there is nothing to say of it. */
-export function signedOutBy(): SignedOutBy["signedOutBy"] | undefined {
-  const state: unknown = window.history.state;
-  const found = typeof state === "object" && state !== null && "signedOutBy" in state;
-  return found && state.signedOutBy === sessionsRemoved ? sessionsRemoved : undefined;
-}
 
 /** The page that the address bar names; undefined if there is none. */
 export function useRoute(): Route | undefined {
@@ -106,15 +145,17 @@ export function clearFragment(): void {
 
 /** Puts the flow's id into the address, so that loading the page anew goes on with it. It takes a link's token away. */
 export function keepFlowId(flowId: string): void {
-  const query = new URLSearchParams(window.location.search);
-  query.delete("flow");
-  const search = query.size === 0 ? "" : `?${query}`;
-  window.history.replaceState(null, "", `${window.location.pathname}${search}#flow=${flowId}`);
+  changeQuery((query) => query.delete("flow"), `#flow=${flowId}`);
 }
 
 /** Where the address asks to go after the flow; the server decides whether that is allowed. */
 export function returnToInAddress(): string | undefined {
   return parameter("return_to");
+}
+
+/** Puts into the address where to go afterwards, or takes what is not allowed out of it. */
+export function keepReturnTo(returnTo: string | undefined): void {
+  keepParameter("return_to", returnTo);
 }
 
 /** The login request that the OAuth2 server has sent the browser here with. */
@@ -124,11 +165,7 @@ export function loginChallengeInAddress(): string | undefined {
 
 /** Puts the login request of a flow into the address, or takes one that cannot be answered any more out of it. */
 export function keepLoginChallenge(challenge: string | undefined): void {
-  const query = new URLSearchParams(window.location.search);
-  if (challenge === undefined) query.delete("login_challenge");
-  else query.set("login_challenge", challenge);
-  const search = query.size === 0 ? "" : `?${query}`;
-  window.history.replaceState(null, "", window.location.pathname + search + window.location.hash);
+  keepParameter("login_challenge", challenge);
 }
 
 /** The logout request that the OAuth2 server has sent the browser here with. */
@@ -136,11 +173,62 @@ export function logoutChallengeInAddress(): string | undefined {
   return parameter("logout_challenge");
 }
 
+/** The state of an entry that the back button leaves for the step before, on the same page. */
+const within = { within: true } as const;
+
+/** Whether the back button leads to the step before, and not to the page before. */
+export function isWithin(): boolean {
+  const state: unknown = window.history.state;
+  return typeof state === "object" && state !== null && "within" in state;
+}
+
+/** Has the back button lead to the step before, by an entry of its own. */
+export function stepWithin(): void {
+  window.history.pushState(within, "", window.location.href);
+}
+
+/** Takes that entry away, as a person does who presses the back button. Resolves when it is gone. */
+export function stepOut(): Promise<void> {
+  const gone = new Promise<void>((resolve) => {
+    window.addEventListener("popstate", () => resolve(), { once: true });
+    // A browser that stays where it is keeps nobody waiting.
+    setTimeout(resolve, mostStepMs);
+  });
+  window.history.back();
+  return gone;
+}
+
+const mostStepMs = 500;
+
 function parameter(name: string): string | undefined {
   return new URLSearchParams(window.location.search).get(name) ?? undefined;
 }
 
+function keepParameter(name: string, value: string | undefined): void {
+  changeQuery((query) => {
+    if (value === undefined) query.delete(name);
+    else query.set(name, value);
+  });
+}
+
+function changeQuery(change: (query: URLSearchParams) => void, hash = window.location.hash): void {
+  const query = new URLSearchParams(window.location.search);
+  change(query);
+  const search = query.size === 0 ? "" : `?${query}`;
+  const state = isWithin() ? within : null;
+  window.history.replaceState(state, "", window.location.pathname + search + hash);
+}
+
 function subscribe(listener: () => void): () => void {
-  window.addEventListener("popstate", listener);
-  return () => window.removeEventListener("popstate", listener);
+  const onPopState = (event: PopStateEvent) => {
+    // What was said belongs to the way forward.
+    if (event.isTrusted) said = undefined;
+    listener();
+  };
+  window.addEventListener("popstate", onPopState);
+  window.addEventListener(saidEvent, listener);
+  return () => {
+    window.removeEventListener("popstate", onPopState);
+    window.removeEventListener(saidEvent, listener);
+  };
 }

@@ -27,6 +27,6 @@ export {
   signInWith,
 } from "./sign-in-with.ts";
 export { stepUp } from "./step-up.ts";
-export { type SubmitOutcome, submit } from "./submit.ts";
+export { type SubmitOptions, type SubmitOutcome, submit } from "./submit.ts";
 export { getTenantProfile } from "./tenant-profile.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

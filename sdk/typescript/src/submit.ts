@@ -48,6 +48,15 @@ export type SubmitOutcome =
    */
   | { readonly kind: "expired"; readonly flow: Flow };
 
+/** How a form is submitted. */
+export interface SubmitOptions {
+  /**
+   * A name for the submit, for a page that sends the very same again because no answer came: with the id of the first time nothing is done
+   * twice, and the answer that was lost comes. Default: a random one each time.
+   */
+  readonly requestId?: string | undefined;
+}
+
 /**
  * Submits a filled-in HTML form of any kind of flow with `formDataToValues` and `FlowService.SubmitForm`, and gives the answer
  * in one shape. Throws the errors of these two. A wrong password is an outcome, not an error. A step that is newer than this
@@ -58,9 +67,10 @@ export async function submit(
   flow: Flow,
   data: FormData,
   pressed: FormNode | string,
+  { requestId = "" }: SubmitOptions = {},
 ): Promise<SubmitOutcome> {
   // The page decides only the values of the fields that the form offers.
-  const outcome = await submitValues(ostiary, flow, formDataToValues(flow, data, pressed));
+  const outcome = await submitValues(ostiary, flow, formDataToValues(flow, data, pressed), requestId);
   return outcome.kind === "expired" ? { ...outcome, flow: keepTyped(outcome.flow, data, flow) } : outcome;
 }
 
@@ -69,6 +79,7 @@ export async function submitValues(
   ostiary: Pick<Ostiary, "flows">,
   flow: Flow,
   filled: FormValues,
+  requestId = "",
 ): Promise<SubmitOutcome> {
   const { id: flowId, csrfToken, traitsEtag } = flow;
   const { flow: next = flow, outcome } = await ostiary.flows.submitForm({
@@ -77,6 +88,7 @@ export async function submitValues(
     csrfToken,
     // So that nothing is overwritten that was changed elsewhere since the form was drawn.
     traitsEtag,
+    requestId,
   });
   switch (outcome.case) {
     case "completed":

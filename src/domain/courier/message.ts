@@ -88,8 +88,8 @@ export interface TemplateData {
   readonly address_added: NoticeData & { readonly new_address_masked: string };
   /** Addresses that were taken away, or no longer sign in or recover; told to every verified one. Several with commas. */
   readonly address_removed: NoticeData & { readonly removed_address_masked: string };
-  /** The day that the account will be deleted on. */
-  readonly account_deletion_scheduled: NoticeData & { readonly date: Date };
+  /** The day that the account will be deleted on. `url`: the page where its owner can keep it; empty where there is none. */
+  readonly account_deletion_scheduled: NoticeData & { readonly date: Date; readonly url: string };
   /** It is gone, without a period of grace. */
   readonly account_deleted: NoticeData;
   /** Its deletion was cancelled. */
@@ -145,7 +145,11 @@ const sampleData: TemplateData = {
   address_changed: { new_address_masked: "a***@example.com", ...samplePlace },
   address_added: { new_address_masked: "a***@example.com", ...samplePlace },
   address_removed: { removed_address_masked: "a***@example.com", ...samplePlace },
-  account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z"), ...samplePlace },
+  account_deletion_scheduled: {
+    date: new Date("2026-12-24T12:00:00Z"),
+    url: "https://id.example.com/settings",
+    ...samplePlace,
+  },
   account_deleted: samplePlace,
   account_kept: samplePlace,
 };

@@ -20,9 +20,25 @@ export const confirmTitle = (): UserMessage => info(9000213, "Confirm it's you")
 export const confirmSecond = (): UserMessage =>
   info(9000214, "Your account is protected by a second factor.");
 
-/** Its subtitle, for a person who is signed in. */
-export const confirmAgain = (): UserMessage =>
-  info(9000215, "For your security, sign in again before you continue.");
+/** A change of the settings that waits for a login, in a word. */
+export type AwaitedChange = "profile" | "password" | "credential" | "second_factor" | "removal" | "deletion";
+
+const awaitedChanges: Readonly<Record<AwaitedChange, string>> = {
+  profile: "To change your address, sign in again first.",
+  password: "To set the new password, sign in again first.",
+  credential: "To add a way to sign in, sign in again first.",
+  second_factor: "To change what your account asks for, sign in again first.",
+  removal: "To remove a way to sign in, sign in again first.",
+  deletion: "To delete your account, sign in again first.",
+};
+
+/** Its subtitle, for a person who is signed in. `change`: what waits for it, where the server knows. */
+export function confirmAgain(change?: string): UserMessage {
+  const text = Object.entries(awaitedChanges).find(([known]) => known === change)?.[1];
+  return text === undefined
+    ? info(9000215, "For your security, sign in again before you continue.")
+    : info(9000215, text, { change: change ?? "" });
+}
 
 /** The heading where a code is entered. */
 export const codeTitle = (): UserMessage => info(9000216, "Enter the code");

@@ -72,4 +72,47 @@ export const german: PageWords = {
     development: "Entwicklung: Nachrichten bleiben auf diesem Rechner.",
     mailbox: "Postfach öffnen",
   },
+  ways: {
+    signIn: "Anmelden",
+    startAgain: "Von vorn beginnen",
+    goOn: "Weiter",
+    reload: "Seite neu laden",
+    cancel: "Abbrechen",
+    toApp: "Weiter zur Anwendung",
+  },
+  meanwhile: {
+    movedOn: "Sie haben das woanders fortgesetzt, vielleicht in einem anderen Tab. Hier geht es weiter.",
+    done: "Das haben Sie schon in einem anderen Tab oder auf einem anderen Gerät erledigt. Um sich auch hier anzumelden, machen Sie unten weiter.",
+    created:
+      "Sie haben Ihr Konto schon in einem anderen Tab oder auf einem anderen Gerät erstellt. Melden Sie sich an.",
+    gone: "Diese Seite war veraltet, deshalb haben wir sie neu geladen. Prüfen Sie Ihre Angaben und senden Sie sie noch einmal.",
+    changed:
+      "Ihr Konto wurde inzwischen an anderer Stelle geändert. Prüfen Sie Ihre Angaben und senden Sie sie noch einmal.",
+    filledIn: "Sie wurden zwischendurch abgemeldet. Ihre Angaben sind noch da, außer Passwörtern.",
+    interrupted:
+      "Sie sind nicht mehr angemeldet. Melden Sie sich an, dann kommen Sie dorthin zurück, wo Sie waren.",
+    cookiesBlocked:
+      "Ihr Browser blockiert Cookies für diese Seite, und ohne sie können Sie sich nicht anmelden. Erlauben Sie Cookies und versuchen Sie es noch einmal.",
+    tooSlow: "Der Server antwortet nicht rechtzeitig. Versuchen Sie es gleich noch einmal.",
+  },
+  signedIn: {
+    title: "Sie sind angemeldet",
+    text: "Sie sind als {name} angemeldet.",
+    another: "Wenn Sie sich mit einem anderen Konto anmelden, ersetzt es in diesem Browser das jetzige.",
+    goOn: "Weiter als {name}",
+    useAnother: "Anderes Konto verwenden",
+  },
+  marked: {
+    text: "Ihr Konto wird am {time:date} gelöscht.",
+    keep: "Konto behalten",
+    leave: "Wie geplant löschen",
+  },
+  said: {
+    created: "Ihr Konto wurde erstellt.",
+    verified: "Ihre Adresse ist bestätigt.",
+    passwordSet: "Ihr neues Passwort ist festgelegt, und Sie sind angemeldet.",
+    signedIn: "Sie sind angemeldet.",
+    kept: "Ihr Konto bleibt bestehen.",
+    doneBefore: "Das war schon erledigt. Nichts ist doppelt geschehen.",
+  },
 };

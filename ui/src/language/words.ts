@@ -1,4 +1,5 @@
 import type { Catalogue } from "@ostiary/sdk/form";
+import type { Said } from "../navigation.ts";
 
 /** Everything that the pages say, in one language: their own words, and the catalogue of forms and messages. */
 export interface Words extends PageWords, Catalogue {
@@ -40,6 +41,11 @@ export interface PageWords {
   };
   readonly notFound: { readonly title: string; readonly text: string; readonly start: string };
   readonly around: AroundWords;
+  readonly ways: WayWords;
+  readonly meanwhile: MeanwhileWords;
+  readonly signedIn: SignedInWords;
+  readonly marked: MarkedWords;
+  readonly said: Readonly<Record<Said, string>>;
 }
 
 /** What stands around every page. */
@@ -50,6 +56,54 @@ export interface AroundWords {
   /** Shown where messages are sent to nobody, and the words of the link to them. */
   readonly development: string;
   readonly mailbox: string;
+}
+
+/** The buttons that lead on from something that did not work. */
+export interface WayWords {
+  readonly signIn: string;
+  readonly startAgain: string;
+  readonly goOn: string;
+  readonly reload: string;
+  /** Leaves the question who one is, and goes back to the settings. */
+  readonly cancel: string;
+  /** Back to the app that sent the person here. */
+  readonly toApp: string;
+}
+
+/** What is said where something has happened that the page did not know of. */
+export interface MeanwhileWords {
+  /** In another tab; the form shows how far it has come. */
+  readonly movedOn: string;
+  /** What the flow was for is done, and nobody is signed in here. */
+  readonly done: string;
+  readonly created: string;
+  /** A flow cannot be used any more, and this is a fresh one. */
+  readonly gone: string;
+  /** The account was changed elsewhere, and what was filled in is in a fresh form. */
+  readonly changed: string;
+  /** The person was signed out, has signed in again, and finds what they had filled in. */
+  readonly filledIn: string;
+  /** They are to sign in before they go on. */
+  readonly interrupted: string;
+  readonly cookiesBlocked: string;
+  /** The server, or what is before it, does not answer in time. */
+  readonly tooSlow: string;
+}
+
+/** What is said to somebody who is about to sign in and has done so; `{name}` is who. */
+export interface SignedInWords {
+  readonly title: string;
+  readonly text: string;
+  readonly another: string;
+  readonly goOn: string;
+  readonly useAnother: string;
+}
+
+/** What is said on every page to the owner of an account that will be deleted; `{date}` is when. */
+export interface MarkedWords {
+  readonly text: string;
+  readonly keep: string;
+  readonly leave: string;
 }
 
 /** What the page of a flow says around its form. */

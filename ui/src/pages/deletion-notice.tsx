@@ -3,6 +3,9 @@ import type { JSX } from "react";
 import { useWords } from "../language/index.ts";
 import { PageLink } from "./page-link.tsx";
 
+/** How far the clock of a visitor may be behind; no period of grace is so short. */
+const mostClockErrorMs = 15 * 60 * 1000;
+
 /** Says when the account will be deleted, to somebody who is signed out by now. */
 export function DeletionNotice({
   purgeTime,
@@ -12,8 +15,7 @@ export function DeletionNotice({
   readonly returnTo: string;
 }): JSX.Element {
   const { locale, deletion: texts, login } = useWords();
-  // The clocks of two machines differ by a little.
-  const isGone = purgeTime.getTime() < Date.now() + 60_000;
+  const isGone = purgeTime.getTime() < Date.now() + mostClockErrorMs;
   const said = isGone ? texts.deleted : fillIn(texts.scheduled, { time: purgeTime.toISOString() }, locale);
   return (
     <>

@@ -1,192 +1,212 @@
-import { type SubmitOutcome, submit } from "@ostiary/sdk";
-import {
-  type FlowName,
-  fillIn,
-  keepTyped,
-  leavePage,
-  optionsIn,
-  type SubmittedForm,
-  viewMessage,
-} from "@ostiary/sdk/form";
+import { type FlowName, fillIn, optionsIn, viewMessage } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
-import type { ContinueWith, Flow, FormMessage } from "@ostiary/sdk/v1/flow";
-import { type JSX, useEffect, useRef, useState } from "react";
+import type { Flow, FormMessage } from "@ostiary/sdk/v1/flow";
+import { type JSX, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import {
-  clearFragment,
-  isReplacement,
-  isResumed,
-  keepFlowId,
-  navigate,
-  navigateToReplacement,
-  navigateToResume,
-  signedOutBy,
-} from "../navigation.ts";
-import { ostiary } from "../ostiary.ts";
+import { arrival, sessionsRemoved } from "../navigation.ts";
 import type { Route } from "../routes.ts";
+import { keepInTab, keptInTab } from "../session-storage.ts";
+import { useVisit } from "../visitor.ts";
+import { leaveDeletion } from "./deletion-banner.tsx";
+import { DeletionChoice } from "./deletion-choice.tsx";
 import { DeletionNotice } from "./deletion-notice.tsx";
-import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
+import { Loading } from "./loading.tsx";
 import { LoginLinks } from "./login-links.tsx";
-import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
-import { isOffer, isOfferWanted, putOff } from "./passkey-offer.ts";
+import { isOffer, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
-import { rememberWaiting, takeWaiting } from "./waiting-flow.ts";
+import { SignedInQuestion } from "./signed-in-question.tsx";
+import { type FlowInUse, type Notice, useFlow } from "./use-flow.ts";
+
+/** The flow for which somebody who is signed in wants to use another account. */
+const anotherKey = "ostiary.another-account";
 
 /** A flow of any kind: its form is drawn from what the server sends. */
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const words = useWords();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { stage, draw, end, retry } = useFlow(name);
+  const { visitor } = useVisit();
+  // Read once, and first: opening the flow replaces the entry of the history that says it.
+  const [signedOut] = useState(() => arrival().signedOutBy);
+  const flowInUse = useFlow(name);
+  const { stage, waiting } = flowInUse;
+  const [another, setAnother] = useState(() => keptInTab(anotherKey));
   const question = useQuestion();
-  // The flow that waits for a login, while that is drawn in its place.
-  const waiting = useRef<Flow>(undefined);
-  // Read once: opening the flow replaces the entry of the history that says it.
-  const [signedOut] = useState(signedOutBy);
 
-  const follow = async (outcome: SubmitOutcome, submitted: Flow): Promise<void> => {
-    // The address keeps the flow that waits: loading the page anew asks for the login again.
-    const keep = (flow: Flow) => waiting.current ?? flow;
-    switch (outcome.kind) {
-      case "completed": {
-        const { current } = waiting;
-        const { purgeTime, returnTo, continueWith } = outcome.completed;
-        if (purgeTime !== undefined) return end(new Date(Number(purgeTime.seconds) * 1000), returnTo);
-        if (current === undefined) {
-          const away = takeWaiting(submitted);
-          if (away !== undefined) return navigateToResume(away.page, away.flowId);
-        }
-        if (current === undefined && submitted.oauth2LoginRequest !== undefined) {
-          const handOver = handOverIn(continueWith);
-          if (handOver !== undefined) return draw(handOver);
-          // The application waits; an address is verified later.
-          return window.location.assign(returnTo);
-        }
-        if (current === undefined) return goOn(returnTo, continueWith);
-        waiting.current = undefined;
-        return follow(await submit(ostiary, current, new FormData(), "resume"), current);
-      }
-      case "next_step": {
-        // What a provider vouches for may go on as another kind: a login as a registration, and the other way round.
-        const page = pageOf(outcome.flow.kind);
-        if (outcome.flow.kind !== submitted.kind && page !== undefined)
-          return navigate(page, outcome.flow.id);
-        return draw(outcome.flow, undefined, keep(outcome.flow));
-      }
-      case "rejected":
-      case "saved":
-        return draw(outcome.flow, undefined, keep(outcome.flow));
-      case "login_required":
-        waiting.current = outcome.waitingFlow;
-        return draw(outcome.flow, undefined, keep(outcome.flow));
-      case "redirect":
-        if (waiting.current !== undefined) rememberWaiting(name, waiting.current, outcome.flow);
-        return leavePage(outcome);
-      case "expired": {
-        const page = pageOf(outcome.flow.kind);
-        // A recovery begins again on its own page.
-        if (outcome.flow.kind === submitted.kind || page === undefined) {
-          return draw(outcome.flow, "replaced", keep(outcome.flow));
-        }
-        return navigateToReplacement(page, outcome.flow.id);
-      }
-      default:
-        return outcome satisfies never;
-    }
-  };
-
-  const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
-    try {
-      await follow(await submit(ostiary, flow, data, step), flow);
-    } catch (error) {
-      if (isSignedOut(error)) return goToLogin(error);
-      if (!isFlowGone(error)) throw error;
-      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule (SR-FLOW-3): not if
-      // somebody else has signed in meanwhile; what was typed for one account is not filled in for another one.
-      const former = waiting.current ?? flow;
-      waiting.current = undefined;
-      const fresh = await freshFlow(name);
-      const isSame = fresh.account?.identityId === former.account?.identityId;
-      draw(keepTyped(fresh, data, flow), isSame ? "replaced" : "another account");
-    }
-  };
-  // The drawing that the login began in is gone, so what waits is carried out by itself, once.
-  const resume = useRef<(flow: Flow) => void>(undefined);
-  resume.current = (flow) =>
-    void onSubmit({ flow, data: new FormData(), step: "resume" }).catch(() => draw(flow));
-  useEffect(() => {
-    if (stage.kind === "resuming") resume.current?.(stage.flow);
-  }, [stage]);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
   const said = optionsIn(words, words.locale);
   const sentence = (message: FormMessage | undefined) => message && viewMessage(message, said).text;
-  const account = (waiting.current ?? shown)?.account?.displayName;
-  const whose = sentence((waiting.current ?? shown)?.form?.account);
+  if (visitor.kind === "somebody" && shown !== undefined && another !== shown.id && asksAnybody(shown)) {
+    const stay = () => {
+      keepInTab(anotherKey, shown.id);
+      setAnother(shown.id);
+    };
+    return (
+      <Page key="signed in" title={words.signedIn.title}>
+        <SignedInQuestion name={visitor.name} goOn={() => flowInUse.goOn(shown.returnTo)} useAnother={stay} />
+      </Page>
+    );
+  }
+  const account = (waiting ?? shown)?.account?.displayName;
+  const whose = sentence((waiting ?? shown)?.form?.account);
   // The handing over has a sentence of its own.
   const request = shown?.stage.case === "handOver" ? undefined : shown?.oauth2LoginRequest;
   const application = request?.clientName ?? "";
-  const notices = {
-    replaced: words.form.expired,
-    "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
+  const describeNotice = (notice: Notice): string => {
+    switch (notice) {
+      case "replaced":
+        return words.form.expired;
+      case "another account":
+        return fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another;
+      default:
+        return words.meanwhile[notice];
+    }
   };
-  const notice =
-    stage.kind === "flow" && stage.notice
-      ? notices[stage.notice]
-      : signedOut && said.translate?.({ id: signedOut, text: "" });
+  const wasRemoved =
+    signedOut === sessionsRemoved ||
+    (visitor.kind === "nobody" && visitor.sessionsRemoved && name === "login");
+  const notice = stage.kind === "flow" ? stage.notice : undefined;
+  const noticed =
+    notice === undefined
+      ? wasRemoved
+        ? { kind: "error" as const, text: said.translate?.({ id: sessionsRemoved, text: "" }) ?? "" }
+        : undefined
+      : { kind: news.has(notice) ? ("info" as const) : ("error" as const), text: describeNotice(notice) };
 
   return (
     <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
       {question.drawn}
+      {stage.kind === "loading" || stage.kind === "resuming" ? <Loading /> : null}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
-      {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
+      {stage.kind === "failed" ? <Failure error={stage.error} retry={flowInUse.retry} /> : null}
+      {stage.kind === "done" ? <Done goOn={stage.goOn} /> : null}
+      {stage.kind === "marked" ? <Marked {...stage} /> : null}
       {shown?.form?.subtitle === undefined ? null : <p className="quiet">{sentence(shown.form.subtitle)}</p>}
       {application === "" ? null : (
         <p className="quiet">{fillIn(words.forApplication, { name: application })}</p>
       )}
       {whose === undefined ? null : <p className="quiet whose">{whose}</p>}
       {stage.kind === "flow" ? (
-        <FlowForm
-          flow={stage.flow}
-          onSubmit={onSubmit}
-          {...said}
-          confirm={question.ask}
-          describeError={(error) => describeError(error, words)}
-          notice={notice === undefined ? undefined : { id: 0, kind: "error", text: notice }}
-          heading={heading}
-        />
+        <>
+          <FlowForm
+            flow={stage.flow}
+            onSubmit={flowInUse.onSubmit}
+            {...said}
+            confirm={question.ask}
+            describeError={(error, waitMs) => describeError(error, words, waitMs)}
+            notice={noticed === undefined ? undefined : { id: 0, ...noticed }}
+            heading={heading}
+          />
+          <Aside name={name} flow={stage.flow} flowInUse={flowInUse} />
+        </>
       ) : null}
-      {stage.kind === "loading" || stage.kind === "resuming" || stage.kind === "deleted" ? null : name ===
-        "login" ? (
-        <LoginLinks isOwned={shown !== undefined && !asksWho(shown)} />
-      ) : shown !== undefined && isOffer(shown) ? (
-        <p className="aside">
-          <button
-            type="button"
-            className="ostiary-button"
-            data-importance="secondary"
-            onClick={() => {
-              putOff(shown);
-              goOn(shown.returnTo, []);
-            }}
-          >
-            {words.notNow}
-          </button>
-        </p>
-      ) : (
-        <p className="aside">
-          {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
-        </p>
-      )}
     </Page>
+  );
+}
+
+/** Notices that tell what has happened, and of nothing that was refused. */
+const news: ReadonlySet<Notice> = new Set(["movedOn", "done", "created", "filledIn", "interrupted"]);
+
+/** What there is beside the form: the way to another page, out of a question, or on without an answer. */
+function Aside({
+  name,
+  flow,
+  flowInUse,
+}: {
+  readonly name: FlowName;
+  readonly flow: Flow;
+  readonly flowInUse: FlowInUse;
+}): JSX.Element | null {
+  const words = useWords();
+  const { visitor } = useVisit();
+  const button = (label: string, press: () => void) => (
+    <p className="aside">
+      <button type="button" className="ostiary-button" data-importance="secondary" onClick={press}>
+        {label}
+      </button>
+    </p>
+  );
+  if (flowInUse.waiting !== undefined) return button(words.ways.cancel, () => void flowInUse.cancel());
+  if (isOffer(flow)) {
+    return button(words.notNow, () => {
+      putOff(flow);
+      flowInUse.goOn(flow.returnTo);
+    });
+  }
+  if (name === "login" && visitor.kind === "somebody" && flow.account === undefined) {
+    return button(fillIn(words.signedIn.goOn, { name: visitor.name }) ?? words.ways.goOn, () =>
+      flowInUse.goOn(flow.returnTo),
+    );
+  }
+  if (name === "login") return <LoginLinks isOwned={!asksWho(flow)} />;
+  if (flow.returnTo !== "" && (name === "verification" || name === "settings")) {
+    return (
+      <p className="aside">
+        {name === "verification" ? `${words.verification.other} ` : null}
+        {/* The server has compared the address with its list. */}
+        <a href={flow.returnTo}>{words.ways.toApp}</a>
+      </p>
+    );
+  }
+  return (
+    <p className="aside">
+      {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
+    </p>
+  );
+}
+
+function Done({ goOn }: { readonly goOn: () => void }): JSX.Element {
+  const { said, ways } = useWords();
+  return (
+    <div className="stack">
+      <p role="status">{said.doneBefore}</p>
+      <button type="button" className="ostiary-button" data-importance="primary" onClick={goOn}>
+        {ways.goOn}
+      </button>
+    </div>
+  );
+}
+
+/** Asks somebody who has just signed in whether their account is to be deleted still, before they go on. */
+function Marked({
+  purgeTime,
+  goOn,
+}: Pick<Extract<FlowInUse["stage"], { kind: "marked" }>, "purgeTime" | "goOn">): JSX.Element {
+  const { locale, marked } = useWords();
+  const { visitor, look } = useVisit();
+  const leave = async () => {
+    const known = visitor.kind === "somebody" ? visitor : await look().catch(() => visitor);
+    if (known.kind === "somebody") leaveDeletion(known.identityId, purgeTime);
+    goOn();
+  };
+  return (
+    <div className="stack">
+      <p role="status">{fillIn(marked.text, { time: purgeTime.toISOString() }, locale)}</p>
+      <DeletionChoice leave={() => void leave()} kept={() => goOn("kept")} />
+    </div>
   );
 }
 
 /** Whether a login can be anybody's still: its form has the name, to be filled in or as it was. */
 function asksWho({ form }: Flow): boolean {
   return form?.nodes.some(({ name }) => name === "identifier") ?? false;
+}
+
+/** The stages at which a login or a registration has just begun. */
+const firstStages: ReadonlySet<Flow["stage"]["case"]> = new Set([
+  "enterIdentifier",
+  "chooseMethod",
+  "fillProfile",
+] as const);
+
+/** Whether a flow is at its beginning and can be anybody's; an OAuth2 server has asked for the account that it wants. */
+function asksAnybody(flow: Flow): boolean {
+  const { account, oauth2LoginRequest, stage, form } = flow;
+  const isFirst = account === undefined && oauth2LoginRequest === undefined && firstStages.has(stage.case);
+  return isFirst && (asksWho(flow) || (form?.nodes.some(({ name }) => name.startsWith("traits.")) ?? false));
 }
 
 /** The page that each leads on to, for those who are at the wrong one. */
@@ -196,73 +216,3 @@ const otherPage = {
   recovery: "login",
   settings: "sessions",
 } as const satisfies Record<Exclude<FlowName, "login">, Route>;
-
-type Stage =
-  | { readonly kind: "loading" }
-  /** The login that the flow waited for is completed; what was submitted is carried out. */
-  | { readonly kind: "resuming"; readonly flow: Flow }
-  | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
-  | { readonly kind: "deleted"; readonly purgeTime: Date; readonly returnTo: string };
-
-/** The flow is in the place of one that could not be used any more, or of one of somebody else's account. */
-type Notice = "replaced" | "another account";
-
-function useFlow(name: FlowName) {
-  const [stage, setStage] = useState<Stage>({ kind: "loading" });
-  const [attempt, setAttempt] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt opens a flow again
-  useEffect(() => {
-    let left = false;
-    const show = (next: Stage) => {
-      if (!left) setStage(next);
-    };
-    const notice = isReplacement() ? "replaced" : undefined;
-    const resumed = isResumed();
-    openFlow(name).then(
-      ({ flow, replaced }) => {
-        const page = pageOf(flow.kind);
-        if (page === undefined || page === name) {
-          show(resumed ? { kind: "resuming", flow } : { kind: "flow", flow, notice });
-        }
-        // A recovery in the place of the settings after one begins again on its own page.
-        else if (replaced) navigateToReplacement(page, flow.id);
-        else navigate(page, flow.id);
-      },
-      (error: unknown) => (isSignedOut(error) ? goToLogin(error) : show({ kind: "failed", error })),
-    );
-    return () => {
-      left = true;
-    };
-  }, [name, attempt]);
-  return {
-    stage,
-    /** `kept`: the flow that the address names, where that is another one. */
-    draw: (flow: Flow, notice?: Notice, kept: Flow = flow) => {
-      keepFlowId(kept.id);
-      setStage({ kind: "flow", flow, notice });
-    },
-    end: (purgeTime: Date, returnTo: string) => {
-      clearFragment();
-      setStage({ kind: "deleted", purgeTime, returnTo });
-    },
-    retry: () => setAttempt(attempt + 1),
-  };
-}
-
-/** The login that tells the OAuth2 server again, where it could not be told. */
-function handOverIn(following: readonly ContinueWith[]): Flow | undefined {
-  return following.flatMap(({ action }) => (action.case === "login" ? [action.value.flow] : []))[0];
-}
-
-/** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
-function goOn(returnTo: string, following: readonly ContinueWith[]): void {
-  const next = following
-    .flatMap(({ action }) => (action.case === "verification" || action.case === "settings" ? [action] : []))
-    .find(({ value: { flow } }) => flow !== undefined && (!isOffer(flow) || isOfferWanted(flow)));
-  // The settings say what the account is asked to do.
-  const isAsked = following.some(({ action }) => action.case === "requiredAction");
-  if (next !== undefined) navigate(next.case, next.value.flow?.id);
-  else if (returnTo !== "") window.location.assign(returnTo);
-  else navigate(isAsked ? "settings" : "sessions");
-}

@@ -1,7 +1,9 @@
 import { type JSX, useState } from "react";
+import { forgetCarried } from "../carried.ts";
 import { describeError } from "../describe-error.ts";
+import { forgetErrand } from "../errand.ts";
 import { useWords } from "../language/index.ts";
-import { logoutChallengeInAddress, navigate } from "../navigation.ts";
+import { leaveFor, logoutChallengeInAddress, redirect } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { Page } from "./page.tsx";
 
@@ -17,8 +19,10 @@ export function LogoutPage(): JSX.Element {
     try {
       const logoutChallenge = logoutChallengeInAddress() ?? "";
       const { redirectUrl } = await ostiary.sessions.logout({ logoutChallenge });
-      if (redirectUrl === "") navigate("login");
-      else window.location.assign(redirectUrl);
+      forgetErrand();
+      forgetCarried();
+      if (redirectUrl === "") redirect("login");
+      else leaveFor(redirectUrl);
     } catch (error) {
       setProblem(describeError(error, words));
     }

@@ -7,20 +7,34 @@ import {
   invitationTokenInAddress,
   keepFlowId,
   keepLoginChallenge,
+  keepReturnTo,
+  leaveFor,
   linkTokenInAddress,
   loginChallengeInAddress,
   returnToInAddress,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 
-/** The flow that the address names if it can still be used, or the one in its place, else a fresh one. */
-export async function openFlow(name: FlowName): Promise<FoundFlow> {
-  const found = (await findFlow(flowIdInAddress())) ?? { flow: await freshFlow(name), replaced: false };
-  keepFlowId(found.flow.id);
-  const { oauth2LoginRequest: request } = found.flow;
-  // A provider has led back to the flow alone.
+/** A flow that was opened. */
+export interface OpenedFlow extends FoundFlow {
+  /** The flow that the address named was completed: this is a fresh one, and there may be nothing left to do. */
+  readonly done: boolean;
+}
+
+/**
+ * The flow that the address names if it can still be used, or the one in its place, else a fresh one. `known`: the flow to look for
+ * where the address names none.
+ */
+export async function openFlow(name: FlowName, known?: string): Promise<OpenedFlow> {
+  const found = await findFlow(flowIdInAddress() ?? known);
+  const isThere = found?.flow.state === FlowState.ACTIVE;
+  const opened = isThere ? found : { flow: await freshFlow(name), replaced: false };
+  keepFlowId(opened.flow.id);
+  const { oauth2LoginRequest: request, returnTo } = opened.flow;
+  // A provider, or an app, has led to the flow alone.
   if (request !== undefined) keepLoginChallenge(request.loginChallenge);
-  return found;
+  else if (isThere && returnTo !== "" && returnToInAddress() === undefined) keepReturnTo(returnTo);
+  return { ...opened, done: found?.flow.state === FlowState.COMPLETED };
 }
 
 /** A fresh flow. */
@@ -39,6 +53,7 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
     // A dead link or invitation stays dead: another attempt begins without it.
     const reason = reasonOf(error);
     if (reason === "LINK_INVALID" || reason === "INVITATION_INVALID") clearFragment();
+    if (reason === "RETURN_TO_NOT_ALLOWED") keepReturnTo(undefined);
     throw error;
   });
   keepFlowId(flow.id);
@@ -64,7 +79,7 @@ async function flowForOAuth2(name: "login" | "registration", loginChallenge: str
     keepFlowId(flow.id);
     return flow;
   }
-  window.location.assign(redirect?.url ?? "/");
+  leaveFor(redirect?.url ?? "/");
   return new Promise(() => {});
 }
 
@@ -89,9 +104,29 @@ export function isFlowGone(error: unknown): boolean {
   return reason !== undefined && gone.has(reason);
 }
 
+/** Whether a call was refused because the flow has gone on meanwhile, in another tab or by an answer that was lost. */
+export function hasMovedOn(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return reason === "STEP_NOT_OFFERED" || reason === "FLOW_CHANGED" || reason === "REQUEST_ID_REUSED";
+}
+
+/** Whether a call was refused because the flow was completed. */
+export function isCompleted(error: unknown): boolean {
+  return reasonOf(error) === "FLOW_COMPLETED";
+}
+
+/** Whether this browser keeps no cookies: it is not known as the one that has just begun a flow. */
+export async function areCookiesBlocked({ id }: Flow): Promise<boolean> {
+  try {
+    await getFlow(ostiary, id);
+    return false;
+  } catch (error) {
+    return reasonOf(error) === "FLOW_CLIENT_MISMATCH";
+  }
+}
+
 const gone: ReadonlySet<string> = new Set([
   "FLOW_NOT_FOUND",
-  "FLOW_COMPLETED",
   "FLOW_CLIENT_MISMATCH",
   "FLOW_IDENTITY_MISMATCH",
   "CSRF_TOKEN_MISSING",
@@ -101,8 +136,7 @@ const gone: ReadonlySet<string> = new Set([
 async function findFlow(flowId: string | undefined): Promise<FoundFlow | undefined> {
   if (flowId === undefined) return undefined;
   try {
-    const found = await getFlow(ostiary, flowId);
-    return found.flow.state === FlowState.ACTIVE ? found : undefined;
+    return await getFlow(ostiary, flowId);
   } catch (error) {
     if (!isFlowGone(error)) throw error;
     return undefined;

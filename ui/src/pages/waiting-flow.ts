@@ -1,5 +1,5 @@
 import type { FlowName } from "@ostiary/sdk/form";
-import type { Flow } from "@ostiary/sdk/v1/flow";
+import { type Flow, FlowKind } from "@ostiary/sdk/v1/flow";
 import {
   flowIdInAddress,
   invitationTokenInAddress,
@@ -49,6 +49,58 @@ export function goOnWithWaiting(): void {
   const isElsewhere =
     named !== undefined || linkTokenInAddress() !== undefined || invitationTokenInAddress() !== undefined;
   if (!isElsewhere) resumeInAddress(waiting.page, waiting.flowId);
+}
+
+const sharedKey = "ostiary.waiting-change";
+
+/** As long as a link is good, and a little more. */
+const mostAgeMs = 60 * 60 * 1000;
+
+/** A change of an account that waits for a link to be opened, maybe in another tab. */
+interface SharedChange {
+  readonly flowId: string;
+  readonly identityId: string;
+  /** In milliseconds. */
+  readonly at: number;
+}
+
+/**
+ * Tells the other tabs of this browser of settings that wait for a login by link, so that the tab in which the link is opened carries out
+ * the change. A flow's id is worthless without this browser's cookie and a session of its owner.
+ */
+export function shareWaiting(waiting: Flow): void {
+  const identityId = waiting.account?.identityId;
+  if (waiting.kind !== FlowKind.SETTINGS || identityId === undefined) return;
+  const shared: SharedChange = { flowId: waiting.id, identityId, at: Date.now() };
+  try {
+    window.localStorage.setItem(sharedKey, JSON.stringify(shared));
+  } catch {
+    // Then the tab that began it goes on, once somebody looks at it.
+  }
+}
+
+/** Takes the settings that wait for the login of an account, once; undefined if there are none. */
+export function takeShared(identityId: string | undefined): string | undefined {
+  try {
+    const found = JSON.parse(
+      window.localStorage.getItem(sharedKey) ?? "null",
+    ) as Partial<SharedChange> | null;
+    const isOwn = identityId !== undefined && found?.identityId === identityId;
+    if (!isOwn || typeof found?.flowId !== "string") return undefined;
+    window.localStorage.removeItem(sharedKey);
+    return Math.abs(Date.now() - Number(found.at)) < mostAgeMs ? found.flowId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Forgets it: the person goes on in the tab that began, or has given it up. */
+export function forgetShared(): void {
+  try {
+    window.localStorage.removeItem(sharedKey);
+  } catch {
+    // Nothing was kept.
+  }
 }
 
 function remembered(): WaitingFlow | undefined {

@@ -6,19 +6,28 @@ import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** How a form says that its submit has failed. */
 export interface FailureOptions extends FormOptions {
-  /** What to say if `onSubmit` throws. Default: `describeFailure`. */
-  readonly describeError?: ((error: unknown) => string) | undefined;
+  /**
+   * What to say if `onSubmit` throws. Default: `describeFailure`. `waitMs` is how long the button waits still; while that is counted down it
+   * is asked again each second.
+   */
+  readonly describeError?: ((error: unknown, waitMs?: number) => string) | undefined;
 }
 
-/** What a form says when its submit has failed: the server's sentence for people, else that it did not work; and when to try again. */
-export function describeFailure(error: unknown, options: FailureOptions = {}): string {
-  if (options.describeError !== undefined) return options.describeError(error);
+/**
+ * What a form says when its submit has failed: the server's sentence for people, else that it did not work; and when to try again. `waitMs`:
+ * how long that is still. Default: as the error says.
+ */
+export function describeFailure(
+  error: unknown,
+  options: FailureOptions = {},
+  waitMs = retryAfterOf(error),
+): string {
+  if (options.describeError !== undefined) return options.describeError(error, waitMs);
   const texts = { ...englishFormTexts, ...options.texts };
   if (error instanceof PasskeyError) return texts[error.said];
   const message = userMessageOf(error);
   const text = message === undefined ? texts.failed : (options.translate?.(message) ?? message.text);
-  const retryAfterMs = retryAfterOf(error);
-  const time = retryAfterMs === undefined ? undefined : spanOf(retryAfterMs, options.language ?? "en");
+  const time = waitMs === undefined ? undefined : spanOf(waitMs, options.language ?? "en");
   const again = time === undefined ? undefined : fillIn(texts.tryAgainIn, { time });
   return again === undefined ? text : `${text} ${again}`;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { retryAfterOf } from "../errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import { applyConditions, conditionAttributes } from "./conditions.ts";
 import { listenToControls } from "./controls.ts";
 import { canCopy, copyText } from "./copy-text.ts";
+import { countDown, isWorthCounting } from "./count-down.ts";
 import { describeFailure, type FailureOptions } from "./describe-failure.ts";
 import {
   describeForm,
@@ -17,6 +19,7 @@ import {
   type FormView,
   type HiddenField,
 } from "./describe-form.ts";
+import { createEchoes } from "./echoes.ts";
 import type { FieldLink, FormField } from "./field.ts";
 import { buttonForEnter, focusAfterRemoval, focusFirstControl, focusFirstProblem } from "./focus.ts";
 import { printText, saveText } from "./keep-text.ts";
@@ -74,6 +77,8 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   const texts: FormTexts = { ...englishFormTexts, ...handlers.texts };
   let current = flow;
   let passkeys: readonly FormPasskey[] = [];
+  let stopWaiting = (): void => {};
+  const echoes = createEchoes();
   let form = draw([]);
   element.replaceChildren(form);
 
@@ -91,12 +96,19 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     });
     listenToControls(drawn);
     applyConditions(drawn);
-    drawn.addEventListener("input", () => applyConditions(drawn));
+    drawn.addEventListener("input", () => {
+      echoes.forget();
+      applyConditions(drawn);
+    });
+    drawn.addEventListener("click", (event) => {
+      if (echoes.isEcho(event)) event.preventDefault();
+    });
     drawn.addEventListener("submit", (event) => {
       event.preventDefault();
       const { submitter } = event;
       // One submit at a time: a second press of the button would be answered that the flow is completed.
-      if (submitter instanceof HTMLButtonElement && drawn.getAttribute("aria-busy") !== "true") {
+      const isFree = drawn.getAttribute("aria-busy") !== "true" && submitter?.ariaDisabled !== "true";
+      if (submitter instanceof HTMLButtonElement && isFree) {
         void send(drawn, submitter);
       }
     });
@@ -119,9 +131,13 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     const flow = current;
     const asked = passkeys;
     setBusy(sent, true, texts);
+    stopWaiting();
     try {
       const pressed = await readPressed(sent, button, handlers.confirm);
-      if (pressed === undefined) return setBusy(sent, false, texts);
+      if (pressed === undefined) {
+        echoes.forget();
+        return setBusy(sent, false, texts);
+      }
       await fillInPasskeys(asked, pressed, chosen);
       const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
@@ -133,12 +149,52 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       // the browser.
       if (asked.every(({ ceremony }) => ceremony === "get")) offerPasskeys(sent);
       const text = describeFailure(error, handlers);
-      sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
+      const messages = sent.querySelector(".ostiary-messages");
+      messages?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
       focusFirstProblem(sent);
+      const waitMs = retryAfterOf(error);
+      if (messages !== null && isWorthCounting(waitMs))
+        wait(sent, button.dataset.step, messages, error, waitMs);
     }
   }
 
+  /** Counts down until the buttons of a step are of use again. */
+  function wait(
+    drawn: HTMLFormElement,
+    step: string | undefined,
+    messages: Element,
+    error: unknown,
+    ms: number,
+  ): void {
+    const waiting = Array.from(drawn.querySelectorAll<HTMLButtonElement>("button[data-step]")).filter(
+      ({ dataset }) => dataset.step === step,
+    );
+    for (const each of waiting) each.ariaDisabled = "true";
+    const end = () => {
+      stop();
+      messages.removeAttribute("aria-live");
+      for (const each of waiting) each.ariaDisabled = null;
+    };
+    const stop = countDown(
+      ms,
+      (leftMs) => {
+        // Each second is shown, and not read out.
+        messages.setAttribute("aria-live", "off");
+        const text = describeFailure(error, handlers, leftMs);
+        messages.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
+      },
+      () => {
+        end();
+        messages.replaceChildren();
+        const status = drawn.querySelector(":scope > .ostiary-status");
+        if (status !== null) status.textContent = texts.tryAgainNow;
+      },
+    );
+    stopWaiting = end;
+  }
+
   function show(next: Flow, more: readonly FormMessageView[]): void {
+    stopWaiting();
     current = next;
     form = draw(more);
     element.replaceChildren(form);
@@ -146,6 +202,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   }
 
   const remove = () => {
+    stopWaiting();
     stopOffering();
     form.remove();
   };

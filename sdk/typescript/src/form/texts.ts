@@ -57,6 +57,8 @@ export interface FormTexts {
   readonly failed: string;
   /** After what went wrong; `{time}` is a span such as "3 minutes". */
   readonly tryAgainIn: string;
+  /** Once that time is over. */
+  readonly tryAgainNow: string;
   /** No passkey was shown: somebody said no, waited too long, or has none here. */
   readonly passkeyCancelled: string;
   /** The device has a passkey for the account already. */
@@ -93,6 +95,7 @@ export const englishFormTexts: FormTexts = {
   expired: "This form was open for too long. Check what you entered and send it again.",
   failed: "That didn't work. Try again in a moment.",
   tryAgainIn: "Try again in {time}.",
+  tryAgainNow: "You can try again now.",
   passkeyCancelled:
     "No passkey was used: it was cancelled, took too long, or there is none on this device. Try again, or choose another way.",
   passkeyThere: "This device already has a passkey for your account.",

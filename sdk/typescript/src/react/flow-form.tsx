@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { retryAfterOf } from "../errors.ts";
 import { applyConditions } from "../form/conditions.ts";
 import { listenToControls } from "../form/controls.ts";
+import { countDown, isWorthCounting } from "../form/count-down.ts";
 import { describeFailure, type FailureOptions } from "../form/describe-failure.ts";
 import { describeForm } from "../form/describe-form.ts";
+import { createEchoes } from "../form/echoes.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
 import type { FormMessageView } from "../form/message-view.ts";
 import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
@@ -36,11 +39,15 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const view = describeForm(flow, { ...props, localNumbers: true });
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<string>();
+  const [failure, setFailure] = useState<Failed>();
+  const [isBackInTime, setBackInTime] = useState(false);
+  const [echoes] = useState(createEchoes);
   const [offers, setOffers] = useState(0);
   const revision = useRevision(flow);
   const answered = useRef(revision);
   const sending = useRef(false);
+  // What the flow says is wrong is of the submit before: another one was refused since.
+  const [stale, setStale] = useState(-1);
 
   // Before the focus moves, since it goes to no field that is hidden.
   useEffect(() => {
@@ -56,20 +63,51 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   useEffect(() => {
     if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
   }, [failure]);
+  const describe = useRef((failed: Failed) => describeFailure(failed.error, props, failed.waitMs));
+  describe.current = (failed) => describeFailure(failed.error, props, failed.waitMs);
+  const alert = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (failure === undefined || !isWorthCounting(failure.waitMs)) return undefined;
+    const stop = countDown(
+      failure.waitMs,
+      (waitMs) => {
+        // Each second is shown, and not read out.
+        alert.current?.setAttribute("aria-live", "off");
+        const text = alert.current?.querySelector("p");
+        if (text) text.textContent = describe.current({ ...failure, waitMs });
+      },
+      () => {
+        setFailure(undefined);
+        setBackInTime(true);
+      },
+    );
+    return () => {
+      stop();
+      alert.current?.removeAttribute("aria-live");
+    };
+  }, [failure]);
+  // What another flow says has nothing to do with what was refused here.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each flow begins without a failure
+  useEffect(() => {
+    setFailure(undefined);
+    setBackInTime(false);
+  }, [revision]);
 
   const press = async (sent: HTMLFormElement, button: HTMLButtonElement, chosen?: string) => {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
-    if (sending.current) return;
+    if (sending.current || button.ariaDisabled === "true") return;
     sending.current = true;
     setBusy(true);
     setFailure(undefined);
+    setBackInTime(false);
     try {
       const pressed = await readPressed(sent, button, props.confirm);
-      if (pressed === undefined) return;
+      if (pressed === undefined) return echoes.forget();
       await fillInPasskeys(view.passkeys, pressed, chosen);
       await props.onSubmit({ flow, ...pressed });
     } catch (error) {
-      setFailure(describeFailure(error, props));
+      setFailure({ error, waitMs: retryAfterOf(error), step: button.dataset.step });
+      setStale(revision);
       // What was offered in the field has ended, at the latest by the button.
       setOffers((count) => count + 1);
     } finally {
@@ -108,8 +146,11 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     const { submitter } = event.nativeEvent;
     if (submitter instanceof HTMLButtonElement) void press(event.currentTarget, submitter);
   };
-  const failed: FormMessageView[] = failure === undefined ? [] : [{ id: 0, kind: "error", text: failure }];
-  const messages = [...failed, ...(notice === undefined ? [] : [notice]), ...view.messages];
+  const failed: FormMessageView[] =
+    failure === undefined ? [] : [{ id: 0, kind: "error", text: describe.current(failure) }];
+  const said = [...(notice === undefined ? [] : [notice]), ...view.messages];
+  const messages = [...failed, ...(stale === revision ? said.filter(({ kind }) => kind !== "error") : said)];
+  const waitingStep = failure !== undefined && isWorthCounting(failure.waitMs) ? failure.step : undefined;
   return (
     <form
       ref={form}
@@ -119,7 +160,13 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
       data-account={view.account === undefined ? undefined : ""}
       aria-busy={busy}
       onSubmit={onSubmit}
-      onInput={(event) => applyConditions(event.currentTarget)}
+      onInput={(event) => {
+        echoes.forget();
+        applyConditions(event.currentTarget);
+      }}
+      onClick={(event) => {
+        if (echoes.isEcho(event.nativeEvent)) event.preventDefault();
+      }}
       onKeyDown={(event) => {
         const button = buttonForEnter(event);
         if (button === undefined) return;
@@ -127,7 +174,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
         button.click();
       }}
     >
-      <div className="ostiary-messages" tabIndex={-1} role="alert">
+      <div ref={alert} className="ostiary-messages" tabIndex={-1} role="alert">
         {messages.map(({ id, kind, text }) => (
           <p key={`${id} ${text}`} className="ostiary-message" data-kind={kind}>
             {text}
@@ -173,6 +220,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
                   name={sent?.name}
                   value={sent?.value}
                   aria-describedby={hint?.id}
+                  aria-disabled={step === waitingStep ? "true" : undefined}
                 >
                   {label}
                 </button>
@@ -182,10 +230,17 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
         </Fragment>
       ))}
       <p className="ostiary-status" role="status">
-        {busy ? texts.busy : ""}
+        {busy ? texts.busy : isBackInTime ? texts.tryAgainNow : ""}
       </p>
     </form>
   );
+}
+
+/** What was refused, how long it is to wait, and the step of the button that waits. */
+interface Failed {
+  readonly error: unknown;
+  readonly waitMs: number | undefined;
+  readonly step: string | undefined;
 }
 
 /** How many flows were drawn before this one. */

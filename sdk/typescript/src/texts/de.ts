@@ -26,6 +26,7 @@ export const german: Catalogue = {
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
+    tryAgainNow: "Sie können es jetzt noch einmal versuchen.",
     tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
     passkeyCancelled:
       "Es wurde kein Passkey verwendet: Der Vorgang wurde abgebrochen oder dauerte zu lange, oder auf diesem Gerät gibt es keinen. " +
@@ -224,6 +225,13 @@ export const german: Catalogue = {
     9000213: "Identität bestätigen",
     9000214: "Ihr Konto ist mit einem zweiten Faktor geschützt.",
     9000215: "Melden Sie sich zur Sicherheit noch einmal an, bevor Sie fortfahren.",
+    "9000215[change=profile]": "Um Ihre Adresse zu ändern, melden Sie sich zuerst noch einmal an.",
+    "9000215[change=password]": "Um das neue Passwort festzulegen, melden Sie sich zuerst noch einmal an.",
+    "9000215[change=credential]": "Um eine Anmeldeart hinzuzufügen, melden Sie sich zuerst noch einmal an.",
+    "9000215[change=second_factor]":
+      "Um zu ändern, wonach Ihr Konto fragt, melden Sie sich zuerst noch einmal an.",
+    "9000215[change=removal]": "Um eine Anmeldeart zu entfernen, melden Sie sich zuerst noch einmal an.",
+    "9000215[change=deletion]": "Um Ihr Konto zu löschen, melden Sie sich zuerst noch einmal an.",
     9000216: "Code eingeben",
     9000217: "Sehen Sie in Ihren Nachrichten an {sent_to} nach.",
     "9000217[sent_to=]": "Sehen Sie in Ihren Nachrichten nach.",

@@ -20,6 +20,7 @@ import {
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel, AuthenticatedSession, MethodProperty } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { AwaitedChange } from "../../user-message/stage-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { OAuth2HandOvers } from "../oauth2/hand-over.ts";
 import type {
@@ -193,10 +194,11 @@ export class LoginFlows {
       readonly demanded?: readonly MethodProperty[] | undefined;
       readonly doesActions?: boolean | undefined;
       readonly changesAccount?: boolean | undefined;
+      readonly isFor?: AwaitedChange | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo, demanded, doesActions, changesAccount } = start;
-    const wanted = { stepsUpTo, demanded, doesActions, changesAccount };
+    const { session, stepsUpTo, demanded, doesActions, changesAccount, isFor } = start;
+    const wanted = { stepsUpTo, demanded, doesActions, changesAccount, isFor };
     const purpose = { kind: "refresh", session: session.id, ...wanted } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }

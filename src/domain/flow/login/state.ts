@@ -8,6 +8,7 @@ import type { JsonObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type { LoginCandidate, VouchedAccount } from "../../method/method.ts";
 import type { AssuranceLevel, AuthenticationMethod, MethodProperty } from "../../session/session.ts";
+import type { AwaitedChange } from "../../user-message/stage-messages.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { Away, ContinuedMethod } from "../shared/away.ts";
 import type { FirstFactor } from "../shared/flow.ts";
@@ -30,6 +31,8 @@ export type LoginPurpose =
       readonly doesActions?: boolean;
       /** Whether something of what protects the account is to change: then it asks for all that the account has. */
       readonly changesAccount?: boolean;
+      /** What waits for it, which its form says. */
+      readonly isFor?: AwaitedChange;
     }
   /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
   | { readonly kind: "owner"; readonly methods: readonly MethodKind[] }

@@ -340,6 +340,14 @@ describe("a login of the holder of a session", () => {
     expect(await flows.submit("password", { password })).toMatchObject({ kind: "completed" });
   });
 
+  test.each([
+    ["password", "To set the new password, sign in again first."],
+    ["deletion", "To delete your account, sign in again first."],
+  ])("says that it is for the %s, which waits for it", async (isFor, said) => {
+    const flows = await refresh(undefined, { isFor });
+    expect((await formOf(flows)).texts).toEqual(["Confirm that it is you", said]);
+  });
+
   test("is asked first for nothing", async () => {
     const flows = await TestFlows.make(byName);
     await flows.person({}, password);

@@ -423,11 +423,15 @@ function messagesOf(purpose: LoginPurpose) {
   return [purpose.kind === "link" ? proveToLink(purpose.vouched.by) : texts.confirmIdentity()];
 }
 
-function headingOf({ kind }: LoginPurpose) {
+function headingOf(purpose: LoginPurpose) {
+  const { kind } = purpose;
   // Who links an account elsewhere signs in; those who have a session show again who they are.
   return kind === "sign_in" || kind === "link"
     ? { title: headings.signInTitle(), subtitle: headings.signInMethod() }
-    : { title: headings.confirmTitle(), subtitle: headings.confirmAgain() };
+    : {
+        title: headings.confirmTitle(),
+        subtitle: headings.confirmAgain(kind === "refresh" ? purpose.isFor : undefined),
+      };
 }
 
 function secondFactorTexts() {

@@ -60,7 +60,9 @@ export class AccountDeletion {
 
   #deleteLater(attempt: SettingsAttempt, at: Date, purgeAt: Date): Promise<OwnChangeResult> {
     const { tenant, identity } = attempt;
-    const content = { template: "account_deletion_scheduled", data: { date: purgeAt } } as const;
+    // It leads to a page and holds no secret: the owner signs in there.
+    const url = tenant.settings.uiUrls.settings ?? "";
+    const content = { template: "account_deletion_scheduled", data: { date: purgeAt, url } } as const;
     const data = { purge_time: purgeAt.toISOString() };
     const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
     return this.#deps.store.scheduleDeletion(tenant, {

@@ -45,7 +45,8 @@ interface Interrupted {
 
 /** Where a settings flow stands. */
 export type SettingsState =
-  | ({ readonly at: "change_settings" } & Interrupted & Away)
+  /** `unproved`: a change of the traits that was filled in and not proven; the form has it still. */
+  | ({ readonly at: "change_settings"; readonly unproved?: TraitsChange } & Interrupted & Away)
   /** After a recovery. */
   | ({ readonly at: "set_new_secret" } & Interrupted & Away)
   /** A passkey is made, or the flow is left. */

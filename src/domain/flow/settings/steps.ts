@@ -24,6 +24,7 @@ import {
   offerHelp,
   offerTitle,
 } from "../../user-message/factor-messages.ts";
+import type { AwaitedChange } from "../../user-message/stage-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -376,7 +377,11 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       challenges,
       leadsTo: ["change_settings"],
       backTo: ["change_settings"],
-      back: ({ state: { interrupted } }) => ({ at: "change_settings", interrupted }),
+      back: ({ state: { interrupted, change } }) => ({
+        at: "change_settings",
+        interrupted,
+        unproved: change,
+      }),
       isFixed: () => true,
       prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,
@@ -486,6 +491,7 @@ function loginFirst(
     return logins.createRefresh(caller, {
       ...{ client, returnTo, clientData, session, stepsUpTo },
       changesAccount: true,
+      isFor: kindOf(interrupted),
     });
   };
   const at = choiceOf(state);
@@ -496,6 +502,12 @@ function loginFirst(
   };
 }
 
+/** What a change is, in a word for the login that it waits for. */
+function kindOf(change: SettingsChange): AwaitedChange {
+  if (change.kind === "credential" && change.credential.kind === "password") return "password";
+  return change.kind === "credential" || change.kind === "method" ? "credential" : change.kind;
+}
+
 function profileNodes(
   { account, state }: ContextOf<SettingsTypes, State<"change_settings">>,
   { traits: typed }: Typed,
@@ -504,7 +516,8 @@ function profileNodes(
   const { schema, identity } = account;
   const { traits } = identity;
   const saved = withoutWriteOnly(schema, traits);
-  const waiting = state.interrupted?.kind === "profile" ? state.interrupted.change : undefined;
+  const waiting =
+    state.unproved ?? (state.interrupted?.kind === "profile" ? state.interrupted.change : undefined);
   const patch = typed ?? (waiting && changeableNow(waiting, traits));
   const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
   const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };

@@ -1,0 +1,171 @@
+import { userMessageOf } from "@ostiary/sdk";
+import { SessionView } from "@ostiary/sdk/v1/session";
+import { createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
+import { forgetCarried } from "./carried.ts";
+import { sessionsRemoved } from "./navigation.ts";
+import { ostiary } from "./ostiary.ts";
+import type { Route } from "./routes.ts";
+import { isSignedOut } from "./signed-out.ts";
+
+/** Whose browser this is, as far as it is known. */
+export type Visitor =
+  | { readonly kind: "unknown" }
+  /** `sessionsRemoved`: the browser had several sessions at once, and none is left. */
+  | { readonly kind: "nobody"; readonly sessionsRemoved: boolean }
+  | {
+      readonly kind: "somebody";
+      readonly identityId: string;
+      readonly name: string;
+      /** When the account will be deleted; undefined if it stays. */
+      readonly purgeTime: Date | undefined;
+    };
+
+/** What pages know of the visitor. */
+export interface Visit {
+  readonly visitor: Visitor;
+  /** Grows each time that a person comes back to the page, or that something has happened in another tab. */
+  readonly returns: number;
+  /** Asks the server who is signed in. Rejects only if it cannot be reached. */
+  look(): Promise<Visitor>;
+}
+
+/** Passes the visit to the pages within. */
+export const VisitContext = createContext<Visit>({
+  visitor: { kind: "unknown" },
+  returns: 0,
+  look: async () => ({ kind: "unknown" }),
+});
+
+/** The visit from the context. */
+export function useVisit(): Visit {
+  return useContext(VisitContext);
+}
+
+/** The pages that ask by themselves, or show nothing of anybody. */
+const unaware: ReadonlySet<Route | undefined> = new Set(["", "logout", "example-login", undefined] as const);
+
+/** A person who goes to and fro asks no more often than this. */
+const leastBetweenMs = 1000;
+
+/** Other tabs of these pages are told by its name alone that something has changed; nothing of it is said. */
+const channelName = "ostiary";
+
+/** Asks who is signed in whenever a page is shown, and again when a person comes back to it. */
+export function useLoadedVisit(route: Route | undefined): Visit {
+  const [visitor, setVisitor] = useState<Visitor>({ kind: "unknown" });
+  const [returns, setReturns] = useState(0);
+  const known = useRef<Visitor>(visitor);
+  const channel = useRef<BroadcastChannel>(undefined);
+  const asked = useRef<Promise<Visitor>>(undefined);
+  const look = useCallback(() => {
+    const answer = async () => {
+      const found = await askWho();
+      const former = known.current;
+      const isSame = isSameVisitor(former, found);
+      // That sessions were removed is told once; what there is to say of it stays.
+      if (isSame || (former.kind === "nobody" && found.kind === "nobody")) return former;
+      known.current = found;
+      forgetCarried();
+      setVisitor(found);
+      if (former.kind !== "unknown") channel.current?.postMessage("changed");
+      return found;
+    };
+    // A page and what is around it ask at the same moment.
+    asked.current ??= answer().finally(() => {
+      asked.current = undefined;
+    });
+    return asked.current;
+  }, []);
+  useEffect(() => {
+    // Who it is stays unknown where the server cannot be reached: the page itself says that then.
+    if (!unaware.has(route)) void look().catch(() => {});
+  }, [route, look]);
+  useEffect(() => {
+    let last = Number.NEGATIVE_INFINITY;
+    const comeBack = () => {
+      if (document.visibilityState === "hidden" || performance.now() - last < leastBetweenMs) return;
+      last = performance.now();
+      setReturns((count) => count + 1);
+      if (known.current.kind !== "unknown") void look().catch(() => {});
+    };
+    const stop = [
+      onEvent(document, "visibilitychange", comeBack),
+      onEvent(window, "focus", comeBack),
+      hideFromLaterVisitors(async () => {
+        const former = known.current;
+        if (former.kind === "somebody" && !isSameVisitor(former, await look())) window.location.reload();
+      }),
+    ];
+    if ("BroadcastChannel" in window) {
+      channel.current = new BroadcastChannel(channelName);
+      channel.current.onmessage = () => {
+        last = Number.NEGATIVE_INFINITY;
+        comeBack();
+      };
+    }
+    return () => {
+      for (const each of stop) each();
+      channel.current?.close();
+    };
+  }, [look]);
+  return { visitor, returns, look };
+}
+
+async function askWho(): Promise<Visitor> {
+  try {
+    const { identity } = await ostiary.sessions.getCurrentSession({ view: SessionView.FULL });
+    const { purgeTime } = identity ?? {};
+    return {
+      kind: "somebody",
+      identityId: identity?.id ?? "",
+      name: nameOf(identity?.displayName, identity?.traits),
+      purgeTime: purgeTime && new Date(Number(purgeTime.seconds) * 1000),
+    };
+  } catch (error) {
+    if (!isSignedOut(error)) throw error;
+    return { kind: "nobody", sessionsRemoved: userMessageOf(error)?.id === sessionsRemoved };
+  }
+}
+
+function isSameVisitor(one: Visitor, other: Visitor): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** A name to show: the schema's, else the first trait that is a text. */
+function nameOf(displayName: string | undefined, traits: object | undefined): string {
+  if (displayName !== undefined && displayName !== "") return displayName;
+  return Object.values(traits ?? {}).find((value) => typeof value === "string") ?? "";
+}
+
+/**
+ * Hides the page when it is left, and shows it again once `check` says that it is of the same person still. A browser may keep the page
+ * as it was, and show it to whoever presses the back button later.
+ *
+ * Security rule (SR-PAGES-8): nobody sees what was shown to a person who has signed out since.
+ */
+function hideFromLaterVisitors(check: () => Promise<void>): () => void {
+  const shown = document.getElementById("app");
+  const setHidden = (hidden: boolean) => {
+    if (shown !== null) shown.hidden = hidden;
+  };
+  const stop = [
+    onEvent(window, "pagehide", () => setHidden(true)),
+    onEvent(window, "pageshow", (event) => {
+      const isKept = event instanceof PageTransitionEvent && event.persisted;
+      // A page that cannot ask is loaded anew, and asks then.
+      if (isKept)
+        check().then(
+          () => setHidden(false),
+          () => window.location.reload(),
+        );
+    }),
+  ];
+  return () => {
+    for (const each of stop) each();
+  };
+}
+
+function onEvent(target: EventTarget, name: string, listener: (event: Event) => void): () => void {
+  target.addEventListener(name, listener);
+  return () => target.removeEventListener(name, listener);
+}
