@@ -225,6 +225,24 @@ describe("the files of a brand", () => {
   });
 });
 
+describe.skipIf(!chromiumInstalled)("the door", () => {
+  test.each([
+    ["Ostiary", '""'],
+    ["Acme", "none"],
+  ])("stands beside the name of %s: %s", async (name, content) => {
+    const other = await startTestApp({
+      config: { tenant_defaults: { branding: { name } } },
+      databaseUrl: app.databaseUrl,
+    });
+    const visitors = await Visitors.of(other.publicUrl);
+    const page = await visitors.open("/ui/login");
+    await appears(page, `.brand:text-is("${name}")`);
+    expect(await page.$eval(".brand", (brand) => getComputedStyle(brand, "::before").content)).toBe(content);
+    await visitors.leave();
+    await other.stop();
+  });
+});
+
 test("a picture from elsewhere is the only one that the pages may load from there (SR-PAGES-1)", async () => {
   const branding = { logo_url: "https://cdn.example.com/a;b,c/logo.svg?x=1", logo_dark_url: "/own.svg" };
   const other = await startTestApp({ config: { tenant_defaults: { branding } } });

@@ -7,8 +7,10 @@ export function Brand(): JSX.Element {
   const profile = useProfile();
   const name = brandNameOf(profile);
   const { logoUrl = "", logoDarkUrl = "" } = (typeof profile === "object" && profile.branding) || {};
+  // The door is ours: a service with a name of its own stands without it.
+  const isOurs = name === "Ostiary" && logoUrl === "";
   return (
-    <p className="brand">
+    <p className={isOurs ? "brand door" : "brand"}>
       {logoUrl === "" ? (
         name
       ) : (
