@@ -53,10 +53,20 @@ export function identifierLabel(titles: readonly SchemaText[]): UserMessage {
   const translations = Object.fromEntries(
     [...languages].map((language) => {
       const named = titles.map(({ text, translations: own }) => own[language] ?? text);
-      return [language, new Intl.ListFormat(language, { type: "disjunction" }).format(named)];
+      return [language, alternatives(named, language)];
     }),
   );
   return { ...info(9000200, title, { title }), translations };
+}
+
+/** Several words with "or" between them, in a language. */
+function alternatives(words: readonly string[], language: string): string {
+  try {
+    return new Intl.ListFormat(language, { type: "disjunction" }).format(words);
+  } catch {
+    // What a schema calls a language may be none.
+    return words.join(" / ");
+  }
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
