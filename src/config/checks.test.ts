@@ -395,6 +395,11 @@ describe("what cannot work is refused in any mode", () => {
       "tenant_defaults.identity.default_schema",
     ],
     [
+      "a country that has no telephone numbers",
+      settings({ identity: { default_country: "XX" } }),
+      "tenant_defaults.identity.default_country",
+    ],
+    [
       "a schema from a file that is not there",
       settings({ identity: { schemas: [{ id: "a", file: "none.json" }] } }),
       "tenant_defaults.identity.schemas[0].file",

@@ -243,3 +243,61 @@ test("a value that is no choice any more is still one of its field", () => {
   expect(choices({ x: "red" })).toEqual([["red", "blue"]]);
   expect(choices({})).toEqual([["red", "blue"]]);
 });
+
+describe("a list of values to choose from", () => {
+  const choice = (...values: readonly JsonValue[]): JsonObject => ({
+    type: "array",
+    items: { enum: [...values] },
+  });
+  const boxesOf = (property: JsonObject, x?: JsonValue) => {
+    const [node] = drawn(property, x === undefined ? {} : { x });
+    return node?.kind === "list" ? node.choices?.map(({ value }) => value) : undefined;
+  };
+
+  test("has a box for each, also for a value that is no choice any more", () => {
+    expect(boxesOf(choice("a", "b"))).toEqual(["a", "b"]);
+    expect(boxesOf(choice("a", "b"), ["b", "c"])).toEqual(["a", "b", "c"]);
+  });
+
+  test("has none where boxes could not say what it holds", () => {
+    expect(boxesOf(choice("a", "b"), ["a", "a"])).toEqual([]);
+    expect(boxesOf(choice("", "b"))).toEqual([]);
+    expect(boxesOf(list())).toEqual([]);
+    expect(boxesOf({ type: "array", items: { properties: { a: { enum: ["a"] } } } })).toEqual([]);
+  });
+
+  test("is still drawn with its items and a template, for clients that know no boxes", () => {
+    expect(listDrawn(choice("a", "b"), { x: ["b"] })).toEqual({
+      items: [["traits.x.0"]],
+      template: [""],
+      readOnly: false,
+    });
+  });
+});
+
+test("a list begins with its default in the form of a new account, and in no other", () => {
+  const property = list({ default: ["a", "b"] });
+  const itemsOf = (traits: JsonObject, options: TraitFormOptions) => {
+    const [node] = drawn(property, traits, options);
+    const nodes = node?.kind === "list" ? node.items.flat() : [];
+    const unsaved = node?.kind === "list" && node.unsaved;
+    return [nodes.map(({ element }) => element.kind === "input" && element.value), unsaved];
+  };
+  expect(itemsOf({}, { isNew: true })).toEqual([["a", "b"], true]);
+  expect(itemsOf({}, {})).toEqual([[], false]);
+  expect(itemsOf({ x: ["c"] }, { isNew: true })).toEqual([["c"], false]);
+  expect(itemsOf({ x: [] }, { isNew: true })).toEqual([[], false]);
+});
+
+test("groups of an item have the names of their place, and labels without indices", () => {
+  const home = { type: "object", title: "Home", properties: { town: { type: "string" } } };
+  const [node] = drawn(
+    { type: "array", items: { properties: { home } } },
+    { x: [{ home: { town: "Bern" } }] },
+  );
+  if (node?.kind !== "list") throw new Error("there is no list");
+  const groupsIn = (nodes: readonly Node[]) => nodes.map(({ groups }) => groups?.map(({ name }) => name));
+  expect(groupsIn(node.items.flat())).toEqual([["traits.x.0.home"]]);
+  expect(groupsIn(node.template)).toEqual([[".home"]]);
+  expect(node.items.flat()[0]?.groups?.[0]?.label.context).toMatchObject({ name: "traits.x.home" });
+});

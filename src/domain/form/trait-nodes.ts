@@ -131,7 +131,9 @@ function listNode(
 function boxesOf(list: TraitList, items: readonly JsonValue[]): readonly InputChoice[] {
   const [only, ...more] = list.item;
   const isChosen = only?.path.length === 0 && more.length === 0 && only.choices.length > 0;
-  if (!isChosen || new Set(items).size < items.length) return [];
+  // The empty text says that boxes were drawn, so it is no choice.
+  if (!isChosen || only.choices.some(({ value }) => value === "")) return [];
+  if (new Set(items).size < items.length) return [];
   const known = nodeName("traits", ...list.path);
   // Also what is no choice any more has a box, so that nobody gives it up by saving something else.
   return withFormer(only.choices, items.filter(isScalar)).map((choice) => choiceOf(choice, known));

@@ -89,5 +89,8 @@ describe("the traits of an invitation", () => {
     const given = { email: "byron@example.com" };
     expect(invitedTraits(standard, given, address)).toEqual(given);
     expect(invitedTraits(standard, {}, { kind: "phone", value: "+41446681800" })).toEqual({});
+    // What browsers fill in does not matter.
+    const mail = { type: "string", ostiary: { identifier: "email", autocomplete: "work email" } };
+    expect(invitedTraits(schemaOf({ properties: { mail } }), {}, address)).toEqual({ mail: address.value });
   });
 });

@@ -74,8 +74,7 @@ function withAddress(
   traits: JsonObject,
   address: NonNullable<InvitedAccount["address"]>,
 ): JsonObject {
-  const autocomplete = address.kind === "phone" ? "tel" : "email";
-  const field = fields.find((one) => one.kind === "field" && one.autocomplete === autocomplete);
+  const field = fields.find((one) => one.kind === "field" && one.addressKind === address.kind);
   return field === undefined ? traits : setIfMissing(traits, field.path, address.value);
 }
 

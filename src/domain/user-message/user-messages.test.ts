@@ -450,3 +450,25 @@ describe("message numbers", () => {
     expect(new Set(ids.map((message) => message.id)).size).toBe(ids.length);
   });
 });
+
+describe("the label of what people sign in with", () => {
+  const title = (name: string, translations: Record<string, string> = {}) => ({ text: name, translations });
+
+  test("has all titles, with the word between them in each language that one of them has", () => {
+    const { text: said, translations } = messages.identifierLabel([
+      title("Email", { de: "E-Mail", fr: "Courriel" }),
+      title("Phone", { de: "Telefon" }),
+      title("Nickname"),
+    ]);
+    expect(said).toBe("Email or Phone or Nickname");
+    expect(translations).toEqual({
+      de: "E-Mail, Telefon oder Nickname",
+      fr: "Courriel, Phone ou Nickname",
+    });
+  });
+
+  test("is there also where a language is none", () => {
+    const { translations } = messages.identifierLabel([title("A", { "aa-b": "B" }), title("C")]);
+    expect(translations).toEqual({ "aa-b": "B / C" });
+  });
+});

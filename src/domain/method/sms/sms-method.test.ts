@@ -106,6 +106,19 @@ test("nothing is sent for an old session, and none is remembered as sent (SR-SMS
   }
 });
 
+test("a number of the tenant's country is the same one without its country code, also where it is limited", async () => {
+  const step = { name: "sms", fields: { phoneNumber: "0171 2345678" } };
+  const there = { ...tenant, settings: someSettings({ defaultCountry: "DE" }) };
+  const { sends } = await setUp(step.fields, { tenant: there }).then((result) =>
+    result.kind === "continues" ? result : { sends: undefined },
+  );
+  expect(sends?.recipient).toBe(numbers.own);
+  expect(method.settingsSteps.sms.sendsTo({ tenant: there, step, memory: undefined })).toBe(numbers.own);
+  // Elsewhere nobody knows which country is meant.
+  expect((await setUp(step.fields)).kind).toBe("rejected");
+  expect(method.settingsSteps.sms.sendsTo({ tenant, step, memory: undefined })).toBeUndefined();
+});
+
 // Security rule (SR-SMS-4): it is worth two factors only where the configuration says so.
 test("a code by text message is worth what the configuration says (SR-SMS-4)", () => {
   const counting = {
