@@ -16,6 +16,8 @@ export interface TextsReport {
   readonly missing: readonly string[];
 }
 
+/** The longest sentence, in characters. */
+const maxLength = 2_000;
 const pluralForms = ["zero", "one", "two", "few", "many", "other"];
 const timeFormats = ["date", "date-time"];
 
@@ -42,6 +44,8 @@ function problemsOf(key: string, text: unknown): readonly string[] {
   if (values === undefined) return [`there is no such ${/^\d/.test(key) ? "message" : "text"}`];
   if (typeof text !== "string") return ["must be a text"];
   if (text.trim() === "") return ["must not be empty"];
+  if (text.length > maxLength) return [`is longer than ${maxLength} characters`];
+  if (/[^\P{Cc}\n]/u.test(text)) return ["must have no control characters"];
   if (rest !== "" && !/^\d/.test(base)) return ["only messages can have conditions"];
   return [...conditionProblems(rest, values), ...placeholderProblems(text, values)];
 }
