@@ -416,6 +416,7 @@ const tried = {
   "docs/clients.md": 1,
   "docs/courier.md": 4,
   "docs/templates.md": 1,
+  "docs/texts.md": 1,
   "docs/tenant-profile.md": 1,
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
