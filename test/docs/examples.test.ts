@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { NewOidcAccountSchema } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { checkTexts } from "../../src/domain/user-message/check-texts.ts";
 import { runInProcess } from "../cli/run-ostiary.ts";
 import { register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -134,7 +135,7 @@ describe("the commands of the docs", () => {
     await writeFile(join(folder, "page.ts"), withOwnAddresses(page?.code ?? ""));
     const { stdout, failed } = await runProgram("node", ["page.ts"], { cwd: folder });
     expect(failed).toBe(false);
-    expect(stdout).toContain("<title>Sign in · Ostiary</title>\n<label>E-mail <input");
+    expect(stdout).toContain("<title>Sign in · Ostiary</title>\n<label>Email <input");
     expect(stdout).toContain("Forgot your password?");
     expect(stdout).toContain("with a password of 8 characters or more");
   });
@@ -273,6 +274,26 @@ describe("the configuration on the pages is accepted", () => {
     }
   });
 
+  test("files of texts, and the commands that check them", async () => {
+    const blocks = await blocksOf("docs/texts.md");
+    const example = blocks.find(({ language }) => language === "json")?.code ?? "";
+    expect(checkTexts(JSON.parse(example)).problems).toEqual([]);
+    const { stdout } = await runInProcess(["texts", "list"], { directory: folder });
+    await writeFile(join(folder, "texts.fr.json"), stdout);
+    const commands =
+      blocks
+        .find(({ code }) => code.startsWith("ostiary texts"))
+        ?.code.trim()
+        .split("\n") ?? [];
+    expect(commands.length).toBe(3);
+    for (const line of commands.slice(1)) {
+      const words = line.replace(/#.*/, "").trim().split(/\s+/).slice(1);
+      const file = words.map((word) => (word === "texts.fr.json" ? join(folder, word) : word));
+      const { code, stderr } = await runInProcess(file, { directory: folder });
+      expect({ code, stderr }, line).toEqual({ code: 0, stderr: "" });
+    }
+  });
+
   test.skipIf(!withOpenssl)("client certificates (openssl)", async () => {
     const certificates = await makeCertificateFolder();
     try {
@@ -350,7 +371,7 @@ test("no block of code is left that nothing runs", async () => {
     // Pictures, which scripts/generate-architecture.ts draws.
     if (language === "mermaid") return false;
     if (language === "yaml" || language === "json") return false;
-    return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|ostiary providers|admin courier\.v1\.CourierService) ?/.test(
+    return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|ostiary texts|ostiary providers|admin courier\.v1\.CourierService) ?/.test(
       code,
     );
   });
@@ -364,7 +385,7 @@ test("no block of code is left that nothing runs", async () => {
 });
 
 /** The pages whose TypeScript test/sdk/sdk-package.test.ts compiles. */
-const compiledPages = ["README.md", "docs/errors.md", "docs/social-login.md"];
+const compiledPages = ["README.md", "docs/errors.md", "docs/social-login.md", "docs/texts.md"];
 
 /** The languages in which docs/clients.md shows a part of a foreign client, and how many of each. */
 const ofClients = new Map([
@@ -403,6 +424,8 @@ const tried = {
   "docs/templates.md": 1,
   // By branding.test.ts.
   "docs/branding.md": 4,
+  "docs/texts.md": 1,
+  "docs/tenant-profile.md": 1,
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,

@@ -289,7 +289,7 @@ test("without a period of grace the account is gone at once, and the owner is to
   try {
     const { email, id, sessionToken } = await verifiedAccount(hasty);
     const { flow, submit } = await openSettings(hasty, sessionToken);
-    expect(JSON.stringify(flow.form)).toContain("cannot be undone");
+    expect(JSON.stringify(flow.form)).toContain("can't be undone");
     const { outcome } = await submit("deleteAccount");
     expect(outcome.case).toBe("completed");
     const gone = hasty.client(IdentityService).getIdentity({ identityId: id });

@@ -279,7 +279,13 @@ describe("a web page's bundle", () => {
 
 // One after the other: what one has printed is what another one of the page starts from.
 describe("the examples of the READMEs", () => {
-  const shown = ["sdk/typescript/README.md", "README.md", "docs/errors.md", "docs/social-login.md"];
+  const shown = [
+    "sdk/typescript/README.md",
+    "README.md",
+    "docs/errors.md",
+    "docs/social-login.md",
+    "docs/texts.md",
+  ];
   const examples = shown.flatMap((page) => [...examplesOf(page)]);
   let app: TestApp;
   let programs: readonly string[];

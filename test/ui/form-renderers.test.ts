@@ -596,7 +596,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
         navigator.clipboard.writeText = () => Promise.reject(new Error("not allowed"));
       });
       await page.getByRole("button", { name: "Copy" }).click();
-      await appears(page, "text=could not be copied");
+      await appears(page, "text=couldn't be copied");
       expect(errors).toEqual([]);
     });
 

@@ -23,6 +23,8 @@ describe("a file of texts", () => {
     ["1070008[what]", "Hello", "there is no such message"],
     ["1010022", 5, "must be a text"],
     ["1010022", " ", "must not be empty"],
+    ["1010022", "x".repeat(2_001), "is longer than 2000 characters"],
+    ["1010022", "a\u0007b", "must have no control characters"],
     ["1010022", "Hello {name}", "there is no value name; it has none"],
     ["1010014", "To {address}", "there is no value address; it has sent_to"],
     ["1010014", "To {toString}", "there is no value toString; it has sent_to"],
