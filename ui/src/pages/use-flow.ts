@@ -1,6 +1,6 @@
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
 import { type FlowName, getFlow, keepTyped, leavePage, type SubmittedForm } from "@ostiary/sdk/form";
-import { type ContinueWith, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
+import { type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import { useEffect, useRef, useState } from "react";
 import { carry, fillCarried, forgetCarried } from "../carried.ts";
 import { isAnswerLost } from "../describe-error.ts";
@@ -23,6 +23,8 @@ import {
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "../signed-out.ts";
 import { useVisit } from "../visitor.ts";
+import { goOn, handOverIn, saidAfter } from "./go-on.ts";
+import { idFor, type LostSubmit } from "./lost-submit.ts";
 import {
   areCookiesBlocked,
   freshFlow,
@@ -32,7 +34,6 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
-import { isOffer, isOfferWanted } from "./passkey-offer.ts";
 import { forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
 
 /** What is shown in the place of a flow, or the flow. */
@@ -67,8 +68,10 @@ export interface FlowInUse {
   retry(): void;
 }
 
-/** How often a page that waits for a link looks whether it was opened elsewhere. */
-const lookEveryMs = 5000;
+/** How long a page that waits for a link waits before it looks whether it was opened elsewhere: soon at first, then seldom. */
+function lookAfterMs(looks: number): number {
+  return looks < 24 ? 5000 : 15_000;
+}
 
 /** Opens the flow of a page, and carries it on until it leads to another page. */
 export function useFlow(name: FlowName): FlowInUse {
@@ -349,10 +352,15 @@ export function useFlow(name: FlowName): FlowInUse {
   }, [returns]);
   useEffect(() => {
     if (shown?.stage.case !== "linkSent") return undefined;
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") void latest.current.lookAgain(shown);
-    }, lookEveryMs);
-    return () => clearInterval(timer);
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (looks: number) => {
+      timer = setTimeout(() => {
+        if (document.visibilityState === "visible") void latest.current.lookAgain(shown);
+        wait(looks + 1);
+      }, lookAfterMs(looks));
+    };
+    wait(0);
+    return () => clearTimeout(timer);
   }, [shown]);
   useEffect(() => {
     // A link that is pasted into this tab, and the way back to another flow, differ in the fragment alone: the page is not loaded.
@@ -398,22 +406,6 @@ export function useFlow(name: FlowName): FlowInUse {
   };
 }
 
-/** A submit of which nobody knows whether it arrived. */
-interface LostSubmit {
-  readonly submitted: SubmittedForm;
-  readonly requestId: string;
-}
-
-/** The name of a submit: that of the one before if it is the very same, sent again because no answer came. Empty where there is none. */
-function idFor(lost: LostSubmit | undefined, { flow, data, step }: SubmittedForm): string {
-  const isSame =
-    lost?.submitted.flow === flow &&
-    lost.submitted.step === step &&
-    JSON.stringify([...lost.submitted.data]) === JSON.stringify([...data]);
-  // A browser over plain HTTP has no such ids.
-  return isSame ? lost.requestId : (globalThis.crypto?.randomUUID?.() ?? "");
-}
-
 /** Whether a form has a button that leads back to the step before. */
 function offersBack({ form }: Flow): boolean {
   return form?.nodes.some(({ kind, step }) => kind.case === "button" && step === "back") ?? false;
@@ -441,35 +433,6 @@ function noticeOf(
   return isDoneElsewhere ? "done" : undefined;
 }
 
-/** What is said on the page that follows a flow; undefined where that says enough by itself. */
-function saidAfter({ kind, stage }: Flow): Said | undefined {
-  if (stage.case === "setNewSecret") return "passwordSet";
-  if (kind === FlowKind.VERIFICATION) return "verified";
-  return kind === FlowKind.REGISTRATION ? "created" : undefined;
-}
-
 function dateOf({ seconds }: { readonly seconds: bigint }): Date {
   return new Date(Number(seconds) * 1000);
-}
-
-/** The login that tells the OAuth2 server again, where it could not be told. */
-function handOverIn(following: readonly ContinueWith[]): Flow | undefined {
-  return following.flatMap(({ action }) => (action.case === "login" ? [action.value.flow] : []))[0];
-}
-
-/**
- * To the flow that comes next, else to what the person was about to do when they were found to be signed out, else to where this flow was
- * begun for: the server has compared that with its list.
- */
-function goOn(returnTo: string, following: readonly ContinueWith[], says?: Said): void {
-  const next = following
-    .flatMap(({ action }) => (action.case === "verification" || action.case === "settings" ? [action] : []))
-    .find(({ value: { flow } }) => flow !== undefined && (!isOffer(flow) || isOfferWanted(flow)));
-  // The settings say what the account is asked to do.
-  const isAsked = following.some(({ action }) => action.case === "requiredAction");
-  const due = errand();
-  if (next !== undefined) redirect(next.case, next.value.flow?.id, {}, says);
-  else if (due !== undefined) redirect(due.page, due.flowId, due.resumes ? { resumed: true } : {}, says);
-  else if (returnTo !== "") leaveFor(returnTo);
-  else redirect(isAsked ? "settings" : "sessions", undefined, {}, says);
 }
