@@ -34,7 +34,7 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
-import { forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
+import { claimShared, forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
 
 /** What is shown in the place of a flow, or the flow. */
 export type Stage =
@@ -135,7 +135,7 @@ export function useFlow(name: FlowName): FlowInUse {
           return leaveFor(returnTo);
         }
         const change =
-          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id) : undefined;
+          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id, { isClaimant: true }) : undefined;
         if (change !== undefined) return redirect("settings", change, { resumed: true });
         const onwards = (says = saidAfter(submitted)) => goOn(returnTo, continueWith, says);
         const marked = signedIn?.identity?.purgeTime;
@@ -174,6 +174,7 @@ export function useFlow(name: FlowName): FlowInUse {
     const { flow, data, step } = submitted;
     const requestId = idFor(lost.current, submitted);
     lost.current = undefined;
+    if (flow.stage.case === "confirmLink") claimShared();
     let outcome: SubmitOutcome;
     try {
       outcome = await submit(ostiary, flow, data, step, { requestId });
@@ -260,7 +261,7 @@ export function useFlow(name: FlowName): FlowInUse {
       const found = await getFlow(ostiary, flow.id);
       if (isBusy.current || found.replaced) return;
       if (found.flow.state === FlowState.COMPLETED) return await finish(flow, data);
-      if (found.flow.stage.case === flow.stage.case) return;
+      if (found.flow.stage.case === flow.stage.case && stepsOf(found.flow) === stepsOf(flow)) return;
       draw(keepTyped(found.flow, typedNow(), flow), "movedOn");
     } catch (error) {
       // Security rule (SR-PAGES-8): what was shown to somebody who has signed out, or to another person, is shown no more.
@@ -404,6 +405,11 @@ export function useFlow(name: FlowName): FlowInUse {
     goOn: (returnTo, says) => goOn(returnTo, [], says),
     retry,
   };
+}
+
+/** The steps that a form offers, as a text to compare. */
+function stepsOf({ form }: Flow): string {
+  return form?.nodes.map(({ kind, step }) => (kind.case === "button" ? step : "")).join() ?? "";
 }
 
 /** Whether a form has a button that leads back to the step before. */
