@@ -84,6 +84,7 @@ export function useFlow(name: FlowName): FlowInUse {
   const lost = useRef<LostSubmit>(undefined);
   const isBusy = useRef(false);
   const isSteppingOut = useRef(false);
+  const isLeft = useRef(false);
   // Security rule (SR-FLOW-3): what was typed here is of the person who has signed in, and goes along to nobody.
   const isOver = useRef(false);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
@@ -114,7 +115,7 @@ export function useFlow(name: FlowName): FlowInUse {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith, signedIn } = outcome.completed;
         forgetCarried();
-        isOver.current = true;
+        isOver.current = current === undefined;
         if (current === undefined && isWithin()) await goOut();
         if (purgeTime !== undefined) {
           forgetErrand();
@@ -255,15 +256,18 @@ export function useFlow(name: FlowName): FlowInUse {
 
   /** Looks whether anything has become of the flow elsewhere. What cannot be found out now is seen with the next submit. */
   const lookAgain = async (flow: Flow): Promise<void> => {
-    if (isBusy.current) return;
+    // What is asked before an answer, or before the page is left, says nothing of what comes after.
+    const isInVain = () => isBusy.current || isOver.current || isLeft.current;
+    if (isInVain()) return;
     const data = typedNow();
     try {
       const found = await getFlow(ostiary, flow.id);
-      if (isBusy.current || found.replaced) return;
+      if (isInVain() || found.replaced) return;
       if (found.flow.state === FlowState.COMPLETED) return await finish(flow, data);
       if (found.flow.stage.case === flow.stage.case && stepsOf(found.flow) === stepsOf(flow)) return;
       draw(keepTyped(found.flow, typedNow(), flow), "movedOn");
     } catch (error) {
+      if (isInVain()) return;
       // Security rule (SR-PAGES-8): what was shown to somebody who has signed out, or to another person, is shown no more.
       if (isSignedOut(error)) leaveToSignIn(error, flow, data);
       else if (flow.account !== undefined && isFlowGone(error)) await beginAgain(flow, data).catch(() => {});
@@ -387,10 +391,12 @@ export function useFlow(name: FlowName): FlowInUse {
     const onLeave = () => {
       if (latest.current.shown !== undefined && !isOver.current) carry(latest.current.shown, typedNow());
     };
+    isLeft.current = false;
     window.addEventListener("hashchange", onHashChange);
     window.addEventListener("popstate", onBack);
     window.addEventListener("popstate", onLeave, { capture: true });
     return () => {
+      isLeft.current = true;
       window.removeEventListener("hashchange", onHashChange);
       window.removeEventListener("popstate", onBack);
       window.removeEventListener("popstate", onLeave, { capture: true });
