@@ -198,7 +198,7 @@ export function stepOut(): Promise<void> {
   return gone;
 }
 
-const mostStepMs = 500;
+const mostStepMs = 3000;
 
 function parameter(name: string): string | undefined {
   return new URLSearchParams(window.location.search).get(name) ?? undefined;

@@ -44,6 +44,12 @@ export function useVisit(): Visit {
 /** The pages that ask by themselves, or show nothing of anybody. */
 const unaware: ReadonlySet<Route | undefined> = new Set(["", "logout", "example-login", undefined] as const);
 
+/**
+ * The page itself asks first: of several calls at once only one is told why a browser with several sessions was signed out. Pages that need
+ * to know before they are drawn ask at once.
+ */
+const afterThePageMs = 500;
+
 /** A person who goes to and fro asks no more often than this. */
 const leastBetweenMs = 1000;
 
@@ -67,7 +73,7 @@ export function useLoadedVisit(route: Route | undefined): Visit {
       known.current = found;
       forgetCarried();
       setVisitor(found);
-      if (former.kind !== "unknown") channel.current?.postMessage("changed");
+      channel.current?.postMessage("changed");
       return found;
     };
     // A page and what is around it ask at the same moment.
@@ -77,8 +83,10 @@ export function useLoadedVisit(route: Route | undefined): Visit {
     return asked.current;
   }, []);
   useEffect(() => {
+    if (unaware.has(route)) return undefined;
     // Who it is stays unknown where the server cannot be reached: the page itself says that then.
-    if (!unaware.has(route)) void look().catch(() => {});
+    const timer = setTimeout(() => void look().catch(() => {}), afterThePageMs);
+    return () => clearTimeout(timer);
   }, [route, look]);
   useEffect(() => {
     let last = Number.NEGATIVE_INFINITY;

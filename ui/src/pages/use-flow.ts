@@ -1,6 +1,6 @@
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
 import { type FlowName, getFlow, keepTyped, leavePage, type SubmittedForm } from "@ostiary/sdk/form";
-import { type ContinueWith, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
+import { type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import { useEffect, useRef, useState } from "react";
 import { carry, fillCarried, forgetCarried } from "../carried.ts";
 import { isAnswerLost } from "../describe-error.ts";
@@ -23,6 +23,8 @@ import {
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "../signed-out.ts";
 import { useVisit } from "../visitor.ts";
+import { goOn, handOverIn, saidAfter } from "./go-on.ts";
+import { idFor, type LostSubmit } from "./lost-submit.ts";
 import {
   areCookiesBlocked,
   freshFlow,
@@ -32,8 +34,7 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
-import { isOffer, isOfferWanted } from "./passkey-offer.ts";
-import { forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
+import { claimShared, forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
 
 /** What is shown in the place of a flow, or the flow. */
 export type Stage =
@@ -67,8 +68,10 @@ export interface FlowInUse {
   retry(): void;
 }
 
-/** How often a page that waits for a link looks whether it was opened elsewhere. */
-const lookEveryMs = 5000;
+/** How long a page that waits for a link waits before it looks whether it was opened elsewhere: soon at first, then seldom. */
+function lookAfterMs(looks: number): number {
+  return looks < 24 ? 5000 : 15_000;
+}
 
 /** Opens the flow of a page, and carries it on until it leads to another page. */
 export function useFlow(name: FlowName): FlowInUse {
@@ -81,6 +84,7 @@ export function useFlow(name: FlowName): FlowInUse {
   const lost = useRef<LostSubmit>(undefined);
   const isBusy = useRef(false);
   const isSteppingOut = useRef(false);
+  const isLeft = useRef(false);
   // Security rule (SR-FLOW-3): what was typed here is of the person who has signed in, and goes along to nobody.
   const isOver = useRef(false);
   const shown = stage.kind === "flow" ? stage.flow : undefined;
@@ -111,7 +115,7 @@ export function useFlow(name: FlowName): FlowInUse {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith, signedIn } = outcome.completed;
         forgetCarried();
-        isOver.current = true;
+        isOver.current = current === undefined;
         if (current === undefined && isWithin()) await goOut();
         if (purgeTime !== undefined) {
           forgetErrand();
@@ -132,7 +136,7 @@ export function useFlow(name: FlowName): FlowInUse {
           return leaveFor(returnTo);
         }
         const change =
-          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id) : undefined;
+          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id, { isClaimant: true }) : undefined;
         if (change !== undefined) return redirect("settings", change, { resumed: true });
         const onwards = (says = saidAfter(submitted)) => goOn(returnTo, continueWith, says);
         const marked = signedIn?.identity?.purgeTime;
@@ -171,6 +175,7 @@ export function useFlow(name: FlowName): FlowInUse {
     const { flow, data, step } = submitted;
     const requestId = idFor(lost.current, submitted);
     lost.current = undefined;
+    if (flow.stage.case === "confirmLink") claimShared();
     let outcome: SubmitOutcome;
     try {
       outcome = await submit(ostiary, flow, data, step, { requestId });
@@ -251,15 +256,18 @@ export function useFlow(name: FlowName): FlowInUse {
 
   /** Looks whether anything has become of the flow elsewhere. What cannot be found out now is seen with the next submit. */
   const lookAgain = async (flow: Flow): Promise<void> => {
-    if (isBusy.current) return;
+    // What is asked before an answer, or before the page is left, says nothing of what comes after.
+    const isInVain = () => isBusy.current || isOver.current || isLeft.current;
+    if (isInVain()) return;
     const data = typedNow();
     try {
       const found = await getFlow(ostiary, flow.id);
-      if (isBusy.current || found.replaced) return;
+      if (isInVain() || found.replaced) return;
       if (found.flow.state === FlowState.COMPLETED) return await finish(flow, data);
-      if (found.flow.stage.case === flow.stage.case) return;
+      if (found.flow.stage.case === flow.stage.case && stepsOf(found.flow) === stepsOf(flow)) return;
       draw(keepTyped(found.flow, typedNow(), flow), "movedOn");
     } catch (error) {
+      if (isInVain()) return;
       // Security rule (SR-PAGES-8): what was shown to somebody who has signed out, or to another person, is shown no more.
       if (isSignedOut(error)) leaveToSignIn(error, flow, data);
       else if (flow.account !== undefined && isFlowGone(error)) await beginAgain(flow, data).catch(() => {});
@@ -349,10 +357,15 @@ export function useFlow(name: FlowName): FlowInUse {
   }, [returns]);
   useEffect(() => {
     if (shown?.stage.case !== "linkSent") return undefined;
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") void latest.current.lookAgain(shown);
-    }, lookEveryMs);
-    return () => clearInterval(timer);
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (looks: number) => {
+      timer = setTimeout(() => {
+        if (document.visibilityState === "visible") void latest.current.lookAgain(shown);
+        wait(looks + 1);
+      }, lookAfterMs(looks));
+    };
+    wait(0);
+    return () => clearTimeout(timer);
   }, [shown]);
   useEffect(() => {
     // A link that is pasted into this tab, and the way back to another flow, differ in the fragment alone: the page is not loaded.
@@ -378,10 +391,12 @@ export function useFlow(name: FlowName): FlowInUse {
     const onLeave = () => {
       if (latest.current.shown !== undefined && !isOver.current) carry(latest.current.shown, typedNow());
     };
+    isLeft.current = false;
     window.addEventListener("hashchange", onHashChange);
     window.addEventListener("popstate", onBack);
     window.addEventListener("popstate", onLeave, { capture: true });
     return () => {
+      isLeft.current = true;
       window.removeEventListener("hashchange", onHashChange);
       window.removeEventListener("popstate", onBack);
       window.removeEventListener("popstate", onLeave, { capture: true });
@@ -398,20 +413,9 @@ export function useFlow(name: FlowName): FlowInUse {
   };
 }
 
-/** A submit of which nobody knows whether it arrived. */
-interface LostSubmit {
-  readonly submitted: SubmittedForm;
-  readonly requestId: string;
-}
-
-/** The name of a submit: that of the one before if it is the very same, sent again because no answer came. Empty where there is none. */
-function idFor(lost: LostSubmit | undefined, { flow, data, step }: SubmittedForm): string {
-  const isSame =
-    lost?.submitted.flow === flow &&
-    lost.submitted.step === step &&
-    JSON.stringify([...lost.submitted.data]) === JSON.stringify([...data]);
-  // A browser over plain HTTP has no such ids.
-  return isSame ? lost.requestId : (globalThis.crypto?.randomUUID?.() ?? "");
+/** The steps that a form offers, as a text to compare. */
+function stepsOf({ form }: Flow): string {
+  return form?.nodes.map(({ kind, step }) => (kind.case === "button" ? step : "")).join() ?? "";
 }
 
 /** Whether a form has a button that leads back to the step before. */
@@ -441,35 +445,6 @@ function noticeOf(
   return isDoneElsewhere ? "done" : undefined;
 }
 
-/** What is said on the page that follows a flow; undefined where that says enough by itself. */
-function saidAfter({ kind, stage }: Flow): Said | undefined {
-  if (stage.case === "setNewSecret") return "passwordSet";
-  if (kind === FlowKind.VERIFICATION) return "verified";
-  return kind === FlowKind.REGISTRATION ? "created" : undefined;
-}
-
 function dateOf({ seconds }: { readonly seconds: bigint }): Date {
   return new Date(Number(seconds) * 1000);
-}
-
-/** The login that tells the OAuth2 server again, where it could not be told. */
-function handOverIn(following: readonly ContinueWith[]): Flow | undefined {
-  return following.flatMap(({ action }) => (action.case === "login" ? [action.value.flow] : []))[0];
-}
-
-/**
- * To the flow that comes next, else to what the person was about to do when they were found to be signed out, else to where this flow was
- * begun for: the server has compared that with its list.
- */
-function goOn(returnTo: string, following: readonly ContinueWith[], says?: Said): void {
-  const next = following
-    .flatMap(({ action }) => (action.case === "verification" || action.case === "settings" ? [action] : []))
-    .find(({ value: { flow } }) => flow !== undefined && (!isOffer(flow) || isOfferWanted(flow)));
-  // The settings say what the account is asked to do.
-  const isAsked = following.some(({ action }) => action.case === "requiredAction");
-  const due = errand();
-  if (next !== undefined) redirect(next.case, next.value.flow?.id, {}, says);
-  else if (due !== undefined) redirect(due.page, due.flowId, due.resumes ? { resumed: true } : {}, says);
-  else if (returnTo !== "") leaveFor(returnTo);
-  else redirect(isAsked ? "settings" : "sessions", undefined, {}, says);
 }

@@ -56,12 +56,17 @@ const sharedKey = "ostiary.waiting-change";
 /** As long as a link is good, and a little more. */
 const mostAgeMs = 60 * 60 * 1000;
 
+/** How long a tab may take that has claimed a change: as long as a call, and a little more. */
+const mostClaimMs = 40_000;
+
 /** A change of an account that waits for a link to be opened, maybe in another tab. */
 interface SharedChange {
   readonly flowId: string;
   readonly identityId: string;
   /** In milliseconds. */
   readonly at: number;
+  /** When the tab in which the link was opened has sent its login. */
+  readonly claimedAt?: number;
 }
 
 /**
@@ -79,19 +84,43 @@ export function shareWaiting(waiting: Flow): void {
   }
 }
 
-/** Takes the settings that wait for the login of an account, once; undefined if there are none. */
-export function takeShared(identityId: string | undefined): string | undefined {
+/** Tells the tab that waits that this one, in which the link was opened, is about to carry the change out. */
+export function claimShared(): void {
+  const shared = readShared();
+  if (shared === undefined) return;
   try {
-    const found = JSON.parse(
-      window.localStorage.getItem(sharedKey) ?? "null",
-    ) as Partial<SharedChange> | null;
-    const isOwn = identityId !== undefined && found?.identityId === identityId;
-    if (!isOwn || typeof found?.flowId !== "string") return undefined;
-    window.localStorage.removeItem(sharedKey);
-    return Math.abs(Date.now() - Number(found.at)) < mostAgeMs ? found.flowId : undefined;
+    window.localStorage.setItem(sharedKey, JSON.stringify({ ...shared, claimedAt: Date.now() }));
+  } catch {
+    // Then whichever tab is first does it.
+  }
+}
+
+/**
+ * Takes the settings that wait for the login of an account, once; undefined if there are none, or another tab does it. `isClaimant`: this
+ * tab has claimed them.
+ */
+export function takeShared(identityId: string | undefined, { isClaimant = false } = {}): string | undefined {
+  const shared = readShared();
+  if (shared === undefined || shared.identityId !== identityId) return undefined;
+  const isClaimed = shared.claimedAt !== undefined && Date.now() - shared.claimedAt < mostClaimMs;
+  if (isClaimed && !isClaimant) return undefined;
+  forgetShared();
+  return Date.now() - shared.at < mostAgeMs ? shared.flowId : undefined;
+}
+
+function readShared(): SharedChange | undefined {
+  try {
+    const found: unknown = JSON.parse(window.localStorage.getItem(sharedKey) ?? "null");
+    return isShared(found) ? found : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isShared(found: unknown): found is SharedChange {
+  if (typeof found !== "object" || found === null) return false;
+  const { flowId, identityId, at } = found as Partial<Record<keyof SharedChange, unknown>>;
+  return typeof flowId === "string" && typeof identityId === "string" && typeof at === "number";
 }
 
 /** Forgets it: the person goes on in the tab that began, or has given it up. */
