@@ -463,7 +463,7 @@ export interface ChallengeMethod {
   /** The button that asks for the secret. */
   requestNodes(purpose: FlowKind): readonly Node[];
   /** What is drawn where the secret is used, its button last. */
-  useNodes(purpose: FlowKind): readonly Node[];
+  useNodes(purpose: FlowKind, tenant: Tenant): readonly Node[];
   /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
   issue(tenant: Tenant, flow: ChallengeBinding, at: Date, strength: CodeStrength): IssuedChallenge;
   /**

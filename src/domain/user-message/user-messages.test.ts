@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import * as accountMessages from "./account-messages.ts";
 import * as actionMessages from "./action-messages.ts";
 import * as factorMessages from "./factor-messages.ts";
 import * as oauth2Messages from "./oauth2-messages.ts";
@@ -54,6 +55,21 @@ describe("message numbers", () => {
       handOverHelp: 9000621,
       handOverAgain: 9000622,
       handOverFailed: 9000623,
+    });
+  });
+
+  test("of addresses never change", () => {
+    const numbers = Object.entries(accountMessages).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toEqual({
+      resendLinkLabel: 9000750,
+      anotherAddressLabel: 9000751,
+      addressesTitle: 9000752,
+      addressName: 9000753,
+      addressPrimary: 9000754,
+      addressVerified: 9000755,
+      addressUnverified: 9000756,
+      addressPending: 9000757,
+      verifyAddressLink: 9000758,
     });
   });
 
@@ -142,7 +158,7 @@ describe("message numbers", () => {
       profileTitle: messages.profileTitle().id,
       passwordTitle: messages.passwordTitle().id,
       deletionTitle: messages.deletionTitle().id,
-      deletionQuestion: messages.deletionQuestion().id,
+      deletionQuestion: messages.deletionQuestion(0).id,
       goOnLabel: messages.goOnLabel().id,
       ...Object.fromEntries(Object.entries(stageMessages).map(([name, make]) => [name, make("a").id])),
       titleLabel: messages.titleLabel(text, "traits.name").id,

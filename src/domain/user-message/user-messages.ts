@@ -397,21 +397,26 @@ export const deleteAccountLabel = (): UserMessage => info(9000051, "Delete my ac
 /** On the button that keeps an account which was to be deleted. */
 export const keepAccountLabel = (): UserMessage => info(9000052, "Keep my account");
 
-/** Explanation of that button, beside it. */
+/** Explanation of that button, beside it. It is there before anybody wants it, so it says what would happen. */
 export function deletionWarning(graceMs: number): UserMessage {
   if (graceMs === 0) {
-    const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
+    const text =
+      "If you delete your account, it is gone at once with everything in it. This cannot be undone.";
     return info(9000054, text);
   }
-  const hours = Math.max(1, Math.floor(graceMs / 3_600_000));
-  const days = Math.floor(hours / 24);
-  const span = days > 1 ? `${days} days` : hours > 1 ? `${hours} hours` : "one hour";
+  const { span, days, hours } = spanOf(graceMs);
   return info(
     9000053,
-    `Your account and everything in it will be deleted in ${span}, and you are signed out everywhere. ` +
-      "If you change your mind, sign in before then and keep it.",
+    `If you delete your account, you are signed out everywhere. You then have ${span} to change your mind: sign in and keep it. ` +
+      "After that it is gone for good, with everything in it.",
     { days, hours },
   );
+}
+
+function spanOf(graceMs: number) {
+  const hours = Math.max(1, Math.floor(graceMs / 3_600_000));
+  const days = Math.floor(hours / 24);
+  return { span: days > 1 ? `${days} days` : hours > 1 ? `${hours} hours` : "one hour", days, hours };
 }
 
 /** Identifier of the login, where it was asked for first. */
@@ -489,10 +494,13 @@ export const passwordTitle = (): UserMessage => info(9000205, "Password");
 export const deletionTitle = (): UserMessage => info(9000206, "Delete your account");
 
 /** The question before an account is deleted. */
-export function deletionQuestion(): UserMessage {
-  const text =
-    "Delete your account? You are signed out on all your devices, and everything in your account will be lost.";
-  return info(9000207, text);
+export function deletionQuestion(graceMs: number): UserMessage {
+  const signedOut = "Delete your account? You are signed out on all your devices";
+  if (graceMs === 0) {
+    return info(9000207, `${signedOut}, and everything in your account is lost.`, { days: 0, hours: 0 });
+  }
+  const { span, days, hours } = spanOf(graceMs);
+  return info(9000207, `${signedOut}. You have ${span} to sign in again and keep it.`, { days, hours });
 }
 
 /** The label of the link to where a flow goes on. */

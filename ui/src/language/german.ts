@@ -1,3 +1,4 @@
+import type { MessageContext } from "@ostiary/sdk/form";
 import { describeDay } from "./day.ts";
 import type { Words } from "./words.ts";
 
@@ -160,12 +161,12 @@ export const german: Words = {
         : undefined,
     9000051: "Mein Konto löschen",
     9000052: "Mein Konto behalten",
-    9000053: ({ days, hours }) =>
-      `Ihr Konto wird in ${Number(days) > 1 ? `${days} Tagen` : Number(hours) > 1 ? `${hours} Stunden` : "einer Stunde"} ` +
-      "mit allem, was dazugehört, gelöscht, und Sie werden überall abgemeldet. Wenn Sie es sich anders überlegen, melden " +
-      "Sie sich vorher an und behalten Sie es.",
+    9000053: (span) =>
+      "Wenn Sie Ihr Konto löschen, werden Sie überall abgemeldet. " +
+      `${graceIn(span)} können Sie es sich noch anders überlegen: Melden Sie sich an und behalten Sie es. ` +
+      "Danach ist es endgültig weg, mit allem, was dazugehört.",
     9000054:
-      "Ihr Konto wird sofort mit allem, was dazugehört, gelöscht. Das lässt sich nicht rückgängig machen.",
+      "Wenn Sie Ihr Konto löschen, ist es sofort weg, mit allem, was dazugehört. Das lässt sich nicht rückgängig machen.",
     9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
     9000070: "Das können Sie nicht selbst ändern.",
     9000200: ({ title }) => (typeof title === "string" ? titled(title) : undefined),
@@ -175,8 +176,10 @@ export const german: Words = {
     9000204: "Über Sie",
     9000205: "Passwort",
     9000206: "Konto löschen",
-    9000207:
-      "Konto löschen? Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren.",
+    9000207: (span) =>
+      Number(span.hours) === 0
+        ? "Konto löschen? Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren."
+        : `Konto löschen? Sie werden auf allen Geräten abgemeldet. ${graceIn(span)} können Sie sich anmelden und es behalten.`,
     9000208: "Konto von {name}",
     9000209: "Weiter",
     9000210: "Anmelden",
@@ -410,6 +413,15 @@ export const german: Words = {
       `${application || "Die Anwendung, von der Sie kommen,"} weiß es noch nicht. Es ist nichts verloren: Versuchen Sie es gleich noch einmal.`,
     9000622: "Noch einmal versuchen",
     9000623: "Es geht noch immer nicht. Ihre Anmeldung bleibt; versuchen Sie es gleich noch einmal.",
+    9000750: "Link noch einmal senden",
+    9000751: "Andere Adresse verwenden",
+    9000752: "Adressen",
+    9000753: "{address}",
+    9000754: "Bestätigt · Hauptadresse",
+    9000755: "Bestätigt",
+    9000756: "Nicht bestätigt",
+    9000757: "Noch nicht geändert: Bestätigen Sie die Adresse mit einem Code",
+    9000758: "{address} bestätigen",
   },
   cannotReach:
     "Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.",
@@ -472,6 +484,12 @@ export const german: Words = {
 
 function titled(title: string): string {
   return titles[title] ?? title;
+}
+
+/** How long somebody can change their mind. */
+function graceIn({ days, hours }: MessageContext): string {
+  if (Number(days) > 1) return `${days} Tage lang`;
+  return Number(hours) > 1 ? `${hours} Stunden lang` : "Eine Stunde lang";
 }
 
 function messagesTo(sentTo: unknown): string {

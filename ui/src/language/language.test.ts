@@ -2,6 +2,7 @@ import type { NumberedMessage } from "@ostiary/sdk";
 import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
+import * as accountMessages from "../../../src/domain/user-message/account-messages.ts";
 import * as actionMessages from "../../../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../../../src/domain/user-message/factor-messages.ts";
 import * as oauth2Messages from "../../../src/domain/user-message/oauth2-messages.ts";
@@ -20,6 +21,7 @@ const kinds = [
 const text = { text: "a", translations: {} };
 const ofForms = Object.values({
   ...messages,
+  ...accountMessages,
   ...stageMessages,
   ...factorMessages,
   ...actionMessages,

@@ -1,4 +1,4 @@
-import { button, type Node } from "../../form/form.ts";
+import { button, type Node, ofMethod } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
@@ -79,7 +79,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           isOffered: (context) =>
             methodsPlaying("first", [method], context.tenant).length > 0 &&
             (isUnderWay?.(context, method.kind) ?? true),
-          nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
+          nodes: (context) =>
+            ofMethod(method.kind, method.registrationNodes(context.tenant, stageOf(context, method))),
           take: (attempt) => signUp.takeMethod(attempt, method),
         } satisfies StepRule<RegistrationTypes, S> as StepRule<RegistrationTypes, S>,
       ]),
@@ -108,7 +109,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
   const vouchingStep = (method: RegistrationMethod): StepRule<RegistrationTypes, State<"fill_profile">> => ({
     ...{ leadsTo, limits },
     isOffered: ({ tenant }) => methodsPlaying("first", [method], tenant).length > 0,
-    nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
+    nodes: (context) =>
+      ofMethod(method.kind, method.registrationNodes(context.tenant, stageOf(context, method))),
     take: (attempt) => signUp.takeVouching(attempt, method),
   });
   const vouchedStep = (

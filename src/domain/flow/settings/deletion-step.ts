@@ -35,7 +35,7 @@ export function deleteNode(tenant: Tenant): Node {
       kind: "button",
       importance: "secondary",
       danger: true,
-      confirmation: texts.deletionQuestion(),
+      confirmation: texts.deletionQuestion(graceMs),
       skipsRequired: true,
     },
   };

@@ -76,6 +76,8 @@ const profileNodes = (values: Readonly<Record<string, string>> = { email, name: 
   }),
   "profile/profile: [Save]",
 ];
+const addressSection = "addresses: Addresses";
+const addressNodes = ["addresses/addresses.0: text"];
 const passwordNodes = ["password/password.password: password!", "password/password: [Save]"];
 const factorNodes = [
   "totp/totp: [Set up an authenticator app] alone",
@@ -95,15 +97,21 @@ describe("settings", () => {
     expect(await form()).toEqual({
       stage: "change_settings",
       texts: ["Your account", expect.any(String), expect.stringContaining("Ada")],
-      sections: ["profile: About you", "password: Password", ...factorSections],
+      sections: ["profile: About you", addressSection, "password: Password", ...factorSections],
       messages: [],
-      nodes: [...profileNodes(), ...passwordNodes, ...factorNodes],
+      nodes: [...profileNodes(), ...addressNodes, ...passwordNodes, ...factorNodes],
     });
     expect(await stage()).toEqual({
       kind: "change_settings",
       offers,
       credentials: flows.credentials,
       requiredActions: [],
+      addresses: [
+        {
+          ...{ kind: "email", value: email, path: "email", verifiedAt: flows.identity?.createdAt },
+          ...{ verifiable: true, recovers: true, primary: true, pending: false },
+        },
+      ],
     });
     const pin = (await flows.show(caller)).form.nodes.find(({ name }) => name === "traits.pin");
     expect(pin).toMatchObject({ step: "profile", section: "profile" });
@@ -122,8 +130,8 @@ describe("settings", () => {
   test("offer no method that the tenant has switched off", async () => {
     const off = Object.assign(new SecretInTwoSteps(), { isEnabled: () => false });
     const { form, stage, submit } = await settings({ methods: [off] });
-    expect((await form()).nodes).toEqual(profileNodes());
-    expect((await form()).sections).toEqual(["profile: About you"]);
+    expect((await form()).nodes).toEqual([...profileNodes(), ...addressNodes]);
+    expect((await form()).sections).toEqual(["profile: About you", addressSection]);
     expect(await stage()).toMatchObject({ offers: [{ kind: "profile" }] });
     await expect(submit("password")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     const none = Object.assign(new SecretInTwoSteps(), { settingsSteps: {} });
@@ -252,7 +260,7 @@ describe("traits", () => {
   });
 
   test("with a new address are sent another code, and can be given up", async () => {
-    const { flows, submit, state } = await settings();
+    const { flows, submit, state, stage } = await settings();
     await submit("profile", {}, { email: added });
     const before = state();
     flows.clock.advance(30_000);
@@ -261,8 +269,19 @@ describe("traits", () => {
     const sentAt = flows.clock.now().toISOString();
     expect(state()).toEqual({ ...before, sentAt });
     await submit("back");
-    expect(state()).toEqual({ at: "change_settings" });
+    // What was typed is there to be corrected, and the address is not the account's.
+    expect(state()).toEqual({
+      at: "change_settings",
+      interrupted: { kind: "profile", change: { patch: { email: added }, undo: { email } } },
+    });
     expect(flows.flow?.identityId).toBe(flows.identity?.id);
+    const { addresses } = (await stage()) as { readonly addresses: readonly object[] };
+    expect(addresses).toMatchObject([
+      { value: email, pending: false },
+      { value: added, pending: true, primary: false, verifiedAt: undefined },
+    ]);
+    await submit("resume");
+    expect(state()).toMatchObject({ at: "enter_code", sentTo: added });
   });
 
   // Security rule (SR-SETTINGS-1): addresses change only after a fresh login.
@@ -277,6 +296,8 @@ describe("traits", () => {
     expect((await form()).nodes).toEqual([
       "resume: [Go on with the change] alone",
       ...profileNodes({ email: added, name: "Ada" }),
+      ...addressNodes,
+      "addresses/addresses.1: text",
       ...passwordNodes,
       ...factorNodes,
     ]);
@@ -324,6 +345,7 @@ describe("the end of an account", () => {
     expect(await form()).toMatchObject({
       sections: [
         "profile: About you",
+        addressSection,
         "password: Password",
         ...factorSections,
         expect.stringMatching(/^deletion: /),
@@ -331,6 +353,7 @@ describe("the end of an account", () => {
       messages: [],
       nodes: [
         ...profileNodes(),
+        ...addressNodes,
         ...passwordNodes,
         ...factorNodes,
         expect.stringMatching(/^deletion\/deleteAccount: /),
@@ -379,9 +402,15 @@ describe("the end of an account", () => {
   test("can be taken back by an older session, also where it is no longer on offer", async () => {
     const { form, stage, submit, flows } = await settings({ person: scheduled, session: stale });
     expect(await form()).toMatchObject({
-      sections: ["profile: About you", "password: Password", ...factorSections],
+      sections: ["profile: About you", addressSection, "password: Password", ...factorSections],
       messages: [expect.stringContaining("2026")],
-      nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes, ...factorNodes],
+      nodes: [
+        "keepAccount: [Keep my account] alone",
+        ...profileNodes(),
+        ...addressNodes,
+        ...passwordNodes,
+        ...factorNodes,
+      ],
     });
     expect(await stage()).toMatchObject({
       offers: [...offers, { kind: "deletion", purgeAt: scheduled.purgeAt }],

@@ -17,6 +17,7 @@ import {
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { addressesTitle } from "../../user-message/account-messages.ts";
 import { actionPending, termsTitle } from "../../user-message/action-messages.ts";
 import {
   backupCodesMissing,
@@ -36,6 +37,7 @@ import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { documentOf, termsNodes } from "../shared/terms.ts";
 import type { ActionSettings } from "./actions.ts";
+import { addressesIn, addressNodes } from "./addresses.ts";
 import { choiceOf, type SettingsAttempt } from "./change.ts";
 import {
   type CredentialSettings,
@@ -211,12 +213,17 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
         const requiredActions = pendingIn({ tenant, account });
-        return { offers, credentials: account?.credentials ?? [], requiredActions };
+        const addresses = addressesIn(profile, context);
+        return { offers, credentials: account?.credentials ?? [], requiredActions, addresses };
       },
-      texts: ({ tenant, account }) => {
+      texts: (context) => {
+        const { tenant, account } = context;
         const { identity } = account ?? {};
         const sections: Section[] = [
           { id: "profile", title: texts.profileTitle() },
+          ...(addressesIn(profile, context).length === 0
+            ? []
+            : [{ id: "addresses", title: addressesTitle() }]),
           ...enabledMethods(methods, tenant).map((method) => ({
             id: method.kind,
             title: method.sectionTitle(),
@@ -260,7 +267,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           leadsTo: ["enter_code"],
           limits: ["code_send"],
           needs: needsOf.profile,
-          nodes: (context, typed) => inSection("profile", profileNodes(context, typed)),
+          nodes: (context, typed) => [
+            ...inSection("profile", profileNodes(context, typed)),
+            ...inSection("addresses", addressNodes(context.tenant, addressesIn(profile, context))),
+          ],
           take: (attempt) => takeProfile(deps, attempt),
         },
         ...secretSteps<State<"change_settings">>("change_settings"),
@@ -361,6 +371,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         offers: underWay(context),
         credentials: context.account?.credentials ?? [],
         requiredActions: pendingIn(context),
+        addresses: addressesIn(profile, context),
       }),
       texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
       steps: continuedSteps<State<"continue_method">>("change_settings"),
@@ -376,7 +387,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       challenges,
       leadsTo: ["change_settings"],
       backTo: ["change_settings"],
-      back: ({ state: { interrupted } }) => ({ at: "change_settings", interrupted }),
+      // The change waits: its owner corrects the address, or goes on.
+      back: ({ state: { change } }) => ({ at: "change_settings", interrupted: { kind: "profile", change } }),
       isFixed: () => true,
       prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,
