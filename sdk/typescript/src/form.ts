@@ -12,6 +12,7 @@ export {
   type FormImage,
   type FormList,
   type FormPart,
+  type FormSectionView,
   type FormText,
   type FormView,
   type HiddenField,
@@ -19,6 +20,8 @@ export {
 export { type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
+export { lastUsedMethod, rememberMethod } from "./form/last-method.ts";
+export { type FormBlock, layoutOf } from "./form/layout.ts";
 export { leavePage } from "./form/leave-page.ts";
 export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";
 export { type FormPasskey, PasskeyError } from "./form/passkey.ts";

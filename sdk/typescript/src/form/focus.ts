@@ -55,3 +55,11 @@ export function buttonForEnter(event: {
     undefined
   );
 }
+
+/**
+ * Whether a click is the second one of a double click on a button: what was drawn meanwhile may have put another button below the
+ * pointer, which nobody meant.
+ */
+export function isSecondClick({ target, detail }: MouseEvent): boolean {
+  return detail > 1 && target instanceof Element && target.closest("button[type=submit]") !== null;
+}

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
+import { type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { CodeEntry } from "../form/code-entry.ts";
 import { applyConditions } from "../form/conditions.ts";
 import { describeFailure, type FailureOptions } from "../form/describe-failure.ts";
 import { describeForm } from "../form/describe-form.ts";
-import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
+import { buttonForEnter, focusFirstProblem, isSecondClick } from "../form/focus.ts";
+import { layoutOf } from "../form/layout.ts";
 import type { FormMessageView } from "../form/message-view.ts";
 import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
 import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { signalPasskeys } from "../form/signal-passkeys.ts";
 import { englishFormTexts } from "../form/texts.ts";
-import { FormElementView } from "./form-element-view.tsx";
-import { HintView } from "./said-view.tsx";
+import { FormBlockView } from "./form-block-view.tsx";
 
 /** The properties of `FlowForm`. */
 export interface FlowFormProps extends FailureOptions {
@@ -40,6 +41,9 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const revision = useRevision(flow);
   const answered = useRef(revision);
   const sending = useRef(false);
+  const [codes] = useState(() => new CodeEntry((button) => button.click()));
+  const [isOpen, setOpen] = useState(false);
+  const [said, setSaid] = useState("");
 
   // Before the focus moves, since it goes to no field that is hidden.
   useEffect(() => {
@@ -58,8 +62,12 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
     if (sending.current) return;
     sending.current = true;
+    codes.stop();
     setBusy(true);
+    setSaid("");
     setFailure(undefined);
+    // Beside what is drawn, for style sheets: which button shows that something goes on.
+    button.dataset.pending = "";
     try {
       const pressed = await readPressed(sent, button, props.confirm);
       if (pressed === undefined) return;
@@ -72,6 +80,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     } finally {
       sending.current = false;
       setBusy(false);
+      delete button.dataset.pending;
     }
   };
   const pressLatest = useRef(press);
@@ -79,6 +88,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     pressLatest.current = press;
   });
   useEffect(() => signalPasskeys(flow), [flow]);
+  useEffect(() => () => codes.stop(), [codes]);
   const { passkeys } = view;
   const latest = useRef(passkeys);
   latest.current = passkeys;
@@ -116,7 +126,14 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
       data-account={view.account === undefined ? undefined : ""}
       aria-busy={busy}
       onSubmit={onSubmit}
-      onInput={(event) => applyConditions(event.currentTarget)}
+      onClick={(event) => {
+        if (isSecondClick(event.nativeEvent)) event.preventDefault();
+      }}
+      onInput={(event) => {
+        applyConditions(event.currentTarget);
+        codes.onInput(event.nativeEvent);
+      }}
+      onPaste={(event) => codes.onPaste(event.nativeEvent)}
       onKeyDown={(event) => {
         const button = buttonForEnter(event);
         if (button === undefined) return;
@@ -146,40 +163,22 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
           />
         ),
       )}
-      {view.parts.map((part, index) => (
+      {layoutOf(view.parts).map((block, index) => (
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
-        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one flow never change places
-        <Fragment key={`${revision} ${index}`}>
-          {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
-          {part.heading === undefined ? null : <h2 className="ostiary-heading">{part.heading}</h2>}
-          <div className="ostiary-part">
-            {part.elements.map((element) => (
-              <FormElementView key={element.name} element={element} texts={texts} concealed={busy} />
-            ))}
-            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, icon, hint }) => (
-              <Fragment key={`${step} ${label}`}>
-                {hint === undefined ? null : <HintView {...hint} />}
-                <button
-                  type="submit"
-                  className="ostiary-button"
-                  data-step={step}
-                  data-importance={primary ? "primary" : "secondary"}
-                  data-danger={danger ? "" : undefined}
-                  data-question={confirmation}
-                  data-icon={icon}
-                  name={sent?.name}
-                  value={sent?.value}
-                  aria-describedby={hint?.id}
-                >
-                  {label}
-                </button>
-              </Fragment>
-            ))}
-          </div>
-        </Fragment>
+        <FormBlockView
+          // biome-ignore lint/suspicious/noArrayIndexKey: the blocks of one flow never change places
+          key={`${revision} ${index}`}
+          block={block}
+          texts={texts}
+          language={props.language}
+          concealed={busy}
+          isOpen={isOpen}
+          onOpen={setOpen}
+          onWaited={setSaid}
+        />
       ))}
       <p className="ostiary-status" role="status">
-        {busy ? texts.busy : ""}
+        {busy ? texts.busy : said}
       </p>
     </form>
   );
