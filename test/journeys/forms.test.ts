@@ -117,6 +117,7 @@ test("settings have a section with a heading for each part, and ask before an ac
     "profile profile profile PRIMARY",
     "addresses.0  addresses text",
     "addresses.0.verify  addresses anchor",
+    "username password password input",
     "password.password password password input",
     "password password password PRIMARY",
     "totp totp totp PRIMARY",

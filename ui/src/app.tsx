@@ -2,12 +2,14 @@ import type { JSX } from "react";
 import { LanguageContext, languages, useLanguage, useWords } from "./language/index.ts";
 import type { Words } from "./language/words.ts";
 import { useRoute } from "./navigation.ts";
+import { ActivityPage } from "./pages/activity-page.tsx";
 import { EntryPage } from "./pages/entry-page.tsx";
 import { ExampleLoginPage } from "./pages/example-login-page.tsx";
 import { FlowPage } from "./pages/flow-page.tsx";
 import { LogoutPage } from "./pages/logout-page.tsx";
 import { Page } from "./pages/page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
+import { SignedInAs } from "./pages/signed-in-as.tsx";
 import type { Route } from "./routes.ts";
 import { brandNameOf, ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
 
@@ -21,6 +23,7 @@ export function App({ language }: { readonly language: Words }): JSX.Element {
       <ProfileContext value={profile}>
         <header className="top">
           <p className="brand">{brandNameOf(profile)}</p>
+          <SignedInAs />
           <label>
             <span className="hidden">{words.language}</span>
             <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
@@ -59,6 +62,8 @@ function PageOf({ route }: { readonly route: Route }): JSX.Element {
       return <FlowPage name={route} />;
     case "sessions":
       return <SessionsPage />;
+    case "activity":
+      return <ActivityPage />;
     case "logout":
       return <LogoutPage />;
     case "example-login":

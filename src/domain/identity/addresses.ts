@@ -65,3 +65,11 @@ export function ownAddresses({
     }));
   return [...verifiable, ...others];
 }
+
+/** An address as what its account signs in with; undefined if it is none of that. */
+export function usernameBy(
+  { identifiers }: Pick<Identity, "identifiers">,
+  { value }: Pick<ContactAddress, "value">,
+): string | undefined {
+  return identifiers.find((identifier) => identifier.value === value)?.value;
+}

@@ -353,6 +353,8 @@ export interface RegistrationMethod extends CredentialMethod {
 /** Where in a registration a method's nodes are drawn. */
 export interface RegistrationStage {
   readonly binding: FlowBinding;
+  /** What the account will sign in with, where that was asked for before. */
+  readonly username?: string | undefined;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
 }
@@ -396,6 +398,8 @@ export interface SettingsStage {
   readonly former: readonly Credential[];
   /** The name that the owner knows the account by. */
   readonly name: string;
+  /** What the owner signs in with, where the form may say it. */
+  readonly username?: string | undefined;
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;

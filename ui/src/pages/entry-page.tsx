@@ -4,6 +4,7 @@ import { useWords } from "../language/index.ts";
 import { navigate, navigateToLogin, sessionsRemoved } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { Failure } from "./failure.tsx";
+import { Loading } from "./loading.tsx";
 import { Page } from "./page.tsx";
 
 /** The door: to the sessions for somebody who is signed in, and to the login for everyone else. */
@@ -19,7 +20,7 @@ export function EntryPage(): JSX.Element | null {
       (error: unknown) => (isSignedOut(error) ? goToLogin(error) : setFailure(error)),
     );
   }, [attempt]);
-  if (failure === undefined) return null;
+  if (failure === undefined) return <Loading />;
   return (
     <Page title={words.login.title}>
       <Failure error={failure} retry={() => setAttempt(attempt + 1)} />

@@ -1,9 +1,11 @@
-import { type SubmitOutcome, submit } from "@ostiary/sdk";
+import { type SubmitOutcome, submit, textOf } from "@ostiary/sdk";
 import {
   type FlowName,
   fillIn,
   keepTyped,
+  lastUsedMethod,
   leavePage,
+  rememberMethod,
   type SubmittedForm,
   translator,
   viewMessage,
@@ -28,9 +30,10 @@ import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
+import { FlowFrame } from "./flow-frame.tsx";
+import { Loading } from "./loading.tsx";
 import { LoginLinks } from "./login-links.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
-import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 import { isOffer, isOfferWanted, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
@@ -44,6 +47,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const question = useQuestion();
   // The flow that waits for a login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
+  // As it was when the page was opened: nothing moves while somebody signs in.
+  const [lastUsed] = useState(lastUsedMethod);
   // Read once: opening the flow replaces the entry of the history that says it.
   const [signedOut] = useState(signedOutBy);
 
@@ -100,7 +105,10 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
 
   const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
     try {
-      await follow(await submit(ostiary, flow, data, step), flow);
+      const outcome = await submit(ostiary, flow, data, step);
+      // A login that only confirms who is signed in is not what they sign in with.
+      if (waiting.current === undefined) rememberMethod({ flow, step }, outcome);
+      await follow(outcome, flow);
     } catch (error) {
       if (isSignedOut(error)) return goToLogin(error);
       if (!isFlowGone(error)) throw error;
@@ -138,7 +146,15 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       : signedOut && translator(words.messages)({ id: signedOut, text: "" });
 
   return (
-    <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
+    <FlowFrame
+      page={name}
+      shown={shown}
+      waiting={waiting.current}
+      options={said}
+      title={sentence(shown?.form?.title) ?? words[name].title}
+      heading={heading}
+    >
+      {stage.kind === "loading" || stage.kind === "resuming" ? <Loading /> : null}
       {question.drawn}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
@@ -153,6 +169,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           onSubmit={onSubmit}
           {...said}
           confirm={question.ask}
+          lastUsedMethod={lastUsed}
+          username={waiting.current && usernameIn(waiting.current)}
           texts={words.form}
           describeError={(error) => describeError(error, words)}
           notice={notice === undefined ? undefined : { id: 0, kind: "error", text: notice }}
@@ -176,13 +194,19 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
             {words.notNow}
           </button>
         </p>
-      ) : (
+      ) : name === "settings" && shown !== undefined ? null : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
         </p>
       )}
-    </Page>
+    </FlowFrame>
   );
+}
+
+/** What the owner of a flow signs in with, as its form has it out of sight; the login that it waits for does not say it. */
+function usernameIn({ form }: Flow): string | undefined {
+  const node = form?.nodes.find(({ name }) => name === "username");
+  return node?.kind.case === "input" ? textOf(node.kind.value.value) : undefined;
 }
 
 /** Whether a login can be anybody's still: its form has the name, to be filled in or as it was. */

@@ -204,14 +204,25 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
       ...(flow.form?.messages ?? []),
       ...nodes.flatMap(({ kind, messages }) => (kind.case === "passkey" ? messages : [])),
     ].map((message) => viewMessage(message, options)),
-    hidden: nodes.flatMap(({ name, kind }) =>
-      kind.case === "input" && kind.value.type === InputType.HIDDEN
-        ? [{ name, value: textOf(kind.value.value), autocomplete: kind.value.autocomplete || undefined }]
-        : [],
-    ),
+    hidden: hiddenIn(nodes, options),
     parts: withEnterKeys(withSelfSending(withPutAway(parts), options)),
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** What is sent and not drawn, with what the person signs in with whose password a form asks for alone. */
+function hiddenIn(nodes: readonly FormNode[], { username }: FormOptions): readonly HiddenField[] {
+  const inputs = nodes.flatMap(({ name, kind }) => (kind.case === "input" ? [{ name, ...kind.value }] : []));
+  const hidden = inputs
+    .filter(({ type }) => type === InputType.HIDDEN)
+    .map(({ name, value, autocomplete }) => ({
+      ...{ name, value: textOf(value), autocomplete: autocomplete || undefined },
+    }));
+  const asksForPassword = inputs.some(({ type }) => type === InputType.PASSWORD);
+  const isNamed = inputs.some(({ autocomplete }) => /\busername\b/.test(autocomplete));
+  if (!asksForPassword || isNamed || username === undefined || username === "") return hidden;
+  // No field of the request has this name, so it is not sent.
+  return [...hidden, { name: "username", value: username, autocomplete: "username" }];
 }
 
 /** The fields among elements, with those of the items of lists. */

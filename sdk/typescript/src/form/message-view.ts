@@ -17,6 +17,11 @@ export interface FormOptions {
   readonly texts?: Partial<FormTexts> | undefined;
   /** The method that this browser signed in with last, as `lastUsedMethod` gives it. It is marked. Default: none is. */
   readonly lastUsedMethod?: MethodKind | undefined;
+  /**
+   * What the person signs in with whose password is asked for, where the form does not say: for programs that keep passwords. Default: it
+   * is not known.
+   */
+  readonly username?: string | undefined;
   /** What the ids of the controls begin with, if there are several forms on one page. Default `ostiary`. */
   readonly idPrefix?: string | undefined;
   /**

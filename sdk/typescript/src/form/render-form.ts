@@ -55,6 +55,7 @@ const handlerNames: OptionNames<FormHandlers> = {
   idPrefix: true,
   client: true,
   lastUsedMethod: true,
+  username: true,
 };
 
 /** A form that was drawn. */
@@ -132,10 +133,12 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     const flow = current;
     const asked = passkeys;
     codes.stop();
-    setBusy(sent, true, texts, button);
+    setBusy(sent, true, texts);
     try {
       const pressed = await readPressed(sent, button, handlers.confirm);
       if (pressed === undefined) return setBusy(sent, false, texts);
+      // For style sheets: which button shows that something goes on.
+      button.dataset.pending = "";
       await fillInPasskeys(asked, pressed, chosen);
       const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
@@ -409,11 +412,10 @@ function waitFor(form: HTMLFormElement, view: FormView, options: FormHandlers, t
   };
 }
 
-/** Nothing is disabled, so that the focus stays where it is. `pressed`: the button that shows that something goes on. */
-function setBusy(form: HTMLFormElement, busy: boolean, texts: FormTexts, pressed?: HTMLButtonElement): void {
+/** Nothing is disabled, so that the focus stays where it is. */
+function setBusy(form: HTMLFormElement, busy: boolean, texts: FormTexts): void {
   form.setAttribute("aria-busy", String(busy));
   for (const button of form.querySelectorAll("[data-pending]")) button.removeAttribute("data-pending");
-  pressed?.setAttribute("data-pending", "");
   const status = form.querySelector(":scope > .ostiary-status");
   if (status !== null) status.textContent = busy ? texts.busy : "";
   if (!busy) return;

@@ -66,11 +66,11 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     setBusy(true);
     setSaid("");
     setFailure(undefined);
-    // Beside what is drawn, for style sheets: which button shows that something goes on.
-    button.dataset.pending = "";
     try {
       const pressed = await readPressed(sent, button, props.confirm);
       if (pressed === undefined) return;
+      // Beside what is drawn, for style sheets: which button shows that something goes on.
+      button.dataset.pending = "";
       await fillInPasskeys(view.passkeys, pressed, chosen);
       await props.onSubmit({ flow, ...pressed });
     } catch (error) {

@@ -23,7 +23,7 @@ import type { Typed } from "../shared/kept-outcome.ts";
 import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, StepRule } from "../shared/table.ts";
-import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
+import { givenTraits, isChanged, traitsChanged, usernameIn } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
 import type { RegistrationState, RegistrationTypes, SchemaOf } from "./state.ts";
 
@@ -62,6 +62,17 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     const isNew = submitted === undefined && !("traits" in state && state.traits !== undefined);
     return traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
   };
+
+  const stageOf = (
+    { tenant, flow, state }: ContextOf<RegistrationTypes>,
+    { kind }: RegistrationMethod,
+  ): RegistrationStage => ({
+    binding: bindingOf(flow),
+    memory: memoryAt(state, kind),
+    // Otherwise it is in the form itself.
+    username:
+      state.at === "choose_method" ? usernameIn(schemaOf(tenant, flow), givenTraits(flow)) : undefined,
+  });
 
   const vouching = methods.filter(({ isVouchedFor }) => isVouchedFor);
   const stepsOf = <S extends InMethod>(
@@ -234,9 +245,3 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
 }
 
 /** Where in a registration the nodes of a method are drawn. */
-function stageOf(
-  { flow, state }: ContextOf<RegistrationTypes>,
-  { kind }: RegistrationMethod,
-): RegistrationStage {
-  return { binding: bindingOf(flow), memory: memoryAt(state, kind) };
-}

@@ -15,8 +15,10 @@ export function addressesIn(
 ): readonly OwnAddress[] {
   if (account === undefined) return [];
   const { identity } = account;
-  const waiting = "interrupted" in state ? state.interrupted : undefined;
-  const patch = waiting?.kind === "profile" ? changeableNow(waiting.change, identity.traits) : undefined;
+  const interrupted = "interrupted" in state ? state.interrupted : undefined;
+  const unproved = "unproved" in state ? state.unproved : undefined;
+  const waiting = unproved ?? (interrupted?.kind === "profile" ? interrupted.change : undefined);
+  const patch = waiting && changeableNow(waiting, identity.traits);
   const plan = patch && profile.plan(tenant, identity, patch).plan;
   const added = plan?.kind === "planned" ? plan.added : [];
   const pending = added.map(

@@ -14,7 +14,12 @@ import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts
 export type SettingsPurpose =
   | { readonly kind: "settings" }
   /** A new secret after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
-  | { readonly kind: "recovery"; readonly recovery: FirstFactor }
+  | {
+      readonly kind: "recovery";
+      readonly recovery: FirstFactor;
+      /** The address that was proven, if it signs in: the new password is kept beside it. */
+      readonly username?: string | undefined;
+    }
   /** A passkey of an account that has none, offered by the login that gave this session. */
   | { readonly kind: "create_passkey"; readonly session: SessionId };
 
@@ -45,7 +50,8 @@ interface Interrupted {
 
 /** Where a settings flow stands. */
 export type SettingsState =
-  | ({ readonly at: "change_settings" } & Interrupted & Away)
+  /** `unproved`: a change of the traits that was filled in and not proven; the form has it still. */
+  | ({ readonly at: "change_settings"; readonly unproved?: TraitsChange } & Interrupted & Away)
   /** After a recovery. */
   | ({ readonly at: "set_new_secret" } & Interrupted & Away)
   /** A passkey is made, or the flow is left. */

@@ -2,7 +2,7 @@ import { domainError } from "../../errors.ts";
 import { button, type Node, type Section } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
 import { accountName } from "../../identity/account-name.ts";
-import type { Credential } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { pendingActions, type RequiredAction } from "../../identity/required-actions.ts";
@@ -51,7 +51,7 @@ import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
 import { filledIn, type ProfileSettings } from "./profile.ts";
 import type { SecretSettings } from "./secret.ts";
-import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
+import type { SettingsChange, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
@@ -387,8 +387,11 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       challenges,
       leadsTo: ["change_settings"],
       backTo: ["change_settings"],
-      // The change waits: its owner corrects the address, or goes on.
-      back: ({ state: { change } }) => ({ at: "change_settings", interrupted: { kind: "profile", change } }),
+      back: ({ state: { interrupted, change } }) => ({
+        at: "change_settings",
+        interrupted,
+        unproved: change,
+      }),
       isFixed: () => true,
       prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,
@@ -516,11 +519,17 @@ function profileNodes(
   const { schema, identity } = account;
   const { traits } = identity;
   const saved = withoutWriteOnly(schema, traits);
-  const waiting = state.interrupted?.kind === "profile" ? state.interrupted.change : undefined;
+  const waiting =
+    state.unproved ?? (state.interrupted?.kind === "profile" ? state.interrupted.change : undefined);
   const patch = typed ?? (waiting && changeableNow(waiting, traits));
   const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
   const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
   return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
+}
+
+/** What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. */
+function usernameFor(purpose: SettingsPurpose, identity: Identity | undefined): string | undefined {
+  return purpose.kind === "recovery" ? purpose.username : identity?.identifiers[0]?.value;
 }
 
 /** The headings where a new secret is set. */
@@ -547,6 +556,7 @@ function stageOf(
   return {
     ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
     ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
+    username: usernameFor(flow.data.purpose, identity),
   };
 }
 

@@ -12,6 +12,7 @@ import type {
   LoginProved,
   RegistrationMethod,
   RegistrationProved,
+  RegistrationStage,
   SecretAttempt,
   SecretChanged,
   SettingsMethod,
@@ -57,8 +58,12 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
   }
 
-  registrationNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), button("password", texts.signUp())];
+  registrationNodes(tenant: Tenant, { username }: RegistrationStage): readonly Node[] {
+    return [
+      ...usernameNodes(username),
+      passwordNode(tenant, "new-password"),
+      button("password", texts.signUp()),
+    ];
   }
 
   async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
@@ -102,7 +107,8 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   readonly settingsSteps = {
     password: {
       setsNewSecret: () => true,
-      nodes: ({ tenant }: SettingsStage) => [
+      nodes: ({ tenant, username }: SettingsStage) => [
+        ...usernameNodes(username),
         passwordNode(tenant, "new-password"),
         button("password", texts.saveLabel()),
       ],
@@ -136,6 +142,23 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
     return passwordCredential({ hash, algorithm: "argon2id" });
   }
+}
+
+/**
+ * What is signed in with beside a new password, for programs that keep passwords: they look for a name beside each of them. It is drawn
+ * out of sight and fills nothing. None where it is not known.
+ */
+function usernameNodes(username: string | undefined): readonly Node[] {
+  if (username === undefined || username === "") return [];
+  const autocomplete = "username";
+  return [
+    {
+      name: "username",
+      step: "password",
+      messages: [],
+      element: { kind: "input", type: "hidden", value: username, readOnly: true, autocomplete },
+    },
+  ];
 }
 
 function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-password"): Node {
