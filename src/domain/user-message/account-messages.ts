@@ -28,3 +28,6 @@ export const addressPending = (): UserMessage => info(9000757, "Not changed yet:
 /** The link that leads to the verification of an address. */
 export const verifyAddressLink = (address: string): UserMessage =>
   info(9000758, `Verify ${address}`, { address });
+
+/** The label of a password that takes the place of another one. */
+export const newPasswordLabel = (): UserMessage => info(9000759, "New password");

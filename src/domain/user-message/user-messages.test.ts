@@ -70,6 +70,7 @@ describe("message numbers", () => {
       addressUnverified: 9000756,
       addressPending: 9000757,
       verifyAddressLink: 9000758,
+      newPasswordLabel: 9000759,
     });
   });
 

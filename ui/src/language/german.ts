@@ -427,6 +427,7 @@ export const german: Words = {
     9000756: "Nicht bestätigt",
     9000757: "Noch nicht geändert: Bestätigen Sie die Adresse mit einem Code",
     9000758: "{address} bestätigen",
+    9000759: "Neues Passwort",
   },
   cannotReach:
     "Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.",

@@ -5,6 +5,7 @@ import type { NewCredential } from "../../identity/identity.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { newPasswordLabel } from "../../user-message/account-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type {
   LoginAttempt,
@@ -109,7 +110,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       setsNewSecret: () => true,
       nodes: ({ tenant, username }: SettingsStage) => [
         ...usernameNodes(username),
-        passwordNode(tenant, "new-password"),
+        passwordNode(tenant, "new-password", newPasswordLabel()),
         button("password", texts.saveLabel()),
       ],
       take: (attempt: SecretAttempt) => this.#makePassword(attempt),
@@ -161,12 +162,16 @@ function usernameNodes(username: string | undefined): readonly Node[] {
   ];
 }
 
-function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-password"): Node {
+function passwordNode(
+  tenant: Tenant,
+  autocomplete: "current-password" | "new-password",
+  label = texts.passwordLabel(),
+): Node {
   const isNew = autocomplete === "new-password";
   return {
     name: fieldName,
     step: "password",
-    label: texts.passwordLabel(),
+    label,
     messages: [],
     element: {
       kind: "input",
