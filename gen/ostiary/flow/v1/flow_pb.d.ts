@@ -625,8 +625,8 @@ export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSetting
   requiredActions: RequiredAction[];
 
   /**
-   * The addresses of the account in the order of its traits, verified or not; then those of a change that waits for its owner, which are
-   * `pending`.
+   * The addresses of the account in the order of its traits, verified or not; then those of a change that waits for its
+   * owner, which are `pending`.
    *
    * @generated from field: repeated ostiary.identity.v1.Address addresses = 4;
    */

@@ -383,8 +383,8 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   choices: InputChoice[];
 
   /**
-   * CODE alone: the usual number of digits. A client may submit a step that needs nothing else as soon as so many were filled in,
-   * if it says so before. It refuses nothing: a code may have more digits. 0: it is not known.
+   * CODE alone: the usual number of digits. A client may submit a step that needs nothing else as soon as so many were
+   * filled in, if it says so before. It refuses nothing: a code may have more digits. 0: it is not known.
    *
    * @generated from field: int32 code_length = 15;
    */
@@ -593,9 +593,8 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   icon: string;
 
   /**
-   * The method that the button tries, where people choose among several or use one: of a client that tells ways to sign in
-   * apart, to draw several of them behind "another way" or to mark the one that was used last. Unset: it is no method, such as
-   * `back` and `resend`.
+   * The method that the button tries, in the flows that show who somebody is. A client can draw several of them behind
+   * "another way", and mark the one that was used last. Unset: it tries none, as `back` and `resend`.
    *
    * @generated from field: ostiary.common.v1.MethodKind method = 7;
    */
