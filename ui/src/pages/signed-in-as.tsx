@@ -22,7 +22,7 @@ export function SignedInAs(): JSX.Element | null {
         <PageLink to="settings">{name === "" ? words.area.title : name}</PageLink>
         <span className="hidden">{after}</span>
       </p>
-      <button type="button" className="small-button" onClick={leave}>
+      <button type="button" className="sign-out" onClick={leave}>
         {words.sessions.logOut}
       </button>
       <p role="alert" className="ostiary-error">
