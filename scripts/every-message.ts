@@ -4,6 +4,7 @@
 import { errorReasons, errorTexts } from "../src/domain/errors.ts";
 import type { JsonObject } from "../src/domain/json.ts";
 import type { FlowKind } from "../src/domain/kinds.ts";
+import * as accountMessages from "../src/domain/user-message/account-messages.ts";
 import * as actionMessages from "../src/domain/user-message/action-messages.ts";
 import * as factorMessages from "../src/domain/user-message/factor-messages.ts";
 import * as oauth2Messages from "../src/domain/user-message/oauth2-messages.ts";
@@ -15,6 +16,7 @@ import * as userMessages from "../src/domain/user-message/user-messages.ts";
 
 const factories = {
   ...userMessages,
+  ...accountMessages,
   ...stageMessages,
   ...factorMessages,
   ...actionMessages,
@@ -56,6 +58,7 @@ const samples: Samples = {
   aboveMaximum: [[9]],
   acceptTerms: [["Terms of service"]],
   accountOf: [["Ada"]],
+  addressName: [[address]],
   actionAsked: actions,
   actionPending: actions,
   almostThereHelp: provider,
@@ -138,6 +141,7 @@ const samples: Samples = {
   traitExample: [["Ada", "traits.name"]],
   traitHelp: [[title, "traits.name"]],
   unknownProperty: property,
+  verifyAddressLink: [[address]],
   wrongFormat: [["^a+$"]],
   confirmAgain: [
     [],

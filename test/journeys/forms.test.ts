@@ -100,6 +100,7 @@ test("settings have a section with a heading for each part, and ask before an ac
   const { flow } = await settings.createSettingsFlow(native);
   expect(flow?.form?.sections.map(({ id, title }) => [id, title?.id])).toEqual([
     ["profile", 9000204],
+    ["addresses", 9000752],
     ["password", 9000205],
     ["totp", 9000305],
     ["backup_code", 9000306],
@@ -114,6 +115,9 @@ test("settings have a section with a heading for each part, and ask before an ac
     "traits.nick profile profile input",
     "traits.phones profile profile list",
     "profile profile profile PRIMARY",
+    "addresses.0  addresses text",
+    "addresses.0.verify  addresses anchor",
+    "username password password input",
     "password.password password password input",
     "password password password PRIMARY",
     "totp totp totp PRIMARY",

@@ -51,7 +51,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
     await page.waitForURL("**/ui/sessions");
     await appears(page, ".facts");
     await settled(page);
-    await page.keyboard.press("Tab");
+    await page.focus(".signed-in button");
     await page.keyboard.press("Enter");
     await appears(page, identifier);
   });

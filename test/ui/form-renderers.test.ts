@@ -163,6 +163,146 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
   /** Where the focus goes: React moves it shortly after it has drawn. */
   const expectFocus = (page: Page, expected: string) => expect.poll(() => focused(page)).toBe(expected);
 
+  describe("a field for a code", () => {
+    const entry = (more: JsonObject = {}) =>
+      flow([
+        {
+          ...{ name: "code.code", step: "code", label: { id: 1070013, text: "Code" } },
+          input: { type: "INPUT_TYPE_CODE", autocomplete: "one-time-code", codeLength: 6 },
+          ...more,
+        },
+        button("code", "Continue"),
+        button("resend", "Resend"),
+      ]);
+    const paste = (page: Page, text: string) =>
+      page.evaluate((pasted) => {
+        const data = new DataTransfer();
+        data.setData("text", pasted);
+        const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+        document.querySelector("[name='code.code']")?.dispatchEvent(event);
+      }, text);
+    const codes = async (page: Page) => (await sentBy(page)).map(({ values }) => values["code.code"]);
+
+    test("takes the code out of what is pasted, and sends it at once", async () => {
+      const page = await draw(entry(), entry());
+      const described = await page.getAttribute("[name='code.code']", "aria-describedby");
+      expect(await page.textContent(`#${described}`)).toContain("sent as soon as all 6 digits are there");
+      await paste(page, "Your code: 123-456. It expires in 10 minutes.");
+      await expect.poll(() => codes(page)).toEqual(["123456"]);
+    });
+
+    test("sends a code that was typed once, when its last digit is there", async () => {
+      const page = await draw(entry(), "failure", "end");
+      await page.locator("[name='code.code']").pressSequentially("12345");
+      expect(await codes(page)).toEqual([]);
+      await page.locator("[name='code.code']").pressSequentially("6");
+      await expect.poll(() => codes(page), { timeout: 5000 }).toEqual(["123456"]);
+      await appears(page, "[data-kind='error']");
+      // The same again is not sent by itself; another one is.
+      await page.press("[name='code.code']", "End");
+      await page.keyboard.press("Backspace");
+      await page.locator("[name='code.code']").pressSequentially("6");
+      await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 700)));
+      expect(await codes(page)).toEqual(["123456"]);
+      await page.press("[name='code.code']", "Backspace");
+      await page.locator("[name='code.code']").pressSequentially("7");
+      await expect.poll(() => codes(page), { timeout: 5000 }).toEqual(["123456", "123457"]);
+    });
+
+    test("sends nothing by itself after one was wrong, nor what is longer", async () => {
+      const page = await draw(entry({ messages: wrong("Wrong code.") }), "end");
+      await paste(page, "123456");
+      expect(await page.inputValue("[name='code.code']")).toBe("123456");
+      await page.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 700)));
+      expect(await codes(page)).toEqual([]);
+      const fresh = await draw(entry(), "end");
+      await fresh.fill("[name='code.code']", "12345678901234567890");
+      await fresh.waitForFunction(() => new Promise((resolve) => setTimeout(() => resolve(true), 700)));
+      expect(await codes(fresh)).toEqual([]);
+    });
+  });
+
+  test("a button that waits counts down, and is then said to be there", async () => {
+    await page.clock.install();
+    try {
+      const resend = { ...button("resend", "Resend code"), button: { wait: "30s" } };
+      const page = await draw(flow([code, button("code", "Continue"), resend]), "end");
+      const waiting = page.locator("button[data-step='resend']");
+      expect(await waiting.isDisabled()).toBe(true);
+      expect(await waiting.textContent()).toBe("Resend code in 30 seconds");
+      await page.clock.runFor(10_000);
+      await expect.poll(() => waiting.textContent()).toBe("Resend code in 20 seconds");
+      // Not a word each second.
+      expect(await page.textContent("form > [role='status']")).toBe("");
+      await page.clock.runFor(20_500);
+      await expect.poll(() => waiting.textContent()).toBe("Resend code");
+      expect(await waiting.isDisabled()).toBe(false);
+      expect(await page.textContent("form > [role='status']")).toContain("Resend code");
+    } finally {
+      await page.clock.resume();
+    }
+  });
+
+  test("ignores the second click of a double click, which may meet another button", async () => {
+    const next = flow([button("resend", "Send again")]);
+    const page = await draw(flow([button("sendCode", "Send a code")]), next, "end");
+    const box = await page.locator("button[type='submit']").boundingBox();
+    const at = [(box?.x ?? 0) + 5, (box?.y ?? 0) + 5] as const;
+    await page.mouse.click(...at);
+    await appears(page, "button[data-step='resend']");
+    await page.mouse.move(...at);
+    await page.mouse.down({ clickCount: 2 });
+    await page.mouse.up({ clickCount: 2 });
+    await settled(page);
+    expect((await sentBy(page)).map(({ step }) => step)).toEqual(["sendCode"]);
+    await page.click("button[data-step='resend']");
+    await expect.poll(() => sentBy(page)).toHaveLength(2);
+  });
+
+  describe("where there are many ways to go on", () => {
+    const way = (step: string, method: string) => ({ ...button(step, step), button: { method } });
+    const ways = [
+      identifier,
+      password,
+      {
+        ...button("password", "Sign in"),
+        button: { importance: "BUTTON_IMPORTANCE_PRIMARY", method: "METHOD_KIND_PASSWORD" },
+      },
+      way("passkey", "METHOD_KIND_PASSKEY"),
+      way("sendCode", "METHOD_KIND_CODE"),
+      way("sendLink", "METHOD_KIND_LINK"),
+    ];
+
+    test("puts the others away, and leaves them open once they were opened", async () => {
+      const again = flow(ways, { id: "ost_flw_1" });
+      const page = await draw(flow(ways), again, "end");
+      const other = page.locator("button[data-step='sendLink']");
+      expect(await other.isVisible()).toBe(false);
+      await page.click("summary");
+      await other.click();
+      await expect.poll(() => sentBy(page)).toHaveLength(1);
+      await settled(page);
+      expect(await page.locator("button[data-step='sendLink']").isVisible()).toBe(true);
+    });
+
+    test("shows which button was pressed until the answer is there", async () => {
+      const page = await draw(flow(ways), "failure");
+      await page.evaluate(() => {
+        const seen: string[] = [];
+        Reflect.set(window, "seen", seen);
+        new MutationObserver(() => {
+          const pressed = document.querySelector<HTMLElement>("[data-pending]");
+          if (pressed !== null) seen.push(pressed.dataset.step ?? "");
+        }).observe(document, { attributes: true, subtree: true });
+      });
+      await page.fill("[name='password.password']", "secret");
+      await page.click("button[data-step='password']");
+      await appears(page, "[data-kind='error']");
+      expect(await page.evaluate(() => Reflect.get(window, "seen"))).toContain("password");
+      expect(await page.locator("[data-pending]").count()).toBe(0);
+    });
+  });
+
   test("draws labels, values and buttons, and sends what was filled in with the step that was pressed", async () => {
     const page = await draw(flow([identifier, password, button("password", "Sign in"), colour, news]), "end");
     expect(await page.getByLabel("ID").inputValue()).toBe("ada");

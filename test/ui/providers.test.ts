@@ -312,7 +312,8 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => (document.activeElement as HTMLButtonElement).value)).toBe("second");
     expect(await focused(page)).toBe("oidc.provider");
-    expect(await page.locator(".ostiary-or").count()).toBe(1);
+    // Between the password and a code, and between these and the providers.
+    expect(await page.locator(".ostiary-or").count()).toBe(2);
   });
 
   test.each(looks)(

@@ -22,3 +22,30 @@ export async function violationsOf(page: Page): Promise<string[]> {
 export function overflowOf(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
+
+/**
+ * What Chromium warns of in its console about forms, by its own rules, which its build without windows does not have: a password outside a
+ * form, without `autocomplete`, or without a field before it (perhaps out of sight) that says whose it is; and ids that are there twice.
+ */
+export function formProblemsOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const problems: string[] = [];
+    const name = (field: HTMLInputElement) => field.name || field.id;
+    for (const field of document.querySelectorAll<HTMLInputElement>("input[type='password']")) {
+      if (field.form === null) problems.push(`${name(field)}: in no form`);
+      if (field.autocomplete === "") problems.push(`${name(field)}: no autocomplete`);
+      const fields = Array.from(field.form?.querySelectorAll<HTMLInputElement>("input") ?? []);
+      const before = fields.slice(0, fields.indexOf(field));
+      const isNamed = before.some(({ autocomplete }) => /\b(username|email|tel)\b/.test(autocomplete));
+      if (!isNamed) problems.push(`${name(field)}: no username`);
+      if (field.autocomplete === "new-password" && !field.hasAttribute("passwordrules"))
+        problems.push(`${name(field)}: no passwordrules`);
+    }
+    const seen = new Set<string>();
+    for (const { id } of document.querySelectorAll("[id]")) {
+      if (seen.has(id)) problems.push(`${id}: twice`);
+      seen.add(id);
+    }
+    return problems;
+  });
+}

@@ -72,6 +72,12 @@ export class Visitors {
       const isAnswer = /status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(message.text());
       if (message.type() === "error" && !isAnswer) this.#complaints.push(message.text());
     });
+    // What the browser recommends for forms, such as a name beside a password; it is in no console event.
+    const session = await context.newCDPSession(page);
+    session.on("Log.entryAdded", ({ entry: { source, text, url = "" } }) => {
+      if (source === "recommendation") this.#complaints.push(`${text} ${new URL(url, "http://a").pathname}`);
+    });
+    await session.send("Log.enable");
     page.on("request", (request) => this.#hosts.add(new URL(request.url()).host));
     await page.goto(this.#publicUrl + path);
     return page;
@@ -99,7 +105,7 @@ export class Visitors {
   }
 
   /**
-   * After each test: nothing broke the content security policy or threw, and no one else was asked for anything but `others`.
+   * After each test: nothing broke the content security policy or threw, the browser recommends nothing, and no one else was asked for anything but `others`.
    */
   async leave(...others: readonly string[]): Promise<void> {
     for (const context of this.#contexts.splice(0)) await context.close();

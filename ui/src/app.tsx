@@ -2,6 +2,7 @@ import type { JSX } from "react";
 import { LanguageContext, languages, useLanguage, useWords } from "./language/index.ts";
 import type { Words } from "./language/words.ts";
 import { useMoves, useRoute, useSaid } from "./navigation.ts";
+import { ActivityPage } from "./pages/activity-page.tsx";
 import { Brand, DevelopmentNotice, PageFooter } from "./pages/around.tsx";
 import { DeletionBanner } from "./pages/deletion-banner.tsx";
 import { EntryPage } from "./pages/entry-page.tsx";
@@ -11,6 +12,7 @@ import { LogoutPage } from "./pages/logout-page.tsx";
 import { Page } from "./pages/page.tsx";
 import { PageLink } from "./pages/page-link.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
+import { SignedInAs } from "./pages/signed-in-as.tsx";
 import type { Route } from "./routes.ts";
 import { ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
 import { useLoadedVisit, VisitContext } from "./visitor.ts";
@@ -29,6 +31,7 @@ export function App({ language }: { readonly language: Words }): JSX.Element {
         <VisitContext value={visit}>
           <header className="top">
             <Brand />
+            <SignedInAs />
             <label>
               <span className="hidden">{words.language}</span>
               <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
@@ -84,6 +87,8 @@ function PageOf({ route }: { readonly route: Route }): JSX.Element {
       return <FlowPage name={route} />;
     case "sessions":
       return <SessionsPage />;
+    case "activity":
+      return <ActivityPage />;
     case "logout":
       return <LogoutPage />;
     case "example-login":

@@ -7,6 +7,7 @@ export const routes = [
   "recovery",
   "settings",
   "sessions",
+  "activity",
   "logout",
   "example-login",
 ] as const;

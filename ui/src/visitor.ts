@@ -2,6 +2,7 @@ import { userMessageOf } from "@ostiary/sdk";
 import { SessionView } from "@ostiary/sdk/v1/session";
 import { createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
 import { forgetCarried } from "./carried.ts";
+import { nameOf } from "./name-of.ts";
 import { sessionsRemoved } from "./navigation.ts";
 import { ostiary } from "./ostiary.ts";
 import type { Route } from "./routes.ts";
@@ -126,7 +127,7 @@ async function askWho(): Promise<Visitor> {
     return {
       kind: "somebody",
       identityId: identity?.id ?? "",
-      name: nameOf(identity?.displayName, identity?.traits),
+      name: nameOf(identity),
       purgeTime: purgeTime && new Date(Number(purgeTime.seconds) * 1000),
     };
   } catch (error) {
@@ -137,12 +138,6 @@ async function askWho(): Promise<Visitor> {
 
 function isSameVisitor(one: Visitor, other: Visitor): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** A name to show: the schema's, else the first trait that is a text. */
-function nameOf(displayName: string | undefined, traits: object | undefined): string {
-  if (displayName !== undefined && displayName !== "") return displayName;
-  return Object.values(traits ?? {}).find((value) => typeof value === "string") ?? "";
 }
 
 /**

@@ -17,6 +17,7 @@ export {
   type FormItem,
   type FormList,
   type FormPart,
+  type FormSectionView,
   type FormText,
   type FormView,
   type HiddenField,
@@ -24,6 +25,8 @@ export {
 export { type FieldLink, type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
+export { lastUsedMethod, rememberMethod } from "./form/last-method.ts";
+export { type FormBlock, layoutOf } from "./form/layout.ts";
 export { leavePage } from "./form/leave-page.ts";
 export {
   type FieldOptions,

@@ -1,5 +1,6 @@
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import type { MethodKind } from "../kinds.ts";
 import { endOtherSessions } from "../user-message/factor-messages.ts";
 import { consentMissing } from "../user-message/trait-messages.ts";
 import { required, type UserMessage } from "../user-message/user-messages.ts";
@@ -44,6 +45,8 @@ export interface InputKind {
   /** Whether it is a box that must be ticked, or be empty if it is not required. */
   readonly isConsent?: boolean | undefined;
   readonly choices?: readonly InputChoice[] | undefined;
+  /** The usual number of digits of a code. Undefined: it is not known. */
+  readonly codeLength?: number | undefined;
 }
 
 /** One value to choose. */
@@ -85,6 +88,10 @@ export interface ButtonKind {
   readonly skipsRequired?: boolean | undefined;
   /** The id of a mark beside the label. Default: none. */
   readonly icon?: string | undefined;
+  /** The method that it tries. Undefined: it is none. */
+  readonly method?: MethodKind | undefined;
+  /** How long the step is still refused. Undefined: it is accepted. */
+  readonly waitMs?: number | undefined;
 }
 
 /** How prominent a button is. */
@@ -271,6 +278,25 @@ export function button(step: string, label: UserMessage, skipsRequired = false):
   return { name: step, step, label, messages: [], element: { kind: "button", skipsRequired } };
 }
 
+/** The nodes of a method, with buttons that say so. */
+export function ofMethod(method: MethodKind, nodes: readonly Node[]): readonly Node[] {
+  return nodes.map((node) =>
+    node.element.kind === "button" ? { ...node, element: { ...node.element, method } } : node,
+  );
+}
+
+/** A button beside the way that the form is for: never the primary one, and no field is needed. */
+export function sideButton(step: string, label: UserMessage, waitMs?: number): Node {
+  const element = { kind: "button", skipsRequired: true, importance: "secondary", waitMs } as const;
+  return { name: step, step, label, messages: [], element };
+}
+
+/** The wait until a time, for a button: in whole seconds, of which the last has begun. Undefined: the time has come. */
+export function waitUntil(time: Date, now: Date): number | undefined {
+  const seconds = Math.ceil((time.getTime() - now.getTime()) / 1000);
+  return seconds > 0 ? seconds * 1000 : undefined;
+}
+
 /** The box of a step with which other sessions of the account end. */
 export function endOtherSessionsNode(step: string): Node {
   const name = nodeName(step, "endOtherSessions");
@@ -283,7 +309,7 @@ export function endOtherSessionsNode(step: string): Node {
   };
 }
 
-/** Gives each button an importance: one button of the form, or of each section, is primary. */
+/** Gives each button an importance: one button of the form, or of each section, is primary, unless the first says that it is not. */
 export function withImportance(nodes: readonly Node[]): readonly Node[] {
   const primary = new Map<string | undefined, Node>();
   for (const node of nodes) {

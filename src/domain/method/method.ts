@@ -358,6 +358,8 @@ export interface RegistrationMethod extends CredentialMethod {
 /** Where in a registration a method's nodes are drawn. */
 export interface RegistrationStage {
   readonly binding: FlowBinding;
+  /** What the account will sign in with, where that was asked for before. */
+  readonly username?: string | undefined;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
 }
@@ -401,6 +403,8 @@ export interface SettingsStage {
   readonly former: readonly Credential[];
   /** The name that the owner knows the account by. */
   readonly name: string;
+  /** What the owner signs in with, where the form may say it. */
+  readonly username?: string | undefined;
   readonly binding: FlowBinding;
   /** What an earlier step of the method left; undefined at its first. */
   readonly memory?: MethodMemory | undefined;
@@ -470,7 +474,7 @@ export interface ChallengeMethod {
   /** The button that asks for the secret. */
   requestNodes(purpose: FlowKind): readonly Node[];
   /** What is drawn where the secret is used, its button last. */
-  useNodes(purpose: FlowKind): readonly Node[];
+  useNodes(purpose: FlowKind, tenant: Tenant): readonly Node[];
   /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
   issue(tenant: Tenant, flow: ChallengeBinding, at: Date, strength: CodeStrength): IssuedChallenge;
   /**

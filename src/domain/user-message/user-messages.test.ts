@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import * as accountMessages from "./account-messages.ts";
 import * as actionMessages from "./action-messages.ts";
 import * as factorMessages from "./factor-messages.ts";
 import * as oauth2Messages from "./oauth2-messages.ts";
@@ -101,6 +102,21 @@ describe("message numbers", () => {
       duplicateItems: 9000121,
       traitsTooLarge: 9000123,
       invalidPhoneOf: 9000125,
+    });
+  });
+
+  test("of addresses never change", () => {
+    const numbers = Object.entries(accountMessages).map(([name, make]) => [name, numberOf(make)]);
+    expect(Object.fromEntries(numbers)).toEqual({
+      anotherAddressLabel: 9000751,
+      addressesTitle: 9000752,
+      addressName: 9000753,
+      addressPrimary: 9000754,
+      addressVerified: 9000755,
+      addressUnverified: 9000756,
+      addressPending: 9000757,
+      verifyAddressLink: 9000758,
+      newPasswordLabel: 9000759,
     });
   });
 

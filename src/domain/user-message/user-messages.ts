@@ -435,7 +435,7 @@ export const deleteAccountLabel = (): UserMessage => info(9000051, "Delete my ac
 /** On the button that keeps an account which was to be deleted. */
 export const keepAccountLabel = (): UserMessage => info(9000052, "Keep my account");
 
-/** Explanation of that button, beside it. */
+/** Explanation of that button, beside it. It is there before anybody wants it, so it says what would happen. */
 export function deletionWarning(graceMs: number): UserMessage {
   if (graceMs === 0) {
     const text =

@@ -46,6 +46,8 @@ export interface PageWords {
   readonly signedIn: SignedInWords;
   readonly marked: MarkedWords;
   readonly said: Readonly<Record<Said, string>>;
+  readonly area: AreaWords;
+  readonly activity: ActivityWords;
 }
 
 /** What stands around every page. */
@@ -148,6 +150,7 @@ export interface SessionWords {
   /** `{browser}` on `{system}`. */
   readonly browserOn: string;
   readonly unknownDevice: string;
+  readonly signedIn: string;
   readonly lastUsed: string;
   readonly expires: string;
   readonly extend: string;
@@ -164,3 +167,37 @@ export interface SessionWords {
   readonly none: string;
   readonly more: string;
 }
+
+/** What is said around the pages of an account. */
+export interface AreaWords {
+  /** What the pages are together. */
+  readonly title: string;
+  readonly settings: string;
+  readonly devices: string;
+  readonly activity: string;
+  /** Above the sections of a long page. */
+  readonly onThisPage: string;
+  /** The title of a page on which something is wrong; `{title}` is its own. */
+  readonly wrong: string;
+}
+
+/** What the page says that lists logins. */
+export interface ActivityWords {
+  readonly title: string;
+  readonly help: string;
+  /** What happened, by its purpose and outcome. */
+  readonly signedIn: string;
+  readonly confirmed: string;
+  readonly registered: string;
+  readonly recovered: string;
+  readonly failed: string;
+  /** Beside what was done on this device in the session that is under way. */
+  readonly thisSession: string;
+  readonly none: string;
+  readonly more: string;
+  /** What it was done with. */
+  readonly methods: Readonly<Record<MethodName, string>>;
+}
+
+/** The methods by name. */
+export type MethodName = "password" | "code" | "link" | "totp" | "backupCode" | "passkey" | "oidc" | "sms";

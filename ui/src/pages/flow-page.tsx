@@ -1,4 +1,5 @@
-import { type FlowName, fillIn, optionsIn, viewMessage } from "@ostiary/sdk/form";
+import { textOf } from "@ostiary/sdk";
+import { type FlowName, fillIn, lastUsedMethod, optionsIn, viewMessage } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
 import type { Flow, FormMessage } from "@ostiary/sdk/v1/flow";
 import { type JSX, useRef, useState } from "react";
@@ -12,6 +13,7 @@ import { leaveDeletion } from "./deletion-banner.tsx";
 import { DeletionChoice } from "./deletion-choice.tsx";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { Failure } from "./failure.tsx";
+import { FlowFrame } from "./flow-frame.tsx";
 import { Loading } from "./loading.tsx";
 import { LoginLinks } from "./login-links.tsx";
 import { Page } from "./page.tsx";
@@ -35,6 +37,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const { stage, waiting } = flowInUse;
   const [another, setAnother] = useState(() => keptInTab(anotherKey));
   const question = useQuestion();
+  // As it was when the page was opened: nothing moves while somebody signs in.
+  const [lastUsed] = useState(lastUsedMethod);
 
   const shown = stage.kind === "flow" ? stage.flow : undefined;
   const said = optionsIn(words, words.locale);
@@ -77,7 +81,14 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       : { kind: news.has(notice) ? ("info" as const) : ("error" as const), text: describeNotice(notice) };
 
   return (
-    <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
+    <FlowFrame
+      page={name}
+      shown={shown}
+      waiting={waiting}
+      options={said}
+      title={sentence(shown?.form?.title) ?? words[name].title}
+      heading={heading}
+    >
       {question.drawn}
       {stage.kind === "loading" || stage.kind === "resuming" ? <Loading /> : null}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
@@ -96,6 +107,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
             onSubmit={flowInUse.onSubmit}
             {...said}
             confirm={question.ask}
+            lastUsedMethod={lastUsed}
+            username={waiting && usernameIn(waiting)}
             describeError={(error, waitMs) => describeError(error, words, waitMs)}
             notice={noticed === undefined ? undefined : { id: 0, ...noticed }}
             heading={heading}
@@ -103,7 +116,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           <Aside name={name} flow={stage.flow} flowInUse={flowInUse} />
         </>
       ) : null}
-    </Page>
+    </FlowFrame>
   );
 }
 
@@ -151,6 +164,8 @@ function Aside({
       </p>
     );
   }
+  // The pages of an account lead to each other by themselves.
+  if (name === "settings") return null;
   return (
     <p className="aside">
       {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
@@ -190,6 +205,12 @@ function Marked({
   );
 }
 
+/** What the owner of a flow signs in with, as its form has it out of sight; the login that it waits for does not say it. */
+function usernameIn({ form }: Flow): string | undefined {
+  const node = form?.nodes.find(({ name }) => name === "username");
+  return node?.kind.case === "input" ? textOf(node.kind.value.value) : undefined;
+}
+
 /** Whether a login can be anybody's still: its form has the name, to be filled in or as it was. */
 function asksWho({ form }: Flow): boolean {
   return form?.nodes.some(({ name }) => name === "identifier") ?? false;
@@ -214,5 +235,4 @@ const otherPage = {
   registration: "login",
   verification: "sessions",
   recovery: "login",
-  settings: "sessions",
-} as const satisfies Record<Exclude<FlowName, "login">, Route>;
+} as const satisfies Record<Exclude<FlowName, "login" | "settings">, Route>;

@@ -1,20 +1,21 @@
 import { type JSX, useEffect, useState } from "react";
 import { useWords } from "../language/index.ts";
 
-/** Within this time nobody waits. */
-const unnoticedMs = 400;
+/** How long nothing is said: most pages are there by then, and a word that flashes up is worse than none. */
+const patienceMs = 300;
 
-/** Says that a page is on its way, where that takes long enough to be noticed. */
+/** Says that the page is on its way, once that takes longer than an instant. */
 export function Loading(): JSX.Element {
   const { form } = useWords();
-  const [isLate, setLate] = useState(false);
+  const [isLong, setLong] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setLate(true), unnoticedMs);
+    const timer = setTimeout(() => setLong(true), patienceMs);
     return () => clearTimeout(timer);
   }, []);
+  // The element is there from the start, so that screen readers notice what comes into it.
   return (
-    <p className="quiet loading" role="status">
-      {isLate ? form.busy : ""}
+    <p role="status" className="loading">
+      {isLong ? form.busy : ""}
     </p>
   );
 }

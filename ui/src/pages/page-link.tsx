@@ -5,9 +5,12 @@ import type { Route } from "../routes.ts";
 /** A link to another page, which is not loaded anew. */
 export function PageLink({
   to,
+  current = false,
   children,
 }: {
   readonly to: Route;
+  /** Whether it leads to the page that is shown. Default: elsewhere. */
+  readonly current?: boolean | undefined;
   readonly children: ReactNode;
 }): JSX.Element {
   const follow = (event: MouseEvent) => {
@@ -17,7 +20,7 @@ export function PageLink({
     navigate(to);
   };
   return (
-    <a href={linkTo(to)} onClick={follow}>
+    <a href={linkTo(to)} aria-current={current ? "page" : undefined} onClick={follow}>
       {children}
     </a>
   );

@@ -3,12 +3,12 @@ import type { Session } from "@ostiary/sdk/v1/session";
 import { type JSX, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import { navigate } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
+import { AccountPage } from "./account-page.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
-import { Page } from "./page.tsx";
-import { SessionFacts } from "./session-facts.tsx";
+import { Loading } from "./loading.tsx";
+import { namesOf, SessionFacts } from "./session-facts.tsx";
 import { useSessions } from "./use-sessions.ts";
 
 /** The sessions of the visitor, and what can be done with them. */
@@ -47,31 +47,26 @@ export function SessionsPage(): JSX.Element {
       const { revokedCount } = await ostiary.sessions.revokeOtherSessions({});
       return fillIn(texts.othersRevoked, { count: revokedCount }) ?? texts.revoked;
     });
-  const logOut = async () => {
-    try {
-      const { redirectUrl } = await ostiary.sessions.logout({});
-      // The provider that the visitor signed in with signs them out as well.
-      if (redirectUrl !== "") window.location.assign(redirectUrl);
-      else navigate("login");
-    } catch (error) {
-      if (isSignedOut(error)) goToLogin(error);
-      else setNews({ kind: "error", text: describeError(error, words) });
-    }
-  };
-
   const { state } = sessions;
-  if (state.kind === "loading") return <Page title={texts.title}>{null}</Page>;
+  const frame = { title: texts.title, heading, current: "sessions" } as const;
+  if (state.kind === "loading") {
+    return (
+      <AccountPage {...frame} name={undefined}>
+        <Loading />
+      </AccountPage>
+    );
+  }
   if (state.kind === "failed") {
     return (
-      <Page title={texts.title}>
+      <AccountPage {...frame} name={undefined}>
         <Failure error={state.error} retry={sessions.reload} />
-      </Page>
+      </AccountPage>
     );
   }
   const { current, others, name, hasMore, otherIdentityShown } = state;
+  const names = namesOf(others, words);
   return (
-    <Page title={texts.title} heading={heading}>
-      <p>{fillIn(texts.signedInAs, { name })}</p>
+    <AccountPage {...frame} name={name}>
       {otherIdentityShown ? <p>{fillIn(texts.otherAccount, { name })}</p> : null}
       <div role="status" className="news">
         {news === undefined ? null : (
@@ -83,22 +78,20 @@ export function SessionsPage(): JSX.Element {
       <section className="stack" aria-labelledby="current">
         <h2 id="current">{texts.current}</h2>
         <SessionFacts session={current} />
-        <div className="row">
-          <button type="button" className="ostiary-button" data-importance="primary" onClick={logOut}>
-            {texts.logOut}
-          </button>
-          <button type="button" className="ostiary-button" data-importance="secondary" onClick={extend}>
-            {texts.extend}
-          </button>
-        </div>
+        <button type="button" className="ostiary-button" data-importance="secondary" onClick={extend}>
+          {texts.extend}
+        </button>
       </section>
       <section className="stack" aria-labelledby="others">
         <h2 id="others">{texts.others}</h2>
         {others.length === 0 ? <p className="quiet">{texts.none}</p> : null}
         <ul className="list">
-          {others.map((session) => (
+          {others.map((session, index) => (
             <li key={session.id} className="stack">
-              <SessionFacts session={session} onRevoke={() => revoke(session)} />
+              <SessionFacts
+                session={session}
+                end={{ name: names[index] ?? "", onPress: () => void revoke(session) }}
+              />
             </li>
           ))}
         </ul>
@@ -118,6 +111,6 @@ export function SessionsPage(): JSX.Element {
           </button>
         )}
       </section>
-    </Page>
+    </AccountPage>
   );
 }

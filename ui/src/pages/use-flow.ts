@@ -1,5 +1,12 @@
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
-import { type FlowName, getFlow, keepTyped, leavePage, type SubmittedForm } from "@ostiary/sdk/form";
+import {
+  type FlowName,
+  getFlow,
+  keepTyped,
+  leavePage,
+  rememberMethod,
+  type SubmittedForm,
+} from "@ostiary/sdk/form";
 import { type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import { useEffect, useRef, useState } from "react";
 import { carry, fillCarried, forgetCarried } from "../carried.ts";
@@ -34,7 +41,14 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
-import { claimShared, forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
+import {
+  claimShared,
+  forgetShared,
+  rememberWaiting,
+  shareWaiting,
+  takeShared,
+  takeWaiting,
+} from "./waiting-flow.ts";
 
 /** What is shown in the place of a flow, or the flow. */
 export type Stage =
@@ -120,6 +134,8 @@ export function useFlow(name: FlowName): FlowInUse {
         if (purgeTime !== undefined) {
           forgetErrand();
           clearFragment();
+          // They are signed out, which what is around the page says as well.
+          void look().catch(() => {});
           return setStage({ kind: "deleted", purgeTime: dateOf(purgeTime), returnTo });
         }
         if (current !== undefined) {
@@ -136,7 +152,9 @@ export function useFlow(name: FlowName): FlowInUse {
           return leaveFor(returnTo);
         }
         const change =
-          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id, { isClaimant: true }) : undefined;
+          submitted.stage.case === "confirmLink"
+            ? takeShared(signedIn?.identity?.id, { isClaimant: true })
+            : undefined;
         if (change !== undefined) return redirect("settings", change, { resumed: true });
         const onwards = (says = saidAfter(submitted)) => goOn(returnTo, continueWith, says);
         const marked = signedIn?.identity?.purgeTime;
@@ -183,6 +201,8 @@ export function useFlow(name: FlowName): FlowInUse {
       if (isAnswerLost(error)) lost.current = { submitted, requestId };
       return recover(error, submitted);
     }
+    // A login that only confirms who is signed in is not what they sign in with.
+    if (waiting.current === undefined) rememberMethod(submitted, outcome);
     if (outcome.kind === "login_required") before.current = submitted;
     return follow(outcome, flow);
   };

@@ -1,5 +1,6 @@
 import { type Session, SessionView } from "@ostiary/sdk/v1/session";
 import { useCallback, useEffect, useState } from "react";
+import { nameOf } from "../name-of.ts";
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 
@@ -47,16 +48,10 @@ async function load(wanted: number): Promise<SessionsState> {
   if (session === undefined) throw new Error("the server answered without a session");
   return {
     kind: "loaded",
-    name: nameOf(identity?.displayName, identity?.traits),
+    name: nameOf(identity),
     current: session,
     others: sessions.filter(({ current }) => !current),
     hasMore: nextPageToken !== "",
     otherIdentityShown,
   };
-}
-
-/** A name to show: the schema's, else the first trait that is a text. */
-function nameOf(displayName: string | undefined, traits: object | undefined): string {
-  if (displayName !== undefined && displayName !== "") return displayName;
-  return Object.values(traits ?? {}).find((value) => typeof value === "string") ?? "";
 }

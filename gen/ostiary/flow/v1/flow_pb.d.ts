@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Form, FormMessage } from "./form_pb.js";
-import type { Credential, RequiredAction } from "../../identity/v1/identity_pb.js";
+import type { Address, Credential, RequiredAction } from "../../identity/v1/identity_pb.js";
 import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
@@ -623,6 +623,14 @@ export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSetting
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 3;
    */
   requiredActions: RequiredAction[];
+
+  /**
+   * The addresses of the account in the order of its traits, verified or not; then those of a change that waits for its
+   * owner, which are `pending`.
+   *
+   * @generated from field: repeated ostiary.identity.v1.Address addresses = 4;
+   */
+  addresses: Address[];
 };
 
 /**

@@ -6,7 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Value } from "@bufbuild/protobuf/wkt";
+import type { Duration, Value } from "@bufbuild/protobuf/wkt";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/form.proto.
@@ -480,6 +481,14 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
    * @generated from field: bool consent = 16;
    */
   consent: boolean;
+
+  /**
+   * CODE alone: the usual number of digits. A client may submit a step that needs nothing else as soon as so many were
+   * filled in, if it says so before. It refuses nothing: a code may have more digits. 0: it is not known.
+   *
+   * @generated from field: int32 code_length = 17;
+   */
+  codeLength: number;
 };
 
 /**
@@ -691,6 +700,22 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
    * @generated from field: string icon = 6;
    */
   icon: string;
+
+  /**
+   * The method that the button tries, in the flows that show who somebody is. A client can draw several of them behind
+   * "another way", and mark the one that was used last. Unset: it tries none, as `back` and `resend`.
+   *
+   * @generated from field: ostiary.common.v1.MethodKind method = 7;
+   */
+  method: MethodKind;
+
+  /**
+   * How long the step is still refused, counted from this answer: a message was sent just now. A client counts down, and
+   * so depends on no clock but its own. Unset: the step is accepted at once.
+   *
+   * @generated from field: google.protobuf.Duration wait = 8;
+   */
+  wait?: Duration | undefined;
 };
 
 /**
@@ -901,7 +926,8 @@ export enum ButtonImportance {
   UNSPECIFIED = 0,
 
   /**
-   * The main button. Each section has one, and so have the buttons without a section.
+   * The main button. Each section has one at most, and so have the buttons without a section. There is none where a form only
+   * waits.
    *
    * @generated from enum value: BUTTON_IMPORTANCE_PRIMARY = 1;
    */

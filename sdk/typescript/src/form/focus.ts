@@ -8,11 +8,13 @@
 export function focusFirstProblem(form: HTMLElement): boolean {
   const wrong = firstInSight<HTMLElement>(form, '[aria-invalid="true"], .ostiary-list[data-invalid]');
   const messages = form.querySelector<HTMLElement>(".ostiary-messages:not(:empty)");
-  // A form without messages that names the account, as the one for the password after the name, only asks for more.
+  // A form without messages that names the account, as the one for the password after the name, only asks for more. One of sections
+  // offers many things, and none of them is next.
   const saysNext =
-    messages === null
+    form.querySelector(".ostiary-section") === null &&
+    (messages === null
       ? form.dataset.account !== undefined
-      : messages.querySelector(':not([data-kind="info"])') === null;
+      : messages.querySelector(':not([data-kind="info"])') === null);
   const next = saysNext ? firstInSight<HTMLInputElement>(form, "input", isToFillIn) : undefined;
   const target = wrong ?? next ?? messages;
   target?.focus();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { MethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import type { ClientKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type FormMessage, FormMessageType, type FormNode } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { FormTexts, Translate } from "./texts.ts";
@@ -14,6 +15,13 @@ export interface FormOptions {
   readonly language?: string | undefined;
   /** Words in place of `englishFormTexts`. */
   readonly texts?: Partial<FormTexts> | undefined;
+  /** The method that this browser signed in with last, as `lastUsedMethod` gives it. It is marked. Default: none is. */
+  readonly lastUsedMethod?: MethodKind | undefined;
+  /**
+   * What the person signs in with whose password is asked for, where the form does not say: for programs that keep passwords. Default: it
+   * is not known.
+   */
+  readonly username?: string | undefined;
   /** What the ids of the controls begin with, if there are several forms on one page. Default `ostiary`. */
   readonly idPrefix?: string | undefined;
   /**

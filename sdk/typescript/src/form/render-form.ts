@@ -2,6 +2,7 @@
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { retryAfterOf } from "../errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
+import { CodeEntry } from "./code-entry.ts";
 import { applyConditions, conditionAttributes } from "./conditions.ts";
 import { listenToControls } from "./controls.ts";
 import { canCopy, copyText } from "./copy-text.ts";
@@ -23,11 +24,13 @@ import { createEchoes } from "./echoes.ts";
 import type { FieldLink, FormField } from "./field.ts";
 import { buttonForEnter, focusAfterRemoval, focusFirstControl, focusFirstProblem } from "./focus.ts";
 import { printText, saveText } from "./keep-text.ts";
+import { type FormBlock, hasErrors, layoutOf } from "./layout.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
 import { signalPasskeys } from "./signal-passkeys.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
+import { countDownOn } from "./waiting-button.ts";
 
 /** A form that was sent. */
 export interface SubmittedForm {
@@ -57,6 +60,8 @@ const handlerNames: OptionNames<FormHandlers> = {
   confirm: true,
   idPrefix: true,
   client: true,
+  lastUsedMethod: true,
+  username: true,
 };
 
 /** A form that was drawn. */
@@ -77,14 +82,19 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   const texts: FormTexts = { ...englishFormTexts, ...handlers.texts };
   let current = flow;
   let passkeys: readonly FormPasskey[] = [];
-  let stopWaiting = (): void => {};
+  const codes = new CodeEntry((button) => button.click());
   const echoes = createEchoes();
+  /** Of what was refused, and of buttons that wait by themselves. */
+  let stopWaiting = (): void => {};
+  let stopCounting = (): void => {};
+  /** Whether the ways that are put away were opened. */
+  let isOpen = false;
   let form = draw([]);
   element.replaceChildren(form);
 
   function draw(more: readonly FormMessageView[]): HTMLFormElement {
     const view = describeForm(current, { ...handlers, localNumbers: true });
-    const drawn = drawForm(view, more, texts);
+    const drawn = drawForm(view, { more, texts, isOpen });
     passkeys = view.passkeys;
     signalPasskeys(current);
     offerPasskeys(drawn);
@@ -96,13 +106,17 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
     });
     listenToControls(drawn);
     applyConditions(drawn);
-    drawn.addEventListener("input", () => {
+    drawn.addEventListener("input", (event) => {
       echoes.forget();
       applyConditions(drawn);
+      codes.onInput(event);
     });
+    drawn.addEventListener("paste", (event) => codes.onPaste(event));
     drawn.addEventListener("click", (event) => {
       if (echoes.isEcho(event)) event.preventDefault();
     });
+    stopCounting();
+    stopCounting = countOnButtons(drawn, view, handlers, texts);
     drawn.addEventListener("submit", (event) => {
       event.preventDefault();
       const { submitter } = event;
@@ -130,6 +144,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   async function send(sent: HTMLFormElement, button: HTMLButtonElement, chosen?: string): Promise<void> {
     const flow = current;
     const asked = passkeys;
+    codes.stop();
     setBusy(sent, true, texts);
     stopWaiting();
     try {
@@ -138,6 +153,8 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
         echoes.forget();
         return setBusy(sent, false, texts);
       }
+      // For style sheets: which button shows that something goes on.
+      button.dataset.pending = "";
       await fillInPasskeys(asked, pressed, chosen);
       const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
@@ -196,6 +213,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   function show(next: Flow, more: readonly FormMessageView[]): void {
     stopWaiting();
     current = next;
+    isOpen = form.querySelector(".ostiary-more")?.hasAttribute("open") ?? isOpen;
     form = draw(more);
     element.replaceChildren(form);
     if (!focusFirstProblem(form)) handlers.heading?.focus();
@@ -203,20 +221,34 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
 
   const remove = () => {
     stopWaiting();
+    stopCounting();
     stopOffering();
+    codes.stop();
     form.remove();
   };
   return { update: (next) => show(next, []), remove };
 }
 
-function drawForm(view: FormView, more: readonly FormMessageView[], texts: FormTexts): HTMLFormElement {
+function drawForm(
+  view: FormView,
+  {
+    more,
+    texts,
+    isOpen,
+  }: {
+    readonly more: readonly FormMessageView[];
+    readonly texts: FormTexts;
+    /** Whether the ways that are put away were opened before. */
+    readonly isOpen: boolean;
+  },
+): HTMLFormElement {
   const form = make("form", "ostiary-form", { novalidate: true, method: "post" });
   if (view.account !== undefined) form.dataset.account = "";
   const messages = make("div", "ostiary-messages", { tabindex: "-1", role: "alert" });
   messages.append(...[...more, ...view.messages].map(drawMessage));
   form.append(messages);
   for (const field of view.hidden) form.append(drawHidden(field));
-  for (const part of view.parts) form.append(...drawPart(part, texts));
+  for (const block of layoutOf(view.parts)) form.append(...drawBlock(block, texts, isOpen));
   form.append(make("p", "ostiary-status", { role: "status" }));
   return form;
 }
@@ -230,12 +262,26 @@ function drawMessage({ kind, text }: FormMessageView): HTMLElement {
   return make("p", "ostiary-message", { "data-kind": kind }, text);
 }
 
+function drawBlock(block: FormBlock, texts: FormTexts, isOpen: boolean): readonly HTMLElement[] {
+  const parts = block.parts.flatMap((part) => drawPart(part, texts));
+  if (block.kind === "more") {
+    const details = make("details", "ostiary-more", isOpen || hasErrors(block) ? { open: true } : {});
+    details.append(make("summary", "ostiary-summary", {}, texts.anotherWay), ...parts);
+    return [details];
+  }
+  if (block.section === undefined) return parts;
+  const { id, heading, headingId } = block.section;
+  const attributes = { "data-section": id, "aria-labelledby": headingId };
+  const section = make("section", "ostiary-section", attributes);
+  section.append(make("h2", "ostiary-heading", { id: headingId, tabindex: "-1" }, heading), ...parts);
+  return [section];
+}
+
 function drawPart(part: FormPart, texts: FormTexts): readonly HTMLElement[] {
   const drawn = make("div", "ostiary-part");
   for (const element of part.elements) drawn.append(...drawElement(element, texts));
   for (const button of part.buttons) drawn.append(...drawButton(button));
-  const heading = part.heading === undefined ? [] : [make("h2", "ostiary-heading", {}, part.heading)];
-  return part.alternative ? [make("p", "ostiary-or", {}, texts.or), drawn] : [...heading, drawn];
+  return part.alternative ? [make("p", "ostiary-or", {}, texts.or), drawn] : [drawn];
 }
 
 function drawElement(element: FormElement, texts: FormTexts): readonly HTMLElement[] {
@@ -444,6 +490,8 @@ function drawButton({
   danger,
   confirmation,
   icon,
+  lastUsed,
+  waitMs,
   hint,
 }: FormButton): readonly HTMLElement[] {
   const attributes = {
@@ -453,6 +501,8 @@ function drawButton({
     ...(danger && { "data-danger": true as const }),
     ...(confirmation !== undefined && { "data-question": confirmation }),
     ...(icon !== undefined && { "data-icon": icon }),
+    ...(lastUsed && { "data-last-used": true as const }),
+    ...(waitMs > 0 && { disabled: true as const }),
     ...sent,
     ...(hint && { "aria-describedby": hint.id }),
   };
@@ -460,9 +510,38 @@ function drawButton({
   return [...(hint === undefined ? [] : drawHint(hint.id, hint.text)), button];
 }
 
+/** Counts down on the buttons that wait. Gives what stops it. */
+function countOnButtons(
+  form: HTMLFormElement,
+  view: FormView,
+  options: FormHandlers,
+  texts: FormTexts,
+): () => void {
+  const buttons = form.querySelectorAll<HTMLButtonElement>("button[type=submit]");
+  const described = layoutOf(view.parts).flatMap(({ parts }) => parts.flatMap((part) => part.buttons));
+  const stops = described.map(({ label, waitMs }, index) =>
+    countDownOn(
+      { label, end: performance.now() + waitMs },
+      { language: options.language, texts },
+      (shown) => {
+        const button = buttons[index];
+        if (button === undefined) return;
+        button.textContent = shown.label;
+        button.disabled = shown.waits;
+        const status = form.querySelector(":scope > .ostiary-status");
+        if (!shown.waits && status !== null) status.textContent = shown.said;
+      },
+    ),
+  );
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
 /** Nothing is disabled, so that the focus stays where it is. */
 function setBusy(form: HTMLFormElement, busy: boolean, texts: FormTexts): void {
   form.setAttribute("aria-busy", String(busy));
+  for (const button of form.querySelectorAll("[data-pending]")) button.removeAttribute("data-pending");
   const status = form.querySelector(":scope > .ostiary-status");
   if (status !== null) status.textContent = busy ? texts.busy : "";
   if (!busy) return;

@@ -51,6 +51,16 @@ export interface FormTexts {
   readonly print: string;
   /** While the server is asked. */
   readonly busy: string;
+  /** What is opened for other ways to go on, where there are many. */
+  readonly anotherWay: string;
+  /** Beside the method that this browser signed in with last. */
+  readonly lastUsed: string;
+  /** Below a field for a code that is sent by itself; `{code_length}` is the number of its digits. */
+  readonly sendsItself: string;
+  /** On a button that waits; `{label}` is what it says later, `{time}` a span such as "29 seconds". */
+  readonly waits: string;
+  /** Said to screen readers once it can be pressed; `{label}` is what it says. */
+  readonly waited: string;
   /** The form was filled in for too long; what was typed is in a fresh one. */
   readonly expired: string;
   /** The server could not be asked. */
@@ -92,6 +102,11 @@ export const englishFormTexts: FormTexts = {
   save: "Save as a file",
   print: "Print",
   busy: "One moment…",
+  anotherWay: "Try another way",
+  lastUsed: "Last used",
+  sendsItself: "The code is sent as soon as all {code_length} digits are there.",
+  waits: "{label} in {time}",
+  waited: "You can now use: {label}.",
   expired: "This form was open for too long. Check what you entered and send it again.",
   failed: "That didn't work. Try again in a moment.",
   tryAgainIn: "Try again in {time}.",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
+import { type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { retryAfterOf } from "../errors.ts";
+import { CodeEntry } from "../form/code-entry.ts";
 import { applyConditions } from "../form/conditions.ts";
 import { listenToControls } from "../form/controls.ts";
 import { countDown, isWorthCounting } from "../form/count-down.ts";
@@ -9,14 +10,14 @@ import { describeFailure, type FailureOptions } from "../form/describe-failure.t
 import { describeForm } from "../form/describe-form.ts";
 import { createEchoes } from "../form/echoes.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
+import { layoutOf } from "../form/layout.ts";
 import type { FormMessageView } from "../form/message-view.ts";
 import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
 import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { signalPasskeys } from "../form/signal-passkeys.ts";
 import { englishFormTexts } from "../form/texts.ts";
-import { FormElementView } from "./form-element-view.tsx";
-import { HintView } from "./said-view.tsx";
+import { FormBlockView } from "./form-block-view.tsx";
 
 /** The properties of `FlowForm`. */
 export interface FlowFormProps extends FailureOptions {
@@ -46,6 +47,9 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const revision = useRevision(flow);
   const answered = useRef(revision);
   const sending = useRef(false);
+  const [codes] = useState(() => new CodeEntry((button) => button.click()));
+  const [isOpen, setOpen] = useState(false);
+  const [waited, setWaited] = useState("");
   // What the flow says is wrong is of the submit before: another one was refused since.
   const [stale, setStale] = useState(-1);
 
@@ -97,12 +101,16 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
     if (sending.current || button.ariaDisabled === "true") return;
     sending.current = true;
+    codes.stop();
     setBusy(true);
+    setWaited("");
     setFailure(undefined);
     setBackInTime(false);
     try {
       const pressed = await readPressed(sent, button, props.confirm);
       if (pressed === undefined) return echoes.forget();
+      // Beside what is drawn, for style sheets: which button shows that something goes on.
+      button.dataset.pending = "";
       await fillInPasskeys(view.passkeys, pressed, chosen);
       await props.onSubmit({ flow, ...pressed });
     } catch (error) {
@@ -113,6 +121,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     } finally {
       sending.current = false;
       setBusy(false);
+      delete button.dataset.pending;
     }
   };
   const pressLatest = useRef(press);
@@ -120,6 +129,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     pressLatest.current = press;
   });
   useEffect(() => signalPasskeys(flow), [flow]);
+  useEffect(() => () => codes.stop(), [codes]);
   const { passkeys } = view;
   const latest = useRef(passkeys);
   latest.current = passkeys;
@@ -163,7 +173,9 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
       onInput={(event) => {
         echoes.forget();
         applyConditions(event.currentTarget);
+        codes.onInput(event.nativeEvent);
       }}
+      onPaste={(event) => codes.onPaste(event.nativeEvent)}
       onClick={(event) => {
         if (echoes.isEcho(event.nativeEvent)) event.preventDefault();
       }}
@@ -196,41 +208,23 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
           />
         ),
       )}
-      {view.parts.map((part, index) => (
+      {layoutOf(view.parts).map((block, index) => (
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
-        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one flow never change places
-        <Fragment key={`${revision} ${index}`}>
-          {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
-          {part.heading === undefined ? null : <h2 className="ostiary-heading">{part.heading}</h2>}
-          <div className="ostiary-part">
-            {part.elements.map((element) => (
-              <FormElementView key={element.name} element={element} texts={texts} concealed={busy} />
-            ))}
-            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, icon, hint }) => (
-              <Fragment key={`${step} ${label}`}>
-                {hint === undefined ? null : <HintView {...hint} />}
-                <button
-                  type="submit"
-                  className="ostiary-button"
-                  data-step={step}
-                  data-importance={primary ? "primary" : "secondary"}
-                  data-danger={danger ? "" : undefined}
-                  data-question={confirmation}
-                  data-icon={icon}
-                  name={sent?.name}
-                  value={sent?.value}
-                  aria-describedby={hint?.id}
-                  aria-disabled={step === waitingStep ? "true" : undefined}
-                >
-                  {label}
-                </button>
-              </Fragment>
-            ))}
-          </div>
-        </Fragment>
+        <FormBlockView
+          // biome-ignore lint/suspicious/noArrayIndexKey: the blocks of one flow never change places
+          key={`${revision} ${index}`}
+          block={block}
+          texts={texts}
+          language={props.language}
+          concealed={busy}
+          isOpen={isOpen}
+          onOpen={setOpen}
+          onWaited={setWaited}
+          waitingStep={waitingStep}
+        />
       ))}
       <p className="ostiary-status" role="status">
-        {busy ? texts.busy : isBackInTime ? texts.tryAgainNow : ""}
+        {busy ? texts.busy : isBackInTime ? texts.tryAgainNow : waited}
       </p>
     </form>
   );

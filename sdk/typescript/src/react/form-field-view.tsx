@@ -110,7 +110,9 @@ function Secret({ field, texts, concealed }: ControlProps): JSX.Element {
 const reactNames: Readonly<Record<string, string>> = {
   autocapitalize: "autoCapitalize",
   autocomplete: "autoComplete",
+  enterkeyhint: "enterKeyHint",
   inputmode: "inputMode",
+  minlength: "minLength",
   readonly: "readOnly",
   spellcheck: "spellCheck",
   tabindex: "tabIndex",

@@ -2,7 +2,7 @@ import { channelOf, type MessageContent, newMessage } from "../../courier/messag
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
-import { nodeName } from "../../form/form.ts";
+import { nodeName, waitUntil } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import { toE164, withCountryCode } from "../../identifier/phone.ts";
@@ -112,6 +112,11 @@ export class Challenges {
   /** From when on another secret can be asked for. */
   resendAt(tenant: Tenant, { sentAt }: Pick<Awaiting, "sentAt">): Date {
     return new Date(new Date(sentAt).getTime() + tenant.settings.code.resendAfterMs);
+  }
+
+  /** How long another secret is still refused; undefined if it is not. */
+  resendWaitMs(tenant: Tenant, state: Pick<Awaiting, "sentAt">): number | undefined {
+    return waitUntil(this.resendAt(tenant, state), this.#deps.clock.now());
   }
 
   /** Makes a secret, and the message that sends it; or says why none can be sent. Throws RATE_LIMITED. */

@@ -1,10 +1,11 @@
 /** The states of waiting for a code or link, which are the same in all kinds of flows. */
 import type { Event } from "../../event/event.ts";
-import { button } from "../../form/form.ts";
+import { ofMethod, sideButton } from "../../form/form.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { ChallengeKind, FlowKind } from "../../kinds.ts";
 import { longCodeLength } from "../../method/typed-code.ts";
 import type { ThrottledAction } from "../../throttle/limits.ts";
+import { anotherAddressLabel } from "../../user-message/account-messages.ts";
 import {
   codeTitle,
   linkTitle,
@@ -66,7 +67,7 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
   ): StepRule<K, Awaits<K> | Confirms<K>> => ({
     leadsTo: rules.leadsTo,
     limits,
-    nodes: () => challenges.method(method).useNodes(kind),
+    nodes: ({ tenant }) => ofMethod(method, challenges.method(method).useNodes(kind, tenant)),
     take: async (attempt) => {
       const refused = rules.refuse?.(attempt);
       if (refused !== undefined) return refused;
@@ -84,8 +85,12 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
       // A link leads to a page, which may be configured no more.
       isOffered: ({ tenant, state: { at } }) =>
         at === "enter_code" || challenges.offered(tenant, kind).includes("link"),
-      nodes: ({ state: { at } }) => [
-        button("resend", texts.resendLabel(at === "enter_code" ? "code" : "link"), true),
+      nodes: ({ tenant, state }) => [
+        sideButton(
+          "resend",
+          texts.resendLabel(state.at === "enter_code" ? "code" : "link"),
+          challenges.resendWaitMs(tenant, state),
+        ),
       ],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
@@ -103,7 +108,11 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     },
     back: {
       leadsTo: rules.backTo,
-      nodes: () => [button("back", texts.backLabel(kind), true)],
+      nodes: (context) => {
+        // Only what somebody has typed can be another one.
+        const isTyped = kind === "settings" || !rules.isFixed(context);
+        return [sideButton("back", isTyped ? anotherAddressLabel() : texts.backLabel(kind))];
+      },
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
         if (refused !== undefined) return refused;
@@ -171,7 +180,7 @@ export function requestStep<K extends KindTypes, State>(
   return {
     leadsTo: [method === "code" ? "enter_code" : "link_sent"] as readonly At<K>[],
     limits: ["code_send"],
-    nodes: () => challenges.method(method).requestNodes(kind),
+    nodes: () => ofMethod(method, challenges.method(method).requestNodes(kind)),
     ...rule,
     isOffered: (context) =>
       challenges.offered(context.tenant, kind).includes(method) && (rule.isOffered?.(context) ?? true),

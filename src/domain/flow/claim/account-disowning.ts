@@ -1,7 +1,7 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
-import { isSameAddress } from "../../identity/addresses.ts";
+import { isSameAddress, usernameBy } from "../../identity/addresses.ts";
 import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
@@ -65,6 +65,7 @@ export class AccountDisowning {
         returnTo,
         identityId: identity.id,
         recovery,
+        username: usernameBy(identity, target),
         clientData: begun.clientData,
       });
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;

@@ -159,5 +159,6 @@ function profileNodes(
 /** Where the nodes of a method are drawn. */
 function stageOf({ tenant, flow, state }: Context, { kind }: SettingsMethod) {
   const memory = state.method?.kind === kind ? state.method.memory : undefined;
-  return { tenant, credentials: [], former: [], name: "", binding: bindingOf(flow), memory };
+  const { typed: username } = state;
+  return { tenant, credentials: [], former: [], name: "", username, binding: bindingOf(flow), memory };
 }

@@ -1,4 +1,4 @@
-import { button, type InputKind, type Node } from "../../form/form.ts";
+import { button, type InputKind, type Node, ofMethod } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
@@ -127,7 +127,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     isOffered: (context) =>
       methodsPlaying(partAt(context), [method], context.tenant).length > 0 &&
       among(context).includes(method.kind),
-    nodes: (context) => method.loginNodes(context.tenant, stageOf(context, method)),
+    nodes: (context) => ofMethod(method.kind, method.loginNodes(context.tenant, stageOf(context, method))),
     take: async (attempt) => {
       const { tenant, step, state } = attempt;
       const memory = memoryAt(state, method.kind);

@@ -1,5 +1,6 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
+import { usernameBy } from "../../identity/addresses.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import type { Authentication } from "../../method/method.ts";
@@ -67,6 +68,7 @@ export class RecoveryCompletions {
       returnTo: flow.returnTo,
       identityId: identity.id,
       recovery: secondFactors.firstFactor(authentication, "recovery", wanted, credentials),
+      username: usernameBy(identity, proved.target),
       clientData: flow.data.clientData,
     });
     // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.

@@ -42,6 +42,12 @@ export function isChanged(
   return beyondLimits !== undefined || !isSameJson(withCountryCodes(fields, merged, country), accepted);
 }
 
+/** What an account with these traits signs in with; undefined if they do not follow the schema. */
+export function usernameIn(schema: CompiledSchema, traits: JsonObject): string | undefined {
+  const checked = schema.validate(traits, ownsEverything);
+  return checked.valid ? checked.derived.identifiers[0]?.value : undefined;
+}
+
 /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
 export function profileOf(
   schema: CompiledSchema,

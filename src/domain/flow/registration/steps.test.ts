@@ -204,7 +204,7 @@ describe("a registration that asks for the traits first", () => {
       stage: "choose_method",
       texts: ["Create an account", "Choose how to sign in."],
       messages: [],
-      nodes: [...methodNodes, "back: [Back] alone"],
+      nodes: [`username: hidden = "${email}"`, ...methodNodes, "back: [Back] alone"],
     });
     const offers = [{ kind: "password" }, { kind: "code" }, { kind: "link" }];
     expect((await flows.show()).stage).toMatchObject({ offers });

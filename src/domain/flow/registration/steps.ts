@@ -1,4 +1,4 @@
-import { button, type Node } from "../../form/form.ts";
+import { button, type Node, ofMethod } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import type { ChallengeKind } from "../../kinds.ts";
@@ -22,7 +22,7 @@ import type { Typed } from "../shared/kept-outcome.ts";
 import { offersOf } from "../shared/method-offers.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { AttemptOf, ContextOf, FlowTable, StepRule } from "../shared/table.ts";
-import { givenTraits, traitsChanged } from "./profile.ts";
+import { givenTraits, traitsChanged, usernameIn } from "./profile.ts";
 import type { SignUp } from "./sign-up.ts";
 import { firstState, type RegistrationState, type RegistrationTypes, type SchemaOf } from "./state.ts";
 
@@ -55,6 +55,17 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     return traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
   };
 
+  const stageOf = (
+    { tenant, flow, state }: ContextOf<RegistrationTypes>,
+    { kind }: RegistrationMethod,
+  ): RegistrationStage => ({
+    binding: bindingOf(flow),
+    memory: memoryAt(state, kind),
+    // Otherwise it is in the form itself.
+    username:
+      state.at === "choose_method" ? usernameIn(schemaOf(tenant, flow), givenTraits(flow)) : undefined,
+  });
+
   const vouching = methods.filter(({ isVouchedFor }) => isVouchedFor);
   const stepsOf = <S extends InMethod>(
     among: readonly RegistrationMethod[],
@@ -71,7 +82,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
           isOffered: (context) =>
             methodsPlaying("first", [method], context.tenant).length > 0 &&
             (isUnderWay?.(context, method.kind) ?? true),
-          nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
+          nodes: (context) =>
+            ofMethod(method.kind, method.registrationNodes(context.tenant, stageOf(context, method))),
           take: (attempt) => signUp.takeMethod(attempt, method),
         } satisfies StepRule<RegistrationTypes, S> as StepRule<RegistrationTypes, S>,
       ]),
@@ -100,7 +112,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
   const vouchingStep = (method: RegistrationMethod): StepRule<RegistrationTypes, State<"fill_profile">> => ({
     ...{ leadsTo, limits },
     isOffered: ({ tenant }) => methodsPlaying("first", [method], tenant).length > 0,
-    nodes: (context) => method.registrationNodes(context.tenant, stageOf(context, method)),
+    nodes: (context) =>
+      ofMethod(method.kind, method.registrationNodes(context.tenant, stageOf(context, method))),
     take: (attempt) => signUp.takeVouching(attempt, method),
   });
   const vouchedStep = (
@@ -224,9 +237,3 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
 }
 
 /** Where in a registration the nodes of a method are drawn. */
-function stageOf(
-  { flow, state }: ContextOf<RegistrationTypes>,
-  { kind }: RegistrationMethod,
-): RegistrationStage {
-  return { binding: bindingOf(flow), memory: memoryAt(state, kind) };
-}

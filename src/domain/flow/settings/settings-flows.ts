@@ -128,11 +128,13 @@ export class SettingsFlows {
       readonly returnTo: string | undefined;
       readonly identityId: IdentityId;
       readonly recovery: FirstFactor;
+      /** The address that was proven, if it signs in. */
+      readonly username: string | undefined;
       readonly clientData?: JsonObject | undefined;
     },
   ) {
-    const { recovery, ...rest } = start;
-    const purpose: SettingsPurpose = { kind: "recovery", recovery };
+    const { recovery, username, ...rest } = start;
+    const purpose: SettingsPurpose = { kind: "recovery", recovery, username };
     const view = this.#viewFor(caller.tenant, undefined);
     return this.#deps.engine.draft(caller, view, { ...rest, purpose, state: firstState(purpose) });
   }

@@ -14,7 +14,12 @@ import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts
 export type SettingsPurpose =
   | { readonly kind: "settings" }
   /** A new secret after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
-  | { readonly kind: "recovery"; readonly recovery: FirstFactor }
+  | {
+      readonly kind: "recovery";
+      readonly recovery: FirstFactor;
+      /** The address that was proven, if it signs in: the new password is kept beside it. */
+      readonly username?: string | undefined;
+    }
   /** A passkey of an account that has none, offered by the login that gave this session. */
   | { readonly kind: "create_passkey"; readonly session: SessionId };
 

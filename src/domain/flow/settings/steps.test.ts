@@ -76,7 +76,13 @@ const profileNodes = (values: Readonly<Record<string, string>> = { email, name: 
   }),
   "profile/profile: [Save]",
 ];
-const passwordNodes = ["password/password.password: password!", "password/password: [Save]"];
+const addressSection = "addresses: Addresses";
+const addressNodes = ["addresses/addresses.0: text"];
+const passwordNodes = [
+  `password/username: hidden = "${email}"`,
+  "password/password.password: password!",
+  "password/password: [Save]",
+];
 const factorNodes = [
   "totp/totp: [Set up an authenticator app] alone",
   "backup_code/backupCodes: [Create backup codes] alone",
@@ -95,15 +101,21 @@ describe("settings", () => {
     expect(await form()).toEqual({
       stage: "change_settings",
       texts: ["Your account", expect.any(String), expect.stringContaining("Ada")],
-      sections: ["profile: Profile", "password: Password", ...factorSections],
+      sections: ["profile: Profile", addressSection, "password: Password", ...factorSections],
       messages: [],
-      nodes: [...profileNodes(), ...passwordNodes, ...factorNodes],
+      nodes: [...profileNodes(), ...addressNodes, ...passwordNodes, ...factorNodes],
     });
     expect(await stage()).toEqual({
       kind: "change_settings",
       offers,
       credentials: flows.credentials,
       requiredActions: [],
+      addresses: [
+        {
+          ...{ kind: "email", value: email, path: "email", verifiedAt: flows.identity?.createdAt },
+          ...{ verifiable: true, recovers: true, primary: true, pending: false },
+        },
+      ],
     });
     const pin = (await flows.show(caller)).form.nodes.find(({ name }) => name === "traits.pin");
     expect(pin).toMatchObject({ step: "profile", section: "profile" });
@@ -122,8 +134,8 @@ describe("settings", () => {
   test("offer no method that the tenant has switched off", async () => {
     const off = Object.assign(new SecretInTwoSteps(), { isEnabled: () => false });
     const { form, stage, submit } = await settings({ methods: [off] });
-    expect((await form()).nodes).toEqual(profileNodes());
-    expect((await form()).sections).toEqual(["profile: Profile"]);
+    expect((await form()).nodes).toEqual([...profileNodes(), ...addressNodes]);
+    expect((await form()).sections).toEqual(["profile: Profile", addressSection]);
     expect(await stage()).toMatchObject({ offers: [{ kind: "profile" }] });
     await expect(submit("password")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     const none = Object.assign(new SecretInTwoSteps(), { settingsSteps: {} });
@@ -252,7 +264,7 @@ describe("traits", () => {
   });
 
   test("with a new address are sent another code, and can be given up without typing it again", async () => {
-    const { flows, submit, state, form } = await settings();
+    const { flows, submit, state, stage, form } = await settings();
     await submit("profile", {}, { email: added });
     const before = state();
     flows.clock.advance(30_000);
@@ -261,10 +273,20 @@ describe("traits", () => {
     const sentAt = flows.clock.now().toISOString();
     expect(state()).toEqual({ ...before, sentAt });
     await submit("back");
-    expect(state()).toMatchObject({ at: "change_settings", unproved: { patch: { email: added } } });
+    // What was typed is there to be corrected, and the address is not the account's.
+    expect(state()).toEqual({
+      at: "change_settings",
+      unproved: { patch: { email: added }, undo: { email } },
+    });
     expect((await form()).nodes.slice(0, 4)).toEqual(profileNodes({ email: added, name: "Ada" }).slice(0, 4));
     expect(flows.last("changeProfile")).toBeUndefined();
     expect(flows.flow?.identityId).toBe(flows.identity?.id);
+    const { addresses } = (await stage()) as { readonly addresses: readonly object[] };
+    expect(addresses).toMatchObject([
+      { value: email, pending: false },
+      { value: added, pending: true, primary: false, verifiedAt: undefined },
+    ]);
+    expect((await form()).nodes).toContain(profileNodes({ email: added, name: "Ada" })[0]);
   });
 
   // Security rule (SR-SETTINGS-1): addresses change only after a fresh login.
@@ -279,6 +301,8 @@ describe("traits", () => {
     expect((await form()).nodes).toEqual([
       "resume: [Continue] alone",
       ...profileNodes({ email: added, name: "Ada" }),
+      ...addressNodes,
+      "addresses/addresses.1: text",
       ...passwordNodes,
       ...factorNodes,
     ]);
@@ -289,7 +313,11 @@ describe("traits", () => {
     flows.clock.advance(30_000);
     await flows.submit("resend", {}, {}, fresh);
     await flows.submit("back", {}, {}, fresh);
-    expect(state()).toMatchObject({ at: "change_settings", interrupted });
+    expect(state()).toMatchObject({
+      at: "change_settings",
+      interrupted,
+      unproved: { patch: { email: added } },
+    });
   });
 
   test("that waited put back nothing that was changed meanwhile", async () => {
@@ -326,6 +354,7 @@ describe("the end of an account", () => {
     expect(await form()).toMatchObject({
       sections: [
         "profile: Profile",
+        addressSection,
         "password: Password",
         ...factorSections,
         expect.stringMatching(/^deletion: /),
@@ -333,6 +362,7 @@ describe("the end of an account", () => {
       messages: [],
       nodes: [
         ...profileNodes(),
+        ...addressNodes,
         ...passwordNodes,
         ...factorNodes,
         expect.stringMatching(/^deletion\/deleteAccount: /),
@@ -381,9 +411,15 @@ describe("the end of an account", () => {
   test("can be taken back by an older session, also where it is no longer on offer", async () => {
     const { form, stage, submit, flows } = await settings({ person: scheduled, session: stale });
     expect(await form()).toMatchObject({
-      sections: ["profile: Profile", "password: Password", ...factorSections],
+      sections: ["profile: Profile", addressSection, "password: Password", ...factorSections],
       messages: [expect.stringContaining("2026")],
-      nodes: ["keepAccount: [Keep my account] alone", ...profileNodes(), ...passwordNodes, ...factorNodes],
+      nodes: [
+        "keepAccount: [Keep my account] alone",
+        ...profileNodes(),
+        ...addressNodes,
+        ...passwordNodes,
+        ...factorNodes,
+      ],
     });
     expect(await stage()).toMatchObject({
       offers: [...offers, { kind: "deletion", purgeAt: scheduled.purgeAt }],

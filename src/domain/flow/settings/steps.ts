@@ -2,7 +2,7 @@ import { domainError } from "../../errors.ts";
 import { button, type Node, type Section } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
 import { accountName } from "../../identity/account-name.ts";
-import type { Credential } from "../../identity/identity.ts";
+import type { Credential, Identity } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { pendingActions, type RequiredAction } from "../../identity/required-actions.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { addressesTitle } from "../../user-message/account-messages.ts";
 import { actionPending, termsTitle } from "../../user-message/action-messages.ts";
 import {
   backupCodesMissing,
@@ -37,6 +38,7 @@ import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { documentOf, termsNodes } from "../shared/terms.ts";
 import type { ActionSettings } from "./actions.ts";
+import { addressesIn, addressNodes } from "./addresses.ts";
 import { choiceOf, type SettingsAttempt } from "./change.ts";
 import {
   type CredentialSettings,
@@ -50,7 +52,7 @@ import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
 import { filledIn, type ProfileSettings } from "./profile.ts";
 import type { SecretSettings } from "./secret.ts";
-import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
+import type { SettingsChange, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
@@ -212,12 +214,17 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
         const requiredActions = pendingIn({ tenant, account });
-        return { offers, credentials: account?.credentials ?? [], requiredActions };
+        const addresses = addressesIn(profile, context);
+        return { offers, credentials: account?.credentials ?? [], requiredActions, addresses };
       },
-      texts: ({ tenant, account }) => {
+      texts: (context) => {
+        const { tenant, account } = context;
         const { identity } = account ?? {};
         const sections: Section[] = [
           { id: "profile", title: texts.profileTitle() },
+          ...(addressesIn(profile, context).length === 0
+            ? []
+            : [{ id: "addresses", title: addressesTitle() }]),
           ...enabledMethods(methods, tenant).map((method) => ({
             id: method.kind,
             title: method.sectionTitle(),
@@ -261,7 +268,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           leadsTo: ["enter_code"],
           limits: ["code_send"],
           needs: needsOf.profile,
-          nodes: (context, typed) => inSection("profile", profileNodes(context, typed)),
+          nodes: (context, typed) => [
+            ...inSection("profile", profileNodes(context, typed)),
+            ...inSection("addresses", addressNodes(context.tenant, addressesIn(profile, context))),
+          ],
           take: (attempt) => takeProfile(deps, attempt),
         },
         ...secretSteps<State<"change_settings">>("change_settings"),
@@ -362,6 +372,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         offers: underWay(context),
         credentials: context.account?.credentials ?? [],
         requiredActions: pendingIn(context),
+        addresses: addressesIn(profile, context),
       }),
       texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
       steps: continuedSteps<State<"continue_method">>("change_settings"),
@@ -524,6 +535,11 @@ function profileNodes(
   return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
 }
 
+/** What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. */
+function usernameFor(purpose: SettingsPurpose, identity: Identity | undefined): string | undefined {
+  return purpose.kind === "recovery" ? purpose.username : identity?.identifiers[0]?.value;
+}
+
 /** The headings where a new secret is set. */
 function newSecretTexts({ settings }: Tenant) {
   const title = settings.password.enabled ? headings.newSecretTitle() : headings.newWayTitle();
@@ -548,6 +564,7 @@ function stageOf(
   return {
     ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
     ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
+    username: usernameFor(flow.data.purpose, identity),
   };
 }
 

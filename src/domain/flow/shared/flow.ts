@@ -1,6 +1,7 @@
 import type { CallOrigin } from "../../event/event.ts";
 import type { Form } from "../../form/form.ts";
 import type { Rejection } from "../../form/rejection.ts";
+import type { OwnAddress } from "../../identity/addresses.ts";
 import type { AddressKind, Credential, Identity } from "../../identity/identity.ts";
 import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { IdentityId } from "../../ids.ts";
@@ -167,6 +168,8 @@ export type FlowStage =
       readonly credentials: readonly Credential[];
       /** What the owner is asked to do, oldest first. */
       readonly requiredActions: readonly RequiredAction[];
+      /** Those of the account, then those that a change has which waits. */
+      readonly addresses: readonly OwnAddress[];
     }
   /** Undefined: it was removed meanwhile. */
   | { readonly kind: "manage_credential"; readonly credential: Credential | undefined }

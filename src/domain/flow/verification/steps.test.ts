@@ -61,7 +61,12 @@ describe("a verification", () => {
       stage: "enter_code",
       texts: ["Enter the code", `Check your messages at ${email}.`],
       messages: [expect.stringContaining(email)],
-      nodes: ["code.code: code!", "code: [Continue]", "resend: [Resend code] alone", "back: [Back] alone"],
+      nodes: [
+        "code.code: code!",
+        "code: [Continue]",
+        "resend: [Resend code] alone",
+        "back: [Use another address] alone",
+      ],
     });
     const later = (ms: number) => new Date(flows.clock.now().getTime() + ms);
     expect((await flows.show()).stage).toEqual({
@@ -88,7 +93,7 @@ describe("a verification", () => {
       stage: "link_sent",
       texts: ["Open the link", `Check your messages at ${email}, on this device or any other.`],
       messages: [expect.stringContaining(email)],
-      nodes: ["resend: [Resend link] alone", "back: [Back] alone"],
+      nodes: ["resend: [Resend link] alone", "back: [Use another address] alone"],
     });
     await expect(flows.submit("confirmLink")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     expect((await flows.show()).stage).toMatchObject({ kind: "link_sent", sentTo: email });

@@ -33,14 +33,15 @@ export class CodeMethod implements ChallengeMethod {
   }
 
   /** The field has no lengths and no pattern, which would cut pasted text; `readTypedCode` reads it. */
-  useNodes(purpose: FlowKind): readonly Node[] {
+  useNodes(purpose: FlowKind, { settings }: Tenant): readonly Node[] {
+    const { length: codeLength } = settings.code;
     return [
       {
         name: "code.code",
         step: "code",
         label: texts.codeLabel(purpose),
         messages: [],
-        element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code" },
+        element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code", codeLength },
       },
       button("code", texts.continueLabel()),
     ];

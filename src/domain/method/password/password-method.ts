@@ -5,6 +5,7 @@ import type { NewCredential } from "../../identity/identity.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { newPasswordLabel } from "../../user-message/account-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type {
   LoginAttempt,
@@ -12,6 +13,7 @@ import type {
   LoginProved,
   RegistrationMethod,
   RegistrationProved,
+  RegistrationStage,
   SecretAttempt,
   SecretChanged,
   SettingsMethod,
@@ -57,8 +59,12 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
   }
 
-  registrationNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), button("password", texts.signUp())];
+  registrationNodes(tenant: Tenant, { username }: RegistrationStage): readonly Node[] {
+    return [
+      ...usernameNodes(username),
+      passwordNode(tenant, "new-password"),
+      button("password", texts.signUp()),
+    ];
   }
 
   async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
@@ -113,8 +119,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   readonly settingsSteps = {
     password: {
       setsNewSecret: () => true,
-      nodes: ({ tenant }: SettingsStage) => [
-        passwordNode(tenant, "new-password"),
+      nodes: ({ tenant, username }: SettingsStage) => [
+        ...usernameNodes(username),
+        passwordNode(tenant, "new-password", newPasswordLabel()),
         button("password", texts.saveLabel()),
       ],
       take: (attempt: SecretAttempt) => this.#makePassword(attempt),
@@ -149,12 +156,33 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   }
 }
 
-function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-password"): Node {
+/**
+ * What is signed in with beside a new password, for programs that keep passwords: they look for a name beside each of them. It is drawn
+ * out of sight and fills nothing. None where it is not known.
+ */
+function usernameNodes(username: string | undefined): readonly Node[] {
+  if (username === undefined || username === "") return [];
+  const autocomplete = "username";
+  return [
+    {
+      name: "username",
+      step: "password",
+      messages: [],
+      element: { kind: "input", type: "hidden", value: username, readOnly: true, autocomplete },
+    },
+  ];
+}
+
+function passwordNode(
+  tenant: Tenant,
+  autocomplete: "current-password" | "new-password",
+  label = texts.passwordLabel(),
+): Node {
   const isNew = autocomplete === "new-password";
   return {
     name: fieldName,
     step: "password",
-    label: texts.passwordLabel(),
+    label,
     messages: [],
     element: {
       kind: "input",

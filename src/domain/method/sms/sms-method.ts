@@ -1,4 +1,4 @@
-import { button, endOtherSessionsNode, type Node } from "../../form/form.ts";
+import { button, endOtherSessionsNode, type Node, waitUntil } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import { toE164, withCountryCode } from "../../identifier/phone.ts";
@@ -69,16 +69,17 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
     return { masked: String(own?.facts.masked ?? "") };
   }
 
-  loginNodes(_tenant: Tenant, { noted, memory }: LoginStage): readonly Node[] {
+  loginNodes(tenant: Tenant, { noted, memory }: LoginStage): readonly Node[] {
     const number = String(noted?.masked ?? "");
-    if (memory === undefined) {
+    const sent = sentCodeIn(memory);
+    if (sent === undefined) {
       return [textNode("sms.help", texts.smsOffered(number)), button("sms", texts.sendSms(), true)];
     }
     return [
       textNode("sms.help", texts.smsSent(number)),
-      codeNode(),
+      codeNode(tenant),
       button("sms", continueLabel()),
-      resendNode(),
+      this.#resendNode(sent),
     ];
   }
 
@@ -138,7 +139,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
     return phoneNumber === undefined ? {} : { phoneNumber, ...timesOf(sentCodeIn(memory)) };
   }
 
-  #setUpNodes({ credentials, memory }: SettingsStage): readonly Node[] {
+  #setUpNodes({ tenant, credentials, memory }: SettingsStage): readonly Node[] {
     const number = memory && this.#openNumber(memory);
     if (number === undefined) {
       const label = credentials.length === 0 ? texts.setUpSms() : texts.replaceSms();
@@ -153,16 +154,30 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
         button("sms", label),
       ];
     }
-    if (sentCodeIn(memory) === undefined) {
+    const sent = sentCodeIn(memory);
+    if (sent === undefined) {
       return [textNode("sms.help", texts.smsOffered(number)), button("sms", texts.sendSms())];
     }
     return [
       textNode("sms.help", texts.smsSent(number)),
-      codeNode(),
+      codeNode(tenant),
       endOtherSessionsNode("sms"),
       button("sms", texts.confirmFactor()),
-      resendNode(),
+      this.#resendNode(sent),
     ];
+  }
+
+  #resendNode({ resendAt }: SentCode): Node {
+    return {
+      name: "sms.resend",
+      step: "sms",
+      label: resendLabel("code"),
+      messages: [],
+      element: {
+        ...{ kind: "button", value: true, importance: "secondary", skipsRequired: true },
+        waitMs: waitUntil(resendAt, this.#deps.clock.now()),
+      },
+    };
   }
 
   #setUpSendsTo({
@@ -304,19 +319,20 @@ function textNode(name: string, text: UserMessage): Node {
 }
 
 /** The field has no lengths and no pattern, which would cut pasted text. */
-function codeNode(): Node {
+function codeNode({ settings }: Tenant): Node {
   return {
     name: codeName,
     step: "sms",
     label: codeLabel("login"),
     messages: [],
-    element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code" },
+    element: {
+      kind: "input",
+      type: "code",
+      required: true,
+      autocomplete: "one-time-code",
+      codeLength: settings.code.length,
+    },
   };
-}
-
-function resendNode(): Node {
-  const element = { kind: "button", value: true, importance: "secondary", skipsRequired: true } as const;
-  return { name: "sms.resend", step: "sms", label: resendLabel("code"), messages: [], element };
 }
 
 function unreadable({ settings }: Tenant, step: SubmittedStep): StepRejected | undefined {

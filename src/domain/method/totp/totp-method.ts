@@ -282,7 +282,13 @@ function codeNode(): Node {
     step: "totp",
     label: texts.totpLabel(),
     messages: [],
-    element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code" },
+    element: {
+      kind: "input",
+      type: "code",
+      required: true,
+      autocomplete: "one-time-code",
+      codeLength: digits,
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ClientKind,
   type FlowSchema,
@@ -28,9 +29,9 @@ import type {
 } from "../../../domain/form/form.ts";
 import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
 import { toTimestamp } from "./common.ts";
-import { toCredential } from "./identity.ts";
+import { toAddress, toCredential } from "./identity.ts";
 import { toMessage } from "./message.ts";
-import { toMethodOffer, toPasskeyOffer, toSettingsOffer } from "./method.ts";
+import { methodKinds, toMethodOffer, toPasskeyOffer, toSettingsOffer } from "./method.ts";
 import { toRequiredAction } from "./required-action.ts";
 import { toValue } from "./value.ts";
 
@@ -148,6 +149,7 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
           offers: stage.offers.map(toSettingsOffer),
           credentials: stage.credentials.map(toCredential),
           requiredActions: stage.requiredActions.map(toRequiredAction),
+          addresses: stage.addresses.map(toAddress),
         },
       };
     case "manage_credential":
@@ -242,6 +244,8 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
           confirmation: element.confirmation && toMessage(element.confirmation),
           skipsRequired: element.skipsRequired ?? false,
           icon: element.icon ?? "",
+          ...(element.method && { method: methodKinds[element.method] }),
+          ...(element.waitMs && { wait: durationFromMs(element.waitMs) }),
         },
       };
     case "list":
@@ -310,6 +314,7 @@ function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
     maximum: input.maximum,
     step: input.step,
     consent: input.isConsent ?? false,
+    codeLength: input.codeLength ?? 0,
     choices: (input.choices ?? []).map(toChoice),
   };
 }

@@ -8,9 +8,9 @@ import {
   IdentityState as ProtoIdentityState,
 } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityView as ProtoIdentityView } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { type OwnAddress, ownAddresses } from "../../../domain/identity/addresses.ts";
 import { etagOf } from "../../../domain/identity/etag.ts";
 import type {
-  AddressKind,
   Credential,
   IdentifierKind,
   Identity,
@@ -66,7 +66,7 @@ export function toIdentity(
       kind: identifierKinds[kind],
       path,
     })),
-    addresses: toAddresses(identity),
+    addresses: ownAddresses(identity).map(toAddress),
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
     purgeTime: toTimestamp(identity.purgeAt),
@@ -74,36 +74,10 @@ export function toIdentity(
   };
 }
 
-/** The addresses of an identity: those that can be verified, then those that only recover. */
-function toAddresses({
-  verifiableAddresses,
-  recoveryAddresses,
-}: Identity): MessageInitShape<typeof AddressSchema>[] {
-  const recovers = (one: KindAndValue) => recoveryAddresses.some((address) => isSame(address, one));
-  const verified = verifiableAddresses.filter(({ verifiedAt }) => verifiedAt !== undefined);
-  const primary = verified.find(recovers) ?? verified[0];
-  const verifiable = verifiableAddresses.map((address) => ({
-    value: address.value,
-    kind: addressKinds[address.kind],
-    verifyTime: toTimestamp(address.verifiedAt),
-    verifiable: true,
-    recovers: recovers(address),
-    path: address.path,
-    primary: address === primary,
-  }));
-  const others = recoveryAddresses
-    .filter((one) => !verifiableAddresses.some((address) => isSame(address, one)))
-    .map(({ value, kind, path }) => ({ value, kind: addressKinds[kind], recovers: true, path }));
-  return [...verifiable, ...others];
-}
-
-interface KindAndValue {
-  readonly kind: AddressKind;
-  readonly value: string;
-}
-
-function isSame(one: KindAndValue, other: KindAndValue): boolean {
-  return one.kind === other.kind && one.value === other.value;
+/** An address of an account. */
+export function toAddress(address: OwnAddress): MessageInitShape<typeof AddressSchema> {
+  const { kind, verifiedAt, ...rest } = address;
+  return { ...rest, kind: addressKinds[kind], verifyTime: toTimestamp(verifiedAt) };
 }
 
 /**
@@ -120,7 +94,7 @@ export function toIdentityProfile(identity: Identity): MessageInitShape<typeof I
     schemaId: identity.schemaId,
     traits: identity.traits,
     publicMetadata: toStruct(identity.publicMetadata),
-    addresses: toAddresses(identity),
+    addresses: ownAddresses(identity).map(toAddress),
     displayName: identity.displayName,
     purgeTime: toTimestamp(identity.purgeAt),
   };
