@@ -34,7 +34,14 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
-import { claimShared, forgetShared, rememberWaiting, shareWaiting, takeShared, takeWaiting } from "./waiting-flow.ts";
+import {
+  claimShared,
+  forgetShared,
+  rememberWaiting,
+  shareWaiting,
+  takeShared,
+  takeWaiting,
+} from "./waiting-flow.ts";
 
 /** What is shown in the place of a flow, or the flow. */
 export type Stage =
@@ -136,7 +143,9 @@ export function useFlow(name: FlowName): FlowInUse {
           return leaveFor(returnTo);
         }
         const change =
-          submitted.stage.case === "confirmLink" ? takeShared(signedIn?.identity?.id, { isClaimant: true }) : undefined;
+          submitted.stage.case === "confirmLink"
+            ? takeShared(signedIn?.identity?.id, { isClaimant: true })
+            : undefined;
         if (change !== undefined) return redirect("settings", change, { resumed: true });
         const onwards = (says = saidAfter(submitted)) => goOn(returnTo, continueWith, says);
         const marked = signedIn?.identity?.purgeTime;
