@@ -17,8 +17,6 @@ export interface TextsReport {
   readonly missing: readonly string[];
 }
 
-/** The longest sentence, in characters. */
-const maxLength = 2_000;
 const pluralForms = ["zero", "one", "two", "few", "many", "other"];
 const timeFormats = ["date", "date-time"];
 /** The longest sentence, in characters. */
