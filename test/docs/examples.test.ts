@@ -425,7 +425,6 @@ const tried = {
   // By branding.test.ts.
   "docs/branding.md": 4,
   "docs/texts.md": 1,
-  "docs/tenant-profile.md": 1,
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,

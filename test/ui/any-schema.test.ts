@@ -150,19 +150,19 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     await page.click(signUp);
     await expect.poll(() => focused(page)).toBe("traits.email");
     expect(await saidOn(page)).toEqual({
-      "traits.email": "Geben Sie eine gültige E-Mail-Adresse an.",
+      "traits.email": "Geben Sie eine gültige E-Mail-Adresse ein.",
       "traits.phone":
         "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
       "traits.handle": "Nehmen Sie 3 bis 20 Kleinbuchstaben und Ziffern, zuerst einen Buchstaben.",
-      "traits.name.first": "Füllen Sie dieses Feld aus.",
-      "traits.name.last": "Füllen Sie dieses Feld aus.",
+      "traits.name.first": "Bitte ausfüllen.",
+      "traits.name.last": "Bitte ausfüllen.",
       "traits.height": "Geben Sie die Zahl ohne Tausendertrennzeichen ein, zum Beispiel 1234 oder 1,5.",
-      "traits.employees": "Der Wert muss mindestens 0 sein.",
-      "traits.website": "Geben Sie eine vollständige Adresse an, zum Beispiel https://example.com/seite.",
+      "traits.employees": "Geben Sie mindestens 0 ein.",
+      "traits.website": "Geben Sie eine vollständige Internetadresse ein, zum Beispiel https://example.com/seite.",
       "Wie dürfen wir Sie erreichen?": "Geben Sie höchstens 2 an.",
-      "traits.payment.account": "Füllen Sie dieses Feld aus.",
+      "traits.payment.account": "Bitte ausfüllen.",
       "traits.terms": "Setzen Sie dieses Häkchen, um fortzufahren.",
-      "password.password": "Das Passwort braucht mindestens 8 Zeichen.",
+      "password.password": "Ihr Passwort braucht mindestens 8 Zeichen.",
     });
     // What was typed stays, also what could not be read.
     expect(await page.inputValue(trait("height"))).toBe("1.234");
@@ -179,9 +179,9 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     await page.click(signUp);
     await expect.poll(() => focused(page)).toBe("traits.height");
     expect(await saidOn(page)).toEqual({
-      "traits.height": "Der Wert darf höchstens 2,5 sein.",
+      "traits.height": "Geben Sie höchstens 2,5 ein.",
       "traits.employees": "Geben Sie eine ganze Zahl ein, zum Beispiel 42.",
-      "traits.payment.account": "Mindestens 4 Zeichen, nicht 2.",
+      "traits.payment.account": "Verwenden Sie mindestens 4 Zeichen.",
     });
     await page.fill(trait("height"), "");
     await page.fill(trait("employees"), "");
@@ -203,7 +203,7 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     await page.click(signUp);
     await expect.poll(() => focused(page)).toBe("traits.height");
     expect(await saidOn(page)).toEqual({
-      "traits.height": "Enter the number without separators for thousands, for example 1234 or 1.5.",
+      "traits.height": "Enter the number without thousands separators, for example 1234 or 1.5.",
     });
     await page.fill(trait("height"), "1.72");
     await page.fill(password, goodPassword);
@@ -221,7 +221,7 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     await page.click(signUp);
     await expect.poll(() => focused(page)).toBe("traits.birthday");
     expect(await saidOn(page)).toEqual({
-      "traits.birthday": "Fill in a valid date, for example 2026-02-28.",
+      "traits.birthday": "Enter a valid date, for example 2026-02-28.",
     });
     // It may also be left empty.
     await page.fill(password, goodPassword);

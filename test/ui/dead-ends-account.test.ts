@@ -10,7 +10,7 @@ import { another, email, identifier, password, Visitors } from "./visitors.ts";
 const code = "[name='code.code']";
 const name = "[name='traits.name']";
 const resume = "[data-step='resume']";
-const confirmTitle = "h1:text('Confirm that it is you')";
+const confirmTitle = "h1:text(\"Confirm it's you\")";
 
 describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pages", () => {
   let app: TestApp;
@@ -54,8 +54,8 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     async (kind) => {
       const { page, address } = await visitors.register({ viewport: { width: 320, height: 640 } });
       await page.goto(at(`/ui/${kind}`));
-      await appears(page, `text=You are signed in as ${address}.`);
-      await appears(page, "text=it takes the place of this one in this browser");
+      await appears(page, `text=You're signed in as ${address}.`);
+      await appears(page, "text=it replaces this one in this browser");
       expect(await violationsOf(page)).toEqual([]);
       expect(await overflowOf(page)).toBe(0);
       await page.click(another);
@@ -89,7 +89,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       })();
       app.clock.advance(1);
       await page.click("[data-step='deleteAccount']");
-      await page.click("dialog >> text=Yes, go on");
+      await page.click("dialog >> text=Yes, continue");
       await appears(page, "text=Your account will be deleted on");
       return { page, address };
     }
@@ -115,7 +115,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       const { page, address } = await deleted();
       await page.goto(at("/ui/login"));
       await signIn(page, address);
-      await appears(page, "text=Leave it");
+      await appears(page, "text=Delete it as planned");
       // A person who goes elsewhere has not decided.
       for (const path of ["/ui/sessions", "/ui/verification", "/ui/recovery"]) {
         await page.goto(at(path));
@@ -124,7 +124,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await page.setViewportSize({ width: 320, height: 640 });
       expect(await overflowOf(page)).toBe(0);
       expect(await violationsOf(page)).toEqual([]);
-      await page.click("aside >> text=Leave it");
+      await page.click("aside >> text=Delete it as planned");
       await page.goto(at("/ui/sessions"));
       await appears(page, ".facts");
       expect(await page.isVisible("text=will be deleted")).toBe(false);
@@ -146,7 +146,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       if (step === "password") await page.fill(password, `${goodPassword}, but another`);
       if (step === "profile") await page.fill(email, freshEmail());
       await page.click(`[data-step='${step}']`);
-      if (step === "deleteAccount") await page.click("dialog >> text=Yes, go on");
+      if (step === "deleteAccount") await page.click("dialog >> text=Yes, continue");
       await appears(page, confirmTitle);
       await appears(page, `text=${said}`);
       await appears(page, `text=Account of ${address}`);
@@ -186,11 +186,11 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(tab, confirmTitle);
       await tab.fill(password, goodPassword);
       await tab.click("[data-step='password']");
-      await appears(tab, "text=Your changes have been saved!");
+      await appears(tab, "text=Your changes have been saved.");
       // Whoever comes back to the first tab finds it done.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
       await expect.poll(() => page.locator(resume).count()).toBe(0);
-      await appears(page, "text=This has gone on in the meantime");
+      await appears(page, "text=continued this elsewhere");
     });
 
     // Finding 7 of our review of the pages: the change was lost in silence.
@@ -205,7 +205,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       tab.setDefaultTimeout(10_000);
       await tab.goto((await app.messages(address)).at(-1)?.url ?? "");
       await tab.click("[data-step='confirmLink']");
-      await appears(tab, "text=Your changes have been saved!");
+      await appears(tab, "text=Your changes have been saved.");
       await appears(page, "[data-step='profile']");
       // Whoever comes back to it finds nothing that waits.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
@@ -225,13 +225,13 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       const phone = await visitors.open(url.slice(app.publicUrl.length));
       await phone.click("[data-step='confirmLink']");
       await phone.waitForURL("**/ui/sessions");
-      await appears(page, "text=You are not signed in any more.");
+      await appears(page, "text=You're no longer signed in.");
       await signIn(page, address);
-      await appears(page, "text=Your changes have been saved!");
+      await appears(page, "text=Your changes have been saved.");
     });
   });
 
-  // Finding 35 of our review of the pages: "Your sessions", without a word.
+  // Finding 35 of our review of the pages: "Your devices", without a word.
   test("something is said once it is created, verified, and has a new password", async () => {
     const page = await visitors.open("/ui/registration");
     const address = freshEmail();
@@ -256,9 +256,9 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     await appears(page, code);
     await page.fill(code, (await app.messages(address)).at(-1)?.code ?? "");
     await page.click("[data-step='code']");
-    await appears(page, "text=You successfully recovered your account.");
+    await appears(page, "text=You're back in.");
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
-    await appears(page, "[role='status'] >> text=Your new password is set, and you are signed in.");
+    await appears(page, "[role='status'] >> text=Your new password is set, and you're signed in.");
   });
 });

@@ -135,7 +135,7 @@ describe.skipIf(!chromiumInstalled)(
       await appears(page, code);
       await page.fill(code, await codeOf(fresh));
       await page.click("[data-step='code']");
-      await appears(page, "text=Your changes have been saved!");
+      await appears(page, "text=Your changes have been saved.");
       expect(await page.inputValue(email)).toBe(fresh);
     });
 
@@ -184,7 +184,7 @@ describe.skipIf(!chromiumInstalled)(
     // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, whichever page carries it along.
     test("an address that is not allowed is dropped, and people begin without it", async () => {
       const page = await visitors.open("/ui/login?return_to=https://evil.example/");
-      await appears(page, "[role='alert']:has-text('names an address that is not allowed')");
+      await appears(page, "[role='alert']:has-text('isn't set up to return to that address')");
       await page.click("button:has-text('Start again')");
       await appears(page, identifier);
       expect(page.url()).not.toContain("return_to");

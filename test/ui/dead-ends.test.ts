@@ -67,7 +67,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   }
 
   describe("when a session has ended elsewhere", () => {
-    // Finding 4 of our review of the pages, and bug-reports B7: "That did not work. Try again in a moment.", for ever.
+    // Finding 4 of our review of the pages, and bug-reports B7: "That didn't work. Try again in a moment.", for ever.
     test("a change of the settings leads to the login, and comes back with what was typed", async () => {
       const { page, address } = await visitors.register();
       await page.goto(at("/ui/settings"));
@@ -77,7 +77,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.fill(password, "a secret that is kept nowhere");
       await page.context().clearCookies({ name: /session/ });
       await page.click(save);
-      await appears(page, "text=You are not signed in any more.");
+      await appears(page, "text=You're no longer signed in.");
       expect(pathOf(page)).toBe("/ui/login");
       // What is kept for the way back has no secret.
       const kept = await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }));
@@ -133,7 +133,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   });
 
   describe("in several tabs", () => {
-    // Finding 5 of our review of the pages: "That did not work. Try again in a moment.", for ever.
+    // Finding 5 of our review of the pages: "That didn't work. Try again in a moment.", for ever.
     test("a step that another tab has left is answered with the one that it has come to", async () => {
       const { email: address } = await verifiedAccount(app);
       const page = await visitors.open("/ui/login");
@@ -144,7 +144,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.click(sendCode);
       await appears(page, code);
       await tab.click(signIn);
-      await appears(tab, "text=This has gone on in the meantime");
+      await appears(tab, "text=continued this elsewhere");
       await tab.fill(code, (await lastMessage(address))?.code ?? "");
       await tab.click("[data-step='code']");
       await tab.waitForURL("**/ui/sessions");
@@ -164,7 +164,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.waitForURL("**/ui/sessions");
       await tab.click(signIn);
       await tab.waitForURL("**/ui/sessions");
-      await appears(tab, "[role='status'] >> text=This was done already, and nothing was done twice.");
+      await appears(tab, "[role='status'] >> text=This was already done. Nothing was done twice.");
     });
 
     // Finding 34 of our review of the pages.
@@ -176,7 +176,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await fillLogin(page, address);
       await page.click(signIn);
       await page.waitForURL("**/ui/sessions");
-      await appears(tab, `text=You are signed in as ${address}.`);
+      await appears(tab, `text=You're signed in as ${address}.`);
       await tab.click(`text=Continue as ${address}`);
       await tab.waitForURL("**/ui/sessions");
     });
@@ -193,7 +193,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.click("[data-step='code']");
       await appears(page, "[role='status'] >> text=Your address is verified.");
       const restored = await tabBeside(page, former);
-      await appears(restored, "text=This was done already");
+      await appears(restored, "text=already done");
       expect(await violationsOf(restored)).toEqual([]);
       await restored.click("text=Continue");
       await restored.waitForURL("**/ui/sessions");
@@ -272,7 +272,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await appears(page, resend);
       await page.reload();
       await appears(page, resend);
-      await appears(page, `text=a link has been sent to`);
+      await appears(page, `text=we've sent`);
     });
 
     // Security rule (SR-PAGES-8): the back/forward cache shows nobody what was shown to a person who has signed out. bug-reports B5.
@@ -308,7 +308,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   });
 
   describe("when an answer is lost", () => {
-    // Finding 6 of our review of the pages, and bug-reports 40: "open for too long", and then "There is an account with this address already".
+    // Finding 6 of our review of the pages, and bug-reports 40: "open for too long", and then "An account with these details already exists".
     test.each(["registration", "login"])(
       "the same %s, sent again, is done once and goes on",
       async (kind) => {
@@ -325,7 +325,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
           { times: 1 },
         );
         await page.click(signIn);
-        await appears(page, "text=The server cannot be reached.");
+        await appears(page, "text=The server can't be reached.");
         expect(await page.inputValue(password)).toBe(goodPassword);
         await page.click(signIn);
         await page.waitForURL(kind === "login" ? "**/ui/sessions" : "**/ui/verification*");
@@ -346,12 +346,12 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
         { times: 1 },
       );
       await page.click(signIn);
-      await appears(page, "text=The server cannot be reached.");
+      await appears(page, "text=The server can't be reached.");
       await page.context().clearCookies({ name: /session/ });
       // Something else is sent, so it is not the same submit again.
       await page.fill("[name='traits.name']", "Ada");
       await page.click(signIn);
-      await appears(page, "text=Your account was created already");
+      await appears(page, "text=You've already created your account");
       expect(pathOf(page)).toBe("/ui/login");
       expect(await page.inputValue(identifier)).toBe(address);
       await page.fill(password, goodPassword);
@@ -370,7 +370,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
         },
       );
       await page.click(signIn);
-      await appears(page, "text=The server does not answer in time.");
+      await appears(page, "text=The server isn't responding in time.");
       expect(await page.inputValue(identifier)).toBe("ada@example.com");
       visitors.forgive(/status of 503/);
 
@@ -393,7 +393,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await appears(page, identifier);
       await page.context().setOffline(true);
       await page.click("text=Create one");
-      await appears(page, "text=The server cannot be reached.");
+      await appears(page, "text=The server can't be reached.");
       await page.context().setOffline(false);
       await page.click("button:has-text('Try again')");
       await appears(page, email);
@@ -421,7 +421,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await tab.click("[data-step='confirmLink']");
       await tab.waitForURL("**/ui/sessions");
       await page.waitForURL("**/ui/sessions");
-      await appears(page, "text=This was done already");
+      await appears(page, "text=already done");
     });
 
     test("that is used on another device, the tab which waits says so and lets people sign in here", async () => {
@@ -430,14 +430,14 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       const phone = await visitors.open((await linkOf(address)).slice(app.publicUrl.length));
       await phone.click("[data-step='confirmLink']");
       await phone.waitForURL("**/ui/sessions");
-      await appears(page, "text=This was done already, in another tab or on another device.");
+      await appears(page, "text=You've already done this in another tab or on another device.");
       await appears(page, password);
       expect(await page.inputValue(identifier)).toBe(address);
     });
 
     test("that is worth nothing any more, people begin again or go on", async () => {
       const page = await visitors.open("/ui/verification#link=ost_lnk_default_nothing");
-      await appears(page, "[role='alert']:has-text('This link is not valid any more.')");
+      await appears(page, "[role='alert']:has-text('This link has expired or was already used.')");
       expect(await violationsOf(page)).toEqual([]);
       await page.click("button:has-text('Start again')");
       await appears(page, "[name='address']");
@@ -478,7 +478,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       expect(["code", "resend", "back"]).toContain(await click(1150));
       await settled(page);
       expect(steps).toEqual(["sendCode"]);
-      await appears(page, "text=a code has been sent to its address");
+      await appears(page, "text=we've sent it a code");
       // A click that is meant is taken.
       await page.fill(code, "12");
       await page.click("[data-step='code']");
@@ -501,7 +501,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
       await page.context().clearCookies();
       await fillLogin(page, "ada@example.com");
       await page.click(signIn);
-      await appears(page, "[role='alert'] >> text=Your browser does not keep cookies for this page");
+      await appears(page, "[role='alert'] >> text=Your browser blocks cookies for this page");
       expect(await page.inputValue(identifier)).toBe("ada@example.com");
     });
 
@@ -552,8 +552,8 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
         await page.click(signIn);
         await appears(page, `text=Account of ${address}`);
         await page.click("[data-step='deleteAccount']");
-        await page.click("dialog >> text=Yes, go on");
-        await appears(page, "text=/Your account will be deleted on \\d+ December 2026/");
+        await page.click("dialog >> text=Yes, continue");
+        await appears(page, "text=/Your account will be deleted on .*2026/");
       },
     );
   });
@@ -601,20 +601,20 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the pages of a server 
     await app.stop();
   });
 
-  // Finding 15 of our review of the pages: "Try again in 57 seconds" above the stale "The password is wrong", of a try that was never compared.
+  // Finding 15 of our review of the pages: "Try again in 57 seconds" above the stale "The sign-in details aren't right", of a try that was never compared.
   test("the old mistake goes, the time runs, and the button comes back", async () => {
     const page = await visitors.open("/ui/login");
     await page.fill(identifier, "nobody@example.com");
     for (let count = 0; count < 2; count++) {
       await page.fill(password, "not the password");
       await page.click(signIn);
-      await appears(page, "text=password is wrong");
+      await appears(page, "text=sign-in details aren't right");
       await settled(page);
     }
     await page.fill(password, goodPassword);
     await page.click(signIn);
     await appears(page, "[role='alert'] >> text=/Too many|too many/");
-    expect(await page.isVisible("text=password is wrong")).toBe(false);
+    expect(await page.isVisible("text=sign-in details aren't right")).toBe(false);
     expect(await page.inputValue(password)).toBe(goodPassword);
     const waiting = page.locator(`${signIn}[aria-disabled='true']`);
     await waiting.waitFor();
@@ -628,6 +628,6 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the pages of a server 
     await waiting.waitFor({ state: "detached" });
     await appears(page, "[role='status'] >> text=You can try again now.");
     await page.click(signIn);
-    await appears(page, "text=password is wrong");
+    await appears(page, "text=sign-in details aren't right");
   });
 });

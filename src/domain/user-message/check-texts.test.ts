@@ -17,7 +17,7 @@ describe("a file of texts", () => {
 
   test.each([
     ["9999999", "Hello", "there is no such message"],
-    ["login.titel", "Hello", "there is no such text"],
+    ["login.titel", "Hello", "there is no such text; did you mean login.title?"],
     ["constructor", "Hello", "there is no such text"],
     ["__proto__x", "Hello", "there is no such text"],
     ["1070008[what]", "Hello", "there is no such message"],

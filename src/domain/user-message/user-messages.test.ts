@@ -476,15 +476,15 @@ describe("the label of what people sign in with", () => {
       title("Phone", { de: "Telefon" }),
       title("Nickname"),
     ]);
-    expect(said).toBe("Email or Phone or Nickname");
+    expect(said).toBe("Email, phone or nickname");
     expect(translations).toEqual({
       de: "E-Mail, Telefon oder Nickname",
-      fr: "Courriel, Phone ou Nickname",
+      fr: "Courriel, phone ou nickname",
     });
   });
 
   test("is there also where a language is none", () => {
     const { translations } = messages.identifierLabel([title("A", { "aa-b": "B" }), title("C")]);
-    expect(translations).toEqual({ "aa-b": "B / C" });
+    expect(translations).toEqual({ "aa-b": "B or C" });
   });
 });

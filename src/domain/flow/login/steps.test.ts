@@ -345,7 +345,7 @@ describe("a login of the holder of a session", () => {
     ["deletion", "To delete your account, sign in again first."],
   ])("says that it is for the %s, which waits for it", async (isFor, said) => {
     const flows = await refresh(undefined, { isFor });
-    expect((await formOf(flows)).texts).toEqual(["Confirm that it is you", said]);
+    expect((await formOf(flows)).texts).toEqual(["Confirm it's you", said]);
   });
 
   test("is asked first for nothing", async () => {
