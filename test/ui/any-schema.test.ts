@@ -158,7 +158,8 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
       "traits.name.last": "Bitte ausfüllen.",
       "traits.height": "Geben Sie die Zahl ohne Tausendertrennzeichen ein, zum Beispiel 1234 oder 1,5.",
       "traits.employees": "Geben Sie mindestens 0 ein.",
-      "traits.website": "Geben Sie eine vollständige Internetadresse ein, zum Beispiel https://example.com/seite.",
+      "traits.website":
+        "Geben Sie eine vollständige Internetadresse ein, zum Beispiel https://example.com/seite.",
       "Wie dürfen wir Sie erreichen?": "Geben Sie höchstens 2 an.",
       "traits.payment.account": "Bitte ausfüllen.",
       "traits.terms": "Setzen Sie dieses Häkchen, um fortzufahren.",

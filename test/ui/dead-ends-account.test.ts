@@ -10,7 +10,7 @@ import { another, email, identifier, password, Visitors } from "./visitors.ts";
 const code = "[name='code.code']";
 const name = "[name='traits.name']";
 const resume = "[data-step='resume']";
-const confirmTitle = "h1:text(\"Confirm it's you\")";
+const confirmTitle = 'h1:text("Confirm it\'s you")';
 
 describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pages", () => {
   let app: TestApp;
@@ -245,11 +245,11 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     await appears(page, `text=Signed in as ${address}.`);
     expect(await violationsOf(page)).toEqual([]);
     // Once: the next page says nothing of it.
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await appears(page, identifier);
     expect(await page.isVisible("text=Your address is verified.")).toBe(false);
 
-    await page.click("text=Recover your account");
+    await page.click("text=Forgot your password?");
     app.clock.advance(60_000);
     await page.fill("[name='address']", address);
     await page.click("[data-step='sendCode']");

@@ -49,7 +49,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
 
   async function signOutIn(page: Page): Promise<void> {
     await page.goto(at("/ui/sessions"));
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await appears(page, identifier);
   }
 
@@ -570,7 +570,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
     await page.click("text=Create one");
     await appears(page, "[role='alert']:has-text('too many cookies')");
     await page.click("button:has-text('Reload the page')");
-    await appears(page, "h1:text('Your browser sends too many cookies')");
+    await appears(page, "h1:text('Your browser is sending too many cookies')");
     await page.click("button:has-text('Delete the cookies')");
     await appears(page, email);
   });
@@ -581,7 +581,7 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
     await page.context().setOffline(true);
     await fillLogin(page, "ada@example.com");
     await page.click(submit);
-    await appears(page, "text=cannot be reached");
+    await appears(page, "text=can't be reached");
     await expect.poll(() => focused(page)).toBe("ostiary-messages");
     expect(await page.locator(another).count()).toBe(0);
     await page.context().setOffline(false);

@@ -331,7 +331,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    await page.click("text=Leave it");
+    await page.click("text=Delete it as planned");
     await page.waitForURL("**/ui/sessions");
 
     await page.goto(`${app.publicUrl}/ui/settings`);

@@ -18,8 +18,8 @@ export function DeletionBanner({ route }: { readonly route: Route | undefined })
   const choice = choiceOf(visitor.identityId, visitor.purgeTime);
   if (left === choice) return null;
   return (
-    <aside className="marked stack">
-      <p>{fillIn(marked.text, { time: visitor.purgeTime.toISOString() }, locale)}</p>
+    <aside className="marked stack" aria-labelledby="marked">
+      <p id="marked">{fillIn(marked.text, { time: visitor.purgeTime.toISOString() }, locale)}</p>
       <DeletionChoice
         leave={() => {
           keepInTab(storageKey, choice);
