@@ -88,6 +88,11 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
       await (await import("./templates-command.ts")).previewTemplate(name, options, context);
     });
 
+  const ui = program.command("ui").description("the self-service pages");
+  withConfigOptions(ui.command("preview").description("serve every state of the pages, with sample data"))
+    .option("--port <port>", "the port, on loopback", "4455")
+    .action(run(async () => (await import("./ui-command.ts")).previewPages));
+
   const providers = program.command("providers").description("other providers that people sign in with");
   withConfigOptions(providers.command("map").description("say what a provider's claims would become"))
     .requiredOption("--provider <id>", "the provider")

@@ -1,0 +1,98 @@
+import { globSync, readFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { flowTables } from "../../scripts/flow-tables.ts";
+import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
+import type { Flow } from "../../src/domain/flow/shared/flow.ts";
+import { createMethods } from "../../src/domain/method/create-methods.ts";
+import { previewOfNothing } from "../support/preview.ts";
+
+const preview = await previewOfNothing();
+
+/** A state that shows a flow, with where that stands. */
+interface DrawnState {
+  readonly name: string;
+  readonly kind: string;
+  readonly at: string;
+  readonly flow: Flow;
+}
+
+describe("the preview of the pages", () => {
+  let drawn: readonly DrawnState[];
+  let numbers: ReadonlySet<number>;
+
+  beforeAll(async () => {
+    const found: DrawnState[] = [];
+    for (const state of preview.states) {
+      if (state.shows.kind !== "flow") continue;
+      const { kind, state: standing } = await state.shows.flow();
+      found.push({ name: state.name, kind, at: standing.at, flow: await preview.draw(state) });
+    }
+    drawn = found;
+    numbers = new Set(drawn.flatMap(({ flow }) => numbersIn(flow.form)));
+  });
+
+  test.each(Object.keys(flowTables()))("has a state for each state of the table of %s", (kind) => {
+    const shown = new Set(drawn.filter((each) => each.kind === kind).map(({ at }) => at));
+    expect(Object.keys(flowTables()[kind] ?? {}).filter((at) => !shown.has(at))).toEqual([]);
+  });
+
+  // A new method is offered in a state of each kind of flow that it is for.
+  test.each(["login", "registration", "settings"] as const)("has a state for each method of a %s", (kind) => {
+    const methods = createMethods({} as Parameters<typeof createMethods>[0])[kind];
+    const offered = new Set(
+      drawn
+        .filter((each) => each.kind === kind)
+        .flatMap(({ flow: { stage } }) =>
+          stage !== undefined && "offers" in stage ? stage.offers.map((offer) => offer.kind as string) : [],
+        ),
+    );
+    expect(methods.map((method) => method.kind).filter((each) => !offered.has(each))).toEqual([]);
+  });
+
+  test("has a state that shows each numbered message of a form", () => {
+    const missing = messageNumbers().filter(({ number }) => !numbers.has(number));
+    expect(missing).toEqual([]);
+  });
+
+  test("looks for messages where they are", () => {
+    const found = messageNumbers().map(({ number }) => number);
+    // Of a call, of a table, and of a call over several lines.
+    expect(found).toEqual(expect.arrayContaining([1010022, 1070013, 9000323]));
+    expect(found.length).toBeGreaterThan(190);
+  });
+
+  test("has a state for each refusal that people are told of", () => {
+    const refused = preview.states.flatMap(({ shows }) => (shows.kind === "refused" ? [shows.reason] : []));
+    expect(refused).toEqual(errorReasons.filter((reason) => errorTexts[reason].user !== undefined));
+  });
+
+  test("has a state for each page, by a name of its own that can stand in an address", () => {
+    const names = preview.states.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !/^[a-z]+\/[a-z0-9-]+$/.test(name))).toEqual([]);
+    const source = readFileSync("ui/src/routes.ts", "utf8");
+    const routes = [...source.matchAll(/^ {2}"([a-z-]*)",$/gm)].map(([, route = ""]) => route);
+    expect(routes).toContain("login");
+    const pages = new Set(preview.states.map(({ page }) => page.replace(/\?.*/, "")));
+    expect(routes.filter((route) => !pages.has(route))).toEqual([]);
+  });
+});
+
+/** The numbers of the messages in the sources, each with its file. */
+function messageNumbers(): readonly { readonly number: number; readonly file: string }[] {
+  return globSync("src/domain/user-message/*-messages.ts").flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/[([]\s*([1-9]\d{6}),/g)].map(([, number]) => ({
+      number: Number(number),
+      file,
+    })),
+  );
+}
+
+/** The numbers of all messages within a form. */
+function numbersIn(value: unknown): readonly number[] {
+  if (Array.isArray(value)) return value.flatMap(numbersIn);
+  if (typeof value !== "object" || value === null) return [];
+  const { id, text } = value as { readonly id?: unknown; readonly text?: unknown };
+  const own = typeof id === "number" && typeof text === "string" ? [id] : [];
+  return [...own, ...Object.values(value).flatMap(numbersIn)];
+}
