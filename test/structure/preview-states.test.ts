@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { flowTables } from "../../scripts/flow-tables.ts";
 import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
 import type { Flow } from "../../src/domain/flow/shared/flow.ts";
+import type { Node } from "../../src/domain/form/form.ts";
 import { createMethods } from "../../src/domain/method/create-methods.ts";
 import { previewOfNothing } from "../support/preview.ts";
 
@@ -75,6 +76,41 @@ describe("the preview of the pages", () => {
     expect(routes).toContain("login");
     const pages = new Set(preview.states.map(({ page }) => page.replace(/\?.*/, "")));
     expect(routes.filter((route) => !pages.has(route))).toEqual([]);
+  });
+});
+
+describe("a form in any state", () => {
+  const forms = async () => {
+    const flows = preview.states.filter(({ shows }) => shows.kind === "flow");
+    return Promise.all(
+      flows.map(async (state) => ({ name: state.name, ...(await preview.draw(state)).form })),
+    );
+  };
+
+  test("has its way back last, and not as the loudest of several buttons", async () => {
+    const wrong = (await forms()).filter(({ nodes, sections = [] }) => {
+      // As pages draw them: section by section, what belongs to none first.
+      const order = ["", ...sections.map(({ id }) => id)];
+      const place = ({ section = "" }: Node) => order.indexOf(section);
+      const buttons = nodes
+        .filter(({ element }) => element.kind === "button")
+        .toSorted((one, other) => place(one) - place(other));
+      const back = buttons.findIndex(({ name }) => name === "back");
+      if (back === -1 || buttons.length === 1) return false;
+      const { element } = buttons[back] ?? {};
+      return back < buttons.length - 1 || (element?.kind === "button" && element.importance === "primary");
+    });
+    expect(wrong.map(({ name }) => name)).toEqual([]);
+  });
+
+  test("says what it is about, beside its title", async () => {
+    const silent = (await forms()).filter(
+      ({ subtitle, messages, nodes }) =>
+        subtitle === undefined &&
+        messages.length === 0 &&
+        nodes.every(({ element }) => element.kind === "button"),
+    );
+    expect(silent.map(({ name }) => name)).toEqual([]);
   });
 });
 

@@ -23,6 +23,7 @@ import {
   manageTitle,
   offerHelp,
   offerTitle,
+  credentialGone as removedMeanwhile,
 } from "../../user-message/factor-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
@@ -322,6 +323,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         return {
           title: headings.settingsTitle(),
           subtitle: credential && manageTitle(credential.kind, credential.label),
+          messages: credential === undefined ? [removedMeanwhile()] : [],
         };
       },
       steps: {
