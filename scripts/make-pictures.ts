@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes pictures of the preview: with --sheets contact sheets of every state, at three widths, in light and dark and in both languages, for
-// looking through; always those of docs/ui.md. `--page login` does the sheets of one page alone. Needs Chromium.
+// Takes the pictures of docs/ui.md from the preview; with --sheets also contact sheets of every state, at three widths, in light and dark
+// and in both languages, to look through. With --page login it makes the sheets of one page, and nothing else. Needs Chromium.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import type { Page } from "playwright-core";
 import type { PreviewState } from "../src/preview/preview-state.ts";
 import { openChromium } from "../test/support/chromium.ts";
@@ -13,13 +14,13 @@ const widths = [320, 768, 1280];
 const schemes = ["light", "dark"] as const;
 const locales = ["en-GB", "de-DE"];
 
-const isSheets = process.argv.includes("--sheets");
-const onlyPage = process.argv[process.argv.indexOf("--page") + 1];
+const { values } = parseArgs({ options: { sheets: { type: "boolean" }, page: { type: "string" } } });
+const onlyPage = values.page;
 const preview = await previewOfNothing();
 const server = await servePreviewOfNothing();
 try {
-  if (isSheets) await makeSheets();
-  await makeDocsPictures();
+  if (values.sheets) await makeSheets();
+  if (onlyPage === undefined) await makeDocsPictures();
 } finally {
   await server.stop();
   await (await openChromium()).close();
@@ -30,7 +31,7 @@ async function makeSheets(): Promise<void> {
   mkdirSync(sheetsFolder, { recursive: true });
   const groups = Map.groupBy(preview.states, ({ name }) => name.split("/")[0] ?? "");
   for (const [group, states] of groups) {
-    if (process.argv.includes("--page") && group !== onlyPage) continue;
+    if (onlyPage !== undefined && group !== onlyPage) continue;
     for (const locale of locales)
       for (const scheme of schemes) await makeSheet(group, states, locale, scheme);
   }

@@ -4,10 +4,11 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { getFlow } from "../../sdk/typescript/src/form.ts";
-import { createOstiary, getTenantProfile, reasonOf } from "../../sdk/typescript/src/index.ts";
+import { createOstiary, getTenantProfile, reasonOf, userMessageOf } from "../../sdk/typescript/src/index.ts";
+import { servePreviewOfNothing } from "../support/preview.ts";
 import { type Running, runInProcess, startOstiary } from "./run-ostiary.ts";
 
 let directory: string;
@@ -23,90 +24,44 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Starts the command, and gives the address that it prints. */
-async function start(...words: readonly string[]): Promise<string> {
-  running = startOstiary(["ui", "preview", "--port", "0", ...words], { directory });
-  const [url = ""] = /http:\/\/localhost:\d+/.exec(await running.output("/ (Ctrl-C")) ?? [];
-  return url;
+const configuration = `tenant_defaults:
+  branding: { name: Sample & Sons }
+  oidc: { providers: [{ id: gitlab, preset: gitlab, client_id: a, client_secret: b }] }
+`;
+
+/** Where the address of a state leads, the flow that is named there, and the cookie that comes with it. */
+async function visit(url: string, name: string) {
+  const { status, headers } = await fetch(`${url}/preview/${name}`, { redirect: "manual" });
+  const location = headers.get("location") ?? "";
+  const cookie = headers.get("set-cookie")?.split(";")[0] ?? "";
+  return { status, location, flowId: location.split("#flow=")[1] ?? "", cookie };
 }
 
 describe("ostiary ui preview", () => {
-  test("lists the states, leads to the page of each, draws its flow, and makes nothing", async () => {
-    const url = await start();
+  test("lists the states, draws them with the configured name and providers, makes nothing, and ends", async () => {
+    writeFileSync(join(directory, "o.yaml"), configuration);
+    running = startOstiary(["ui", "preview", "--port", "0", "--config", "o.yaml"], { directory });
+    const [url = ""] = /http:\/\/localhost:\d+/.exec(await running.output("/ (Ctrl-C")) ?? [];
     const list = await fetch(url);
     expect(list.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(await list.text()).toContain('<a href="/preview/login/wrong-password">');
 
-    const state = await fetch(`${url}/preview/login/wrong-password`, { redirect: "manual" });
-    expect(state.status).toBe(303);
-    const location = state.headers.get("location") ?? "";
+    const { status, location, flowId } = await visit(url, "login/wrong-password");
+    expect(status).toBe(303);
     expect(location).toMatch(/^\/ui\/login#flow=ost_flw_default_\w+$/);
     expect((await fetch(new URL(location, url))).status).toBe(200);
-
     const ostiary = createOstiary({ baseUrl: url });
-    const { flow } = await getFlow(ostiary, location.split("#flow=")[1] ?? "");
-    expect(flow.form?.nodes.flatMap(({ messages }) => messages.map(({ id }) => id))).toEqual([4000006]);
-
-    expect((await fetch(`${url}/preview/login/nothing`)).status).toBe(404);
-    expect(readdirSync(directory)).toEqual([]);
-    running?.process.kill("SIGTERM");
-    expect(await running?.finished).toMatchObject({ code: 0, stderr: "" });
-  });
-
-  test("leads from a submit to the state that comes next", async () => {
-    const url = await start();
-    const { headers } = await fetch(`${url}/preview/login/enter-identifier`, { redirect: "manual" });
-    const ostiary = createOstiary({ baseUrl: url });
-    const flowId = headers.get("location")?.split("#flow=")[1] ?? "";
-    const { flow, outcome } = await ostiary.flows.submitForm({ flowId, step: "identify" });
-    expect([flow?.stage.case, outcome.case]).toEqual(["chooseMethod", "nextStep"]);
-    const completed = await ostiary.flows.submitForm({ flowId: flow?.id ?? "", step: "password" });
-    expect(completed.outcome.case).toBe("completed");
-  });
-
-  test("answers with the refusal of a state, its sentence and when to try again", async () => {
-    const url = await start();
-    const { headers } = await fetch(`${url}/preview/refused/rate-limited`, { redirect: "manual" });
-    expect(headers.get("location")).toBe("/ui/login");
-    const cookie = headers.get("set-cookie")?.split(";")[0] ?? "";
-    const visitor = createOstiary({
-      baseUrl: url,
-      fetch: (input, init) =>
-        fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), cookie } }),
-    });
-    const refused = await visitor.login
-      .createLoginFlow({ client: ClientKind.BROWSER })
-      .catch((error: unknown) => error);
-    expect(reasonOf(refused)).toBe("RATE_LIMITED");
-  });
-
-  test("has the name and the providers of the configuration", async () => {
-    writeFileSync(
-      join(directory, "o.yaml"),
-      "tenant_defaults:\n  branding: {name: Sample & Sons}\n  oidc: {providers: [{id: gitlab, preset: gitlab, client_id: a, client_secret: b}]}\n",
-    );
-    const url = await start("--config", "o.yaml");
-    const ostiary = createOstiary({ baseUrl: url });
+    const nodes = (await getFlow(ostiary, flowId)).flow.form?.nodes ?? [];
+    expect(nodes.flatMap(({ messages }) => messages.map(({ id }) => id))).toEqual([4000006]);
+    expect(nodes.flatMap(({ kind }) => (kind.case === "button" ? kind.value.icon || [] : []))).toEqual([
+      "gitlab",
+    ]);
     expect((await getTenantProfile(ostiary)).branding?.name).toBe("Sample & Sons");
-    const { headers } = await fetch(`${url}/preview/login/one-step`, { redirect: "manual" });
-    const { flow } = await getFlow(ostiary, headers.get("location")?.split("#flow=")[1] ?? "");
-    const icons = flow.form?.nodes.flatMap(({ kind }) =>
-      kind.case === "button" ? kind.value.icon || [] : [],
-    );
-    expect(icons).toEqual(["gitlab"]);
-  });
+    expect((await visit(url, "login/nothing")).status).toBe(404);
 
-  test("security rule (SR-PREVIEW-1): is there for this machine alone", async () => {
-    const url = await start();
-    const others = Object.values(networkInterfaces())
-      .flatMap((each) => each ?? [])
-      .filter(({ internal, family }) => !internal && family === "IPv4");
-    for (const { address } of others) {
-      const socket = connect({ host: address, port: Number(new URL(url).port) });
-      const [error] = await once(socket, "error");
-      expect((error as NodeJS.ErrnoException).code).toBe("ECONNREFUSED");
-    }
-    expect((await fetch(url)).status).toBe(200);
+    expect(readdirSync(directory)).toEqual(["o.yaml"]);
+    running.process.kill("SIGTERM");
+    expect(await running.finished).toMatchObject({ code: 0, stderr: "" });
   });
 
   test.each(["x", "65536", "-1"])("refuses the port %s", async (port) => {
@@ -125,5 +80,55 @@ describe("ostiary ui preview", () => {
     other.close();
     expect(code).toBe(1);
     expect(stderr).toContain(`port ${port} on 127.0.0.1 is already in use`);
+  });
+});
+
+describe("a preview", () => {
+  let server: Awaited<ReturnType<typeof servePreviewOfNothing>>;
+  beforeAll(async () => {
+    server = await servePreviewOfNothing();
+  });
+  afterAll(() => server.stop());
+
+  test("leads from a submit to the state that comes next", async () => {
+    const ostiary = createOstiary({ baseUrl: server.url });
+    const { flowId } = await visit(server.url, "login/enter-identifier");
+    const { flow, outcome } = await ostiary.flows.submitForm({ flowId, step: "identify" });
+    expect([flow?.stage.case, outcome.case]).toEqual(["chooseMethod", "nextStep"]);
+    const completed = await ostiary.flows.submitForm({ flowId: flow?.id ?? "", step: "password" });
+    expect(completed.outcome.case).toBe("completed");
+    const other = await visit(server.url, "verification/enter-code");
+    const resent = await ostiary.flows.submitForm({ flowId: other.flowId, step: "resend" });
+    expect(resent.flow?.id).toBe(other.flowId);
+  });
+
+  test("answers with the refusal of a state, as the server words it", async () => {
+    const { location, cookie } = await visit(server.url, "refused/rate-limited");
+    expect(location).toBe("/ui/login");
+    const visitor = createOstiary({
+      baseUrl: server.url,
+      fetch: (input, init) => {
+        const headers = new Headers(init?.headers);
+        headers.set("cookie", cookie);
+        return fetch(input, { ...init, headers });
+      },
+    });
+    const refused = await visitor.login
+      .createLoginFlow({ client: ClientKind.BROWSER })
+      .catch((error: unknown) => error);
+    expect(reasonOf(refused)).toBe("RATE_LIMITED");
+    expect(userMessageOf(refused)?.id).toBe(9000526);
+  });
+
+  test("security rule (SR-PREVIEW-1): is there for this machine alone", async () => {
+    const others = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .filter(({ internal, family }) => !internal && family === "IPv4");
+    for (const { address } of others) {
+      const socket = connect({ host: address, port: Number(new URL(server.url).port) });
+      const [error] = await once(socket, "error");
+      expect((error as NodeJS.ErrnoException).code).toBe("ECONNREFUSED");
+    }
+    expect((await fetch(server.url)).status).toBe(200);
   });
 });

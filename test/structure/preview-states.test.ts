@@ -114,13 +114,16 @@ describe("a form in any state", () => {
   });
 });
 
-/** The numbers of the messages in the sources, each with its file. */
-function messageNumbers(): readonly { readonly number: number; readonly file: string }[] {
+/** The numbers of the messages in the sources, each with its file and the beginning of its sentence. */
+function messageNumbers(): readonly {
+  readonly number: number;
+  readonly file: string;
+  readonly text: string;
+}[] {
   return globSync("src/domain/user-message/*-messages.ts").flatMap((file) =>
-    [...readFileSync(file, "utf8").matchAll(/[([]\s*([1-9]\d{6}),/g)].map(([, number]) => ({
-      number: Number(number),
-      file,
-    })),
+    [...readFileSync(file, "utf8").matchAll(/[([]\s*([1-9]\d{6}),\s*(.{0,40})/g)].map(
+      ([, number, text = ""]) => ({ number: Number(number), file, text }),
+    ),
   );
 }
 
