@@ -14,7 +14,7 @@ import { toIdentityProfile } from "../transport/rpc/convert/identity.ts";
 import { toSession } from "../transport/rpc/convert/session.ts";
 import { toTenantProfile } from "../transport/rpc/convert/tenant-profile.ts";
 import { toConnectError } from "../transport/rpc/errors.ts";
-import { type Preview, refuseWhere } from "./preview.ts";
+import { type Preview, refuseOn } from "./preview.ts";
 import type { PreviewState } from "./preview-state.ts";
 
 /** Names the state that a browser is in, for the calls that name no flow. */
@@ -58,7 +58,7 @@ export function previewServices({ preview, tenant, clock }: PreviewServicesDepen
     return { ...rest, shown };
   };
   const done = (context: HandlerContext) => {
-    refuseWhere(stateOf(context));
+    refuseOn("sessions", stateOf(context));
     return {};
   };
 
@@ -95,7 +95,7 @@ export function previewServices({ preview, tenant, clock }: PreviewServicesDepen
       revokeOtherSessions: (_request, context) => done(context),
       extendCurrentSession: (_request, context) => done(context),
       logout(_request, context) {
-        refuseWhere(stateOf(context));
+        refuseOn("sessions", stateOf(context));
         goTo(context, preview.find("sessions/signed-out"));
         return {};
       },

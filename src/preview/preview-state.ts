@@ -23,7 +23,7 @@ export interface PreviewState {
 export type ShownState =
   /** A flow. Made anew at each call, so that its times are those of now. */
   | { readonly kind: "flow"; flow(): Promise<SampleFlow> }
-  /** The calls that open the page are refused; of `logout` the one that its button makes. */
+  /** The calls of the page are refused. */
   | { readonly kind: "refused"; readonly reason: ErrorReason }
   /** The visitor is signed in. */
   | { readonly kind: "sessions"; sessions(): SampleSessions }

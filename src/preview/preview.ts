@@ -64,7 +64,7 @@ export class Preview {
 
   /** The flow that a page of this kind begins with in a state: that of the state, else the first of its kind. */
   async begin(state: PreviewState | undefined, kind: FlowKind): Promise<Flow> {
-    refuseWhere(state);
+    refuseOn(kind, state);
     const own = state?.shows.kind === "flow" && state.name.startsWith(`${kind}/`) ? state : undefined;
     const first = own ?? this.states.find(({ name }) => name.startsWith(`${kind}/`));
     if (first === undefined) throw domainError("FLOW_NOT_FOUND", {});
@@ -103,7 +103,7 @@ export class Preview {
 
   /** The visitor's sessions in a state. Throws SESSION_CREDENTIAL_MISSING where nobody is signed in. */
   async sessionsIn(state: PreviewState | undefined): Promise<SampleSessions> {
-    refuseWhere(state);
+    refuseOn("sessions", state);
     if (state?.shows.kind === "sessions") return state.shows.sessions();
     const sample = state?.shows.kind === "flow" ? await state.shows.flow() : undefined;
     if (sample?.kind !== "settings" || sample.identity === undefined) {
@@ -115,9 +115,9 @@ export class Preview {
   }
 }
 
-/** Throws the refusal of a state that has one. */
-export function refuseWhere(state: PreviewState | undefined): void {
-  if (state?.shows.kind !== "refused") return;
+/** Throws the refusal of a state of this page. Where another page leads on from there, its calls work. */
+export function refuseOn(page: FlowKind | "sessions", state: PreviewState | undefined): void {
+  if (state?.shows.kind !== "refused" || state.page.split("?")[0] !== page) return;
   const { reason } = state.shows;
   const metadata = Object.fromEntries((errorTexts[reason].metadata ?? []).map((name) => [name, "sample"]));
   throw new DomainError(reason, metadata, { retryAfterMs: reason === "RATE_LIMITED" ? 90_000 : undefined });

@@ -1,7 +1,7 @@
 import { type ErrorReason, errorReasons, errorTexts } from "../../domain/errors.ts";
 import type { PreviewState } from "../preview-state.ts";
 
-/** A state for each refusal that people are told of: the calls that open the page fail with it. */
+/** A state for each refusal that people are told of: the calls of the page fail with it. Of a session it leads to the login. */
 export function refusalStates(): readonly PreviewState[] {
   return errorReasons.flatMap((reason) => {
     const { user } = errorTexts[reason];
