@@ -120,7 +120,7 @@ function messageNumbers(): readonly {
   readonly file: string;
   readonly text: string;
 }[] {
-  return globSync("src/domain/user-message/*-messages.ts").flatMap((file) =>
+  return globSync("src/domain/user-message/*.ts", { exclude: ["**/*.test.ts"] }).flatMap((file) =>
     [...readFileSync(file, "utf8").matchAll(/[([]\s*([1-9]\d{6}),\s*(.{0,40})/g)].map(
       ([, number, text = ""]) => ({ number: Number(number), file, text }),
     ),
