@@ -88,8 +88,8 @@ async function makeDocsPictures(): Promise<void> {
   rmSync(docsFolder, { recursive: true, force: true });
   mkdirSync(docsFolder, { recursive: true });
   for (const [file, name, height] of [
-    ["sign-in", "login/one-step", 760],
-    ["account", "settings/change-settings-new", 900],
+    ["sign-in", "login/one-step", 1020],
+    ["account", "settings/change-settings-new", 1020],
   ] as const) {
     const state = preview.find(name);
     if (state === undefined) throw new Error(`there is no state ${name}`);
