@@ -82,6 +82,13 @@ build: node_modules/.installed ui ## Compile the two published packages into dis
 	node scripts/build-sdk.ts
 	node scripts/build-server.ts
 
+# PICTURES_ARGS="--sheets --page login" makes the sheets of one page alone.
+PICTURES_ARGS ?= --sheets
+
+.PHONY: pictures
+pictures: node_modules/.installed ui ## Take the pictures of docs/ui.md, and sheets of every state of the pages into ui/.sheets (needs Chromium)
+	node scripts/make-pictures.ts $(PICTURES_ARGS)
+
 .PHONY: bench
 bench: node_modules/.installed ## Print the figures: round trips, start-up, memory, throughput
 	node bench/report.ts

@@ -33,7 +33,7 @@ export interface Prepared {
 }
 
 /** Folder of the built self-service pages, in a checkout and in the published package. */
-const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
+export const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 
 /**
  * Tries each value on the code that uses it, without connecting. Throws a ConfigError with a line for each problem.

@@ -108,13 +108,14 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
     .option("--claims <file>", "the claims as JSON; without it they are read from standard input")
     .action(run(async () => (await import("./providers-command.ts")).mapClaims));
 
-  program
-    .command("ui")
-    .description("the self-service pages")
-    .command("eject")
+  const ui = program.command("ui").description("the self-service pages");
+  ui.command("eject")
     .argument("<folder>", "a new or an empty one")
     .description("copy the source of the pages, to make pages of your own of it")
     .action(async (folder: string) => (await import("./ui-command.ts")).ejectPages(folder, context));
+  withConfigOptions(ui.command("preview").description("serve every state of the pages, with sample data"))
+    .option("--port <port>", "the port, on loopback", "4455")
+    .action(run(async () => (await import("./ui-command.ts")).previewPages));
 
   const mailbox = program.command("mailbox").description("print the messages of the development mailbox");
   withConfigOptions(mailbox)

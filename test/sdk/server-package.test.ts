@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -85,6 +86,17 @@ describe("the tarball of @ostiary/server", () => {
   test("loads every room of the server, down to the ones that only serve needs", () => {
     const program = `await import("./dist/src/app.js"); await import("./dist/src/cli/cli.js"); console.log("loaded");`;
     expect(run("node", ["--input-type=module", "--eval", program], installed)).toContain("loaded");
+  });
+
+  test("has all that the preview of the pages needs", async () => {
+    const command = join(installed, "dist/src/main.js");
+    const preview = spawn("node", [command, "ui", "preview", "--port", "0"], { cwd: project });
+    const ended = once(preview, "close");
+    const [printed] = await once(preview.stdout.setEncoding("utf8"), "data");
+    const [url = ""] = /http:\S+/.exec(String(printed)) ?? [];
+    expect((await fetch(`${url}preview/login/one-step`)).status).toBe(200);
+    preview.kill();
+    expect(await ended).toEqual([0, null]);
   });
 
   test("pleases publint", () => {

@@ -130,7 +130,12 @@ export function actionState(
       },
       back: {
         leadsTo: again,
-        nodes: () => [button("back", texts.backLabel("login"), true)],
+        // Below the sections, where there are several: what belongs to none comes first.
+        nodes: (context) => {
+          const back = button("back", texts.backLabel("login"), true);
+          const several = settable(context);
+          return [several.length > 1 ? { ...back, section: several.at(-1)?.kind } : back];
+        },
         take: async (attempt) => {
           const { flow, state } = attempt;
           if (state.method === undefined) return giveUp(attempt);

@@ -24,6 +24,7 @@ import {
   manageTitle,
   offerHelp,
   offerTitle,
+  credentialGone as removedMeanwhile,
 } from "../../user-message/factor-messages.ts";
 import type { AwaitedChange } from "../../user-message/stage-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
@@ -333,6 +334,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         return {
           title: headings.settingsTitle(),
           subtitle: credential && manageTitle(credential.kind, credential.label),
+          messages: credential === undefined ? [removedMeanwhile()] : [],
         };
       },
       steps: {

@@ -427,7 +427,7 @@ function movedIn<State>(result: { readonly kind: string }): Moved<State> | undef
 }
 
 /** Adds a link to the form of a flow that goes on elsewhere, for clients that do not know the outcome `redirect`. */
-function withAnchor(flow: Flow, url: string): Flow {
+export function withAnchor(flow: Flow, url: string): Flow {
   const anchor = {
     name: "goOn",
     label: goOnLabel(),
