@@ -11,6 +11,7 @@ import type { Clock } from "../domain/ports.ts";
 import type { Tenant } from "../domain/tenant/tenant.ts";
 import { toFlow } from "../transport/rpc/convert/flow.ts";
 import { toIdentityProfile } from "../transport/rpc/convert/identity.ts";
+import { toLoginRecord } from "../transport/rpc/convert/login-record.ts";
 import { toSession } from "../transport/rpc/convert/session.ts";
 import { toTenantProfile } from "../transport/rpc/convert/tenant-profile.ts";
 import { toConnectError } from "../transport/rpc/errors.ts";
@@ -19,6 +20,9 @@ import type { PreviewState } from "./preview-state.ts";
 
 /** Names the state that a browser is in, for the calls that name no flow. */
 const cookieName = "ostiary_preview";
+
+/** How many logins are listed at once. */
+const loginsAtOnce = 20;
 
 /** The cookie of a state. It holds the name of a state, which is no secret, and is good for this browser session alone. */
 export function cookieOf({ name }: PreviewState): string {
@@ -90,6 +94,13 @@ export function previewServices({ preview, tenant, clock }: PreviewServicesDepen
       async listOwnSessions(_request, context) {
         const { shown, hasMore } = await sessionsIn(context);
         return { sessions: shown, nextPageToken: hasMore ? "more" : "" };
+      },
+      async listOwnLoginHistory({ pageToken }, context) {
+        const { logins } = await preview.sessionsIn(stateOf(context));
+        const from = Number(pageToken);
+        const to = from + loginsAtOnce;
+        const records = logins.slice(from, to).map(toLoginRecord);
+        return { records, nextPageToken: to < logins.length ? String(to) : "" };
       },
       revokeOwnSession: (_request, context) => done(context),
       revokeOtherSessions: (_request, context) => done(context),

@@ -1,4 +1,5 @@
 import type { ErrorReason } from "../domain/errors.ts";
+import type { LoginEvent } from "../domain/event/login-history.ts";
 import type { AnyState, OAuth2Origin } from "../domain/flow/shared/flow.ts";
 import type { Typed } from "../domain/flow/shared/kept-outcome.ts";
 import type { FormProblems } from "../domain/form/form.ts";
@@ -30,12 +31,14 @@ export type ShownState =
   /** Nobody is signed in. */
   | { readonly kind: "signed_out" };
 
-/** The sessions of a visitor. */
+/** The sessions of a visitor, and who signed in to the account. */
 export interface SampleSessions {
   readonly identity: Identity;
   /** The current one first. */
   readonly sessions: readonly Session[];
   readonly hasMore: boolean;
+  /** Newest first. */
+  readonly logins: readonly LoginEvent[];
   readonly otherIdentityShown: boolean;
 }
 

@@ -111,7 +111,8 @@ export class Preview {
     }
     const { identity } = sample;
     const { samples } = this.#deps;
-    return { identity, sessions: samples.sessions(3), hasMore: false, otherIdentityShown: false };
+    const sessions = { sessions: samples.sessions(3), hasMore: false, otherIdentityShown: false };
+    return { identity, ...sessions, logins: samples.logins(7) };
   }
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import type { LoginEvent, LoginEventType } from "../domain/event/login-history.ts";
 import type { FirstFactor } from "../domain/flow/shared/flow.ts";
 import type { ContactAddress } from "../domain/identity/addresses.ts";
 import { type Credential, type Identity, newIdentity } from "../domain/identity/identity.ts";
 import { newRequiredAction, type RequiredActionKind } from "../domain/identity/required-actions.ts";
-import { type IdentityId, newId, type SessionId } from "../domain/ids.ts";
+import { type EventId, type IdentityId, newId, type SessionId } from "../domain/ids.ts";
 import { instantOf, never } from "../domain/instant.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { MethodKind } from "../domain/kinds.ts";
@@ -76,7 +77,16 @@ export class Samples {
 
   /** Somebody with the schema `rich`. */
   richPerson(): Identity {
-    return this.person({ traits: richTraits });
+    const addresses = [
+      { kind: "email", value: email, path: "email" },
+      { kind: "phone", value: phone, path: "phone" },
+    ] as const;
+    const verifiedAt = this.daysFromNow(-400);
+    return this.person({
+      traits: richTraits,
+      verifiableAddresses: addresses.map((address) => ({ ...address, verifiedAt })),
+      recoveryAddresses: addresses,
+    });
   }
 
   /** Somebody who is asked for something. */
@@ -247,14 +257,23 @@ export class Samples {
       this.session({
         id: idOf<SessionId>(`session ${place}`),
         lastUsedAt: this.minutesAgo(place * 700),
-        device:
-          place % 3 === 0
-            ? { ipAddress: "192.0.2.17", userAgent: laptop }
-            : place % 3 === 1
-              ? { ipAddress: "2001:db8:85a3:1234:5678:8a2e:370:7334", userAgent: telephone }
-              : { ipAddress: undefined, userAgent: undefined },
+        device: deviceAt(place),
       }),
     );
+  }
+
+  /** The login history of one person, newest first: the login of the current one of `sessions`, and then one of each kind in turn. */
+  logins(count: number): readonly LoginEvent[] {
+    return Array.from({ length: count }, (_each, place) => {
+      const [type, data] = loginKinds[place % loginKinds.length] ?? loginKinds[0];
+      return {
+        id: idOf<EventId>(`login ${place}`),
+        createdAt: this.minutesAgo(place * 700 + 1),
+        ...{ type, data, identityId: idOf<IdentityId>("person") },
+        ...(place === 0 && { sessionId: idOf<SessionId>("session 0") }),
+        origin: { actor: { kind: "anonymous" }, requestId: "", ...deviceAt(place) },
+      };
+    });
   }
 
   #credential(kind: Credential["kind"], change: Partial<Credential>): Credential {
@@ -265,6 +284,27 @@ export class Samples {
       ...{ facts: {}, lastUsedAt: undefined, ...change, lookupKey, label },
     };
   }
+}
+
+/** What a login history has, with the data of its events. */
+const loginKinds: readonly [LoginKind, ...LoginKind[]] = [
+  ["login.succeeded", { method: "password", second_factor: "totp" }],
+  ["login.failed", { method: "password", reason: "CREDENTIALS_INVALID" }],
+  ["login.succeeded", { method: "passkey", refresh: true }],
+  ["login.failed", { method: "code", reason: "CODE_INVALID" }],
+  ["login.succeeded", { method: "oidc" }],
+  ["recovery.succeeded", { method: "link" }],
+  ["registration.succeeded", { method: "password" }],
+];
+type LoginKind = readonly [LoginEventType, JsonObject];
+
+/** A laptop, a telephone, and something of which nothing is known, in turn. */
+function deviceAt(place: number): Session["device"] {
+  const devices = [
+    { ipAddress: "192.0.2.17", userAgent: laptop },
+    { ipAddress: "2001:db8:85a3:1234:5678:8a2e:370:7334", userAgent: telephone },
+  ];
+  return devices[place % 3] ?? { ipAddress: undefined, userAgent: undefined };
 }
 
 const richTraits: JsonObject = {

@@ -8,19 +8,23 @@ export function sessionStates(samples: Samples): readonly PreviewState[] {
     title: string,
     count: number,
     change: {
+      readonly page?: "sessions" | "activity";
+      readonly logins?: number;
       readonly hasMore?: boolean;
       readonly otherIdentityShown?: boolean;
       readonly isLong?: boolean;
     } = {},
   ): PreviewState => {
-    const { hasMore = false, otherIdentityShown = false, isLong = false } = change;
+    const { page = "sessions", logins = 7, isLong = false } = change;
+    const { hasMore = false, otherIdentityShown = false } = change;
     const sessions = () => ({
       identity: isLong ? samples.longPerson() : samples.person(),
       sessions: samples.sessions(count),
       hasMore,
       otherIdentityShown,
+      logins: samples.logins(logins),
     });
-    return { name: `sessions/${name}`, page: "sessions", title, shows: { kind: "sessions", sessions } };
+    return { name: `${page}/${name}`, page, title, shows: { kind: "sessions", sessions } };
   };
   const signedOut = { kind: "signed_out" } as const;
   return [
@@ -30,6 +34,9 @@ export function sessionStates(samples: Samples): readonly PreviewState[] {
     state("other-account", "The browser was used by somebody else", 2, { otherIdentityShown: true }),
     state("long", "A long name", 2, { isLong: true }),
     { name: "sessions/signed-out", page: "sessions", title: "Nobody is signed in", shows: signedOut },
+    state("several", "Logins, and attempts at one", 3, { page: "activity" }),
+    state("many", "More logins than are shown at once", 3, { page: "activity", logins: 30 }),
+    state("none", "An account that nobody has signed in to", 1, { page: "activity", logins: 0 }),
     { name: "pages/entry", page: "", title: "The door, with nobody signed in", shows: signedOut },
     { name: "pages/logout", page: "logout", title: "The question before signing out", shows: signedOut },
     {
