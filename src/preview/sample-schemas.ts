@@ -134,7 +134,14 @@ const richDocument: JsonObject = {
     consent: {
       const: true,
       title: "I agree to the terms of use and have read what is done with my data",
-      ostiary: inGerman("Ich nehme die Nutzungsbedingungen an und habe die Hinweise zum Datenschutz gelesen"),
+      ostiary: {
+        ...inGerman("Ich nehme die Nutzungsbedingungen an und habe die Hinweise zum Datenschutz gelesen"),
+        link: {
+          url: "https://example.com/terms",
+          title: "Terms of use",
+          titles: { de: "Nutzungsbedingungen" },
+        },
+      },
     },
   },
   required: ["email", "name", "consent"],

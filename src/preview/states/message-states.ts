@@ -1,6 +1,7 @@
 import * as factor from "../../domain/user-message/factor-messages.ts";
 import { handOverFailed } from "../../domain/user-message/oauth2-messages.ts";
 import * as provider from "../../domain/user-message/provider-messages.ts";
+import * as trait from "../../domain/user-message/trait-messages.ts";
 import * as texts from "../../domain/user-message/user-messages.ts";
 import type { PreviewState } from "../preview-state.ts";
 
@@ -15,13 +16,34 @@ const said: readonly (readonly [state: string, field: string, message: texts.Use
     texts.invalidValue("must be one of the values that are allowed"),
   ],
   ["registration/fill-form-rich", "traits.username", texts.wrongFormat("^[a-z]+$")],
+  [
+    "registration/fill-form-rich",
+    "traits.username",
+    trait.ownSentence(
+      { text: "Use small letters.", translations: { de: "Nehmen Sie Kleinbuchstaben." } },
+      "traits.username",
+      { pattern: "^[a-z]+$" },
+    ),
+  ],
   ["registration/fill-form-rich", "traits.username", texts.userNameIsEmail()],
   ["registration/fill-form-rich", "traits.username", texts.userNameIsPhone()],
   ["registration/fill-form-rich", "traits.username", texts.forbiddenCharacter()],
   ["registration/fill-form-rich", "traits.name.given", texts.wrongType("string")],
   ["registration/fill-form-rich", "traits.reminder", texts.invalidTime("reminder")],
   ["registration/fill-form-rich", "traits.website", texts.invalidFormat("website", "hostname")],
+  ["registration/fill-form-rich", "traits.phone", trait.invalidPhoneOf("CH")],
+  ["registration/fill-form-rich", "traits.height", trait.notANumber()],
+  ["registration/fill-form-rich", "traits.height", trait.ambiguousNumber()],
+  ["registration/fill-form-rich", "traits.height", trait.notAbove(0.5)],
+  ["registration/fill-form-rich", "traits.height", trait.notBelow(2.5)],
+  ["registration/fill-form-rich", "traits.height", trait.notAMultiple(0.01)],
+  ["registration/fill-form-rich", "traits.guests", trait.notAWholeNumber()],
   ["registration/fill-form-rich", "traits.guests", texts.numberTooLarge(Number.MAX_SAFE_INTEGER)],
+  ["registration/fill-form-rich", "traits.plan", trait.notAChoice()],
+  ["registration/fill-form-rich", "traits.pets", trait.tooFewItems(1)],
+  ["registration/fill-form-rich", "traits.pets", trait.tooManyItems(5)],
+  ["registration/fill-form-rich", "traits.pets", trait.duplicateItems()],
+  ["registration/fill-form-rich", "", trait.traitsTooLarge()],
   ["registration/fill-form-rich", "", texts.unknownProperty("nickname")],
   ["registration/fill-form-rich", "", texts.identifierMissing()],
   ["registration/fill-form", "password.password", texts.passwordTooSimilar()],
@@ -74,6 +96,7 @@ const said: readonly (readonly [state: string, field: string, message: texts.Use
   ["settings/change-settings", "", factor.credentialGone()],
   ["settings/change-settings", "", factor.credentialTaken()],
   ["settings/change-settings", "", factor.passkeysTooMany(50)],
+  ["settings/change-settings", "", provider.accountsTooMany(10)],
   ["settings/set-up-passkey", "", factor.passkeyThere()],
 ];
 

@@ -4,7 +4,7 @@ import { instantOf } from "../../domain/instant.ts";
 import type { TenantSettings } from "../../domain/tenant/tenant.ts";
 import * as texts from "../../domain/user-message/user-messages.ts";
 import type { PreviewState } from "../preview-state.ts";
-import { longEmail, phone, type Samples } from "../samples.ts";
+import { email, longEmail, phone, type Samples } from "../samples.ts";
 import { statesOf } from "./flow-states.ts";
 
 const state = statesOf("settings", { kind: "settings" });
@@ -115,6 +115,15 @@ export function settingsStates(samples: Samples): readonly PreviewState[] {
       () => ({
         at: "change_settings",
         interrupted: { kind: "deletion" },
+      }),
+      () => own,
+    ),
+    state(
+      "address-unproved",
+      "A new address was not proven yet",
+      () => ({
+        at: "change_settings",
+        unproved: { patch: { email: "ada@example.org" }, undo: { email } },
       }),
       () => own,
     ),
