@@ -144,12 +144,12 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     app.clock.advance(halfAnHourMs);
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
-    await appears(page, "text=Confirm that it is you");
+    await appears(page, "text=Confirm it's you");
     expect(await formProblemsOf(page), "a fresh login").toEqual([]);
     expect(await names()).toEqual([address]);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
 
     await page.context().clearCookies();
     await page.goto(`${app.publicUrl}/ui/recovery`);
