@@ -30,7 +30,8 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     });
     return address;
   }
-  const codeFor = async (address: string) => (await app.messages(address)).at(-1)?.code ?? "";
+  const codeFor = async (address: string) =>
+    (await app.messages(address)).findLast((message) => message.code !== "")?.code ?? "";
   const signIn = async (page: Page, address: string, secret = goodPassword) => {
     await page.fill(identifier, address);
     await page.fill(password, secret);
@@ -50,6 +51,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     expect(await marked(page)).toEqual([]);
     await page.fill(identifier, address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
@@ -155,6 +157,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     await page.goto(`${app.publicUrl}/ui/recovery`);
     await page.fill("[name='address']", address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/settings*");

@@ -6,6 +6,7 @@ import { nameOf } from "./name-of.ts";
 import { sessionsRemoved } from "./navigation.ts";
 import { ostiary } from "./ostiary.ts";
 import type { Route } from "./routes.ts";
+import { shownPerson } from "./shown-person.ts";
 import { isSignedOut } from "./signed-out.ts";
 
 /** Whose browser this is, as far as it is known. */
@@ -102,7 +103,14 @@ export function useLoadedVisit(route: Route | undefined): Visit {
       onEvent(window, "focus", comeBack),
       hideFromLaterVisitors(async () => {
         const former = known.current;
-        if (former.kind === "somebody" && !isSameVisitor(former, await look())) window.location.reload();
+        const shown = shownPerson();
+        const found = await look();
+        // A page that was left before it had asked may show somebody all the same.
+        const isStale =
+          former.kind === "somebody"
+            ? !isSameVisitor(former, found)
+            : shown !== undefined && (found.kind !== "somebody" || found.name !== shown);
+        if (isStale) window.location.reload();
       }),
     ];
     if ("BroadcastChannel" in window) {
