@@ -50,6 +50,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     expect(await marked(page)).toEqual([]);
     await page.fill(identifier, address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
@@ -155,6 +156,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     await page.goto(`${app.publicUrl}/ui/recovery`);
     await page.fill("[name='address']", address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/settings*");
