@@ -312,7 +312,7 @@ describe("a telephone number of the tenant's country", () => {
     const { flow } = await german.client(LoginService).createLoginFlow(native);
     expect(nodeOf(flow, "identifier").label).toMatchObject({
       id: 9000200,
-      text: "Phone or Nickname",
+      text: "Phone or nickname",
       translations: { de: "Telefon oder Spitzname" },
     });
   });

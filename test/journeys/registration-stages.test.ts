@@ -24,7 +24,7 @@ afterAll(() => app.stop());
 
 const choice = {
   step: "chooseMethod",
-  fields: ["password.password"],
+  fields: ["username", "password.password"],
   buttons: ["password", "sendCode", "back"],
 };
 const profile = { step: "fillProfile", fields: ["traits.email", "traits.name"], buttons: ["profile"] };

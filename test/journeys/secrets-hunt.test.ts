@@ -72,7 +72,9 @@ function withProviders(config: { readonly tenant_defaults: object }): object {
 /** What fits a node, marked. */
 function markOf({ kind }: FormNode): string | undefined {
   if (kind.case !== "input") return undefined;
-  const { type, choices } = kind.value;
+  const { type, choices, readOnly } = kind.value;
+  // Nothing is sent for it, and the server refuses what is.
+  if (readOnly) return undefined;
   if (choices.length > 0) return "9";
   if (type === InputType.PASSWORD) return markedPassword;
   return type === InputType.CODE ? markedCode : markedText;

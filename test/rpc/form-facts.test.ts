@@ -148,9 +148,9 @@ test("the question before a deletion says how long its owner can change their mi
     }
   };
   const [said, asked] = await at("720h");
-  expect(said).toMatch(/^If you delete your account, .*30 days to change your mind/);
-  expect(asked).toContain("You have 30 days to sign in again and keep it.");
+  expect(said).toMatch(/^Deleting your account signs you out .*30 days to change your mind/);
+  expect(asked).toContain("You can still change your mind for 30 days.");
   const [saidAtOnce, askedAtOnce] = await at("0s");
-  expect(saidAtOnce).toMatch(/^If you delete your account, it is gone at once/);
-  expect(askedAtOnce).toContain("is lost");
+  expect(saidAtOnce).toMatch(/^Deleting your account .* at once/);
+  expect(askedAtOnce).toContain("is erased at once");
 });

@@ -108,14 +108,14 @@ describe.skipIf(!chromiumInstalled)("the pages of an account, in Chromium,", () 
         ]),
       );
     expect(sections).toEqual([
-      ["profile", "About you"],
+      ["profile", "Profile"],
       ["addresses", "Addresses"],
       ["password", "Password"],
       ["passkey", "Passkeys"],
       ["totp", "Authenticator app"],
       ["sms", "Codes by text message"],
       ["backup_code", "Backup codes"],
-      ["deletion", "Delete your account"],
+      ["deletion", "Delete account"],
     ]);
     await page.getByRole("navigation").getByRole("link", { name: "Authenticator app" }).click();
     await expect
@@ -151,7 +151,7 @@ describe.skipIf(!chromiumInstalled)("the pages of an account, in Chromium,", () 
     await appears(page, "[name='code.code']");
     await page.fill("[name='code.code']", (await app.messages(added)).at(-1)?.code ?? "");
     await page.click("[data-step='code']");
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
     expect(await said.textContent()).toContain(`${added}Verified · primary`);
   });
 
@@ -173,7 +173,7 @@ describe.skipIf(!chromiumInstalled)("the pages of an account, in Chromium,", () 
     for (const time of times) expect(new Date(time ?? "").toISOString()).toBe(time);
     await page.click(".list .small-button >> nth=0");
     await expect.poll(() => others.count()).toBe(2);
-    await page.click("text=End all others");
+    await page.click("text=Sign out of all other devices");
     await expect.poll(() => others.count()).toBe(0);
   });
 
@@ -188,7 +188,7 @@ describe.skipIf(!chromiumInstalled)("the pages of an account, in Chromium,", () 
     expect(await own.textContent()).toMatch(
       /^Signed in · Password · this sessionChrome on Linux · 127\.0\.0\.1/,
     );
-    expect(await failed.textContent()).toMatch(/^Could not sign in · Password/);
+    expect(await failed.textContent()).toMatch(/^Couldn't sign in · Password/);
     expect(await own.locator("time").getAttribute("datetime")).toMatch(/^2026-/);
   });
 

@@ -30,7 +30,8 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     });
     return address;
   }
-  const codeFor = async (address: string) => (await app.messages(address)).at(-1)?.code ?? "";
+  const codeFor = async (address: string) =>
+    (await app.messages(address)).findLast((message) => message.code !== "")?.code ?? "";
   const signIn = async (page: Page, address: string, secret = goodPassword) => {
     await page.fill(identifier, address);
     await page.fill(password, secret);
@@ -50,6 +51,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     expect(await marked(page)).toEqual([]);
     await page.fill(identifier, address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
@@ -144,17 +146,18 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     app.clock.advance(halfAnHourMs);
     await page.fill(password, `${goodPassword}, but another`);
     await page.click("[data-step='password']");
-    await appears(page, "text=Confirm that it is you");
+    await appears(page, "text=Confirm it's you");
     expect(await formProblemsOf(page), "a fresh login").toEqual([]);
     expect(await names()).toEqual([address]);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await appears(page, "text=Your changes have been saved!");
+    await appears(page, "text=Your changes have been saved.");
 
     await page.context().clearCookies();
     await page.goto(`${app.publicUrl}/ui/recovery`);
     await page.fill("[name='address']", address);
     await page.click("[data-step='sendCode']");
+    await appears(page, code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/settings*");

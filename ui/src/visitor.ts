@@ -6,6 +6,7 @@ import { nameOf } from "./name-of.ts";
 import { sessionsRemoved } from "./navigation.ts";
 import { ostiary } from "./ostiary.ts";
 import type { Route } from "./routes.ts";
+import { shownPerson } from "./shown-person.ts";
 import { isSignedOut } from "./signed-out.ts";
 
 /** Whose browser this is, as far as it is known. */
@@ -102,7 +103,10 @@ export function useLoadedVisit(route: Route | undefined): Visit {
       onEvent(window, "focus", comeBack),
       hideFromLaterVisitors(async () => {
         const former = known.current;
-        if (former.kind === "somebody" && !isSameVisitor(former, await look())) window.location.reload();
+        // Whose data is shown is not known before the first answer, which may be newer than the page.
+        return former.kind === "somebody"
+          ? isSameVisitor(former, await look())
+          : former.kind === "nobody" && shownPerson() === undefined;
       }),
     ];
     if ("BroadcastChannel" in window) {
@@ -141,12 +145,12 @@ function isSameVisitor(one: Visitor, other: Visitor): boolean {
 }
 
 /**
- * Hides the page when it is left, and shows it again once `check` says that it is of the same person still. A browser may keep the page
+ * Hides the page when it is left, and shows it again once `isSame` says that it is of the same person still; else it is loaded anew. A browser may keep the page
  * as it was, and show it to whoever presses the back button later.
  *
  * Security rule (SR-PAGES-8): nobody sees what was shown to a person who has signed out since.
  */
-function hideFromLaterVisitors(check: () => Promise<void>): () => void {
+function hideFromLaterVisitors(isSame: () => Promise<boolean>): () => void {
   const shown = document.getElementById("app");
   const setHidden = (hidden: boolean) => {
     if (shown !== null) shown.hidden = hidden;
@@ -157,8 +161,8 @@ function hideFromLaterVisitors(check: () => Promise<void>): () => void {
       const isKept = event instanceof PageTransitionEvent && event.persisted;
       // A page that cannot ask is loaded anew, and asks then.
       if (isKept)
-        check().then(
-          () => setHidden(false),
+        isSame().then(
+          (same) => (same ? setHidden(false) : window.location.reload()),
           () => window.location.reload(),
         );
     }),

@@ -1,5 +1,5 @@
 import type { JSX } from "react";
-import { useShowSignedIn } from "../signed-in.ts";
+import { useShowPerson } from "../shown-person.ts";
 import { AccountNav, type AccountRoute, type PageSection } from "./account-nav.tsx";
 import { Page, type PageProps } from "./page.tsx";
 
@@ -13,7 +13,7 @@ interface AccountPageProps extends PageProps {
 
 /** A page of somebody who is signed in, beside what leads to the other ones. */
 export function AccountPage({ current, name, sections = [], ...page }: AccountPageProps): JSX.Element {
-  useShowSignedIn(name);
+  useShowPerson(name);
   return (
     <div className="account">
       <AccountNav current={current} sections={sections} />

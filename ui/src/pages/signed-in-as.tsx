@@ -25,7 +25,7 @@ export function SignedInAs(): JSX.Element | null {
       <button type="button" className="sign-out" onClick={leave}>
         {words.sessions.logOut}
       </button>
-      <p role="alert" className="ostiary-error">
+      <p role="alert" className={problem === "" ? undefined : "ostiary-error"}>
         {problem}
       </p>
     </div>

@@ -537,9 +537,14 @@ function profileNodes(
   return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
 }
 
-/** What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. */
-function usernameFor(purpose: SettingsPurpose, identity: Identity | undefined): string | undefined {
-  return purpose.kind === "recovery" ? purpose.username : identity?.identifiers[0]?.value;
+/**
+ * What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. An app keeps the
+ * password by itself, and whoever has the id of its flow sees the form: there it is left out.
+ */
+function usernameFor({ client, data }: ContextOf<SettingsTypes>["flow"], identity: Identity | undefined): string | undefined {
+  const { purpose } = data;
+  if (purpose.kind !== "recovery") return identity?.identifiers[0]?.value;
+  return client === "browser" ? purpose.username : undefined;
 }
 
 /** The headings where a new secret is set. */
@@ -566,7 +571,7 @@ function stageOf(
   return {
     ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
     ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
-    username: usernameFor(flow.data.purpose, identity),
+    username: usernameFor(flow, identity),
   };
 }
 
