@@ -17,6 +17,9 @@ export async function servePreviewOfNothing(): Promise<{ url: string; stop(): Pr
   return { url: `http://localhost:${port}`, stop };
 }
 
+/** Longer than a page waits before it asks who is signed in: see ui/src/visitor.ts. */
+const afterThePageMs = 1000;
+
 /** One browser window, in which states are opened one after the other. */
 export class PreviewWindow {
   readonly #url: string;
@@ -48,6 +51,7 @@ export class PreviewWindow {
     const context = await browser.newContext({ ...usual, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
+    await page.clock.install();
     return new PreviewWindow(url, page);
   }
 
@@ -77,6 +81,10 @@ export class PreviewWindow {
     }
     this.#hasUsualSettings = !hasSettings;
     await appears(page, shows.kind === "flow" ? "main form" : "main h1");
+    await drawn(page);
+    // The header of a page asks who is signed in a little later, and then says so. The clock is right again after that.
+    await page.clock.fastForward(afterThePageMs);
+    await page.clock.setSystemTime(Date.now());
     do {
       await drawn(page);
     } while (this.#underWay.size > 0);

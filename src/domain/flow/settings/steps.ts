@@ -541,7 +541,10 @@ function profileNodes(
  * What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. An app keeps the
  * password by itself, and whoever has the id of its flow sees the form: there it is left out.
  */
-function usernameFor({ client, data }: ContextOf<SettingsTypes>["flow"], identity: Identity | undefined): string | undefined {
+function usernameFor(
+  { client, data }: ContextOf<SettingsTypes>["flow"],
+  identity: Identity | undefined,
+): string | undefined {
   const { purpose } = data;
   if (purpose.kind !== "recovery") return identity?.identifiers[0]?.value;
   return client === "browser" ? purpose.username : undefined;
