@@ -53,7 +53,7 @@ import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
 import { filledIn, type ProfileSettings } from "./profile.ts";
 import type { SecretSettings } from "./secret.ts";
-import type { SettingsChange, SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
+import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
