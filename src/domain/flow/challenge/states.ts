@@ -13,6 +13,7 @@ import {
   lookForLink,
   oneMoreClick,
 } from "../../user-message/stage-messages.ts";
+import type { UserMessage } from "../../user-message/user-message.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type {
   AttemptOf,
@@ -53,6 +54,8 @@ interface ChallengeRules<K extends KindTypes> {
   refuse?(attempt: AttemptOf<K>): NotAccepted | undefined;
   /** What follows from a proof. */
   prove(attempt: AttemptOf<K, Awaits<K> | Confirms<K>>, proved: ProvedAddress): Promise<StepResult<K>>;
+  /** What else the click on an opened link leads to. Default: nothing. */
+  leadsOn?(context: ContextOf<K, Confirms<K>>): UserMessage | undefined;
   /** What is recorded of a secret that was not accepted. Default: nothing. */
   failure?(attempt: AttemptOf<K>, rejected: NotAccepted, method: ChallengeKind): Event | undefined;
 }
@@ -154,11 +157,14 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
   const confirmLink: StateRule<K, Confirms<K>> = {
     stage: "confirm_link",
     facts: ({ state }) => ({ address: state.sentTo }),
-    texts: ({ state: { sentTo } }) => ({
-      title: titleOf(kind),
-      subtitle: oneMoreClick(),
-      messages: [texts.confirmLink(kind, sentTo)],
-    }),
+    texts: (context) => {
+      const also = rules.leadsOn?.(context);
+      return {
+        title: titleOf(kind),
+        subtitle: oneMoreClick(),
+        messages: [texts.confirmLink(kind, context.state.sentTo), ...(also === undefined ? [] : [also])],
+      };
+    },
     steps: { confirmLink: use("link", ["link_check", "late_check"]) },
   };
   return { enter_code: enterCode, link_sent: linkSent, confirm_link: confirmLink };

@@ -348,6 +348,19 @@ describe("a login of the holder of a session", () => {
     expect((await formOf(flows)).texts).toEqual(["Confirm it's you", said]);
   });
 
+  // Security rule (SR-FLOW-13).
+  test("says so too where its link is opened", async () => {
+    const flows = await refresh(undefined, { isFor: "password" });
+    await flows.submit("sendLink");
+    const linkToken = new URLSearchParams(new URL(flows.sent().url).hash.slice(1)).get("link") ?? "";
+    const start = { client: "native", returnTo: "", purpose: "sign_in", linkToken } as const;
+    const { flow } = await flows.flows.login.create(flows.caller(), start);
+    expect(inShort(flow).messages).toEqual([
+      "Continue to sign in as a****@example.com.",
+      "To set the new password, sign in again first.",
+    ]);
+  });
+
   test("is asked first for nothing", async () => {
     const flows = await TestFlows.make(byName);
     await flows.person({}, password);

@@ -308,6 +308,11 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         const { candidate } = await deps.flows.findForLogin(tenant, flow.digest, value, undefined);
         return candidate && loginTarget(candidate.identity, value);
       },
+      // Security rule (SR-FLOW-13): who opens the link may not be who began the change that waits for it, at a screen that was left open.
+      leadsOn: ({ flow: { data } }) => {
+        const isFor = data.purpose.kind === "refresh" ? data.purpose.isFor : undefined;
+        return isFor && headings.confirmAgain(isFor);
+      },
       prove: (attempt, proved) =>
         isProved(attempt.state) ? actions.proveAddress(attempt, proved) : proofs.tryAddress(attempt, proved),
       failure: ({ caller, candidate, state }, { reason }, method) =>
