@@ -310,8 +310,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
       // Security rule (SR-FLOW-13): who opens the link may not be who began the change that waits for it, at a screen that was left open.
       leadsOn: ({ flow: { data } }) => {
-        const isFor = data.purpose.kind === "refresh" ? data.purpose.isFor : undefined;
-        return isFor && headings.confirmAgain(isFor);
+        const change = awaitedBy(data.purpose);
+        return change && headings.confirmAgain(change);
       },
       prove: (attempt, proved) =>
         isProved(attempt.state) ? actions.proveAddress(attempt, proved) : proofs.tryAddress(attempt, proved),
@@ -428,6 +428,11 @@ function messagesOf(purpose: LoginPurpose) {
   return [purpose.kind === "link" ? proveToLink(purpose.vouched.by) : texts.confirmIdentity()];
 }
 
+/** The change that waits for a login; undefined if none does. */
+function awaitedBy(purpose: LoginPurpose) {
+  return purpose.kind === "refresh" ? purpose.isFor : undefined;
+}
+
 function headingOf(purpose: LoginPurpose) {
   const { kind } = purpose;
   // Who links an account elsewhere signs in; those who have a session show again who they are.
@@ -435,7 +440,7 @@ function headingOf(purpose: LoginPurpose) {
     ? { title: headings.signInTitle(), subtitle: headings.signInMethod() }
     : {
         title: headings.confirmTitle(),
-        subtitle: headings.confirmAgain(kind === "refresh" ? purpose.isFor : undefined),
+        subtitle: headings.confirmAgain(awaitedBy(purpose)),
       };
 }
 

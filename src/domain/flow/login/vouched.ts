@@ -1,7 +1,6 @@
 import { type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { CredentialReleases } from "../../identity/credential-releases.ts";
-import type { CredentialWithSecret } from "../../identity/identity.ts";
 import { isObject } from "../../json.ts";
 import type { MethodKind } from "../../kinds.ts";
 import type {
@@ -13,7 +12,6 @@ import type {
   VouchedAccount,
 } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import * as texts from "../../user-message/provider-messages.ts";
 import type { AccountLinks, Belonging } from "../linking/account-links.ts";
@@ -61,7 +59,7 @@ export class VouchedLogins {
       if (owner.identity.state !== "active")
         return this.#refused(attempt, vouched, texts.notLinked, "NOT_LINKED");
       const { credential } = owner;
-      const { facts } = vouched.credential;
+      const { secret, facts } = vouched.credential;
       return {
         kind: "proved",
         by,
@@ -70,7 +68,7 @@ export class VouchedLogins {
         held: [{ digest: flow.digest, revision: flow.revision }],
         authentication: { ...vouched.authentication, ...(credential && { credentialId: credential.id }) },
         replacement: credential && {
-          secret: this.#secretOf(tenant, credential, vouched),
+          secret: this.#deps.releases.secretAfterLogin(tenant, credential, secret),
           facts,
           isUse: true,
         },
@@ -113,10 +111,6 @@ export class VouchedLogins {
         identity: await this.#deps.profiles.bring(tenant, identity, vouched, origin),
       },
     };
-  }
-
-  #secretOf(tenant: Tenant, former: CredentialWithSecret, { credential }: VouchedAccount): string {
-    return this.#deps.releases.secretAfterLogin(tenant, former, credential.secret);
   }
 
   #refused(

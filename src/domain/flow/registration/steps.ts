@@ -55,6 +55,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     return traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
   };
 
+  /** Where in a registration the nodes of a method are drawn. */
   const stageOf = (
     { tenant, flow, state }: ContextOf<RegistrationTypes>,
     { kind }: RegistrationMethod,
@@ -235,5 +236,3 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     }),
   };
 }
-
-/** Where in a registration the nodes of a method are drawn. */
