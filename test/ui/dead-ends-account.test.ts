@@ -187,7 +187,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await tab.fill(password, goodPassword);
       await tab.click("[data-step='password']");
       await appears(tab, "text=Your changes have been saved.");
-      // Whoever comes back to the first tab finds it done.
+      // The first tab finds it done.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
       await expect.poll(() => page.locator(resume).count()).toBe(0);
       await appears(page, "text=continued this elsewhere");
@@ -207,7 +207,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await tab.click("[data-step='confirmLink']");
       await appears(tab, "text=Your changes have been saved.");
       await appears(page, "[data-step='profile']");
-      // Whoever comes back to it finds nothing that waits.
+      // The first tab finds nothing that waits.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
       await expect.poll(() => page.locator(resume).count()).toBe(0);
       const told = (await app.messages(address)).map(({ template }) => template);

@@ -573,7 +573,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       ]);
   });
 
-  test("opens the page of a link beside the form, and leaves out one that is no web page", async () => {
+  test("opens a link in a new tab, and draws no link that is not a web page", async () => {
     const link = { url: "https://example.com/terms", label: { text: "Terms" } };
     const unsafe = { url: "javascript:alert(1)", label: { text: "Unsafe" } };
     const page = await draw(

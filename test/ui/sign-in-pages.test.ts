@@ -43,7 +43,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
       .locator("[data-last-used]")
       .evaluateAll((all) => all.map((each) => (each as HTMLElement).dataset.step));
 
-  // Security rule (SR-PAGES-9): what was used last is of this browser, and not of whoever is named.
+  // Security rule (SR-PAGES-9): the mark is the browser's, and says nothing of the person who is named.
   test("marks what this browser signed in with last, whatever is typed (SR-PAGES-9)", async () => {
     const address = await createAda();
     const page = await visitors.open("/ui/login");

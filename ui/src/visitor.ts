@@ -146,7 +146,7 @@ function isSameVisitor(one: Visitor, other: Visitor): boolean {
 
 /**
  * Hides the page when it is left, and shows it again once `isSame` says that it is of the same person still; else it is loaded anew. A browser may keep the page
- * as it was, and show it to whoever presses the back button later.
+ * as it was, and show it to the next person who presses the back button.
  *
  * Security rule (SR-PAGES-8): nobody sees what was shown to a person who has signed out since.
  */

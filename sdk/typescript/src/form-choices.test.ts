@@ -68,7 +68,7 @@ function formOf(entries: readonly (readonly [string, string])[]): FormData {
   return data;
 }
 
-/** What is sent of a form in which this was filled in. */
+/** The values that a filled-in form sends. */
 function sent(node: NodeInit, entries: readonly (readonly [string, string])[]) {
   const { values } = formDataToValues(flowWith(node), formOf(entries), "profile");
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, jsonOf(value)]));

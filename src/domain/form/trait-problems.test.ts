@@ -3,7 +3,7 @@ import { compileSchema } from "../identity/compiled-schema.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { traitProblems } from "./trait-problems.ts";
 
-/** What is said of a value. */
+/** The message for a value. */
 function saidOf(schema: JsonObject, value: JsonValue, country = "") {
   const document = { type: "object", properties: { x: schema }, additionalProperties: false };
   const compiled = compileSchema({ id: "a", version: 1, createdAt: new Date(0), document });

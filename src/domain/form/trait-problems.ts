@@ -1,4 +1,4 @@
-/** What is said of traits that do not follow their schema. */
+/** The messages for traits that do not follow their schema. */
 import type { TraitViolation } from "../identity/compiled-schema.ts";
 import type { JsonObject } from "../json.ts";
 import * as traitTexts from "../user-message/trait-messages.ts";

@@ -15,7 +15,7 @@ export interface Drawing {
   readonly multiLine: boolean | undefined;
   /** The token of the HTML attribute `autocomplete`. Undefined: by the format and the purpose of the trait. */
   readonly autocomplete: string | undefined;
-  /** What is said of a value that breaks `pattern` or `format`. */
+  /** The message for a value that breaks `pattern` or `format`. */
   readonly error: SchemaText | undefined;
   readonly link: SchemaLink | undefined;
   /** Passed on to clients unchanged. */

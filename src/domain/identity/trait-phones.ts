@@ -45,7 +45,7 @@ function mapAt(
 }
 
 /**
- * User names that are telephone numbers of the country: whoever signs in with one means the number. A user name that was there before
+ * User names that are telephone numbers of the country: to sign in with one means the number. A user name that was there before
  * stays.
  *
  * Security rule (SR-OWNER-7): otherwise a person could take the number of another one as user name.

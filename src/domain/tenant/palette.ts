@@ -128,7 +128,7 @@ function firstReadable(background: string, ink: string, ratio: number): string {
   return ink;
 }
 
-/** A colour in the place of one that is not readable; undefined if none near it is. */
+/** A readable colour near one that is not; undefined if there is none. */
 export function remedyFor(
   { color, ratio, ground }: ColorPair,
   { accent, paper, card }: Palette,

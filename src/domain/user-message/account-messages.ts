@@ -7,7 +7,7 @@ export const anotherAddressLabel = (): UserMessage => info(9000751, "Use another
 /** The heading of the addresses in the settings. */
 export const addressesTitle = (): UserMessage => info(9000752, "Addresses");
 
-/** An address, above what is said of it. */
+/** An address, as the label above its state. */
 export const addressName = (address: string): UserMessage => info(9000753, address, { address });
 
 /** Said of the address that messages go to first. */

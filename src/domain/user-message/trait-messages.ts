@@ -2,7 +2,7 @@ import type { SchemaText } from "../identity/schema-texts.ts";
 import { error, info, type UserMessage } from "./user-message.ts";
 
 /*
- * More of what is said of traits. No sentence holds a regular expression or the words of a validator:
+ * More messages about traits. No sentence holds a regular expression or the words of a validator:
  * those are in the context, for programs.
  */
 

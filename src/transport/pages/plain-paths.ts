@@ -57,7 +57,7 @@ export function wellKnownRoutes({
   add("/.well-known/change-password", () => tenants.byHost(undefined).settings.uiUrls.settings);
   add("/favicon.ico", () => {
     const { branding, publicUrl } = tenants.byHost(undefined).settings;
-    // Whoever names this very path serves it before the server.
+    // The operator names this very path, and so serves it before the server.
     if (branding.faviconUrl === `${publicUrl}/favicon.ico`) return undefined;
     return branding.faviconUrl || (pages?.has("/ui/icon.svg") ? "/ui/icon.svg" : undefined);
   });

@@ -306,7 +306,7 @@ export function useFlow(name: FlowName): FlowInUse {
     const isAsking = name === "login" || name === "registration";
     Promise.all([
       openFlow(name, due?.page === name ? due.flowId : undefined),
-      // Whoever is signed in is told so before they do it again; whether they are is not worth a failure.
+      // A person who is signed in is told so before they do it again. A failed look is no failure of the page.
       isAsking ? look().catch(() => undefined) : undefined,
     ]).then(
       ([{ flow, replaced, done }, visitor]) => {

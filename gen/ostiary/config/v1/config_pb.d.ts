@@ -2095,9 +2095,9 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   id: string;
 
   /**
-   * What is known of the provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta`, `keycloak`;
-   * `oidc` for any other OpenID provider with discovery, `oauth2` for an OAuth 2 server with user info. Empty: the preset that
-   * `id` names, or else `oidc`.
+   * The known provider: `google`, `github`, `microsoft`, `apple`, `gitlab`, `discord`, `okta` or `keycloak`. `oidc` is any
+   * other OpenID provider with discovery, `oauth2` an OAuth 2 server with user info. Empty: the preset that `id` names, or
+   * else `oidc`.
    *
    * @generated from field: string preset = 2;
    */

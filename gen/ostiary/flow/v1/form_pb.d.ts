@@ -617,9 +617,9 @@ export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   unsaved: boolean;
 
   /**
-   * The values to choose any number of, each at most once: draw a box for each, ticked for the values that are items.
-   * The list is sent as any other: values that stay keep their places, and others follow. Empty: any other list. The
-   * items and the template are there in any case, for clients that know no boxes.
+   * The values to choose from, each at most once. Draw a checkbox for each; the values that are items are ticked. The list
+   * is sent whole, as always: values that stay keep their order, and new ones follow. Empty: it is an ordinary list. Items
+   * and template are set in any case, for clients that draw no checkboxes.
    *
    * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 7;
    */

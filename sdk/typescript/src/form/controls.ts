@@ -5,7 +5,7 @@ import { readNumber } from "./numbers.ts";
 const heard = new WeakSet<HTMLFormElement>();
 
 /**
- * Makes a form give what its controls mean, whoever reads it by `new FormData(form)`: numbers as the server reads them, not as people of
+ * Makes `new FormData(form)` give what the controls of a form mean: numbers as the server reads them, not as people of
  * the language write them, and a date of which only a part was filled in as one that is wrong. A browser would give it as no date,
  * and it would be lost without a word. Needed once for each form that has controls of `describeForm`; the forms of this
  * package do it by themselves.

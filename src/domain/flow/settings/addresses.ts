@@ -30,7 +30,7 @@ export function addressesIn(
   return [...ownAddresses(identity), ...pending];
 }
 
-/** What is drawn of them: each with what holds of it, and where it can be verified. */
+/** The nodes of the addresses: each with its state, and a link to verify it. */
 export function addressNodes({ settings }: Tenant, addresses: readonly OwnAddress[]): readonly Node[] {
   const { verification: url } = settings.uiUrls;
   return addresses.flatMap((address, index): readonly Node[] => {

@@ -539,7 +539,7 @@ function profileNodes(
 
 /**
  * What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. An app keeps the
- * password by itself, and whoever has the id of its flow sees the form: there it is left out.
+ * password by itself, and anyone with the id of its flow sees the form: there the name is left out.
  */
 function usernameFor(
   { client, data }: ContextOf<SettingsTypes>["flow"],
