@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints how many tests of vitest's JSON report passed and failed, as a line of its own. What is no test and failed all
-// the same counts as one: a file that cannot be loaded, or a run that left no report at all.
+// the same counts as one: a file that cannot be loaded, or a run that left no report at all. What failed is named here once
+// more with its reason: of a long run people see the end.
 import { existsSync, readFileSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 
 /** What is read of the report. */
 interface Report {
@@ -9,7 +11,12 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: "passed" | "failed";
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      /** Of a test that was tried again, also those of the first try. */
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
 }
 
@@ -28,8 +35,11 @@ const failedFiles = testResults.filter(
 const failed = Math.max(failedTests + failedFiles.length, success ? 0 : 1);
 
 for (const { name } of failedFiles) console.log(`could not be run: ${name}`);
-for (const { status, fullName } of tests) {
-  if (status !== "passed" && status !== "failed") console.log(`${status}: ${fullName}`);
+for (const { status, fullName, failureMessages } of tests) {
+  const [reason = ""] = failureMessages.map((message) => stripVTControlCharacters(message).slice(0, 600));
+  if (status === "failed") console.log(`failed: ${fullName}: ${reason}`);
+  else if (status !== "passed") console.log(`${status}: ${fullName}`);
+  else if (reason) console.log(`passed at the second try: ${fullName}: ${reason}`);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

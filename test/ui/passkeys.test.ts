@@ -67,8 +67,11 @@ describe.skipIf(!chromiumInstalled)("passkeys on the self-service pages, in Chro
     await page.click(passkey);
     await appears(page, failed);
     expect(await page.textContent(failed)).toContain("Es wurde kein Passkey verwendet");
+    // Present, it would answer what the browser offers in the field again, before the button is found.
+    await device.setPresence(false);
     await device.setUserVerified(true);
     await page.click(passkey);
+    await device.setPresence(true);
     await page.waitForURL("**/ui/sessions");
     await appears(page, `text=${address}`);
   });
