@@ -59,6 +59,12 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     return address;
   }
 
+  /** Adds an item to a list. The focus goes to its first field, and what is typed before would go there with it. */
+  async function addItem(page: Page, button: string): Promise<void> {
+    await page.getByRole("button", { name: button }).click();
+    await settled(page);
+  }
+
   test("take what a person fills in as people of their language write it, and show it so again", async () => {
     const page = await visitors.open("/ui/registration", german);
     await appears(page, email);
@@ -76,9 +82,9 @@ describe.skipIf(!chromiumInstalled)("the pages, with a schema that has everythin
     await page.check("text=Per E-Mail");
     await page.selectOption(trait("payment.kind"), { label: "Per Lastschrift" });
     await page.fill(trait("payment.account"), "DE02");
-    await page.getByRole("button", { name: "Zu Interessen hinzufügen" }).click();
+    await addItem(page, "Zu Interessen hinzufügen");
     await page.fill(trait("tags.0"), "Schach");
-    await page.getByRole("button", { name: "Zu Anschriften hinzufügen" }).click();
+    await addItem(page, "Zu Anschriften hinzufügen");
     await page.fill(trait("addresses.0.city"), "Bern");
     await page.fill(trait("answer"), "Rex");
     await page.click(signUp);

@@ -1,5 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
@@ -29,6 +31,9 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
   });
 
   const at = (path: string) => app.publicUrl + path;
+
+  /** What a browser says when a person comes back to a tab. */
+  const comeBack = (page: Page) => page.evaluate(() => window.dispatchEvent(new Event("focus")));
 
   async function signIn(page: Page, address: string): Promise<void> {
     await page.fill(identifier, address);
@@ -188,9 +193,30 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await tab.click("[data-step='password']");
       await appears(tab, "text=Your changes have been saved.");
       // The first tab finds it done.
-      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await comeBack(page);
       await expect.poll(() => page.locator(resume).count()).toBe(0);
       await appears(page, "text=continued this elsewhere");
+    });
+
+    test("what was done elsewhere is seen by who comes back twice within a second", async () => {
+      const { page, address } = await atSettings();
+      await page.fill(password, `${goodPassword}, but another`);
+      await page.click("[data-step='password']");
+      await appears(page, confirmTitle);
+      await page.clock.install();
+      await page.reload();
+      await appears(page, resume);
+      await page.clock.pauseAt(Date.now() + 60_000);
+      const looked = page.waitForResponse("**/GetFlow");
+      await comeBack(page);
+      await looked;
+      const { identity } = await app.client(IdentityService).lookUpIdentity({
+        by: { case: "identifier", value: address },
+      });
+      await app.client(SessionAdminService).revokeIdentitySessions({ identityId: identity?.id ?? "" });
+      await comeBack(page);
+      await page.clock.runFor(1000);
+      await page.waitForURL("**/ui/login*");
     });
 
     // Finding 7 of our review of the pages: the change was lost in silence.
@@ -208,7 +234,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(tab, "text=Your changes have been saved.");
       await appears(page, "[data-step='profile']");
       // The first tab finds nothing that waits.
-      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await comeBack(page);
       await expect.poll(() => page.locator(resume).count()).toBe(0);
       const told = (await app.messages(address)).map(({ template }) => template);
       expect(told).toContain("password_changed");

@@ -92,8 +92,16 @@ export function useLoadedVisit(route: Route | undefined): Visit {
   }, [route, look]);
   useEffect(() => {
     let last = Number.NEGATIVE_INFINITY;
+    let later: ReturnType<typeof setTimeout> | undefined;
     const comeBack = () => {
-      if (document.visibilityState === "hidden" || performance.now() - last < leastBetweenMs) return;
+      clearTimeout(later);
+      if (document.visibilityState === "hidden") return;
+      const tooEarlyMs = last + leastBetweenMs - performance.now();
+      // What happened since the last look is seen all the same.
+      if (tooEarlyMs > 0) {
+        later = setTimeout(comeBack, tooEarlyMs);
+        return;
+      }
       last = performance.now();
       setReturns((count) => count + 1);
       if (known.current.kind !== "unknown") void look().catch(() => {});
@@ -117,6 +125,7 @@ export function useLoadedVisit(route: Route | undefined): Visit {
       };
     }
     return () => {
+      clearTimeout(later);
       for (const each of stop) each();
       channel.current?.close();
     };
