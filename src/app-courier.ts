@@ -94,12 +94,12 @@ export async function startCourier(
     readonly clock: Clock;
     readonly listen: (onMessages: () => void) => { stop(): Promise<void> };
   },
-): Promise<{ stop(): Promise<void> }> {
+): Promise<{ stop(withinMs: number): Promise<void> }> {
   const { config, logger } = options;
   const { workers } = config.config.server.courier;
   if (workers === 0) return { stop: async () => {} };
   const { retry } = config.config.tenantDefaults.courier;
-  const { transports, close } = await createTransports(config, courier, workers);
+  const { transports, close } = await createTransports(config, courier);
   const sender = new MessageSender({
     ...courier,
     transports,
@@ -118,8 +118,8 @@ export async function startCourier(
   const running = startCourierWorkers({ sender, workers, logger });
   const listener = courier.listen(() => running.wake());
   return {
-    stop: async () => {
-      await Promise.all([listener.stop(), running.stop()]);
+    stop: async (withinMs) => {
+      await Promise.all([listener.stop(), running.stop(withinMs)]);
       close();
     },
   };
@@ -128,7 +128,6 @@ export async function startCourier(
 async function createTransports(
   { config, secrets }: Config,
   { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
-  workers: number,
 ): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
   const { branding, courier } = config.tenantDefaults;
   const { email, sms } = courier;
@@ -159,8 +158,7 @@ async function createTransports(
     clientName: clientNameOf(config),
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
-    timeoutMs: durationMs(smtp.timeout),
-    connections: workers,
+    timeouts: { connectMs: durationMs(smtp.timeout) },
     from,
   });
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };

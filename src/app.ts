@@ -131,11 +131,16 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicBesideHost: otherLoopbackAddress(config.config),
   });
   const publicPort = (await listeners.public.listen()).port;
-  cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
+  const graceMs = durationMs(config.config.server.shutdownTimeout);
+  cleanup.add(() => listeners.public.close(graceMs));
   // With port 0 the public URL is only known now.
   tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
-  cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
+  // Both at once, and with the courier: the stop takes no longer than it may.
+  let courierStopped = Promise.resolve();
+  cleanup.add(async () => {
+    await Promise.all([listeners.admin.close(graceMs), listeners.public.close(graceMs), courierStopped]);
+  });
   cleanup.add(() => readiness.stop());
 
   const jobs = storage.startJobs({
@@ -153,7 +158,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     smsLimits: domain.smsLimits,
     http: domain.outbound.http,
   });
-  cleanup.add(() => courier.stop());
+  cleanup.add(() => {
+    courierStopped = courier.stop(graceMs);
+    // Awaited beside the listeners.
+    courierStopped.catch(() => {});
+  });
   for (const warning of config.warnings) logger.warn({}, warning);
 
   const { admin } = config.config.server;
