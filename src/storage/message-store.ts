@@ -1,4 +1,4 @@
-import type { CourierStore, Lease } from "../domain/courier/store.ts";
+import type { CourierStore, Lease, MessageFilter } from "../domain/courier/store.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { MessageId } from "../domain/ids.ts";
 import type { Database, Statement } from "./database.ts";
@@ -156,16 +156,12 @@ export function createMessageStore(database: Database): CourierStore {
     async list(scope, filter, page) {
       const { createdAt, id } = positionOf(page);
       const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
-      const conditions = ["m.tenant_id = $1", "m.state <> 'suppressed'", afterPosition("m", "$2", "$3")];
-      const columns = {
-        state: filter.state,
-        recipient: filter.recipient,
-        identity_id: filter.identityId,
-        template: filter.template,
-      };
-      for (const [column, value] of Object.entries(columns)) {
-        if (value !== undefined) conditions.push(`m.${column} = $${values.push(value)}`);
-      }
+      const conditions = [
+        "m.tenant_id = $1",
+        "m.state <> 'suppressed'",
+        afterPosition("m", "$2", "$3"),
+        ...conditionsOf(filter, values),
+      ];
       const rows = await database.query<MessageRow>(
         scope,
         {
@@ -175,6 +171,26 @@ export function createMessageStore(database: Database): CourierStore {
         values,
       );
       return toPage(rows.map(readMessage), page.size, byCreation);
+    },
+
+    async listRetryable(scope, filter, { now, limit }) {
+      const values: unknown[] = [scope.tenantId, now, limit];
+      const conditions = ["m.tenant_id = $1", "m.state = 'failed'", unended, ...conditionsOf(filter, values)];
+      const text = `SELECT ${messageRow.selected} FROM ostiary.message m WHERE ${conditions.join(" AND ")}
+        ORDER BY m.created_at, m.id LIMIT $3`;
+      return (await database.query<MessageRow>(scope, { text }, values)).map(readMessage);
+    },
+
+    async hasten(scope, filter, now) {
+      const values: unknown[] = [scope.tenantId, now];
+      const waiting = ["m.tenant_id = $1", "m.state = 'queued'", "m.next_attempt_at > $2", unended];
+      const conditions = [...waiting, ...conditionsOf(filter, values)].join(" AND ");
+      const text = `WITH hastened AS (
+          UPDATE ostiary.message m SET next_attempt_at = $2, updated_at = $2 WHERE ${conditions} RETURNING m.id
+        )
+        SELECT count(*)::int AS count, pg_notify('${messageChannel}', '') FROM hastened`;
+      const [row] = await database.query<{ readonly count: number }>(scope, { text }, values);
+      return row?.count ?? 0;
     },
 
     async listKept(scope, limit, recipient = "") {
@@ -202,6 +218,28 @@ export function createMessageStore(database: Database): CourierStore {
       return row && readMessage(row);
     },
   };
+}
+
+/** $2 now: the code or link has not ended. */
+const unended = "(m.expires_at IS NULL OR m.expires_at > $2)";
+
+/** The conditions of a filter on a message `m`, whose values are added to the given ones. */
+function conditionsOf(filter: MessageFilter, values: unknown[]): readonly string[] {
+  const columns = {
+    state: filter.state,
+    recipient: filter.recipient,
+    identity_id: filter.identityId,
+    template: filter.template,
+    channel: filter.channel,
+  };
+  const conditions = Object.entries(columns).flatMap(([column, value]) =>
+    value === undefined ? [] : [`m.${column} = $${values.push(value)}`],
+  );
+  const { errorContains } = filter;
+  if (errorContains !== undefined) {
+    conditions.push(`position(lower($${values.push(errorContains)}) IN lower(m.last_error)) > 0`);
+  }
+  return conditions;
 }
 
 interface AttemptResult {

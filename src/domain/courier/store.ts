@@ -48,6 +48,9 @@ export interface MessageFilter {
   readonly recipient?: string | undefined;
   readonly identityId?: IdentityId | undefined;
   readonly template?: MessageTemplate | undefined;
+  readonly channel?: MessageChannel | undefined;
+  /** A part of the reason of the last failure, in upper or lower case. */
+  readonly errorContains?: string | undefined;
 }
 
 /** A message with what it says, as far as that is still kept. */
@@ -101,6 +104,14 @@ export interface CourierStore {
   find(scope: TenantScope, id: MessageId): Promise<MessageRecord | undefined>;
   /** Messages, newest first, without the suppressed ones. */
   list(scope: TenantScope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
+  /** Messages that failed and whose code or link has not ended, the oldest first. */
+  listRetryable(
+    scope: TenantScope,
+    filter: MessageFilter,
+    request: { readonly now: Date; readonly limit: number },
+  ): Promise<readonly MessageRecord[]>;
+  /** Lets messages that wait for their next attempt be tried now; gives how many. */
+  hasten(scope: TenantScope, filter: MessageFilter, now: Date): Promise<number>;
   /**
    * Messages with what they say, newest first, for the development mailbox; with a recipient, those whose recipient has it in its address
    * or number, in upper or lower case.
