@@ -8,6 +8,7 @@ import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
+import type { MailReach } from "./domain/courier/mail-reach.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
 import { isProof } from "./domain/courier/message.ts";
 import { MessageSender } from "./domain/courier/message-sender.ts";
@@ -89,6 +90,7 @@ export async function startCourier(
     readonly outbox: Outbox;
     readonly renderer: LiquidRenderer;
     readonly smsLimits: SmsLimits;
+    readonly mailReach: MailReach;
     readonly tenants: Tenants;
     readonly http: OutgoingHttp;
     readonly clock: Clock;
@@ -127,7 +129,11 @@ export async function startCourier(
 
 async function createTransports(
   { config, secrets }: Config,
-  { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
+  {
+    http,
+    clock,
+    mailReach,
+  }: { readonly http: OutgoingHttp; readonly clock: Clock; readonly mailReach: MailReach },
 ): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
   const { branding, courier } = config.tenantDefaults;
   const { email, sms } = courier;
@@ -159,6 +165,7 @@ async function createTransports(
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
     timeouts: { connectMs: durationMs(smtp.timeout) },
+    reach: mailReach,
     from,
   });
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };

@@ -1,6 +1,7 @@
 import { createTransport } from "nodemailer";
 import type { Attempt } from "../domain/courier/attempt.ts";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
+import { MailReach, needsSmtpUtf8 } from "../domain/courier/mail-reach.ts";
 import { reasonFor } from "../domain/courier/reason.ts";
 import { isLoopbackAddress } from "../domain/hosts.ts";
 import { isEmailAddress } from "../domain/identifier/normalise.ts";
@@ -20,6 +21,8 @@ export interface SmtpTransportOptions
   /** Time-outs of the phases of a session, other than those of RFC 5321. */
   readonly timeouts: Pick<SmtpSessionOptions["timeouts"], "connectMs"> &
     Partial<SmtpSessionOptions["timeouts"]>;
+  /** Where what the server says of SMTPUTF8 is kept. Default: addresses beyond ASCII go out if it offers that. */
+  readonly reach?: MailReach | undefined;
   readonly from: { readonly address: string; readonly name: string };
   /** How long an idle connection is kept; default ten seconds. Few enough that no router on the way has forgotten it. */
   readonly idleMs?: number | undefined;
@@ -36,7 +39,14 @@ const connectionsInTurn = 3;
 
 /** Sends mail through an SMTP server, over connections that are kept for a while. */
 export function createSmtpTransport(options: SmtpTransportOptions): ClosableTransport {
-  const { server, authorities, allowPlainText, from, idleMs = 10_000 } = options;
+  const {
+    server,
+    authorities,
+    allowPlainText,
+    from,
+    idleMs = 10_000,
+    reach = new MailReach("auto"),
+  } = options;
   const sessions = new Sessions(
     {
       ...options,
@@ -46,6 +56,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       timeouts: { ...standardTimeouts, ...options.timeouts },
     },
     idleMs,
+    (session) => reach.heard(session.offers("SMTPUTF8")),
   );
   return {
     keepsMessages: false,
@@ -58,8 +69,9 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       if (!isEmailAddress(delivery.recipient)) {
         return { kind: "failed", permanent: true, error: "the recipient is no e-mail address" };
       }
+      if (!reach.reaches(delivery.recipient)) return unreached(delivery);
       try {
-        return await send(sessions, await compose(delivery, from), attempt);
+        return await send(sessions, delivery, await compose(delivery, from), attempt);
       } catch (error) {
         return failureOf(error, delivery);
       }
@@ -99,11 +111,28 @@ async function compose(
   return { envelope: { from: envelope.from || from.address, to: envelope.to }, content: content as Buffer };
 }
 
-async function send(sessions: Sessions, mail: ComposedMail, attempt: Attempt): Promise<DeliveryResult> {
+/** It is tried again, since another of the servers behind a name may offer it. */
+function unreached(delivery: Delivery): DeliveryResult {
+  const why =
+    "its address needs SMTPUTF8, which the server does not offer: tenant_defaults.courier.email.smtp.utf8";
+  return { kind: "failed", permanent: false, error: reasonFor(delivery, why) };
+}
+
+async function send(
+  sessions: Sessions,
+  delivery: Delivery,
+  mail: ComposedMail,
+  attempt: Attempt,
+): Promise<DeliveryResult> {
   for (let connection = 1; ; connection++) {
     let session: SmtpSession | undefined;
     try {
       session = await sessions.take(attempt.signal);
+      // RFC 6531, section 3.2: such an address, and headers that have it, must not go to another server.
+      if (needsSmtpUtf8(delivery.recipient) && !session.offers("SMTPUTF8")) {
+        sessions.giveBack(session);
+        return unreached(delivery);
+      }
       await session.send(mail.envelope, mail.content, attempt);
       sessions.giveBack(session);
       return { kind: "sent" };
@@ -126,10 +155,12 @@ function isOfThisConnection(error: unknown, session: SmtpSession | undefined): b
 class Sessions {
   readonly #options: SmtpSessionOptions;
   readonly #idleMs: number;
+  readonly #onOpen: (session: SmtpSession) => void;
   readonly #idle = new Map<SmtpSession, NodeJS.Timeout>();
   readonly #all = new Set<SmtpSession>();
 
-  constructor(options: SmtpSessionOptions, idleMs: number) {
+  constructor(options: SmtpSessionOptions, idleMs: number, onOpen: (session: SmtpSession) => void) {
+    this.#onOpen = onOpen;
     this.#options = options;
     this.#idleMs = idleMs;
   }
@@ -145,6 +176,7 @@ class Sessions {
     const session = await SmtpSession.open(this.#options, signal);
     for (const known of this.#all) if (!known.isOpen) this.#all.delete(known);
     this.#all.add(session);
+    this.#onOpen(session);
     return session;
   }
 

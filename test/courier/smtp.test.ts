@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { readSmtpUrl } from "../../src/config/smtp-server.ts";
 import { Attempt } from "../../src/domain/courier/attempt.ts";
 import type { Delivery } from "../../src/domain/courier/delivery.ts";
+import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { newId } from "../../src/domain/ids.ts";
 import { standardTimeouts } from "../../src/outbound/smtp-session.ts";
 import { createSmtpTransport, type SmtpTransportOptions } from "../../src/outbound/smtp-transport.ts";
@@ -106,6 +107,38 @@ describe("a mail", () => {
     await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail({ message }));
     expect(server.mails[0]?.source).not.toMatch(/^Bcc:/im);
     expect(server.mails[0]?.to).toEqual(["ada@example.com"]);
+  });
+});
+
+describe("an address with letters beyond ASCII before the @", () => {
+  const mail = aMail({ recipient: "tëst@example.com" });
+
+  // RFC 6531, section 3.2. A lax server says yes to bytes that it never agreed to.
+  test("never reaches a server that does not offer SMTPUTF8, and what it said is kept", async () => {
+    const server = await aScriptedServer(() => ({ EHLO: "250-here\r\n250 SIZE" }));
+    const reach = new MailReach("auto");
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, { reach });
+    expect(await transport.deliver(mail)).toMatchObject({ kind: "failed", permanent: false });
+    expect(server.commands.map((line) => line.split(" ")[0])).toEqual(["EHLO"]);
+    expect(reach.reaches("tëst@example.com")).toBe(false);
+    // The same connection takes others, also one whose domain alone is beyond ASCII.
+    for (const recipient of ["ada@example.com", "ada@münchen.de"]) {
+      expect(await transport.deliver(aMail({ recipient }))).toEqual({ kind: "sent" });
+    }
+    expect(server.connections()).toBe(1);
+    expect(server.commands).toContain("RCPT TO:<ada@xn--mnchen-3ya.de>");
+    // Every byte of what went out was agreed upon.
+    expect(server.commands.join("")).toMatch(/^\p{ASCII}*$/u);
+  });
+
+  test("goes to a server that offers it, which is told so", async () => {
+    const server = await aScriptedServer(() => ({ EHLO: "250-here\r\n250-SIZE\r\n250 SMTPUTF8" }));
+    const reach = new MailReach("auto");
+    reach.heard(true);
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, { reach });
+    expect(await transport.deliver(mail)).toEqual({ kind: "sent" });
+    expect(server.commands.find((line) => line.startsWith("MAIL"))).toContain("SMTPUTF8");
+    expect(server.commands).toContain("RCPT TO:<tëst@example.com>");
   });
 });
 
@@ -314,6 +347,7 @@ async function aScriptedServer(
     let received = "";
     let isContent = false;
     answer("greeting", "220 here");
+    socket.setEncoding("utf8");
     socket.on("data", (chunk) => {
       received += chunk;
       for (;;) {

@@ -2,9 +2,9 @@
 // provider that answers in all ways).
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { freshEmail } from "../support/accounts.ts";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { Caller, resultOf } from "../support/caller.ts";
+import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
 import { type OtherServer, startOtherServer } from "../support/http-server.ts";
 import { type MailServer, smtpError, startMailServer } from "../support/mail-server.ts";
 import { administer } from "../support/postgres.ts";
@@ -119,6 +119,78 @@ describe("a mail server that takes addresses of all alphabets", () => {
     expect((await find(bad)).lastError).toContain("550");
     expect([bad, grey, after].map((address) => asked.get(address))).toEqual([1, 2, 1]);
   });
+});
+
+describe("a mail server that does not offer SMTPUTF8", () => {
+  let server: MailServer;
+  let app: TestApp;
+  let caller: Caller;
+  let settle: WithCourier["settle"];
+
+  beforeAll(async () => {
+    server = await startMailServer({ hideSMTPUTF8: true });
+    ({ app, caller, settle } = await startWithCourier({ smtp: { url: `smtp://127.0.0.1:${server.port}` } }));
+    // From the first mail on it is known what the server takes.
+    const first = freshEmail();
+    expect(resultOf(await caller.register(first))).toBe("completed");
+    expect((await settle(first)).state).toBe("SENT");
+  });
+  afterAll(async () => {
+    await app.stop();
+    await server.close();
+  });
+
+  const saidAt = (answer: Awaited<ReturnType<Caller["register"]>>) =>
+    answer.body.flow.form.nodes.find(({ name }: { name: string }) => name === "traits.email").messages;
+
+  test.each(["tëst@example.com", "пример@кц.рф", "田中@example.jp"])(
+    "cannot reach %s, which is refused when it is entered",
+    async (address) => {
+      const answer = await caller.register(address);
+      expect(resultOf(answer)).toBe("rejected TRAITS_INVALID");
+      expect(saidAt(answer)).toMatchObject([{ id: 9000126 }]);
+      expect(server.mails.flatMap(({ to }) => to)).not.toContain(address);
+    },
+  );
+
+  test("reaches addresses whose domain alone is beyond ASCII", async () => {
+    expect(resultOf(await caller.register("ada@bücher.example"))).toBe("completed");
+    expect((await settle("ada@bücher.example")).state).toBe("SENT");
+  });
+
+  test("keeps nobody from changing something else who has such an address already", async () => {
+    const identities = "identity.v1.IdentityService";
+    const traits = { email: "grüße@example.com" };
+    const { body } = await caller.admin(`${identities}/CreateIdentity`, {
+      traits,
+      credentials: { password: { password: goodPassword } },
+      verifiedAddresses: [{ value: traits.email }],
+    });
+    expect(body.identity?.traits).toEqual(traits);
+    const token = tokenIn(await caller.logIn(traits.email));
+    const change = async (email: string) => {
+      const flow = await caller.begin("Settings", bearer(token));
+      return caller.submit("Settings", flow, { traits: { email }, profile: {} }, bearer(token));
+    };
+    expect(resultOf(await change(traits.email))).not.toContain("rejected");
+    const other = await change("naïve@example.com");
+    expect(resultOf(other)).toBe("rejected TRAITS_INVALID");
+    expect(saidAt(other)).toMatchObject([{ id: 9000126 }]);
+  });
+});
+
+test("a mail server that is configured to take none of them is not asked (utf8: no)", async () => {
+  const server = await startMailServer();
+  const { app, caller } = await startWithCourier({
+    smtp: { url: `smtp://127.0.0.1:${server.port}`, utf8: "no" },
+  });
+  try {
+    expect(resultOf(await caller.register("tëst@example.com"))).toBe("rejected TRAITS_INVALID");
+    expect(server.connections()).toBe(0);
+  } finally {
+    await app.stop();
+    await server.close();
+  }
 });
 
 describe("a provider over HTTP", () => {

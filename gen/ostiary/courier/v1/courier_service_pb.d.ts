@@ -177,8 +177,8 @@ export declare type RetryMessageResponse = Message<"ostiary.courier.v1.RetryMess
 export declare const RetryMessageResponseSchema: GenMessage<RetryMessageResponse>;
 
 /**
- * RetryMessagesRequest is the request of RetryMessages. All filters that are set must match; without any, all messages that can be
- * retried are meant.
+ * RetryMessagesRequest is the request of RetryMessages. All filters that are set must match; without any, all messages
+ * that can be retried are meant.
  *
  * @generated from message ostiary.courier.v1.RetryMessagesRequest
  */
@@ -361,13 +361,14 @@ export declare const CourierService: GenService<{
     output: typeof RetryMessageResponseSchema;
   },
   /**
-   * RetryMessages does so for all messages of a filter, the oldest first, once what kept them was put right: failed ones are put back
-   * into the queue, as RetryMessage does, and those that wait for their next attempt are tried now. Those whose code or link has
-   * ended are left out.
+   * RetryMessages does so for all messages of a filter, the oldest first, once what kept them was put right: failed ones
+   * are put back into the queue, as RetryMessage does, and those that wait for their next attempt are tried now. Those
+   * whose code or link has ended are left out.
    *
    * At most 500 failed messages are put back by one call: repeat it as long as `has_more` says so.
    *
    * Access: API key with `courier:update`.
+   * Errors: none of its own.
    *
    * @generated from rpc ostiary.courier.v1.CourierService.RetryMessages
    */
