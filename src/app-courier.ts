@@ -8,6 +8,7 @@ import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
+import type { MailReach } from "./domain/courier/mail-reach.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
 import { isProof } from "./domain/courier/message.ts";
 import { MessageSender } from "./domain/courier/message-sender.ts";
@@ -89,17 +90,18 @@ export async function startCourier(
     readonly outbox: Outbox;
     readonly renderer: LiquidRenderer;
     readonly smsLimits: SmsLimits;
+    readonly mailReach: MailReach;
     readonly tenants: Tenants;
     readonly http: OutgoingHttp;
     readonly clock: Clock;
     readonly listen: (onMessages: () => void) => { stop(): Promise<void> };
   },
-): Promise<{ stop(): Promise<void> }> {
+): Promise<{ stop(withinMs: number): Promise<void> }> {
   const { config, logger } = options;
   const { workers } = config.config.server.courier;
   if (workers === 0) return { stop: async () => {} };
   const { retry } = config.config.tenantDefaults.courier;
-  const { transports, close } = await createTransports(config, courier, workers);
+  const { transports, close } = await createTransports(config, courier);
   const sender = new MessageSender({
     ...courier,
     transports,
@@ -118,8 +120,8 @@ export async function startCourier(
   const running = startCourierWorkers({ sender, workers, logger });
   const listener = courier.listen(() => running.wake());
   return {
-    stop: async () => {
-      await Promise.all([listener.stop(), running.stop()]);
+    stop: async (withinMs) => {
+      await Promise.all([listener.stop(), running.stop(withinMs)]);
       close();
     },
   };
@@ -127,8 +129,11 @@ export async function startCourier(
 
 async function createTransports(
   { config, secrets }: Config,
-  { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
-  workers: number,
+  {
+    http,
+    clock,
+    mailReach,
+  }: { readonly http: OutgoingHttp; readonly clock: Clock; readonly mailReach: MailReach },
 ): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
   const { branding, courier } = config.tenantDefaults;
   const { email, sms } = courier;
@@ -159,8 +164,8 @@ async function createTransports(
     clientName: clientNameOf(config),
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
-    timeoutMs: durationMs(smtp.timeout),
-    connections: workers,
+    timeouts: { connectMs: durationMs(smtp.timeout) },
+    reach: mailReach,
     from,
   });
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };

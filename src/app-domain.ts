@@ -1,4 +1,5 @@
 /** Wires the classes of the domain to the stores. A new method of signing in is a line here. */
+
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
 import { createBoundChallenges } from "./crypto/bound-challenges.ts";
@@ -11,6 +12,7 @@ import { availableHashingConcurrency, createPasswordHasher } from "./crypto/pass
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
+import { MailReach } from "./domain/courier/mail-reach.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
@@ -60,6 +62,7 @@ export function createDomain(
   storage: Storage,
   tenants: Tenants,
   languages: readonly string[] = [],
+  mailReach = new MailReach("yes"),
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -158,6 +161,7 @@ export function createDomain(
     invitations,
     throttle,
     smsLimits,
+    mailReach,
     oauth2: outbound.oauth2,
     outbox,
     sealer,

@@ -10,6 +10,7 @@ import { createKeyedDigests } from "./crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
+import { MailReach } from "./domain/courier/mail-reach.ts";
 import { createFlows } from "./domain/flow/create-flows.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
 import type { SchemaStore } from "./domain/identity/schema-store.ts";
@@ -105,6 +106,7 @@ export async function createPreview({ config, port, clock = systemClock }: Previ
     invitations: refusing("invitations"),
     throttle: refusing("throttle"),
     smsLimits: refusing("limits of text messages"),
+    mailReach: new MailReach("yes"),
     releases: refusing("credential releases"),
     oauth2: refusing("OAuth2 server"),
     outbox: refusing("outbox"),

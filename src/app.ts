@@ -12,8 +12,10 @@ import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
 import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
+import { mailReachMode } from "./config/check-courier.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
+import { MailReach } from "./domain/courier/mail-reach.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import type { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { TenantId } from "./domain/ids.ts";
@@ -97,7 +99,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
   let tenant = await defaultTenant(options, storage, pages !== undefined);
   const tenants = new OneTenant(() => tenant);
-  const domain = createDomain(options, storage, tenants, renderer.languages);
+  const mailReach = new MailReach(mailReachMode(config.config));
+  const domain = createDomain(options, storage, tenants, renderer.languages, mailReach);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
@@ -131,11 +134,16 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicBesideHost: otherLoopbackAddress(config.config),
   });
   const publicPort = (await listeners.public.listen()).port;
-  cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
+  const graceMs = durationMs(config.config.server.shutdownTimeout);
+  cleanup.add(() => listeners.public.close(graceMs));
   // With port 0 the public URL is only known now.
   tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
-  cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
+  // Both at once, and with the courier: the stop takes no longer than it may.
+  let courierStopped = Promise.resolve();
+  cleanup.add(async () => {
+    await Promise.all([listeners.admin.close(graceMs), listeners.public.close(graceMs), courierStopped]);
+  });
   cleanup.add(() => readiness.stop());
 
   const jobs = storage.startJobs({
@@ -151,9 +159,14 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const courier = await startCourier(options, {
     ...{ ...messages, clock, listen, tenants },
     smsLimits: domain.smsLimits,
+    mailReach,
     http: domain.outbound.http,
   });
-  cleanup.add(() => courier.stop());
+  cleanup.add(() => {
+    courierStopped = courier.stop(graceMs);
+    // Awaited beside the listeners.
+    courierStopped.catch(() => {});
+  });
   for (const warning of config.warnings) logger.warn({}, warning);
 
   const { admin } = config.config.server;

@@ -1,5 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
+import { AddressProof, RegistrationMode, SmtpUtf8 } from "../../gen/ostiary/config/v1/config_pb.js";
+import type { MailReachMode } from "../domain/courier/mail-reach.ts";
 import { isLoopbackAddress, isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
@@ -94,6 +95,20 @@ export function courierModeOf(config: CompleteConfig): CourierMode {
   const isEmbedded = config.database.url === undefined;
   return config.dev || (isEmbedded && isLocalOnly(config)) ? "mailbox" : "none";
 }
+
+/** What is known of the addresses that mail reaches. A provider over HTTP and the mailbox take all. */
+export function mailReachMode({ tenantDefaults: { courier } }: CompleteConfig): MailReachMode {
+  const { provider } = courier.email;
+  if (provider.case !== "smtp") return "yes";
+  return smtpUtf8[provider.value.utf8];
+}
+
+const smtpUtf8: Record<SmtpUtf8, MailReachMode> = {
+  [SmtpUtf8.UNSPECIFIED]: "auto",
+  [SmtpUtf8.AUTO]: "auto",
+  [SmtpUtf8.YES]: "yes",
+  [SmtpUtf8.NO]: "no",
+};
 
 /** Whether the page `/mailbox` may be served: never beyond this machine, also not in development mode. */
 export function mayServeMailbox(config: CompleteConfig): boolean {

@@ -1,5 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
+import { reasonFor } from "../domain/courier/reason.ts";
 import type { Clock, OutgoingHttp } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 
@@ -23,11 +24,14 @@ interface HttpTransportOptions {
 export function createHttpTransport(options: HttpTransportOptions): MessageTransport {
   return {
     keepsMessages: false,
-    deliver: async (delivery) => {
+    deliver: async (delivery, attempt) => {
+      // The provider may have the message as soon as it is on its way.
+      attempt.handOver(options.timeoutMs);
       try {
         return await post(options, delivery);
       } catch (error) {
-        return { kind: "failed", permanent: false, error: `no answer: ${reasonOf(error)}` };
+        const reason = reasonFor(delivery, `no answer: ${reasonOf(error)}`);
+        return { kind: "failed", permanent: false, isOutage: true, error: reason };
       }
     },
   };
@@ -53,9 +57,43 @@ async function post(options: HttpTransportOptions, delivery: Delivery): Promise<
     body,
     timeoutMs: options.timeoutMs,
   });
-  // What the provider says beside the status is not kept: it may quote the message.
-  await response.body?.cancel();
-  return resultOf(response);
+  const said = response.ok ? undefined : await beginningOf(response);
+  await response.body?.cancel().catch(() => {});
+  return resultOf(response, now, reasonFor(delivery, answerOf(response.status, said?.text), said?.isCut));
+}
+
+/** The longest part of an answer that is read for its reason, and how long it may take. */
+const readBytes = 4_096;
+const readMs = 1_000;
+
+/** The beginning of what a provider says to a refusal. Empty if it cannot be read: the status says the most. */
+async function beginningOf({ body }: Response): Promise<{ readonly text: string; readonly isCut: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  let isCut = false;
+  const reader = body?.getReader();
+  const timer = setTimeout(() => void reader?.cancel().catch(() => {}), readMs);
+  try {
+    while (reader !== undefined) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      bytes += value.length;
+      isCut = bytes > readBytes;
+      if (isCut) break;
+    }
+  } catch {
+    isCut = true;
+  } finally {
+    clearTimeout(timer);
+    reader?.releaseLock();
+  }
+  return { text: Buffer.concat(chunks).subarray(0, readBytes).toString(), isCut };
+}
+
+function answerOf(status: number, said = ""): string {
+  const text = said.trim();
+  return `the provider answered ${status}${text === "" ? "" : `: ${text}`}`;
 }
 
 function bodyOf({ from }: HttpTransportOptions, delivery: Delivery, now: Date): object {
@@ -66,17 +104,26 @@ function bodyOf({ from }: HttpTransportOptions, delivery: Delivery, now: Date): 
   return { type: `message.${channel}`, timestamp: now.toISOString(), data };
 }
 
-function resultOf({ status, ok, headers }: Response): DeliveryResult {
+/**
+ * The statuses that say of the message itself that it will not be taken: all other refusals are about the provider, its address, our key
+ * or the network, which somebody will put right (RFC 9110, section 15.5).
+ */
+const aboutMessage: ReadonlySet<number> = new Set([400, 409, 413, 414, 415, 422, 451]);
+
+function resultOf({ status, ok, headers }: Response, now: Date, error: string): DeliveryResult {
   if (ok) return { kind: "sent" };
-  // 408 and 429 say that the same request may work later; of the other 4xx none does (RFC 9110, section 15.5).
-  const permanent = status >= 400 && status < 500 && status !== 408 && status !== 429;
-  const retryAfterMs = retryAfterOf(headers.get("retry-after"));
-  return { kind: "failed", permanent, error: `the provider answered ${status}`, retryAfterMs };
+  const permanent = aboutMessage.has(status);
+  const retryAfterMs = retryAfterOf(headers.get("retry-after"), now);
+  return { kind: "failed", permanent, isOutage: !permanent, error, retryAfterMs };
 }
 
-/** Reads the form in seconds; the form with a date is ignored. */
-function retryAfterOf(header: string | null): number | undefined {
-  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+/** Reads both forms (RFC 9110, section 10.2.3): seconds, and a date. */
+function retryAfterOf(header: string | null, now: Date): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
+  // Date.parse takes much more than HTTP's dates, which all begin with the day of the week.
+  const time = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(header) ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(time) ? undefined : Math.max(0, time - now.getTime());
 }
 
 /** The cause of undici's "fetch failed", which says more. */

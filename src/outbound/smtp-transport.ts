@@ -1,133 +1,250 @@
-import { isIP } from "node:net";
 import { createTransport } from "nodemailer";
+import type { Attempt } from "../domain/courier/attempt.ts";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
+import { MailReach, needsSmtpUtf8 } from "../domain/courier/mail-reach.ts";
+import { reasonFor } from "../domain/courier/reason.ts";
 import { isLoopbackAddress } from "../domain/hosts.ts";
 import { isEmailAddress } from "../domain/identifier/normalise.ts";
-import type { Secret } from "../domain/secret.ts";
+import {
+  refusesMessage,
+  type SmtpFailure,
+  SmtpSession,
+  type SmtpSessionOptions,
+  standardTimeouts,
+} from "./smtp-session.ts";
 
 /** Connection to an SMTP server, and the sender of mail. */
-export interface SmtpTransportOptions {
-  readonly server: {
-    /** A name, or an address without brackets. */
-    readonly host: string;
-    readonly port: number;
-    /** Whether TLS begins with the first byte rather than by STARTTLS. */
-    readonly implicitTls: boolean;
-    readonly login: { readonly user: string; readonly password: Secret } | undefined;
-  };
-  /** Name in the greeting of the client; undefined: the machine's name. */
-  readonly clientName?: string | undefined;
-  /** Does without STARTTLS beyond this machine. */
+export interface SmtpTransportOptions
+  extends Pick<SmtpSessionOptions, "server" | "clientName" | "authorities"> {
+  /** Does without STARTTLS beyond this machine, where it is not offered. */
   readonly allowPlainText: boolean;
-  /** PEM of the authorities that may sign the server's certificate; undefined: those of Node. */
-  readonly authorities: string | undefined;
-  readonly timeoutMs: number;
-  /** How many messages may be under way at the same time. */
-  readonly connections: number;
+  /** Time-outs of the phases of a session, other than those of RFC 5321. */
+  readonly timeouts: Pick<SmtpSessionOptions["timeouts"], "connectMs"> &
+    Partial<SmtpSessionOptions["timeouts"]>;
+  /** Where what the server says of SMTPUTF8 is kept. Default: addresses beyond ASCII go out if it offers that. */
+  readonly reach?: MailReach | undefined;
   readonly from: { readonly address: string; readonly name: string };
+  /** How long an idle connection is kept; default ten seconds. Few enough that no router on the way has forgotten it. */
+  readonly idleMs?: number | undefined;
 }
 
 /** A transport that holds connections. */
 export interface ClosableTransport extends MessageTransport {
-  /** Ends idle connections. To be called when nothing is being sent any more. */
+  /** Ends all connections. To be called when nothing is to be sent any more. */
   close(): void;
 }
 
-/** Sends mail through an SMTP server, over connections that are kept open. */
+/** How many connections one message is tried over at once, as long as none of them takes its content. */
+const connectionsInTurn = 3;
+
+/** Sends mail through an SMTP server, over connections that are kept for a while. */
 export function createSmtpTransport(options: SmtpTransportOptions): ClosableTransport {
-  const mailer = createTransport(connectionOf(options));
-  const domain = options.from.address.slice(options.from.address.lastIndexOf("@") + 1);
+  const {
+    server,
+    authorities,
+    allowPlainText,
+    from,
+    idleMs = 10_000,
+    reach = new MailReach("auto"),
+  } = options;
+  const sessions = new Sessions(
+    {
+      ...options,
+      // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and nothing is sent to a server without STARTTLS,
+      // nor if an attacker on the way hides the offer (RFC 8314, section 3).
+      mayBePlain: allowPlainText || (isLoopbackAddress(server.host) && authorities === undefined),
+      timeouts: { ...standardTimeouts, ...options.timeouts },
+    },
+    idleMs,
+    (session) => reach.heard(session.offers("SMTPUTF8")),
+  );
   return {
     keepsMessages: false,
-    deliver: async (delivery) => {
-      const { message, recipient, id } = delivery;
-      if (message.channel !== "email") {
+    deliver: async (delivery, attempt) => {
+      if (delivery.message.channel !== "email") {
         return { kind: "failed", permanent: true, error: "SMTP takes no text messages" };
       }
       // Security rule (SR-MAIL-1): nodemailer takes envelope addresses apart, so that one text may become two
       // recipients. What gets there is one address in its normal form, or nothing.
-      if (!isEmailAddress(recipient)) {
+      if (!isEmailAddress(delivery.recipient)) {
         return { kind: "failed", permanent: true, error: "the recipient is no e-mail address" };
       }
+      if (!reach.reaches(delivery.recipient)) return unreached(delivery);
       try {
-        await mailer.sendMail({
-          from: options.from,
-          to: { name: "", address: recipient },
-          envelope: { from: options.from.address, to: [recipient] },
-          subject: message.subject,
-          text: message.text,
-          html: message.html,
-          // The same at every attempt, so that a mail that comes twice can be known.
-          messageId: `<${id}@${domain}>`,
-          // RFC 3834: holiday notices do not answer this.
-          headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
-          // Security rule (SR-MAIL-1): content is text, never the name of a file or address to read.
-          disableFileAccess: true,
-          disableUrlAccess: true,
-          signal: AbortSignal.timeout(options.timeoutMs * 4),
-        });
-        return { kind: "sent" };
+        return await send(sessions, delivery, await compose(delivery, from), attempt);
       } catch (error) {
         return failureOf(error, delivery);
       }
     },
-    close: () => mailer.close(),
+    close: () => sessions.close(),
   };
 }
 
-function connectionOf(options: SmtpTransportOptions) {
-  const { server, clientName, timeoutMs, authorities } = options;
-  const { host, port, implicitTls: secure, login } = server;
-  // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and nothing is sent to a server without STARTTLS,
-  // nor if an attacker on the way hides the offer (RFC 8314, section 3).
-  const plain = options.allowPlainText || (isLoopbackAddress(host) && authorities === undefined);
-  return {
-    pool: true as const,
-    host,
-    port,
-    secure,
-    requireTLS: !secure && !plain,
-    ignoreTLS: !secure && plain,
-    ...(login === undefined ? {} : { auth: { user: login.user, pass: login.password.reveal() } }),
-    ...(clientName === undefined ? {} : { name: clientName }),
-    tls: {
-      minVersion: "TLSv1.2" as const,
-      ...(authorities === undefined ? {} : { ca: authorities }),
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-    },
-    maxConnections: Math.max(1, options.connections),
-    maxMessages: 1_000,
-    // A connection that breaks may break after the server's yes: whether to try again is not decided here.
-    maxRequeues: 0,
-    // Below the five minutes that servers must wait (RFC 5321, section 4.5.3.2.7).
-    idleTimeout: 60_000,
-    connectionTimeout: timeoutMs,
-    greetingTimeout: timeoutMs,
-    socketTimeout: timeoutMs,
-    dnsTimeout: timeoutMs,
-  };
+interface ComposedMail {
+  readonly envelope: { readonly from: string; readonly to: readonly string[] };
+  readonly content: Buffer;
 }
 
-/**
- * The replies that say that a login or encryption is missing or was refused (RFC 4954, section 6), also to the sender's
- * command.
- */
+const composer = createTransport({ streamTransport: true, buffer: true, newline: "windows" });
+
+async function compose(
+  { message, recipient, id }: Delivery,
+  from: SmtpTransportOptions["from"],
+): Promise<ComposedMail> {
+  if (message.channel !== "email") throw new Error("only mail is composed");
+  const domain = from.address.slice(from.address.lastIndexOf("@") + 1);
+  const { envelope, message: content } = await composer.sendMail({
+    from,
+    to: { name: "", address: recipient },
+    envelope: { from: from.address, to: [recipient] },
+    subject: message.subject,
+    text: message.text,
+    html: message.html,
+    // The same at every attempt, so that a mail that comes twice can be known.
+    messageId: `<${id}@${domain}>`,
+    // RFC 3834: holiday notices do not answer this.
+    headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
+    // Security rule (SR-MAIL-1): content is text, never the name of a file or address to read.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return { envelope: { from: envelope.from || from.address, to: envelope.to }, content: content as Buffer };
+}
+
+/** It is tried again, since another of the servers behind a name may offer it. */
+function unreached(delivery: Delivery): DeliveryResult {
+  const why =
+    "its address needs SMTPUTF8, which the server does not offer: tenant_defaults.courier.email.smtp.utf8";
+  return { kind: "failed", permanent: false, error: reasonFor(delivery, why) };
+}
+
+async function send(
+  sessions: Sessions,
+  delivery: Delivery,
+  mail: ComposedMail,
+  attempt: Attempt,
+): Promise<DeliveryResult> {
+  for (let connection = 1; ; connection++) {
+    let session: SmtpSession | undefined;
+    try {
+      session = await sessions.take(attempt.signal);
+      // RFC 6531, section 3.2: such an address, and headers that have it, must not go to another server.
+      if (needsSmtpUtf8(delivery.recipient) && !session.offers("SMTPUTF8")) {
+        sessions.giveBack(session);
+        return unreached(delivery);
+      }
+      await session.send(mail.envelope, mail.content, attempt);
+      sessions.giveBack(session);
+      return { kind: "sent" };
+    } catch (error) {
+      if (session !== undefined && refusesMessage(error)) sessions.resetAndGiveBack(session);
+      const isLast = connection === connectionsInTurn || attempt.signal.aborted;
+      const isHandedOver = attempt.answerInMs !== undefined;
+      if (isLast || isHandedOver || !isOfThisConnection(error, session)) throw error;
+    }
+  }
+}
+
+/** Whether another connection may do better at once: the server ends this one, or has ended it while it was idle. */
+function isOfThisConnection(error: unknown, session: SmtpSession | undefined): boolean {
+  if ((error as SmtpFailure).responseCode === 421) return true;
+  return session?.wasUsed === true && !refusesMessage(error);
+}
+
+/** The connections that wait for a mail. There are never more than have been used at the same time. */
+class Sessions {
+  readonly #options: SmtpSessionOptions;
+  readonly #idleMs: number;
+  readonly #onOpen: (session: SmtpSession) => void;
+  readonly #idle = new Map<SmtpSession, NodeJS.Timeout>();
+  readonly #all = new Set<SmtpSession>();
+
+  constructor(options: SmtpSessionOptions, idleMs: number, onOpen: (session: SmtpSession) => void) {
+    this.#onOpen = onOpen;
+    this.#options = options;
+    this.#idleMs = idleMs;
+  }
+
+  /** An idle session, or a new one. */
+  async take(signal: AbortSignal): Promise<SmtpSession> {
+    for (const [session, timer] of this.#idle) {
+      clearTimeout(timer);
+      this.#idle.delete(session);
+      if (session.isOpen) return session;
+      this.#all.delete(session);
+    }
+    const session = await SmtpSession.open(this.#options, signal);
+    for (const known of this.#all) if (!known.isOpen) this.#all.delete(known);
+    this.#all.add(session);
+    this.#onOpen(session);
+    return session;
+  }
+
+  giveBack(session: SmtpSession): void {
+    if (!session.isOpen) return;
+    const timer = setTimeout(() => {
+      this.#idle.delete(session);
+      this.#all.delete(session);
+      session.quit();
+    }, this.#idleMs).unref();
+    this.#idle.set(session, timer);
+  }
+
+  /** Gives one back after the server refused a message, once it is ready for the next. */
+  resetAndGiveBack(session: SmtpSession): void {
+    // It has ended itself if it failed.
+    void session.reset().then(
+      () => this.giveBack(session),
+      () => {},
+    );
+  }
+
+  close(): void {
+    for (const [session, timer] of this.#idle) {
+      clearTimeout(timer);
+      session.quit();
+    }
+    for (const session of this.#all) if (!this.#idle.has(session)) session.close();
+    this.#idle.clear();
+    this.#all.clear();
+  }
+}
+
+/** The replies that say that a login or encryption is missing or was refused (RFC 4954, section 6), to whichever command. */
 const aboutLogin: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
+/** The replies that say that the server knows or takes no such command now. */
+const aboutCommands: ReadonlySet<number> = new Set([502, 503, 504]);
+
+/** Words by which servers say of a recipient that they do not know us, or do not want us. */
+const aboutUs = /relay|authenticat|credential|encrypt|starttls|client host|blocked using|block ?list|listed/i;
+
 /**
- * A 5xx is permanent (RFC 5321, section 4.2.1) where it is about the message: its sender, recipient or content. Said
- * of the connection or of our password it is about the configuration, which the operator can correct.
+ * A 5xx is permanent (RFC 5321, section 4.2.1) where it is about the message: its recipient, size or content. Said of the connection, our
+ * login, our sender or our network, it is about what the operator can correct, so nothing is given up for it.
  */
-function failureOf(error: unknown, { recipient }: Delivery): DeliveryResult {
-  if (!(error instanceof Error)) return { kind: "failed", permanent: false, error: "unknown error" };
-  const { code, responseCode, command } = error as Error & {
-    readonly code?: string;
-    readonly responseCode?: number;
-    readonly command?: string;
-  };
-  const aboutMessage = (code === "EENVELOPE" || code === "EMESSAGE") && !aboutLogin.has(responseCode ?? 0);
-  const permanent = aboutMessage && (responseCode === undefined || responseCode >= 500);
-  // The server's words may quote the address; that is in the record already and not twice.
-  const said = error.message.replaceAll(recipient, "[recipient]");
-  return { kind: "failed", permanent, error: command ? `${command}: ${said}` : said };
+function failureOf(error: unknown, delivery: Delivery): DeliveryResult {
+  if (!(error instanceof Error))
+    return { kind: "failed", permanent: false, isOutage: true, error: "unknown error" };
+  const { command, responseCode, message } = error as SmtpFailure;
+  const reason = reasonFor(delivery, command ? `${command}: ${message}` : message);
+  if (!refusesMessage(error) || isAboutUs(error)) {
+    return { kind: "failed", permanent: false, isOutage: true, error: reason };
+  }
+  return { kind: "failed", permanent: responseCode === undefined || responseCode >= 500, error: reason };
+}
+
+/** Whether a refusal of a message is in truth about the server, or about us. */
+function isAboutUs({ command, responseCode: code, message }: SmtpFailure): boolean {
+  if (code === undefined) return false;
+  // RFC 3463: the class, what it is about, and the detail.
+  const [, subject, detail] = /\b[45]\.(\d{1,3})\.(\d{1,3})\b/.exec(message) ?? [];
+  const isTooBig = code === 552 || (subject === "3" && detail === "4");
+  if (isTooBig) return false;
+  if (aboutLogin.has(code) || aboutCommands.has(code) || subject === "3") return true;
+  if (command === "MAIL FROM") return true;
+  if (code < 500) return false;
+  if (command === "RCPT TO") return aboutUs.test(message);
+  // RFC 7372: the sender's domain failed SPF, DKIM or DMARC.
+  return subject === "7" && /^2\d$/.test(detail ?? "");
 }

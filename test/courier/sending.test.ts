@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createSealer } from "../../src/crypto/sealer.ts";
+import { Attempt } from "../../src/domain/courier/attempt.ts";
 import type {
   Delivery,
   DeliveryResult,
+  MessageRenderer,
   MessageTransport,
   MessageTransports,
 } from "../../src/domain/courier/delivery.ts";
@@ -31,8 +33,9 @@ const temporary: DeliveryResult = { kind: "failed", permanent: false, error: "45
 /** A courier on the real queue, with the provider's answers given. */
 function aCourier(
   answers: readonly DeliveryResult[] = [{ kind: "sent" }],
-  change: { outbox?: Outbox; refusal?: TextMessageRefusal | "notices" } = {},
+  change: { outbox?: Outbox; refusal?: TextMessageRefusal | "notices"; renderer?: MessageRenderer } = {},
 ) {
+  const logged: { readonly message: string; readonly details: object }[] = [];
   const clock = new TestClock();
   const deliveries: Delivery[] = [];
   const { refusal } = change;
@@ -47,22 +50,25 @@ function aCourier(
   const sender = new MessageSender({
     store: tenants.storage.messages,
     outbox: change.outbox ?? testOutbox,
-    renderer: new LiquidRenderer({
-      files,
-      defaultLanguage: "en",
-      serviceName: "Acme",
-      pageDomain: "id.example.com",
-      support: "",
-    }),
+    renderer:
+      change.renderer ??
+      new LiquidRenderer({
+        files,
+        defaultLanguage: "en",
+        serviceName: "Acme",
+        pageDomain: "id.example.com",
+        support: "",
+      }),
     transports,
     takeTextMessage: async () => refusal,
     retry: { maxAttempts: 3, firstDelayMs: 1_000, maxDelayMs: 60_000 },
     clock,
-    logger: silentLogger,
+    logger: { ...silentLogger, warn: (details, message) => logged.push({ details, message }) },
     chance: () => 0.5,
   });
   return {
     clock,
+    logged,
     deliveries,
     sender,
     enqueue: async (message: OutgoingMessage) => {
@@ -72,12 +78,18 @@ function aCourier(
     /** Sends what is due; gives how many that were. */
     work: async () => {
       const claimed = await sender.claim(10);
-      for (const message of claimed) await sender.send(message);
+      for (const message of claimed) await sender.send(message, new Attempt());
       return claimed.length;
     },
     find: (id: OutgoingMessage["id"]) => tenants.storage.messages.find(tenants.scope, id),
   };
 }
+
+/** Lets so much of each lease pass by the database's clock. */
+const passLeases = (seconds: number) =>
+  tenants.rows(
+    `UPDATE ostiary.message SET next_attempt_at = next_attempt_at - ${seconds} * interval '1 s' WHERE state = 'sending'`,
+  );
 
 const fresh = (courier: ReturnType<typeof aCourier>, change: Parameters<typeof aMessage>[0] = {}) =>
   aMessage({ now: courier.clock.now(), ...change });
@@ -171,13 +183,91 @@ describe("a message", () => {
     expect(await courier.find(id)).toMatchObject({ state: "failed", lastError: "expired" });
   });
 
+  test("that expires keeps the reason why it was not sent in time", async () => {
+    const courier = aCourier([
+      { kind: "failed", permanent: false, isOutage: true, error: "535 wrong password" },
+    ]);
+    const id = await courier.enqueue(fresh(courier));
+    await courier.work();
+    courier.clock.advance(10 * 60_000);
+    await courier.work();
+    expect(await courier.find(id)).toMatchObject({
+      state: "failed",
+      lastError: "expired; before: 535 wrong password",
+    });
+  });
+
+  // Somebody will put it right: a password, the provider's account, a certificate, the network.
+  test("is not given up for a reason outside of it, however often it was tried, and goes out when that is over", async () => {
+    const away: DeliveryResult = {
+      kind: "failed",
+      permanent: false,
+      isOutage: true,
+      error: "535 wrong password",
+    };
+    const courier = aCourier([...Array.from({ length: 20 }, () => away), { kind: "sent" }]);
+    const notice = { template: "password_changed", data: {} } as const;
+    const id = await courier.enqueue(fresh(courier, { content: notice }));
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      expect(await courier.work()).toBe(1);
+      expect(await courier.find(id)).toMatchObject({
+        state: "queued",
+        attempts: 0,
+        lastError: "535 wrong password",
+      });
+      // Not at once again, and not later than the longest pause.
+      expect(await courier.work()).toBe(0);
+      courier.clock.advance(60_000);
+    }
+    expect(await courier.work()).toBe(1);
+    expect(await courier.find(id)).toMatchObject({ state: "sent" });
+    // However many attempts, an outage is one warning at its start and one at its end.
+    expect(courier.logged).toMatchObject([
+      { message: expect.stringContaining("wait"), details: { what: "email", error: "535 wrong password" } },
+      { message: expect.stringContaining("sent again"), details: { what: "email", failures: 20 } },
+    ]);
+  });
+
+  test("whose template fails waits until it is put right", async () => {
+    let broken = true;
+    const renderer: MessageRenderer = {
+      render: async () => {
+        if (broken) throw new Error("login_code.en.liquid:3: undefined filter");
+        return { channel: "email", subject: "s", text: "t", html: "h" };
+      },
+    };
+    const courier = aCourier([{ kind: "sent" }], { renderer });
+    const notice = { template: "password_changed", data: {} } as const;
+    const id = await courier.enqueue(fresh(courier, { content: notice }));
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      await courier.work();
+      courier.clock.advance(60_000);
+    }
+    expect((await courier.find(id))?.lastError).toContain("login_code.en.liquid:3");
+    broken = false;
+    await courier.work();
+    expect(await courier.find(id)).toMatchObject({ state: "sent" });
+    expect(courier.logged.map(({ details }) => details)).toMatchObject([
+      { what: "the template password_changed" },
+      { what: "the template password_changed", failures: 5 },
+    ]);
+  });
+
+  // Security rule (SR-MAIL-3): a provider that quotes the message.
+  test("gives its transport what no reason may have", async () => {
+    const courier = aCourier();
+    await courier.enqueue(fresh(courier));
+    await courier.work();
+    expect(courier.deliveries).toMatchObject([{ confidential: ["048213"] }]);
+  });
+
   test("of a worker that died is taken over when its lease of 30 seconds has run out, and not before", async () => {
     const courier = aCourier();
     const id = await courier.enqueue(fresh(courier));
     expect(await courier.sender.claim(10)).toHaveLength(1);
-    courier.clock.advance(29_999);
+    await passLeases(15);
     expect(await courier.work()).toBe(0);
-    courier.clock.advance(1);
+    await passLeases(15);
     expect(await courier.work()).toBe(1);
     expect(await courier.find(id)).toMatchObject({ state: "sent", attempts: 2 });
   });
@@ -187,19 +277,19 @@ describe("a message", () => {
     const id = await courier.enqueue(fresh(courier, { content: { template: "password_changed", data: {} } }));
     for (let death = 0; death < 3; death++) {
       expect(await courier.sender.claim(10)).toHaveLength(1);
-      courier.clock.advance(30_000);
+      await passLeases(30);
     }
     expect(await courier.work()).toBe(1);
     expect(courier.deliveries).toEqual([]);
     expect(await courier.find(id)).toMatchObject({ state: "failed" });
   });
 
-  test("of a channel without a provider says what to configure", async () => {
+  test("of a channel without a provider waits, and says what to configure", async () => {
     const courier = aCourier();
     const id = await courier.enqueue(fresh(courier, { channel: "sms", recipient: "+491712345678" }));
     await courier.work();
     const found = await courier.find(id);
-    expect(found?.state).toBe("failed");
+    expect(found?.state).toBe("queued");
     expect(found?.lastError).toContain("tenant_defaults.courier");
   });
 
@@ -218,8 +308,14 @@ describe("a message", () => {
       sealer: createSealer(() => [new Secret("another secret, 32 characters...")]),
     });
     const other = aCourier([{ kind: "sent" }], { outbox: stranger });
-    await other.enqueue(fresh(other));
+    const kept = await other.enqueue(fresh(other));
     await other.work();
     expect(other.deliveries).toEqual([]);
+    // It is not given up: another process may have its secret, or get it.
+    expect(await other.find(kept)).toMatchObject({ state: "queued", attempts: 0 });
+    const owner = aCourier();
+    owner.clock.advance(60_000);
+    await owner.work();
+    expect(await other.find(kept)).toMatchObject({ state: "sent" });
   });
 });

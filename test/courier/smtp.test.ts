@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { rootCertificates } from "node:tls";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { readSmtpUrl } from "../../src/config/smtp-server.ts";
+import { Attempt } from "../../src/domain/courier/attempt.ts";
 import type { Delivery } from "../../src/domain/courier/delivery.ts";
+import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { newId } from "../../src/domain/ids.ts";
+import { standardTimeouts } from "../../src/outbound/smtp-session.ts";
 import { createSmtpTransport, type SmtpTransportOptions } from "../../src/outbound/smtp-transport.ts";
 import { type MailServer, mailAuthority, smtpError, startMailServer } from "../support/mail-server.ts";
 import { noon } from "../support/records.ts";
@@ -27,13 +30,12 @@ function transportTo(url: string, options: Partial<SmtpTransportOptions> = {}) {
     server: read.server,
     allowPlainText: false,
     authorities: undefined,
-    timeoutMs: 5_000,
-    connections: 2,
+    timeouts: { connectMs: 5_000 },
     from: { address: "no-reply@example.com", name: "Acme" },
     ...options,
   });
   closers.push(() => transport.close());
-  return transport;
+  return { deliver: (mail: Delivery, attempt = new Attempt()) => transport.deliver(mail, attempt) };
 }
 
 const authorities = mailAuthority;
@@ -45,6 +47,7 @@ function aMail(change: Partial<Delivery> = {}): Delivery {
     language: "en",
     recipient: "ada@example.com",
     message: { channel: "email", subject: "Grüße", text: "Text: 123456", html: "<p>HTML: 123456</p>" },
+    confidential: ["123456"],
     ...change,
   };
 }
@@ -104,6 +107,38 @@ describe("a mail", () => {
     await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail({ message }));
     expect(server.mails[0]?.source).not.toMatch(/^Bcc:/im);
     expect(server.mails[0]?.to).toEqual(["ada@example.com"]);
+  });
+});
+
+describe("an address with letters beyond ASCII before the @", () => {
+  const mail = aMail({ recipient: "tëst@example.com" });
+
+  // RFC 6531, section 3.2. A lax server says yes to bytes that it never agreed to.
+  test("never reaches a server that does not offer SMTPUTF8, and what it said is kept", async () => {
+    const server = await aScriptedServer(() => ({ EHLO: "250-here\r\n250 SIZE" }));
+    const reach = new MailReach("auto");
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, { reach });
+    expect(await transport.deliver(mail)).toMatchObject({ kind: "failed", permanent: false });
+    expect(server.commands.map((line) => line.split(" ")[0])).toEqual(["EHLO"]);
+    expect(reach.reaches("tëst@example.com")).toBe(false);
+    // The same connection takes others, also one whose domain alone is beyond ASCII.
+    for (const recipient of ["ada@example.com", "ada@münchen.de"]) {
+      expect(await transport.deliver(aMail({ recipient }))).toEqual({ kind: "sent" });
+    }
+    expect(server.connections()).toBe(1);
+    expect(server.commands).toContain("RCPT TO:<ada@xn--mnchen-3ya.de>");
+    // Every byte of what went out was agreed upon.
+    expect(server.commands.join("")).toMatch(/^\p{ASCII}*$/u);
+  });
+
+  test("goes to a server that offers it, which is told so", async () => {
+    const server = await aScriptedServer(() => ({ EHLO: "250-here\r\n250-SIZE\r\n250 SMTPUTF8" }));
+    const reach = new MailReach("auto");
+    reach.heard(true);
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, { reach });
+    expect(await transport.deliver(mail)).toEqual({ kind: "sent" });
+    expect(server.commands.find((line) => line.startsWith("MAIL"))).toContain("SMTPUTF8");
+    expect(server.commands).toContain("RCPT TO:<tëst@example.com>");
   });
 });
 
@@ -261,7 +296,9 @@ describe("a server that", () => {
   test("says nothing is given up after the time-out", async () => {
     const port = await aRawServer(() => {});
     const startedAt = performance.now();
-    const result = await transportTo(`smtp://127.0.0.1:${port}`, { timeoutMs: 300 }).deliver(aMail());
+    const result = await transportTo(`smtp://127.0.0.1:${port}`, {
+      timeouts: { connectMs: 300, greetingMs: 300 },
+    }).deliver(aMail());
     expect(result).toMatchObject({ kind: "failed", permanent: false });
     expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
@@ -273,20 +310,255 @@ describe("a server that", () => {
         return undefined;
       },
     });
-    const result = await transportTo(`smtp://127.0.0.1:${server.port}`, { timeoutMs: 5_000 }).deliver(
-      aMail(),
-    );
+    const result = await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail());
     expect(result).toEqual({ kind: "sent" });
   });
 });
 
+/** What a scripted server says to each command, by its first word; 250 to all others. A function says it when it likes. */
+type Script = Readonly<Record<string, string | ((say: (text: string) => void, socket: Socket) => void)>>;
+
+interface ScriptedServer {
+  readonly port: number;
+  /** The commands of all connections, in order; contents are left out. */
+  readonly commands: readonly string[];
+  /** How many contents have arrived. */
+  readonly contents: () => number;
+  readonly connections: () => number;
+}
+
+/** A server of a test's own words, on a free port. The script may differ with the number of the connection, which begins with 1. */
+async function aScriptedServer(
+  scriptOf: (connection: number) => Script | undefined,
+): Promise<ScriptedServer> {
+  const commands: string[] = [];
+  let connections = 0;
+  let contents = 0;
+  const port = await aRawServer((socket) => {
+    const script = scriptOf(++connections) ?? {};
+    const say = (text: string) => {
+      if (!socket.destroyed) socket.write(`${text}\r\n`);
+    };
+    const answer = (key: string, otherwise: string) => {
+      const said = script[key] ?? otherwise;
+      if (typeof said === "string") say(said);
+      else said(say, socket);
+    };
+    let received = "";
+    let isContent = false;
+    answer("greeting", "220 here");
+    socket.setEncoding("utf8");
+    socket.on("data", (chunk) => {
+      received += chunk;
+      for (;;) {
+        const end = received.indexOf(isContent ? "\r\n.\r\n" : "\r\n");
+        if (end < 0) return;
+        const line = received.slice(0, end);
+        received = received.slice(end + (isContent ? 5 : 2));
+        if (isContent) {
+          contents++;
+          isContent = false;
+          answer("content", "250 taken");
+          continue;
+        }
+        commands.push(line);
+        const verb = line.split(/[ :]/)[0]?.toUpperCase() ?? "";
+        isContent = verb === "DATA" && script.DATA === undefined;
+        answer(verb, verb === "DATA" ? "354 go on" : "250 yes");
+      }
+    });
+  });
+  return { port, commands, contents: () => contents, connections: () => connections };
+}
+
+describe("each phase has a time-out of its own", () => {
+  /** Each is much shorter than the others, or far too long for a test. */
+  const longMs = 60_000;
+  const timeouts = {
+    connectMs: longMs,
+    greetingMs: longMs,
+    commandMs: longMs,
+    dataMs: longMs,
+    contentMs: longMs,
+    answerMs: longMs,
+  };
+  const silent = () => {};
+
+  test.each<[string, Script, keyof typeof timeouts, string]>([
+    ["the greeting", { greeting: silent }, "greetingMs", "greeting"],
+    ["EHLO", { EHLO: silent }, "commandMs", "EHLO"],
+    ["MAIL", { MAIL: silent }, "commandMs", "MAIL"],
+    ["RCPT", { RCPT: silent }, "commandMs", "RCPT"],
+    ["DATA", { DATA: silent }, "dataMs", "DATA"],
+    ["the final dot", { content: silent }, "answerMs", "the final dot"],
+  ])("%s", async (_name, script, phase, named) => {
+    const server = await aScriptedServer(() => script);
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, {
+      timeouts: { ...timeouts, [phase]: 200 },
+    });
+    const attempt = new Attempt();
+    const result = await transport.deliver(aMail(), attempt);
+    expect(result).toMatchObject({ kind: "failed", permanent: false, isOutage: true });
+    expect(JSON.stringify(result)).toContain(`silent after ${named} for 0.2 s`);
+    // Only after the content does nobody know whether the server has it.
+    expect(attempt.answerInMs !== undefined).toBe(phase === "answerMs");
+  });
+
+  /** @see RFC 1047, freescout#5457: a server that said yes after 20 s got the same mail seven times. */
+  test("a server that takes its time to say yes gets the mail once", async () => {
+    const server = await aScriptedServer(() => ({
+      content: (say) => setTimeout(() => say("250 taken"), 600),
+    }));
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`, {
+      timeouts: { connectMs: 200, greetingMs: 200, commandMs: 200, dataMs: 200, contentMs: 200 },
+    });
+    expect(await transport.deliver(aMail())).toEqual({ kind: "sent" });
+    expect(server.contents()).toBe(1);
+  });
+
+  test("those of a server's configuration are the ones of RFC 5321, section 4.5.3.2", () => {
+    const minute = 60_000;
+    expect(standardTimeouts).toEqual({
+      greetingMs: 5 * minute,
+      commandMs: 5 * minute,
+      dataMs: 2 * minute,
+      contentMs: 3 * minute,
+      answerMs: 10 * minute,
+    });
+  });
+});
+
+describe("an attempt that is ended", () => {
+  test.each<[string, (reached: () => void) => Script]>([
+    ["before the greeting", (reached) => ({ greeting: () => reached() })],
+    ["at the sender", (reached) => ({ MAIL: () => reached() })],
+    ["at DATA", (reached) => ({ DATA: () => reached() })],
+  ])("%s hangs up, and the server has nothing", async (_name, scriptOf) => {
+    const reached = Promise.withResolvers<void>();
+    const server = await aScriptedServer(() => scriptOf(reached.resolve));
+    const attempt = new Attempt();
+    const result = transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail(), attempt);
+    await reached.promise;
+    attempt.end();
+    expect(await result).toMatchObject({ kind: "failed", permanent: false });
+    expect(attempt.answerInMs).toBeUndefined();
+    expect(server.contents()).toBe(0);
+    expect(server.connections()).toBe(1);
+  });
+
+  test("after the final dot still waits for the answer", async () => {
+    const reached = Promise.withResolvers<(text: string) => void>();
+    const server = await aScriptedServer(() => ({ content: (say) => reached.resolve(say) }));
+    const attempt = new Attempt();
+    const result = transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail(), attempt);
+    const say = await reached.promise;
+    attempt.end();
+    expect(attempt.answerInMs).toBeGreaterThan(9 * 60_000);
+    say("250 taken");
+    expect(await result).toEqual({ kind: "sent" });
+  });
+});
+
+describe("a connection that the server ends", () => {
+  test.each(["greeting", "EHLO", "MAIL", "RCPT"])(
+    "with 421 to %s: the mail goes over the next one at once",
+    async (command) => {
+      const server = await aScriptedServer((connection) =>
+        connection === 1 ? { [command]: "421 4.3.2 shutting down" } : undefined,
+      );
+      const result = await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail());
+      expect(result).toEqual({ kind: "sent" });
+      expect(server.connections()).toBe(2);
+      expect(server.contents()).toBe(1);
+    },
+  );
+
+  test("with 421 to the content is not tried over another: it may have been taken", async () => {
+    const server = await aScriptedServer(() => ({ content: "421 4.3.2 shutting down" }));
+    const result = await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail());
+    expect(result).toMatchObject({ kind: "failed", permanent: false });
+    expect(server.contents()).toBe(1);
+  });
+
+  test("without a word while it is idle: the next mail goes over another", async () => {
+    const sockets: Socket[] = [];
+    const server = await aScriptedServer((connection) =>
+      connection === 1
+        ? {
+            content: (say, socket) => {
+              sockets.push(socket);
+              say("250 taken");
+            },
+          }
+        : undefined,
+    );
+    const transport = transportTo(`smtp://127.0.0.1:${server.port}`);
+    await transport.deliver(aMail());
+    sockets[0]?.resetAndDestroy();
+    expect(await transport.deliver(aMail())).toEqual({ kind: "sent" });
+    expect(server.connections()).toBe(2);
+  });
+});
+
+describe("on this machine", () => {
+  // postfix with smtpd_tls_auth_only=yes, and every tunnel to a submission server on a local port.
+  test("STARTTLS is used where it is offered, with whatever certificate, and the login goes over it", async () => {
+    const server = await aServer({
+      onAuth: ({ username, password }, session, callback) =>
+        password === "right" && session.secure
+          ? callback(null, { user: username ?? "" })
+          : callback(smtpError(535, "no")),
+    });
+    const result = await transportTo(`smtp://courier:right@127.0.0.1:${server.port}`).deliver(aMail());
+    expect(result).toEqual({ kind: "sent" });
+    expect(server.mails).toMatchObject([{ secure: true, user: "courier" }]);
+  });
+
+  test("a server without STARTTLS gets the mail", async () => {
+    const server = await aServer({ hideSTARTTLS: true, disabledCommands: ["STARTTLS", "AUTH"] });
+    expect(await transportTo(`smtp://127.0.0.1:${server.port}`).deliver(aMail())).toEqual({ kind: "sent" });
+    expect(server.mails).toMatchObject([{ secure: false }]);
+  });
+
+  test("a login that the server does not ask for is an error, and nothing is sent", async () => {
+    const server = await aServer();
+    const result = await transportTo(`smtp://courier:right@127.0.0.1:${server.port}`).deliver(aMail());
+    expect(result).toMatchObject({ kind: "failed", permanent: false, isOutage: true });
+    expect(JSON.stringify(result)).toContain("offers no AUTH");
+    expect(server.mails).toEqual([]);
+  });
+});
+
+test("what allow_plain_text permits is not done where STARTTLS is offered", async () => {
+  const server = await aServer();
+  const transport = transportTo(`smtp://localhost:${server.port}`, { allowPlainText: true, authorities });
+  expect(await transport.deliver(aMail())).toEqual({ kind: "sent" });
+  expect(server.mails).toMatchObject([{ secure: true }]);
+});
+
+test("a refusal keeps the connection for the next mail", async () => {
+  const server = await aScriptedServer(() => ({ RCPT: "550 5.1.1 no such user" }));
+  const transport = transportTo(`smtp://127.0.0.1:${server.port}`);
+  for (let count = 0; count < 3; count++) {
+    expect(await transport.deliver(aMail())).toMatchObject({ kind: "failed", permanent: true });
+    // It is made ready before it is used again.
+    await vi.waitUntil(() => server.commands.filter((line) => line === "RSET").length > count, 10_000);
+  }
+  expect(server.connections()).toBeLessThanOrEqual(3);
+});
+
 /** A server of a test's own protocol, on a free port. */
 async function aRawServer(serve: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    sockets.add(socket);
     socket.on("error", () => socket.destroy());
     serve(socket);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
-  closers.push(() => server.close());
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
   return (server.address() as AddressInfo).port;
 }

@@ -132,6 +132,54 @@ describe.each(protocols)("messages over %s", (protocol) => {
     });
   });
 
+  test("that failed are retried by a filter, and those that wait are tried now", async () => {
+    const template = "recovery_completed";
+    const content: MessageContent = { template, data: {} };
+    const both = [await failed(content), await failed(content)];
+    const other = await failed(notice);
+    // A code that ends before anybody puts it back.
+    const ended = await failed({ template: "recovery_code", data: { code: "048213", minutes: 1 } });
+    app.clock.advance(60_000);
+    // One that waits for an hour: the mail server was away.
+    const waiting = await queue.enqueue(content, {
+      recipient: `later${++count}@example.com`,
+      suppressed: true,
+    });
+    await administer(app.databaseUrl, (query) =>
+      query(
+        "UPDATE ostiary.message SET state = 'queued', ended_at = NULL, next_attempt_at = $2 WHERE id = $1",
+        [waiting, new Date(app.clock.now().getTime() + 3_600_000)],
+      ),
+    );
+    for (const { recipient } of [...both, other, ended]) unknown.delete(recipient);
+    const none = { retriedCount: 0, hastenedCount: 0, hasMore: false };
+    const { FAILED, QUEUED } = CourierMessageState;
+    const { SMS } = CourierMessageChannel;
+    for (const filter of [
+      { errorContains: "relay denied" },
+      { channel: SMS },
+      { recipient: "ada@example.com" },
+    ]) {
+      expect(await courier().retryMessages({ template, ...filter })).toMatchObject(none);
+    }
+    expect(await courier().retryMessages({ template: "recovery_code" })).toMatchObject(none);
+    const retried = await courier().retryMessages({ template, state: FAILED, errorContains: "NO SUCH user" });
+    expect(retried).toMatchObject({ ...none, retriedCount: 2 });
+    for (const { id } of both) await reaches(id, CourierMessageState.SENT);
+    expect((await events(both[0]?.id as MessageId)).map(({ type }) => type)).toContain("message.retried");
+    expect(await courier().retryMessages({ template, state: QUEUED })).toMatchObject({
+      ...none,
+      hastenedCount: 1,
+    });
+    await reaches(waiting, CourierMessageState.SENT);
+    expect(await courier().retryMessages({ template })).toMatchObject(none);
+    await reaches(other.id, FAILED);
+    expect(await refusal(courier().retryMessages({ state: CourierMessageState.SENT }))).toMatchObject({
+      reason: "REQUEST_INVALID",
+      fields: ["state"],
+    });
+  });
+
   test("that failed are sent to another address, if it is one", async () => {
     const { id } = await failed(notice);
     const wrong = courier().readdressMessage({ messageId: id, recipient: "+491712345678" });
@@ -199,6 +247,10 @@ describe.each(protocols)("messages over %s", (protocol) => {
     const reader = app.client(CourierService, { protocol, bearer: await keyWith("courier:read") });
     expect((await reader.getMessage({ messageId })).message?.id).toBe(messageId);
     expect(await refusal(reader.retryMessage({ messageId }))).toMatchObject({
+      reason: "API_KEY_SCOPE_MISSING",
+      metadata: { scope: "courier:update" },
+    });
+    expect(await refusal(reader.retryMessages({}))).toMatchObject({
       reason: "API_KEY_SCOPE_MISSING",
       metadata: { scope: "courier:update" },
     });

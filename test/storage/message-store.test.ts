@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import type { ClaimedMessage } from "../../src/domain/courier/store.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
+import { instantOf } from "../../src/domain/instant.ts";
 import { insertMessages, messagesParameter } from "../../src/storage/message-sql.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { afterNoon, anEvent, noon } from "../support/records.ts";
@@ -23,8 +24,14 @@ async function enqueue(...messages: readonly OutgoingMessage[]): Promise<void> {
 }
 
 function claim(now = afterNoon(1), limit = 10): Promise<readonly ClaimedMessage[]> {
-  const leaseUntil = new Date(now.getTime() + 30_000);
-  return tenants.storage.messages.claim({ now, leaseUntil, leaseToken: randomUUID(), limit });
+  return tenants.storage.messages.claim({ now, leaseMs: 30_000, leaseToken: randomUUID(), limit });
+}
+
+/** Lets all leases end, as half a minute does. */
+async function endLeases(): Promise<void> {
+  await tenants.rows(
+    "UPDATE ostiary.message SET next_attempt_at = next_attempt_at - interval '30 s' WHERE state = 'sending'",
+  );
 }
 
 const sent = (at = afterNoon(1)) => ({ at, keepData: false, event: anEvent("message.sent") });
@@ -141,7 +148,8 @@ describe("claim", () => {
     const [first] = await claim(afterNoon(1));
     expect(first?.attempts).toBe(1);
     expect(await claim(afterNoon(1))).toEqual([]);
-    const [second] = await claim(afterNoon(2));
+    await endLeases();
+    const [second] = await claim(afterNoon(1));
     expect(second).toMatchObject({ id: first?.id, attempts: 2 });
     // The first worker is not dead, only late: its note changes nothing any more.
     if (first === undefined || second === undefined) throw new Error("nothing was claimed");
@@ -161,11 +169,32 @@ describe("a lease", () => {
     await enqueue(aMessage(), aMessage());
     const claimed = await claim(afterNoon(1));
     const { messages } = tenants.storage;
-    expect(await messages.renew(claimed, afterNoon(9))).toEqual(new Set(claimed.map(({ id }) => id)));
-    expect(await claim(afterNoon(8))).toEqual([]);
-    const taken = await claim(afterNoon(10), 1);
+    expect(await messages.renew(claimed, 60_000)).toEqual(new Set(claimed.map(({ id }) => id)));
+    await endLeases();
+    expect(await claim(afterNoon(1))).toEqual([]);
+    await endLeases();
+    const taken = await claim(afterNoon(1), 1);
     const left = claimed.filter(({ id }) => id !== taken[0]?.id).map(({ id }) => id);
-    expect(await messages.renew(claimed, afterNoon(11))).toEqual(new Set(left));
+    expect(await messages.renew(claimed, 60_000)).toEqual(new Set(left));
+  });
+
+  /** Two processes whose clocks were 40 s apart sent 4 of 16 messages twice. */
+  test("begins and ends by the database's clock, however wrong that of a process is", async () => {
+    const hours = 60;
+    const now = Date.now();
+    const at = (minutes: number) => instantOf(new Date(now + minutes * 60_000));
+    await enqueue(aMessage({ now: at(-5 * hours) }));
+    const [claimed] = await claim(at(-4 * hours));
+    expect(await claim(at(+4 * hours))).toEqual([]);
+    const [lease] = await tenants.rows<{ seconds: number }>(
+      "SELECT extract(epoch FROM next_attempt_at - statement_timestamp())::int AS seconds FROM ostiary.message",
+    );
+    expect(lease?.seconds).toBeGreaterThan(0);
+    expect(lease?.seconds).toBeLessThanOrEqual(30);
+    if (claimed === undefined) throw new Error("nothing was claimed");
+    // What is given back by a clock that is ahead waits for nobody.
+    await tenants.storage.messages.release([claimed], at(+4 * hours));
+    expect(await claim(at(1))).toHaveLength(1);
   });
 
   test("is given back without counting as an attempt", async () => {
@@ -193,12 +222,23 @@ describe("what came of a message", () => {
     await enqueue(aMessage());
     const [claimed] = await claim();
     if (claimed === undefined) throw new Error("nothing was claimed");
-    const change = { at: afterNoon(1), nextAttemptAt: afterNoon(3), error: "450 later" };
+    const change = { at: afterNoon(1), nextAttemptAt: afterNoon(3), error: "450 later", isCounted: true };
     expect(await tenants.storage.messages.recordRetry(claimed, change)).toBe(true);
     expect(await claim(afterNoon(2))).toEqual([]);
     const found = await tenants.storage.messages.find(tenants.scope, claimed.id);
     expect(found).toMatchObject({ state: "queued", lastError: "450 later", attempts: 1 });
     expect(await claim(afterNoon(3))).toHaveLength(1);
+  });
+
+  test("failed for a reason outside of it: the attempt is not counted", async () => {
+    await enqueue(aMessage());
+    const [claimed] = await claim();
+    if (claimed === undefined) throw new Error("nothing was claimed");
+    const change = { at: afterNoon(1), nextAttemptAt: afterNoon(3), error: "535 no", isCounted: false };
+    expect(await tenants.storage.messages.recordRetry(claimed, change)).toBe(true);
+    const found = await tenants.storage.messages.find(tenants.scope, claimed.id);
+    expect(found).toMatchObject({ state: "queued", lastError: "535 no", attempts: 0 });
+    expect(await claim(afterNoon(3))).toMatchObject([{ attempts: 1, lastError: "535 no" }]);
   });
 
   test("failed for good: it is put back, also to another recipient, by its own tenant only", async () => {

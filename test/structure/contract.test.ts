@@ -33,7 +33,7 @@ import { casesWith } from "../support/cases.ts";
 
 /** The methods whose whole request is closed: by what they do, and those that hold demands, scopes or lifetimes. */
 const closedMethods =
-  /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink)$/;
+  /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink|RetryMessages)$/;
 
 const methods = services.flatMap((service) => service.methods.map((method) => ({ service, method })));
 

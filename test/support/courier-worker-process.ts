@@ -26,8 +26,7 @@ const smtp = createSmtpTransport({
   server: { host: "127.0.0.1", port: Number(port), implicitTls: false, login: undefined },
   allowPlainText: false,
   authorities: undefined,
-  timeoutMs: 5_000,
-  connections: 1,
+  timeouts: { connectMs: 5_000 },
   from: { address: "no-reply@example.com", name: "Acme" },
 });
 const sender = new MessageSender({
@@ -50,7 +49,7 @@ const sender = new MessageSender({
 const workers = startCourierWorkers({ sender, workers: 1, logger: silentLogger, pollMs: 100 });
 const listener = storage.listenForMessages(() => workers.wake());
 process.on("SIGTERM", async () => {
-  await Promise.all([workers.stop(), listener.stop()]);
+  await Promise.all([workers.stop(10_000), listener.stop()]);
   smtp.close();
   await storage.close();
 });

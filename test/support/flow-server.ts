@@ -4,6 +4,7 @@ import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "../../src/crypto/one-time-codes.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
+import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
 import { createFlows } from "../../src/domain/flow/create-flows.ts";
@@ -98,6 +99,7 @@ export class FlowServer {
       schemas,
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
+      mailReach: new MailReach("yes"),
       smsLimits: new SmsLimits({ store: storage.throttle, digests, clock, logger: silentLogger }),
       throttle: new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock }),
       outbox: new Outbox({ sealer }),

@@ -6,6 +6,7 @@ import { createPasskeyVerifier } from "../../src/crypto/passkey-verifier.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
+import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { Outbox, type SealedMessage } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
 import type { EventStore } from "../../src/domain/event/store.ts";
@@ -244,6 +245,7 @@ export class TestFlows {
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       throttle,
       smsLimits,
+      mailReach: new MailReach("yes"),
       outbox: this.outbox,
       sealer,
       digests,

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { readSmtpUrl } from "../../src/config/smtp-server.ts";
+import { Attempt } from "../../src/domain/courier/attempt.ts";
 import type { Delivery } from "../../src/domain/courier/delivery.ts";
 import { newId } from "../../src/domain/ids.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -23,9 +24,11 @@ const mail: Delivery = {
   language: "de",
   recipient: "ada@example.com",
   message: { channel: "email", subject: "Code", text: "123456", html: "<p>123456</p>" },
+  confidential: ["123456"],
 };
 const sent = { kind: "sent" };
 const later = { kind: "failed", permanent: false };
+const outage = { ...later, isOutage: true };
 const never = { kind: "failed", permanent: true };
 
 /** A server of which the test writes each byte. */
@@ -96,7 +99,7 @@ describe("an HTTP provider that answers", () => {
       timeoutMs: 5_000,
       clock,
     });
-    const result = await transport.deliver(mail);
+    const result = await transport.deliver(mail, new Attempt());
     expect(result).toMatchObject(expected);
     expect(requests).toBe(1);
     expect(JSON.stringify(result)).not.toContain("123456");
@@ -108,26 +111,33 @@ describe("a mail server that says", () => {
   type Script = Readonly<Record<string, string>>;
 
   test.each<[string, Script, object]>([
-    // What is wrong with us is put right by somebody, so no message is given up for it.
-    ["530 to MAIL: log in first", { MAIL: "530 5.7.0 Authentication required" }, later],
-    ["530 to MAIL: STARTTLS first", { MAIL: "530 5.7.0 Must issue a STARTTLS command first" }, later],
-    ["538 to MAIL: encrypt first", { MAIL: "538 5.7.11 Encryption required" }, later],
-    ["421 to MAIL", { MAIL: "421 4.3.2 shutting down" }, later],
-    ["554 for a greeting", { greeting: "554 5.3.2 no service" }, later],
-    ["421 for a greeting", { greeting: "421 4.7.0 too many connections" }, later],
-    ["nothing to RCPT", { RCPT: "drop" }, later],
+    // What is wrong with us or with the server is put right by somebody, so no message is given up for it.
+    ["530 to MAIL: log in first", { MAIL: "530 5.7.0 Authentication required" }, outage],
+    ["530 to MAIL: STARTTLS first", { MAIL: "530 5.7.0 Must issue a STARTTLS command first" }, outage],
+    ["538 to MAIL: encrypt first", { MAIL: "538 5.7.11 Encryption required" }, outage],
+    ["553 to MAIL: not our sender", { MAIL: "553 5.7.1 Sender address rejected" }, outage],
+    ["550 to MAIL: not our network", { MAIL: "550 5.7.1 Client host blocked" }, outage],
+    ["530 to RCPT", { RCPT: "530 5.7.0 Authentication required" }, outage],
+    ["530 to DATA", { DATA: "530 5.7.0 Authentication required" }, outage],
+    ["554 to RCPT: no relay", { RCPT: "554 5.7.1 <ada@example.com>: Relay access denied" }, outage],
+    ["535 to the content", { content: "535 5.7.8 credentials invalid" }, outage],
+    ["550 to the content: DMARC", { content: "550 5.7.26 unauthenticated mail" }, outage],
+    ["452 to MAIL: full", { MAIL: "452 4.3.1 insufficient system storage" }, outage],
+    ["502 to DATA", { DATA: "502 5.5.1 not implemented" }, outage],
+    ["421 to MAIL", { MAIL: "421 4.3.2 shutting down" }, outage],
+    ["554 for a greeting", { greeting: "554 5.3.2 no service" }, outage],
+    ["421 for a greeting", { greeting: "421 4.7.0 too many connections" }, outage],
+    ["nothing to RCPT", { RCPT: "drop" }, outage],
     [
       "450 to RCPT in lines",
       { RCPT: `450-4.2.0 one\r\n450-two\u001b[31m\r\n450 ${"x".repeat(4000)}` },
       later,
     ],
-    ["452 to the content", { content: "452 4.3.1 full" }, later],
-    ["nothing to the content", { content: "drop" }, later],
+    ["452 to the content", { content: "452 4.3.1 full" }, outage],
+    ["nothing to the content", { content: "drop" }, outage],
     // What is wrong with the message stays wrong.
-    ["553 to MAIL: not our sender", { MAIL: "553 5.7.1 Sender address rejected" }, never],
     ["552 to MAIL: too big", { MAIL: "552 5.3.4 message too big" }, never],
     ["550 to RCPT", { RCPT: "550 5.1.1 no such user" }, never],
-    ["554 to RCPT", { RCPT: "554 5.7.1 <ada@example.com>: Relay access denied" }, never],
     ["550 to the content", { content: "550 5.7.1 spam" }, never],
     ["250 to everything", {}, sent],
   ])("%s", async (_name, script, expected) => {
@@ -135,17 +145,14 @@ describe("a mail server that says", () => {
     const read = readSmtpUrl(`smtp://127.0.0.1:${port}`, "url");
     if (read.kind === "wrong") throw new Error(JSON.stringify(read.problems));
     const transport = createSmtpTransport({
-      ...{
-        server: read.server,
-        allowPlainText: true,
-        authorities: undefined,
-        timeoutMs: 5_000,
-        connections: 1,
-        from,
-      },
+      server: read.server,
+      allowPlainText: true,
+      authorities: undefined,
+      timeouts: { connectMs: 5_000 },
+      from,
     });
     closers.push(() => transport.close());
-    const result = await transport.deliver(mail);
+    const result = await transport.deliver(mail, new Attempt());
     expect(result).toMatchObject(expected);
     // What it said may quote the address, which is in the record already.
     expect(JSON.stringify(result)).not.toMatch(/ada@example\.com|123456/);

@@ -1,5 +1,6 @@
 import type { MessageId } from "../ids.ts";
 import type { TextMessageRefusal } from "../ports.ts";
+import type { Attempt } from "./attempt.ts";
 import type { MessageChannel, MessageContent, MessageTemplate } from "./message.ts";
 import type { ClaimedMessage } from "./store.ts";
 
@@ -21,6 +22,8 @@ export interface Delivery {
   readonly language: string;
   readonly recipient: string;
   readonly message: RenderedMessage;
+  /** The code or link in the message. No reason of a failure has them, see `reasonFor`. */
+  readonly confidential: readonly string[];
 }
 
 /** Counts a text message that is handed on; gives why it must not be. Implemented in src/domain/throttle. */
@@ -35,6 +38,11 @@ export type DeliveryResult =
       readonly kind: "failed";
       /** Whether trying again is pointless. */
       readonly permanent: boolean;
+      /**
+       * Whether the reason lies outside of the message: in the provider, the network or the configuration, which somebody will put right.
+       * Such an attempt is not counted, so that no message is given up for it. Default false.
+       */
+      readonly isOutage?: boolean | undefined;
       /** For operators; without what the message says. */
       readonly error: string;
       /** Pause that the other side asks for. */
@@ -45,8 +53,8 @@ export type DeliveryResult =
 export interface MessageTransport {
   /** Whether messages stay on this machine, to be read in the mailbox. Then what they say is kept. */
   readonly keepsMessages: boolean;
-  /** Never rejects. Each message is handed on once in a call: nothing below may try again by itself. */
-  deliver(delivery: Delivery): Promise<DeliveryResult>;
+  /** Never rejects. Once the other side may have the message (`attempt.handOver`), nothing below tries again by itself. */
+  deliver(delivery: Delivery, attempt: Attempt): Promise<DeliveryResult>;
 }
 
 /** The transport of each channel; one that is not there cannot be sent by. */

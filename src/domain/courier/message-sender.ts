@@ -3,6 +3,7 @@ import { type EventType, newEvent, serverOrigin } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
+import type { Attempt } from "./attempt.ts";
 import type {
   DeliveryResult,
   MessageRenderer,
@@ -10,8 +11,11 @@ import type {
   RenderedMessage,
   TakeTextMessage,
 } from "./delivery.ts";
+import type { MessageContent } from "./message.ts";
+import { Outages } from "./outages.ts";
 import type { Outbox } from "./outbox.ts";
-import { delayAfter, type RetryPolicy } from "./retry.ts";
+import { oneLine } from "./reason.ts";
+import { delayAfter, delayOfWaiting, type RetryPolicy } from "./retry.ts";
 import type { ClaimedMessage, CourierStore } from "./store.ts";
 
 /** For how long a worker that died keeps its messages from others. */
@@ -32,12 +36,16 @@ interface Deps {
   readonly chance?: (() => number) | undefined;
 }
 
+type Failed = DeliveryResult & { readonly kind: "failed" };
+
 /** Sends messages: decides which are no longer sent, which are tried again, and which are given up. */
 export class MessageSender {
   readonly #deps: Deps;
+  readonly #outages: Outages;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#outages = new Outages(deps.logger, 2 * deps.retry.maxDelayMs);
   }
 
   /** The lease of a claimed message. */
@@ -48,12 +56,12 @@ export class MessageSender {
   /** Takes messages that are due. */
   claim(limit: number): Promise<readonly ClaimedMessage[]> {
     const now = this.#deps.clock.now();
-    return this.#deps.store.claim({ now, leaseUntil: this.#leaseEnd(now), leaseToken: randomUUID(), limit });
+    return this.#deps.store.claim({ now, leaseMs: this.leaseMs, leaseToken: randomUUID(), limit });
   }
 
-  /** Extends the leases of messages that still wait; gives the ids of those that are still held. */
-  renew(messages: readonly ClaimedMessage[]): Promise<ReadonlySet<MessageId>> {
-    return this.#deps.store.renew(messages, this.#leaseEnd(this.#deps.clock.now()));
+  /** Extends the leases of messages that are under way; gives the ids of those that are still held. Default: by `leaseMs`. */
+  renew(messages: readonly ClaimedMessage[], leaseMs = this.leaseMs): Promise<ReadonlySet<MessageId>> {
+    return this.#deps.store.renew(messages, leaseMs);
   }
 
   /** Gives messages back, untried. */
@@ -63,13 +71,14 @@ export class MessageSender {
 
   /**
    * Sends a message, once, and notes what came of it. Rejects only if that cannot be noted: the lease then runs out
-   * and the message is tried again.
+   * and the message is tried again. An attempt that is ended from outside gives the message back untried; but one that was handed
+   * over stays as it is, because nobody knows whether it arrived.
    */
-  async send(message: ClaimedMessage): Promise<void> {
+  async send(message: ClaimedMessage, attempt: Attempt): Promise<void> {
     const transport = this.#deps.transports[message.channel];
-    const result = await this.#attempt(message);
+    const result = await this.#attempt(message, attempt);
     const at = this.#deps.clock.now();
-    const about = { messageId: message.id, template: message.template, channel: message.channel };
+    const about = aboutOf(message);
     if (result.kind === "sent") {
       const event = this.#event("message.sent", message);
       const keepData = transport?.keepsMessages === true;
@@ -78,45 +87,78 @@ export class MessageSender {
       }
       return;
     }
+    if (attempt.signal.aborted) {
+      if (attempt.answerInMs === undefined) await this.release([message]);
+      return;
+    }
     const error = oneLine(result.error);
-    if (result.permanent || message.attempts >= this.#deps.retry.maxAttempts) {
+    const isCounted = result.isOutage !== true;
+    if (result.permanent || (isCounted && message.attempts >= this.#deps.retry.maxAttempts)) {
       this.#deps.logger.warn({ ...about, error }, "a message was given up");
       const event = this.#event("message.failed", message, { attempts: message.attempts });
       await this.#deps.store.recordFailed(message, { at, error, event });
       return;
     }
     this.#deps.logger.debug({ ...about, error }, "a message could not be sent and is tried again");
-    const delayMs = delayAfter(this.#deps.retry, message.attempts, (this.#deps.chance ?? Math.random)());
-    const nextAttemptAt = new Date(at.getTime() + Math.max(delayMs, waitAsked(result, this.#deps.retry)));
-    await this.#deps.store.recordRetry(message, { at, nextAttemptAt, error });
+    const nextAttemptAt = new Date(at.getTime() + this.#pauseAfter(message, result, at));
+    await this.#deps.store.recordRetry(message, { at, nextAttemptAt, error, isCounted });
   }
 
-  async #attempt(message: ClaimedMessage): Promise<DeliveryResult> {
+  async #attempt(message: ClaimedMessage, attempt: Attempt): Promise<DeliveryResult> {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
     if (message.attempts > this.#deps.retry.maxAttempts)
-      return givenUp("its attempts ended without an answer");
+      return givenUp("its attempts ended without an answer", message);
     // Security rule (SR-MAIL-2): an expired code is not sent: it would only teach people to expect mails with codes.
-    if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired");
+    if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired", message);
     const transport = this.#deps.transports[message.channel];
     if (transport === undefined) {
-      return givenUp(`no delivery is configured for ${message.channel}: tenant_defaults.courier`);
+      const key = `tenant_defaults.courier.${message.channel}`;
+      return this.#waits(message.channel, `no delivery is configured for ${message.channel}: ${key}`);
     }
     const content = this.#deps.outbox.open(message);
-    if (content === undefined) return givenUp("its content cannot be opened: is the sealing secret gone?");
+    // Another process may have the secret, or get it.
+    if (content === undefined) return this.#waits(unopened, `${unopened}: is a sealing secret missing?`);
+    if (message.lastError?.startsWith(unopened)) this.#outages.works(unopened);
+    const template = `the template ${message.template}`;
     let rendered: RenderedMessage;
     try {
       rendered = await this.#deps.renderer.render(content, message.channel, message.language);
     } catch (error) {
       // The template may be corrected, or the machine was too busy for its time limit.
       const reason = error instanceof Error ? error.message : String(error);
-      return { kind: "failed", permanent: false, error: `its template failed: ${reason}` };
+      return this.#waits(template, `its template failed: ${reason}`);
     }
+    this.#outages.works(template);
     if (rendered.channel === "sms") {
       const refused = await this.#refusalOf(message);
       if (refused !== undefined) return refused;
     }
-    const { id, template, language, recipient } = message;
-    return transport.deliver({ id, template, language, recipient, message: rendered });
+    const { id, language, recipient } = message;
+    const confidential = confidentialOf(content);
+    const delivery = { id, template: message.template, language, recipient, message: rendered, confidential };
+    // As late as can be: what is not handed to a transport is given back at a stop.
+    if (attempt.signal.aborted) return { kind: "failed", permanent: false, error: "the server stops" };
+    const result = await transport.deliver(delivery, attempt);
+    if (result.kind === "failed" && result.isOutage === true) {
+      if (!attempt.signal.aborted) this.#outages.failed(message.channel, result);
+    } else this.#outages.works(message.channel);
+    return result;
+  }
+
+  /** A message waits for something that somebody must put right. */
+  #waits(what: string, error: string): Failed {
+    this.#outages.failed(what, { error });
+    return { kind: "failed", permanent: false, isOutage: true, error };
+  }
+
+  /** The other side may ask for a longer pause than ours, up to the longest. */
+  #pauseAfter({ attempts, createdAt }: ClaimedMessage, result: Failed, at: Date): number {
+    const { retry, chance = Math.random } = this.#deps;
+    const waitedMs = at.getTime() - createdAt.getTime();
+    const ownMs = result.isOutage
+      ? delayOfWaiting(retry, waitedMs, chance())
+      : delayAfter(retry, attempts, chance());
+    return Math.max(ownMs, Math.min(result.retryAfterMs ?? 0, retry.maxDelayMs));
   }
 
   /** Why a text message is not handed on. Each try counts: a provider may have sent what it did not confirm. */
@@ -126,9 +168,9 @@ export class MessageSender {
       case undefined:
         return undefined;
       case "country":
-        return givenUp("its country is not among tenant_defaults.courier.sms.countries");
+        return givenUp("its country is not among tenant_defaults.courier.sms.countries", message);
       case "notices":
-        return givenUp("the day's notices of this kind to its account by text message are used up");
+        return givenUp("the day's notices of this kind to its account by text message are used up", message);
       case "budget": {
         const error =
           "the day's messages to its country are used up: tenant_defaults.courier.sms.daily_budget";
@@ -145,24 +187,27 @@ export class MessageSender {
       data: { message_id: message.id, template: message.template, channel: message.channel, ...data },
     });
   }
-
-  #leaseEnd(now: Date): Date {
-    return new Date(now.getTime() + this.leaseMs);
-  }
 }
 
-function givenUp(error: string): DeliveryResult {
-  return { kind: "failed", permanent: true, error };
+/** What cannot be opened by this process. Begins the reason of such messages. */
+const unopened = "its content cannot be opened";
+
+function aboutOf({ id, template, channel }: ClaimedMessage) {
+  return { messageId: id, template, channel };
 }
 
-/** The other side may ask for a longer pause, up to the longest of ours. */
-function waitAsked(result: DeliveryResult & { kind: "failed" }, retry: RetryPolicy): number {
-  return Math.min(result.retryAfterMs ?? 0, retry.maxDelayMs);
+/** What must appear in no reason of a failure. */
+function confidentialOf({ data }: MessageContent): readonly string[] {
+  return [...("code" in data ? [data.code] : []), ...("url" in data ? [data.url] : [])].filter(
+    (text) => text !== "",
+  );
 }
 
-function oneLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, " ")
-    .trim()
-    .slice(0, 500);
+/** The reason of the attempt before stays beside one that says nothing of why the message was not sent in time. */
+function givenUp(why: string, { lastError }: ClaimedMessage): Failed {
+  return {
+    kind: "failed",
+    permanent: true,
+    error: lastError === undefined ? why : `${why}; before: ${lastError}`,
+  };
 }

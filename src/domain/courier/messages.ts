@@ -25,8 +25,7 @@ export class Messages {
 
   /** Messages, newest first. */
   list(tenant: Tenant, filter: MessageFilter, page: PageAsk): Promise<PageAnswer<MessageRecord>> {
-    const recipient =
-      filter.recipient === undefined ? undefined : normalisedOr(filter.recipient, filter.recipient);
+    const recipient = recipientOf(filter);
     const filters = {
       state: filter.state ?? null,
       recipient: recipient ?? null,
@@ -57,6 +56,30 @@ export class Messages {
     this.#assertRetryable(message, at);
     const event = newEvent("message.retried", at, origin, aboutOf(message));
     return this.#requeued(tenant, id, await this.#deps.store.requeue(tenant, id, { at, event }));
+  }
+
+  /**
+   * Puts failed messages of a filter back into the queue, the oldest first and at most `mostRetried`, and lets those that wait for
+   * their next attempt be tried now. Those whose code or link has ended are left out.
+   */
+  async retryAll(
+    tenant: Tenant,
+    origin: CallOrigin,
+    filter: MessageFilter,
+  ): Promise<{ readonly retried: number; readonly hastened: number; readonly hasMore: boolean }> {
+    const { store, clock } = this.#deps;
+    const now = clock.now();
+    const wanted = { ...filter, recipient: recipientOf(filter) };
+    const hastened = filter.state === "failed" ? 0 : await store.hasten(tenant, wanted, now);
+    if (filter.state === "queued") return { retried: 0, hastened, hasMore: false };
+    const found = await store.listRetryable(tenant, wanted, { now, limit: mostRetried + 1 });
+    let retried = 0;
+    for (const message of found.slice(0, mostRetried)) {
+      const event = newEvent("message.retried", now, origin, aboutOf(message));
+      // Another call may have put it back meanwhile.
+      if ((await store.requeue(tenant, message.id, { at: now, event })) !== undefined) retried++;
+    }
+    return { retried, hastened, hasMore: found.length > mostRetried };
   }
 
   /**
@@ -96,6 +119,13 @@ export class Messages {
     const { state } = await this.get(tenant, id);
     throw domainError("MESSAGE_NOT_RETRYABLE", { state });
   }
+}
+
+/** How many failed messages one call puts back. */
+const mostRetried = 500;
+
+function recipientOf({ recipient }: MessageFilter): string | undefined {
+  return recipient === undefined ? undefined : normalisedOr(recipient, recipient);
 }
 
 function aboutOf({ id, identityId, template, channel }: MessageRecord) {

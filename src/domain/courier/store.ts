@@ -19,7 +19,7 @@ export interface MessageRecord {
   readonly recipient: string;
   readonly language: string;
   readonly identityId: IdentityId | undefined;
-  /** Number of attempts, the one under way included. */
+  /** Number of attempts, the one under way included; without those that failed for a reason outside of the message. */
   readonly attempts: number;
   /** Time of the next attempt; while it is being sent, the time at which another worker may take over. */
   readonly nextAttemptAt: Date | undefined;
@@ -35,6 +35,8 @@ export interface ClaimedMessage extends SealedMessage {
   readonly tenantId: TenantId;
   readonly attempts: number;
   readonly leaseToken: string;
+  /** Why the attempt before failed. */
+  readonly lastError: string | undefined;
 }
 
 /** Names a claimed message and the lease on it. */
@@ -46,6 +48,9 @@ export interface MessageFilter {
   readonly recipient?: string | undefined;
   readonly identityId?: IdentityId | undefined;
   readonly template?: MessageTemplate | undefined;
+  readonly channel?: MessageChannel | undefined;
+  /** A part of the reason of the last failure, in upper or lower case. */
+  readonly errorContains?: string | undefined;
 }
 
 /** A message with what it says, as far as that is still kept. */
@@ -62,17 +67,17 @@ export interface CourierStore {
   /** Stores messages that belong to no other change, and wakes the workers. */
   enqueue(scope: TenantScope, messages: readonly SealedMessage[]): Promise<void>;
   /**
-   * Takes messages that are due, or whose lease has run out, until the given time, and counts the attempt. Two
-   * workers never get the same one.
+   * Takes messages that are due, or whose lease has run out, for so long, and counts the attempt. Two workers never get the same
+   * one: leases begin and end by the database's clock, so that it does not matter how far the clocks of processes are apart.
    */
   claim(request: {
     readonly now: Date;
-    readonly leaseUntil: Date;
+    readonly leaseMs: number;
     readonly leaseToken: string;
     readonly limit: number;
   }): Promise<readonly ClaimedMessage[]>;
-  /** Extends leases; gives the ids of the messages that are still held. */
-  renew(leases: readonly Lease[], leaseUntil: Date): Promise<ReadonlySet<MessageId>>;
+  /** Lets leases end in so long from now; gives the ids of the messages that are still held. */
+  renew(leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<MessageId>>;
   /** Gives messages back untried. */
   release(leases: readonly Lease[], now: Date): Promise<void>;
   /** Notes that a message was sent, with its event; forgets what it said unless it is to be kept. */
@@ -80,10 +85,15 @@ export interface CourierStore {
     lease: Lease,
     change: { readonly at: Date; readonly keepData: boolean; readonly event: Event },
   ): Promise<boolean>;
-  /** Notes why an attempt failed and when the next one is. */
+  /** Notes why an attempt failed and when the next one is; takes the attempt back unless it is counted. */
   recordRetry(
     lease: Lease,
-    change: { readonly at: Date; readonly nextAttemptAt: Date; readonly error: string },
+    change: {
+      readonly at: Date;
+      readonly nextAttemptAt: Date;
+      readonly error: string;
+      readonly isCounted: boolean;
+    },
   ): Promise<boolean>;
   /** Notes that a message is given up, with its event. */
   recordFailed(
@@ -94,6 +104,14 @@ export interface CourierStore {
   find(scope: TenantScope, id: MessageId): Promise<MessageRecord | undefined>;
   /** Messages, newest first, without the suppressed ones. */
   list(scope: TenantScope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
+  /** Messages that failed and whose code or link has not ended, the oldest first. */
+  listRetryable(
+    scope: TenantScope,
+    filter: MessageFilter,
+    request: { readonly now: Date; readonly limit: number },
+  ): Promise<readonly MessageRecord[]>;
+  /** Lets messages that wait for their next attempt be tried now; gives how many. */
+  hasten(scope: TenantScope, filter: MessageFilter, now: Date): Promise<number>;
   /**
    * Messages with what they say, newest first, for the development mailbox; with a recipient, those whose recipient has it in its address
    * or number, in upper or lower case.

@@ -1,3 +1,4 @@
+import type { MailReach } from "../courier/mail-reach.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import type { EventStore } from "../event/store.ts";
 import type { CredentialReleases } from "../identity/credential-releases.ts";
@@ -77,6 +78,7 @@ interface FlowParts {
   readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
   readonly smsLimits: SmsLimits;
+  readonly mailReach: MailReach;
   readonly releases: CredentialReleases;
   readonly oauth2: OAuth2Server;
   readonly outbox: Outbox;

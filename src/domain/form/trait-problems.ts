@@ -141,6 +141,8 @@ function identifierMessage(
   switch (problem) {
     case "email_invalid":
       return texts.invalidEmail();
+    case "email_unreachable":
+      return traitTexts.unreachableEmail();
     case "phone_invalid":
       return invalidPhone(country);
     case "too_long":

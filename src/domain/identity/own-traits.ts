@@ -1,20 +1,29 @@
+import type { MailReach } from "../courier/mail-reach.ts";
+import { splitFieldPath } from "../field-path.ts";
 import { isObject, type JsonObject, type JsonValue, valueAt } from "../json.ts";
-import type { OwnsAddress } from "./address-claims.ts";
+import { type OwnsAddress, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
+import type { DerivedTraits } from "./identity.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
 import { namesThatArePhones, withCountryCodes } from "./trait-phones.ts";
 
+interface OwnTraitsRules {
+  readonly owns?: OwnsAddress;
+  readonly country?: string;
+  readonly reach?: Pick<MailReach, "reaches">;
+}
+
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
  * shows: what there is, where the patch cannot even be read. `country`: the country whose telephone numbers need no country code.
- * They get it here.
+ * They get it here. `reach`: new e-mail addresses that mail cannot reach are refused; what was there before stays.
  */
 export function checkChange(
   schema: CompiledSchema,
   traits: JsonObject,
   patch: JsonObject,
-  { owns, country = "" }: { readonly owns?: OwnsAddress; readonly country?: string } = {},
+  { owns, country = "", reach }: OwnTraitsRules = {},
 ): TraitValidation & { readonly merged: JsonObject } {
   const typed = mergeTraits(traits, patch);
   if (typed.beyondLimits !== undefined) {
@@ -26,7 +35,33 @@ export function checkChange(
     ...(country === "" ? [] : namesThatArePhones(schema.annotatedIn(merged), traits, country)),
   ];
   if (violations.length > 0) return { valid: false, violations, merged };
-  return { ...schema.validate(merged, owns), merged };
+  const validated = schema.validate(merged, owns);
+  const unreached = validated.valid && reach ? unreachedIn(schema, traits, validated.derived, reach) : [];
+  return unreached.length > 0 ? { valid: false, violations: unreached, merged } : { ...validated, merged };
+}
+
+/** The addresses that mail cannot reach, without those that the traits had before. */
+function unreachedIn(
+  schema: CompiledSchema,
+  before: JsonObject,
+  derived: DerivedTraits,
+  reach: Pick<MailReach, "reaches">,
+): readonly TraitViolation[] {
+  const all = [...derived.identifiers, ...derived.verifiableAddresses, ...derived.recoveryAddresses];
+  const unreached = all.filter(({ kind, value }) => kind === "email" && !reach.reaches(value));
+  if (unreached.length === 0) return [];
+  const former = schema.validate(before, ownsEverything);
+  const known = new Set(former.valid ? former.derived.identifiers.map(({ value }) => value) : []);
+  for (const { value } of former.valid ? former.derived.verifiableAddresses : []) known.add(value);
+  for (const { value } of former.valid ? former.derived.recoveryAddresses : []) known.add(value);
+  const paths = new Set(unreached.filter(({ value }) => !known.has(value)).map(({ path }) => path));
+  const message = "is an e-mail address that the mail server does not take";
+  return [...paths].map((path) => ({
+    path: splitFieldPath(path),
+    rule: "identifier",
+    message,
+    params: { problem: "email_unreachable" },
+  }));
 }
 
 /** Traits merged with a patch, unvalidated. Without the patch if it is beyond the limits of traits. */

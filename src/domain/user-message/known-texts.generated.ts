@@ -129,6 +129,8 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "9000121": "Each value can be entered only once.",
   "9000123": "That's too much to save. Shorten something and try again.",
   "9000125": "Enter a valid phone number. A number from another country begins with + and its country code.",
+  "9000126":
+    "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
   "9000204": "Profile",
   "9000205": "Password",
   "9000206": "Delete account",
@@ -660,6 +662,7 @@ export const textValues: Readonly<Record<string, Readonly<Record<string, ValueKi
   "9000123": {},
   "9000124": { title: "text", name: "text" },
   "9000125": { country: "text" },
+  "9000126": {},
   "9000200": { title: "text" },
   "9000201": { title: "text", name: "text", value: "text" },
   "9000202": { description: "text", name: "text" },

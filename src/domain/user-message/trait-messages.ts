@@ -62,6 +62,13 @@ export const linkLabel = ({ text, translations }: SchemaText, name: string): Use
   translations,
 });
 
+/** An e-mail address that the operator's mail server does not take: it has letters beyond ASCII before the @. */
+export const unreachableEmail = (): UserMessage =>
+  error(
+    9000126,
+    "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
+  );
+
 /** Not a telephone number, where numbers of one country need no country code. */
 export const invalidPhoneOf = (country: string): UserMessage =>
   error(

@@ -102,6 +102,7 @@ describe("message numbers", () => {
       duplicateItems: 9000121,
       traitsTooLarge: 9000123,
       invalidPhoneOf: 9000125,
+      unreachableEmail: 9000126,
     });
   });
 

@@ -1208,16 +1208,17 @@ export declare const SmsConfigSchema: GenMessage<SmsConfig>;
  */
 export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   /**
-   * `smtp://user:password@host:587`, which demands STARTTLS unless the host is this machine, or `smtps://…:465`. In user and
-   * password `%`, `/`, `#`, `?` and `@` are written `%25`, `%2F`, `%23`, `%3F` and `%40`. Not together with `host`, `port`,
-   * `user`, `password` or `implicit_tls`.
+   * `smtp://user:password@host:587`, which demands STARTTLS, and on this machine uses it if it is offered; or
+   * `smtps://…:465`. In user and password `%`, `/`, `#`, `?` and `@` are written `%25`, `%2F`, `%23`, `%3F` and `%40`. Not
+   * together with `host`, `port`, `user`, `password` or `implicit_tls`.
    *
    * @generated from field: ostiary.config.v1.Secret url = 1;
    */
   url?: Secret | undefined;
 
   /**
-   * Speaks `smtp://` without TLS beyond this machine, for networks that encrypt by themselves.
+   * Speaks `smtp://` without TLS also beyond this machine if the server does not offer STARTTLS, for networks that encrypt by
+   * themselves.
    *
    * @generated from field: bool allow_plain_text = 2;
    */
@@ -1231,7 +1232,8 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   caFile: string;
 
   /**
-   * How long the server may stay silent before an attempt fails.
+   * How long connecting may take, and the handshake of TLS. For what follows the server has the time that RFC 5321 gives
+   * it (section 4.5.3.2): five minutes for a command, ten for its answer to the content.
    *
    * @generated from field: google.protobuf.Duration timeout = 4;
    */
@@ -1252,7 +1254,8 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   port: number;
 
   /**
-   * The user's name there, as it is. Needs `password`. Empty: the server asks for none.
+   * The user's name there, as it is. Needs `password`. A server that then offers no login gets no mail. Empty: it asks for
+   * none.
    *
    * @generated from field: string user = 7;
    */
@@ -1266,8 +1269,8 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   password?: Secret | undefined;
 
   /**
-   * Whether TLS begins with the first byte, as `smtps://` says. If not, STARTTLS is demanded unless the host is this
-   * machine. Unset: yes on port 465, no on others.
+   * Whether TLS begins with the first byte, as `smtps://` says. If not, STARTTLS is demanded, on this machine only if it is
+   * offered. Unset: yes on port 465, no on others.
    *
    * @generated from field: optional bool implicit_tls = 9;
    */
@@ -1280,6 +1283,15 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
    * @generated from field: string client_name = 10;
    */
   clientName: string;
+
+  /**
+   * Whether the server takes addresses with letters beyond ASCII before the @ (SMTPUTF8, RFC 6531). Where it does not,
+   * they are refused when they are entered. In YAML: `auto`, `yes` or `no`. `auto` keeps what the server said at the last
+   * connection, and takes them until then; so does a process that sends no mail itself.
+   *
+   * @generated from field: ostiary.config.v1.SmtpUtf8 utf8 = 11;
+   */
+  utf8: SmtpUtf8;
 };
 
 /**
@@ -1330,7 +1342,7 @@ export declare const HttpDeliveryConfigSchema: GenMessage<HttpDeliveryConfig>;
  */
 export declare type CourierRetryConfig = Message<"ostiary.config.v1.CourierRetryConfig"> & {
   /**
-   * How often a message is tried before it is given up.
+   * How often a message is tried before it is given up. Attempts that failed for a reason outside of the message do not count.
    *
    * @generated from field: uint32 max_attempts = 1;
    */
@@ -2971,6 +2983,46 @@ export enum LogLevel {
  * Describes the enum ostiary.config.v1.LogLevel.
  */
 export declare const LogLevelSchema: GenEnum<LogLevel>;
+
+/**
+ * SmtpUtf8 says whether a mail server takes addresses with letters beyond ASCII.
+ *
+ * @generated from enum ostiary.config.v1.SmtpUtf8
+ */
+export enum SmtpUtf8 {
+  /**
+   * Taken as auto.
+   *
+   * @generated from enum value: SMTP_UTF8_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * As the server says.
+   *
+   * @generated from enum value: SMTP_UTF8_AUTO = 1;
+   */
+  AUTO = 1,
+
+  /**
+   * It does.
+   *
+   * @generated from enum value: SMTP_UTF8_YES = 2;
+   */
+  YES = 2,
+
+  /**
+   * It does not.
+   *
+   * @generated from enum value: SMTP_UTF8_NO = 3;
+   */
+  NO = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.SmtpUtf8.
+ */
+export declare const SmtpUtf8Schema: GenEnum<SmtpUtf8>;
 
 /**
  * LoginStyle says how a login begins.

@@ -84,7 +84,9 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
   identityId: string;
 
   /**
-   * How often the message was tried since it was last put into the queue, an attempt under way included.
+   * How often the message was tried since it was last put into the queue, an attempt under way included. Attempts that
+   * failed for a reason outside of the message, which somebody will put right, are not counted: the mail server is away or
+   * refuses our login, the content cannot be opened, the template fails.
    *
    * @generated from field: int32 attempt_count = 10;
    */
@@ -113,7 +115,9 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
   endTime?: Timestamp | undefined;
 
   /**
-   * Why the last attempt failed, for operators. Empty: none has.
+   * Why the last attempt failed, for operators: what the mail server or provider said, cut, with recipient, subject, code
+   * and link replaced. Of a message that was given up because it ended (`expired; before: …`), the reason of the attempt
+   * before as well. Empty: none has.
    *
    * @generated from field: string last_error = 14;
    */

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { CourierMessage, CourierMessageState } from "./courier_message_pb.js";
+import type { CourierMessage, CourierMessageChannel, CourierMessageState } from "./courier_message_pb.js";
 
 /**
  * Describes the file ostiary/courier/v1/courier_service.proto.
@@ -177,6 +177,96 @@ export declare type RetryMessageResponse = Message<"ostiary.courier.v1.RetryMess
 export declare const RetryMessageResponseSchema: GenMessage<RetryMessageResponse>;
 
 /**
+ * RetryMessagesRequest is the request of RetryMessages. All filters that are set must match; without any, all messages
+ * that can be retried are meant.
+ *
+ * @generated from message ostiary.courier.v1.RetryMessagesRequest
+ */
+export declare type RetryMessagesRequest = Message<"ostiary.courier.v1.RetryMessagesRequest"> & {
+  /**
+   * Only messages in this state: COURIER_MESSAGE_STATE_FAILED or COURIER_MESSAGE_STATE_QUEUED. Unspecified: in both.
+   *
+   * @generated from field: ostiary.courier.v1.CourierMessageState state = 1;
+   */
+  state: CourierMessageState;
+
+  /**
+   * Only messages that travel so. Unspecified: all.
+   *
+   * @generated from field: ostiary.courier.v1.CourierMessageChannel channel = 2;
+   */
+  channel: CourierMessageChannel;
+
+  /**
+   * Only messages to this e-mail address or telephone number. Empty: to all.
+   *
+   * @generated from field: string recipient = 3;
+   */
+  recipient: string;
+
+  /**
+   * Only messages for this identity. Empty: for all.
+   *
+   * @generated from field: string identity_id = 4;
+   */
+  identityId: string;
+
+  /**
+   * Only messages of this template. Empty: of all.
+   *
+   * @generated from field: string template = 5;
+   */
+  template: string;
+
+  /**
+   * Only messages whose `last_error` has this text in it, in upper or lower case: `relay access denied`. Empty: all.
+   *
+   * @generated from field: string error_contains = 6;
+   */
+  errorContains: string;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.RetryMessagesRequest.
+ * Use `create(RetryMessagesRequestSchema)` to create a new message.
+ */
+export declare const RetryMessagesRequestSchema: GenMessage<RetryMessagesRequest>;
+
+/**
+ * RetryMessagesResponse is the response of RetryMessages.
+ *
+ * @generated from message ostiary.courier.v1.RetryMessagesResponse
+ */
+export declare type RetryMessagesResponse = Message<"ostiary.courier.v1.RetryMessagesResponse"> & {
+  /**
+   * How many failed messages were put back into the queue.
+   *
+   * @generated from field: int32 retried_count = 1;
+   */
+  retriedCount: number;
+
+  /**
+   * How many messages that waited for their next attempt are tried now.
+   *
+   * @generated from field: int32 hastened_count = 2;
+   */
+  hastenedCount: number;
+
+  /**
+   * Whether more failed messages match the filter.
+   *
+   * @generated from field: bool has_more = 3;
+   */
+  hasMore: boolean;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.RetryMessagesResponse.
+ * Use `create(RetryMessagesResponseSchema)` to create a new message.
+ */
+export declare const RetryMessagesResponseSchema: GenMessage<RetryMessagesResponse>;
+
+/**
  * ReaddressMessageRequest is the request of ReaddressMessage.
  *
  * @generated from message ostiary.courier.v1.ReaddressMessageRequest
@@ -269,6 +359,23 @@ export declare const CourierService: GenService<{
     methodKind: "unary";
     input: typeof RetryMessageRequestSchema;
     output: typeof RetryMessageResponseSchema;
+  },
+  /**
+   * RetryMessages does so for all messages of a filter, the oldest first, once what kept them was put right: failed ones
+   * are put back into the queue, as RetryMessage does, and those that wait for their next attempt are tried now. Those
+   * whose code or link has ended are left out.
+   *
+   * At most 500 failed messages are put back by one call: repeat it as long as `has_more` says so.
+   *
+   * Access: API key with `courier:update`.
+   * Errors: none of its own.
+   *
+   * @generated from rpc ostiary.courier.v1.CourierService.RetryMessages
+   */
+  retryMessages: {
+    methodKind: "unary";
+    input: typeof RetryMessagesRequestSchema;
+    output: typeof RetryMessagesResponseSchema;
   },
   /**
    * ReaddressMessage puts a failed message back into the queue with another recipient. Only notices can be readdressed: a

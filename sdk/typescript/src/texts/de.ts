@@ -203,6 +203,8 @@ export const german: Catalogue = {
     9000123: "Das ist zu viel zum Speichern. Kürzen Sie etwas und versuchen Sie es noch einmal.",
     9000125:
       "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
+    9000126:
+      "An diese Adresse können wir keine E-Mail senden. Geben Sie eine an, die vor dem @ nur einfache Buchstaben (a bis z), Ziffern und Zeichen hat.",
     9000120:
       "Ein Code hat {length} Ziffern, nach vielen Fehlversuchen {long_length}. Kopieren Sie nur den Code aus der Nachricht.",
     "9000200[title=Email]": "E-Mail",

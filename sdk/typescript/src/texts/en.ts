@@ -144,6 +144,8 @@ export const english: Catalogue = {
     9000121: "Each value can be entered only once.",
     9000123: "That's too much to save. Shorten something and try again.",
     9000125: "Enter a valid phone number. A number from another country begins with + and its country code.",
+    9000126:
+      "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
     9000120:
       "A code has {length} digits, or {long_length} after many wrong attempts. Copy the code from the message, and nothing else.",
     9000204: "Profile",

@@ -1,4 +1,5 @@
 /** The traits of a registration: what was given, what is missing, what is wrong with them. */
+import type { MailReach } from "../../courier/mail-reach.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "../../identity/address-claims.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
@@ -53,9 +54,14 @@ export function profileOf(
   schema: CompiledSchema,
   flow: RegistrationFlow,
   patch: JsonObject,
-  { owns, country }: { readonly owns: OwnsAddress; readonly country: string },
+  rules: {
+    readonly owns: OwnsAddress;
+    readonly country: string;
+    readonly reach?: Pick<MailReach, "reaches">;
+  },
 ): Profile | StepRejected {
-  const checked = checkChange(schema, givenTraits(flow), patch, { owns, country });
+  const { country } = rules;
+  const checked = checkChange(schema, givenTraits(flow), patch, rules);
   if (!checked.valid) return traitsInvalid(checked.violations, country);
   const { derived, merged: traits } = checked;
   return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };

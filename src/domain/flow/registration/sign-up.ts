@@ -1,3 +1,4 @@
+import type { MailReach } from "../../courier/mail-reach.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import { accountName } from "../../identity/account-name.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
@@ -49,6 +50,7 @@ interface SignUpDependencies {
   readonly others: OtherFlows;
   readonly clock: Clock;
   readonly schemaOf: SchemaOf;
+  readonly mailReach: Pick<MailReach, "reaches">;
 }
 
 /** The steps of a registration. */
@@ -293,6 +295,7 @@ export class SignUp {
     return profileOf(this.#deps.schemaOf(tenant, flow), flow, patch, {
       owns: ownedBefore(flow, isProof),
       country,
+      reach: this.#deps.mailReach,
     });
   }
 

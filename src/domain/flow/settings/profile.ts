@@ -1,3 +1,4 @@
+import type { MailReach } from "../../courier/mail-reach.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
@@ -42,6 +43,7 @@ interface ProfileSettingsDependencies {
   readonly challenges: Challenges;
   readonly etags: TraitsEtags;
   readonly outbox: Outbox;
+  readonly mailReach: Pick<MailReach, "reaches">;
   readonly clock: Clock;
 }
 
@@ -75,7 +77,7 @@ export class ProfileSettings {
       return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
     };
     const country = tenant.settings.defaultCountry;
-    const changed = checkChange(schema, traits, patch, { owns, country });
+    const changed = checkChange(schema, traits, patch, { owns, country, reach: this.#deps.mailReach });
     const { merged } = changed;
     if (!changed.valid) return { plan: traitsInvalid(changed.violations, country), merged };
     return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };

@@ -11,6 +11,7 @@ import type {
   ListMessagesRequest,
   ReaddressMessageRequest,
   RetryMessageRequest,
+  RetryMessagesRequest,
 } from "../../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import type { MessageTemplate } from "../../../domain/courier/message.ts";
 import type { Messages } from "../../../domain/courier/messages.ts";
@@ -54,6 +55,19 @@ export class CourierService implements ServiceImpl<typeof Contract> {
     return {
       message: toMessage(await this.#deps.messages.retry(tenant, origin, request.messageId as MessageId)),
     };
+  }
+
+  async retryMessages(request: RetryMessagesRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const { retried, hastened, hasMore } = await this.#deps.messages.retryAll(tenant, origin, {
+      state: fromState(request.state),
+      channel: fromChannel(request.channel),
+      recipient: given(request.recipient),
+      identityId: given(request.identityId) as IdentityId | undefined,
+      template: given(request.template) as MessageTemplate | undefined,
+      errorContains: given(request.errorContains),
+    });
+    return { retriedCount: retried, hastenedCount: hastened, hasMore };
   }
 
   async readdressMessage(request: ReaddressMessageRequest, context: HandlerContext) {
@@ -110,6 +124,19 @@ function fromState(state: CourierMessageState): MessageRecord["state"] | undefin
       const unreachable: never = state;
       return unreachable;
     }
+  }
+}
+
+function fromChannel(channel: CourierMessageChannel): MessageRecord["channel"] | undefined {
+  switch (channel) {
+    case CourierMessageChannel.EMAIL:
+      return "email";
+    case CourierMessageChannel.SMS:
+      return "sms";
+    case CourierMessageChannel.UNSPECIFIED:
+      return undefined;
+    default:
+      return channel satisfies never;
   }
 }
 
