@@ -9,6 +9,8 @@ import type { Job } from "./jobs.ts";
 export interface JobWorker {
   /** Waits for the job under way, but no longer than a few seconds: what was cut off is done by another server, or later. */
   stop(): Promise<void>;
+  /** When each job was last done by this process, by its name; for metrics. Those that others have done are missing. */
+  lastRuns(): ReadonlyMap<string, Date>;
   /** Makes its connections anew: those that are open lead nowhere. */
   reconnect(): void;
 }
@@ -31,15 +33,26 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const { logger } = options;
   const stopping = new AbortController();
   const open = new Set<PoolClient>();
+  const lastRuns = new Map<string, Date>();
+  const jobs = options.jobs.map((job) => ({
+    ...job,
+    run: async () => {
+      await job.run();
+      lastRuns.set(job.name, new Date());
+    },
+  }));
   const reconnect = () => {
     for (const client of open) cutOff(client);
   };
-  const finished = keepRunning((succeeded) => runWorker(options, open, stopping.signal, succeeded), {
-    signal: stopping.signal,
-    firstPauseMs: 250,
-    longestPauseMs: 10_000,
-    onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
-  });
+  const finished = keepRunning(
+    (succeeded) => runWorker({ ...options, jobs }, open, stopping.signal, succeeded),
+    {
+      signal: stopping.signal,
+      firstPauseMs: 250,
+      longestPauseMs: 10_000,
+      onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
+    },
+  );
   return {
     stop: async () => {
       stopping.abort();
@@ -47,6 +60,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
       await finished;
       clearTimeout(timer);
     },
+    lastRuns: () => lastRuns,
     reconnect,
   };
 }

@@ -24,6 +24,7 @@ import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
 import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
+import { watchJobs } from "./job-watch.ts";
 import { type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
@@ -143,14 +144,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
         },
       }),
     poolUsage: () => database.usage,
-    startJobs: (jobs) =>
-      running(
-        startJobWorker({
-          jobs: scheduledJobs({ ...jobs, database, logger }),
-          url: () => database.url,
-          logger,
-        }),
-      ),
+    startJobs: (options) => {
+      const jobs = scheduledJobs({ ...options, database, logger });
+      const worker = startJobWorker({ jobs, url: () => database.url, logger });
+      const stopWatch = watchJobs({ database, logger, names: jobs.map(({ name }) => name) });
+      const stop = async () => {
+        stopWatch();
+        await worker.stop();
+      };
+      return running({ ...worker, stop });
+    },
     listenForMessages: (onMessages) =>
       running(listenForMessages({ url: () => database.url, logger, onMessages })),
     useUrl: (url) => database.useUrl(url),
