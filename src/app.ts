@@ -24,15 +24,13 @@ import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
-import { openStorage, type Storage } from "./storage/storage.ts";
+import { connectionsBesideCalls, openStorage, type Storage } from "./storage/storage.ts";
 import { Readiness } from "./transport/net/readiness.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
 /** Interval of writing the gathered uses. */
 const flushIntervalMs = 15_000;
-/** Interval of asking the database for its state. */
-const watchIntervalMs = 500;
 
 /** Steps that stop the parts which were started, in reverse order. */
 class Cleanup {
@@ -109,7 +107,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     providerStates(domain.outbound.providers, tenant.settings.providers),
   );
   readiness.report("database", true);
-  cleanup.add(watchDatabase(storage, readiness, logger));
+  const watch = storage.watch((state) => readiness.report("database", state === "ready"));
+  cleanup.add(() => watch.stop());
   cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
@@ -235,7 +234,8 @@ async function startDatabase(
   const { poolSize, statementTimeout, acquireTimeout } = config.config.database;
   const storage = await openStorage({
     url,
-    poolSize,
+    // One key bounds all connections of a process.
+    poolSize: poolSize - connectionsBesideCalls,
     statementTimeoutMs: durationMs(statementTimeout),
     acquireTimeoutMs: durationMs(acquireTimeout),
     logger,
@@ -309,28 +309,6 @@ async function keepBootstrapKey(
     () => undefined,
   );
   return { key: created?.secret, file: kept };
-}
-
-/** Tells readiness how the database is, until it is stopped. */
-function watchDatabase(storage: Storage, readiness: Readiness, logger: Logger): () => void {
-  let askedAt: number | undefined;
-  const ask = async () => {
-    if (askedAt !== undefined) {
-      // No answer for two rounds is an answer as well.
-      if (Date.now() - askedAt > 2 * watchIntervalMs) readiness.report("database", false);
-      return;
-    }
-    askedAt = Date.now();
-    const ready = await storage.ping().then(
-      () => true,
-      () => false,
-    );
-    askedAt = undefined;
-    readiness.report("database", ready);
-  };
-  const report = (error: unknown) => logger.error({ err: error }, "the database could not be watched");
-  const timer = setInterval(() => void ask().catch(report), watchIntervalMs);
-  return () => clearInterval(timer);
 }
 
 /** Writes gathered uses now and then, and once more at the end. */

@@ -2,7 +2,8 @@ import { Pool, type PoolClient, type QueryResult } from "pg";
 import type { TenantId } from "../domain/ids.ts";
 import type { Logger, TenantScope, Transaction, Transactions } from "../domain/ports.ts";
 import { columnTypes } from "./column-types.ts";
-import { applySettings, clientOf } from "./connection.ts";
+import { applySettings, clientOf, connectionOptions } from "./connection.ts";
+import { ConnectionPool, type PoolUsage } from "./connection-pool.ts";
 import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
 
 /** How often a deadlock is tried again before it is reported. */
@@ -20,6 +21,7 @@ export interface Statement {
 /** How to reach the database. */
 export interface DatabaseOptions {
   readonly url: string;
+  /** The most connections for calls. */
   readonly poolSize: number;
   readonly statementTimeoutMs: number;
   readonly acquireTimeoutMs: number;
@@ -46,34 +48,60 @@ class OpenTransaction {
  */
 export class Database implements Transactions {
   #url: string;
-  readonly #pool: Pool;
+  readonly #pool: ConnectionPool;
   readonly #onStatement: ((text: string) => void) | undefined;
   constructor(options: DatabaseOptions) {
+    const { poolSize: size, acquireTimeoutMs } = options;
     this.#onStatement = options.onStatement;
     this.#url = options.url;
-    this.#pool = new Pool({
+    this.#pool = new ConnectionPool({ size, acquireTimeoutMs, makePool: () => this.#makePool(options) });
+  }
+
+  /** How the connections for calls are used at this moment. */
+  get usage(): PoolUsage {
+    return this.#pool.usage;
+  }
+
+  /**
+   * From now on calls fail at once, and those under way as well, since the database is known to be away; until `resume`. Its
+   * connections may be such that nobody answers on any more, so none is kept.
+   */
+  suspend(reason: Error): void {
+    this.#pool.suspend(reason);
+  }
+
+  /** The database has answered: calls may use it again. */
+  resume(): void {
+    this.#pool.resume();
+  }
+
+  #makePool({ poolSize, acquireTimeoutMs, statementTimeoutMs, logger }: DatabaseOptions): Pool {
+    const limits = {
+      statementMs: statementTimeoutMs,
+      idleInTransactionMs: Math.max(statementTimeoutMs, 10_000),
+    };
+    const pool = new Pool({
+      ...connectionOptions({
+        application: "ostiary",
+        connectTimeoutMs: acquireTimeoutMs,
+        // The server's own time-out comes first; this one is for a server that does not answer at all.
+        answerTimeoutMs: statementTimeoutMs + 2_000,
+      }),
       Client: clientOf(() => this.#url),
-      max: options.poolSize,
-      connectionTimeoutMillis: options.acquireTimeoutMs,
-      statement_timeout: options.statementTimeoutMs,
-      // The server's own time-out comes first; this one is for a server that does not answer at all.
-      query_timeout: options.statementTimeoutMs + 2_000,
-      // A process that dies within a transaction must not hold its locks for long.
-      idle_in_transaction_session_timeout: Math.max(options.statementTimeoutMs, 10_000),
-      keepAlive: true,
-      application_name: "ostiary",
+      max: poolSize,
       types: columnTypes,
-      onConnect: applySettings,
+      onConnect: (client) => applySettings(client, limits),
     });
     // An idle connection that breaks is reported here, and the pool drops it. Unheard, it would end the process.
-    this.#pool.on("error", (error) => {
-      options.logger.warn({ error: error.message }, "an idle database connection was lost");
+    pool.on("error", (error) => {
+      logger.warn({ error: error.message }, "an idle database connection was lost");
     });
     // One that is lent out reports it here. Heard from its first moment on: the news can come in the same packet as
     // the end of the handshake, before the caller has been given the connection.
-    this.#pool.on("connect", (client) => {
+    pool.on("connect", (client) => {
       client.on("error", () => broken.add(client));
     });
+    return pool;
   }
 
   /**
@@ -107,6 +135,11 @@ export class Database implements Transactions {
     );
   }
 
+  /** Runs statements one by one on one and the same connection, without a transaction. */
+  async withConnection<T>(work: (ask: (text: string) => Promise<object[]>) => Promise<T>): Promise<T> {
+    return this.#withClient((client) => work((text) => this.#send(client, { text }, [])));
+  }
+
   /** Whether a scope is an open transaction. */
   isTransaction(scope: TenantScope): scope is Transaction {
     return scope instanceof OpenTransaction;
@@ -124,7 +157,7 @@ export class Database implements Transactions {
 
   /** Waits for the statements under way, then closes all connections. */
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#pool.close();
   }
 
   async #savepoint<T>(outer: OpenTransaction, work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -173,14 +206,14 @@ export class Database implements Transactions {
   async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     let client: PoolClient;
     try {
-      client = await this.#pool.connect();
+      client = await this.#pool.acquire();
     } catch (error) {
       throw translateConnectFailure(error);
     }
     try {
       return await work(client);
     } finally {
-      client.release(broken.has(client));
+      this.#pool.release(client, broken.has(client));
     }
   }
 

@@ -1,15 +1,22 @@
 import type { Runner } from "graphile-worker";
-import { Pool } from "pg";
+import { Pool, type PoolClient } from "pg";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
-import { applySettings, clientOf } from "./connection.ts";
+import { applySettings, clientOf, connectionOptions, cutOff } from "./connection.ts";
 import type { Job } from "./jobs.ts";
 
 /** The running jobs. */
 export interface JobWorker {
-  /** Waits for the job under way. */
+  /** Waits for the job under way, but no longer than a few seconds: what was cut off is done by another server, or later. */
   stop(): Promise<void>;
+  /** When each job was last done by this process, by its name; for metrics. Those that others have done are missing. */
+  lastRuns(): ReadonlyMap<string, Date>;
+  /** Makes its connections anew: those that are open lead nowhere. */
+  reconnect(): void;
 }
+
+/** How long a stop waits for the job under way. */
+const patienceMs = 5_000;
 
 interface JobWorkerOptions {
   readonly jobs: readonly Job[];
@@ -25,23 +32,43 @@ interface JobWorkerOptions {
 export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const { logger } = options;
   const stopping = new AbortController();
-  const finished = keepRunning((succeeded) => runWorker(options, stopping.signal, succeeded), {
-    signal: stopping.signal,
-    firstPauseMs: 250,
-    longestPauseMs: 10_000,
-    onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
-  });
-  return {
-    stop: () => {
-      stopping.abort();
-      return finished;
+  const open = new Set<PoolClient>();
+  const lastRuns = new Map<string, Date>();
+  const jobs = options.jobs.map((job) => ({
+    ...job,
+    run: async () => {
+      await job.run();
+      lastRuns.set(job.name, new Date());
     },
+  }));
+  const reconnect = () => {
+    for (const client of open) cutOff(client);
+  };
+  const finished = keepRunning(
+    (succeeded) => runWorker({ ...options, jobs }, open, stopping.signal, succeeded),
+    {
+      signal: stopping.signal,
+      firstPauseMs: 250,
+      longestPauseMs: 10_000,
+      onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
+    },
+  );
+  return {
+    stop: async () => {
+      stopping.abort();
+      const timer = setTimeout(reconnect, patienceMs);
+      await finished;
+      clearTimeout(timer);
+    },
+    lastRuns: () => lastRuns,
+    reconnect,
   };
 }
 
 /** Ends when it is stopped; throws when the worker gives up, because the database is away. */
 async function runWorker(
   { jobs, url, logger }: JobWorkerOptions,
+  open: Set<PoolClient>,
   stopping: AbortSignal,
   succeeded: () => void,
 ): Promise<void> {
@@ -50,17 +77,20 @@ async function runWorker(
   const pool = new Pool({
     Client: clientOf(url),
     max: 3,
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    application_name: "ostiary jobs",
-    onConnect: applySettings,
+    // The work itself is done on the connections of calls; here are the queue's own statements, and at first those of its schema.
+    ...connectionOptions({ application: "ostiary jobs", answerTimeoutMs: 32_000 }),
+    onConnect: (client) => applySettings(client, { statementMs: 30_000 }),
   });
   const onLoss = (error: Error) => {
     if (!stopping.aborted) logger.warn({ error: error.message }, "a connection of the job worker was lost");
   };
   // Unheard, either would end the process (see database.ts).
   pool.on("error", onLoss);
-  pool.on("connect", (client) => client.on("error", onLoss));
+  pool.on("connect", (client) => {
+    client.on("error", onLoss);
+    open.add(client);
+  });
+  pool.on("remove", (client) => open.delete(client));
   let runner: Runner | undefined;
   // It may have stopped by itself this very moment; then there is nothing to do.
   const stop = () => void runner?.stop().catch(() => {});

@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
-import { applySettings } from "./connection.ts";
+import { applySettings, connectionOptions, cutOff } from "./connection.ts";
 import { messageChannel } from "./message-sql.ts";
 
 interface MessageListenerOptions {
@@ -11,13 +11,21 @@ interface MessageListenerOptions {
   readonly onMessages: () => void;
 }
 
+/** A listener that runs. */
+export interface MessageListener {
+  stop(): Promise<void>;
+  /** Makes its connection anew: the one that is open leads nowhere. */
+  reconnect(): void;
+}
+
 /**
  * Listens for new messages on a connection of its own, and connects again when it is lost. It also calls after each
  * connect, for what it may have missed.
  */
-export function listenForMessages(options: MessageListenerOptions): { stop(): Promise<void> } {
+export function listenForMessages(options: MessageListenerOptions): MessageListener {
   const stopping = new AbortController();
-  const finished = keepRunning((succeeded) => listen(options, stopping.signal, succeeded), {
+  const open = new Set<Client>();
+  const finished = keepRunning((succeeded) => listen(options, open, stopping.signal, succeeded), {
     signal: stopping.signal,
     firstPauseMs: 250,
     longestPauseMs: 10_000,
@@ -31,20 +39,22 @@ export function listenForMessages(options: MessageListenerOptions): { stop(): Pr
       stopping.abort();
       return finished;
     },
+    reconnect: () => {
+      for (const client of open) cutOff(client);
+    },
   };
 }
 
 /** Ends when it is stopped; throws when the connection is lost. */
 async function listen(
   { url, onMessages }: MessageListenerOptions,
+  open: Set<Client>,
   stopping: AbortSignal,
   succeeded: () => void,
 ): Promise<void> {
   const client = new Client({
     connectionString: url(),
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    application_name: "ostiary messages",
+    ...connectionOptions({ application: "ostiary messages", answerTimeoutMs: 10_000 }),
   });
   const over = Promise.withResolvers<void>();
   // Unheard, either would end the process (see database.ts).
@@ -54,16 +64,19 @@ async function listen(
   client.on("notification", onMessages);
   const stop = () => over.resolve();
   stopping.addEventListener("abort", stop);
+  open.add(client);
   try {
     await client.connect();
-    await applySettings(client);
+    await applySettings(client, { statementMs: 10_000 });
     await client.query(`LISTEN ${messageChannel}`);
     succeeded();
     onMessages();
     await over.promise;
   } finally {
     stopping.removeEventListener("abort", stop);
-    // It may be broken already, and then there is nothing to close.
-    await client.end().catch(() => {});
+    open.delete(client);
+    // It may be broken already, and then there is nothing to close, or its other end may be gone: nobody waits for that one.
+    client.end().catch(() => {});
+    cutOff(client);
   }
 }

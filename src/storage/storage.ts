@@ -14,13 +14,17 @@ import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
 import { createApiKeyStore } from "./api-key-store.ts";
+import { checkServer, poolerRefused } from "./check-server.ts";
+import type { PoolUsage } from "./connection-pool.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
+import { type DatabaseState, watchDatabase } from "./database-watch.ts";
 import { createEventStore } from "./event-store.ts";
 import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
 import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
+import { watchJobs } from "./job-watch.ts";
 import { type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
@@ -32,8 +36,11 @@ import { createSettingsStore } from "./settings-store.ts";
 import { ensureTenant } from "./tenants.ts";
 import { createThrottleStore } from "./throttle-store.ts";
 
-/** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
-const oldestVersion = 150_000;
+/**
+ * Connections that a process opens beside those for calls: three for the jobs, one that listens for messages, one that watches the
+ * database. Migrations take two, before any of these is there.
+ */
+export const connectionsBesideCalls = 5;
 
 /** How to reach the database. */
 export type StorageOptions = DatabaseOptions;
@@ -59,6 +66,13 @@ export interface Storage extends Transactions {
   ensureTenant(name: string, now: Date): Promise<TenantId>;
   /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
   ping(): Promise<void>;
+  /**
+   * Tells of the state of the database, at first and at each change, until it is stopped. While it is away, calls fail at once
+   * with DATABASE_UNAVAILABLE, and those that were under way as well.
+   */
+  watch(onState: (state: DatabaseState) => void): { stop(): void };
+  /** How the connections for calls are used at this moment. */
+  poolUsage(): PoolUsage;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
   /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
@@ -86,6 +100,18 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await database.close();
     throw openError(where, error);
   }
+  // What else has connections of its own, for as long as it runs.
+  const others = new Set<{ reconnect(): void }>();
+  const running = <Other extends { reconnect(): void; stop(): Promise<void> }>(other: Other): Other => {
+    others.add(other);
+    return {
+      ...other,
+      stop: async () => {
+        others.delete(other);
+        await other.stop();
+      },
+    };
+  };
   return {
     transaction: (scope, work) => database.transaction(scope, work),
     identities: createIdentityStore(database),
@@ -99,42 +125,40 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     events: createEventStore(database),
     messages: createMessageStore(database),
     throttle: createThrottleStore(database),
-    migrate: () => migrateDatabase(database.url),
+    migrate: () => migrateDatabase(database.url, { logger }),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) =>
-      startJobWorker({ jobs: scheduledJobs({ ...jobs, database, logger }), url: () => database.url, logger }),
-    listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
+    watch: (onState) =>
+      watchDatabase({
+        url: () => database.url,
+        logger,
+        onState: (state, reason) => {
+          if (state === "away") {
+            database.suspend(reason ?? new Error("the database is away"));
+            for (const other of others) other.reconnect();
+          } else database.resume();
+          onState(state);
+        },
+      }),
+    poolUsage: () => database.usage,
+    startJobs: (options) => {
+      const jobs = scheduledJobs({ ...options, database, logger });
+      const worker = startJobWorker({ jobs, url: () => database.url, logger });
+      const stopWatch = watchJobs({ database, logger, names: jobs.map(({ name }) => name) });
+      const stop = async () => {
+        stopWatch();
+        await worker.stop();
+      };
+      return running({ ...worker, stop });
+    },
+    listenForMessages: (onMessages) =>
+      running(listenForMessages({ url: () => database.url, logger, onMessages })),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };
-}
-
-async function checkServer(database: Database): Promise<void> {
-  const [row] = await database.query<{
-    readonly number: number;
-    readonly version: string;
-    readonly encoding: string;
-  }>(
-    undefined,
-    {
-      text: `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
-        current_setting('server_encoding') AS encoding`,
-    },
-    [],
-  );
-  if (row === undefined || row.number < oldestVersion) {
-    throw new Error(`PostgreSQL 15 or newer is needed, and this one is ${row?.version ?? "unknown"}`);
-  }
-  // In any other encoding a name in another script could not be stored, and would be refused call by call.
-  if (row.encoding !== "UTF8") {
-    throw new Error(
-      `its encoding is ${row.encoding}; make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
-    );
-  }
 }
 
 /** Host and database of a URL, for messages; never the password. Throws if it is no URL of PostgreSQL. */
@@ -178,5 +202,6 @@ const driverWords: readonly (readonly [RegExp, string])[] = [
     /self[- ]signed certificate|unable to (get|verify)|issuer certificate/i,
     "an authority that is not known here has signed its certificate: add &sslrootcert=/path/to/ca.crt to database.url",
   ],
+  [/statement pooling mode/, poolerRefused],
   [/does not support SSL/, "it offers no TLS, and sslmode in database.url asks for it"],
 ];

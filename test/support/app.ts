@@ -91,6 +91,8 @@ export async function startTestApp(
     readonly clock?: TestClock;
     /** Environment variables that are no keys of the configuration. */
     readonly environment?: Readonly<Record<string, string>>;
+    /** Where its log goes, for what it says before it has started. */
+    readonly log?: LogLine[];
   } = {},
 ): Promise<TestApp> {
   const database =
@@ -111,7 +113,7 @@ export async function startTestApp(
     },
   };
   await writeFile(file, stringify(merge(defaults, options.config ?? {})), { mode: 0o600 });
-  const log: LogLine[] = [];
+  const log = options.log ?? [];
   const statements: string[] = [];
   const uses: string[] = [];
   const clock = options.clock ?? new TestClock();
@@ -223,7 +225,7 @@ export async function readMessages(
   });
 }
 
-function memoryLogger(lines: LogLine[]): Logger {
+export function memoryLogger(lines: LogLine[]): Logger {
   const write = (level: LogLine["level"]) => (fields: object, message: string) => {
     lines.push({ level, fields, message });
   };

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 import { migrations } from "../../src/storage/migrations/index.ts";
 import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import { type LogLine, startTestApp, type TestApp } from "../support/app.ts";
 import { Caller, type HeldFlow, resultOf, tokenIn } from "../support/caller.ts";
 import { TestClock } from "../support/clock.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -147,31 +147,43 @@ describe.runIf(mayMakeRoles)("a database that is", () => {
     },
   );
 
-  // That readiness knows it, and the log says it, comes with the issue on what operators met.
-  test("read-only, as after a failover, still checks sessions", async () => {
+  test("read-only, as after a failover, still checks sessions, and readiness knows it", async () => {
     await asAdmin(`ALTER DATABASE ${database} SET default_transaction_read_only = on`);
     await endConnections();
     const seen = await underLoad(async (found) => {
       await until(found, "registration", away);
       found.check?.clear();
       await until(found, "check", "good");
+      await vi.waitFor(async () => {
+        expect((await fetch(`${app.localUrl}/health/ready`)).status).toBe(503);
+      }, patience);
     });
     for (const kind of ["check", "login", "registration"])
       for (const answer of seen[kind] ?? []) expect(["good", "completed", away]).toContain(answer);
+    expect(app.log.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^the database takes no writes/),
+    );
+    const another = startTestApp({ databaseUrl: app.databaseUrl });
+    await expect(another).rejects.toThrow(/it is read-only: default_transaction_read_only is on/);
     await asAdmin(`ALTER DATABASE ${database} RESET default_transaction_read_only`);
     await endConnections();
     await healed();
   });
 
-  // That calls wait for a connection that is open comes with the issue on what operators met.
-  test("out of connections refuses some calls, and wrongly answers none", async () => {
-    await asAdmin(`ALTER ROLE ${owner} CONNECTION LIMIT 3`);
-    await endConnections();
+  test("out of connections lets calls wait for those that are open, and refuses none", async () => {
+    // Those for calls are ended; what else the server has keeps its five.
+    await asAdmin(`ALTER ROLE ${owner} CONNECTION LIMIT 7`);
+    await endConnections("AND application_name = 'ostiary'");
     const seen = await underLoad(async (found) => {
       await until(found, "check", "good");
+      for (const answers of Object.values(found)) answers.clear();
+      for (const kind of ["login", "registration"]) await until(found, kind, "completed");
     });
-    for (const kind of ["check", "login", "registration"])
-      for (const answer of seen[kind] ?? []) expect(["good", "completed", away]).toContain(answer);
+    expect(seen).toEqual({
+      check: new Set(["good"]),
+      login: new Set(["completed"]),
+      registration: new Set(["completed"]),
+    });
     await asAdmin(`ALTER ROLE ${owner} CONNECTION LIMIT -1`);
     await healed();
   });
@@ -239,24 +251,26 @@ describe("an upgrade", () => {
     },
   );
 
-  // A backup holds such locks until it ends. That nobody waits behind it comes with the issue on what operators met.
-  test("while a backup reads the tables waits for its end, and is made once", async () => {
-    // The last one only makes an index, which no backup is in the way of; the one before changes a table.
-    await takeBack(2);
-    const backup = new Client({ connectionString: database.url });
+  test("while a backup reads the tables waits for its end, says for whom, and is made once", async () => {
+    // Those that change a table, and not only make an index beside it.
+    await takeBack(4);
+    const backup = new Client({ connectionString: database.url, application_name: "pg_dump" });
     await backup.connect();
     await backup.query("BEGIN");
     const tables = await backup.query("SELECT tablename FROM pg_tables WHERE schemaname = 'ostiary'");
     const names = tables.rows.map(({ tablename }) => `ostiary.${tablename}`).join(", ");
     await backup.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
-    const starting = startTestApp({ databaseUrl: database.url, clock, config });
-    await vi.waitFor(async () => {
-      const waiting = await administer(database.url, (query) =>
-        query("SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"),
-      );
-      expect(waiting).toHaveLength(1);
-    }, patience);
-    expect(await done()).toHaveLength(migrations.length - 2);
+    const log: LogLine[] = [];
+    const starting = startTestApp({ databaseUrl: database.url, clock, config, log });
+    const said = (message: RegExp) =>
+      vi.waitUntil(() => log.find((line) => message.test(line.message)), patience);
+    expect((await said(/^a migration waits for a lock/)).fields).toMatchObject({
+      process: expect.any(Number),
+      application: "pg_dump",
+      statement: expect.stringMatching(/^LOCK TABLE/),
+    });
+    await said(/^a migration did not get a lock in time/);
+    expect(await done()).toHaveLength(migrations.length - 4);
     await backup.query("COMMIT");
     await backup.end();
     const after = await starting;
@@ -283,8 +297,8 @@ describe("an upgrade", () => {
   });
 });
 
-// That a pooler which takes them and forgets them is found out comes with the issue on what operators met.
-test("a pooler that refuses the settings of a connection is one line at the start, without the password", async () => {
+// With PgBouncer itself: test/process/pooler.test.ts.
+test("a pooler that refuses the settings of a connection finds none to refuse", async () => {
   // What PgBouncer takes without being told to.
   const known = new Set(["user", "database", "client_encoding", "datestyle", "timezone", "application_name"]);
   const pooler = createServer((socket) => {
@@ -307,7 +321,7 @@ test("a pooler that refuses the settings of a connection is one line at the star
   const error = await starting.catch((thrown: unknown) => thrown);
   pooler.close();
   const message = error instanceof Error ? error.message : "it started";
-  expect(message).toContain("unsupported startup parameter: statement_timeout");
+  expect(message).toContain("unsupported startup parameter: nothing");
   expect(message).toContain(`ostiary at 127.0.0.1:${port}`);
   expect(message).not.toMatch(/hunter2|\n/);
 });

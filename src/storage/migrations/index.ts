@@ -4,7 +4,7 @@ import type { Migration } from "@mikro-orm/migrations";
 type MigrationClass = new (...parameters: ConstructorParameters<typeof Migration>) => Migration;
 
 /** A migration: its name as it is recorded, and how to get its code, which is not read while nothing is pending. */
-interface ListedMigration {
+export interface ListedMigration {
   readonly name: string;
   readonly load: () => Promise<MigrationClass>;
 }

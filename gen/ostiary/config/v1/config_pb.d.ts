@@ -494,7 +494,8 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
   dataDirectory: string;
 
   /**
-   * The most connections that one process opens for calls.
+   * The most connections that one process opens, of all kinds: five of them are for jobs, messages and the watch on the
+   * database, the others for calls. Where the database gives fewer, calls wait for one that is open.
    *
    * @generated from field: uint32 pool_size = 3;
    */
