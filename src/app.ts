@@ -147,9 +147,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     },
   });
   cleanup.add(() => jobs.stop());
-  const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
   const courier = await startCourier(options, {
-    ...{ ...messages, clock, listen, tenants },
+    ...{ ...messages, clock, openChannel: storage.openMessageChannel, tenants },
     smsLimits: domain.smsLimits,
     http: domain.outbound.http,
   });

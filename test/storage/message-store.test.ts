@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import type { ClaimedMessage } from "../../src/domain/courier/store.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
+import { Announced } from "../../src/storage/database.ts";
 import { insertMessages, messagesParameter } from "../../src/storage/message-sql.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { afterNoon, anEvent, noon } from "../support/records.ts";
@@ -61,27 +63,6 @@ describe("enqueue", () => {
     });
   });
 
-  test("wakes the listeners when it commits, and not before", async () => {
-    const listener = new Client({ connectionString: tenants.storage.url });
-    await listener.connect();
-    try {
-      await listener.query("LISTEN ostiary_message");
-      const notified = once(listener, "notification");
-      let heard = false;
-      listener.on("notification", () => {
-        heard = true;
-      });
-      await tenants.storage.transaction(tenants.scope, async (tx) => {
-        await tenants.storage.messages.enqueue(tx, [testOutbox.seal(aMessage())]);
-        await listener.query("SELECT 1");
-        expect(heard).toBe(false);
-      });
-      await notified;
-    } finally {
-      await listener.end();
-    }
-  });
-
   test("as part of another statement writes as that one decides", async () => {
     const parameter = messagesParameter([testOutbox.seal(aMessage()), testOutbox.seal(aMessage())]);
     const write = (condition: string) =>
@@ -112,17 +93,11 @@ describe("a suppressed message", () => {
     expect(await storage.messages.requeue(scope, message.id, change)).toBeUndefined();
   });
 
-  test("is announced like any other", async () => {
-    const listener = new Client({ connectionString: tenants.storage.url });
-    await listener.connect();
-    try {
-      await listener.query("LISTEN ostiary_message");
-      const notified = once(listener, "notification");
-      await enqueue(aMessage({ suppressed: true }));
-      await notified;
-    } finally {
-      await listener.end();
+  test("is announced like any other", () => {
+    for (const suppressed of [true, false]) {
+      expect(messagesParameter([testOutbox.seal(aMessage({ suppressed }))])).toBeInstanceOf(Announced);
     }
+    expect(messagesParameter([])).toBe("[]");
   });
 });
 
@@ -259,7 +234,7 @@ describe("list", () => {
 
 test("the listener hears of messages, also after its connection was lost", async () => {
   let heard = Promise.withResolvers<void>();
-  const listener = tenants.storage.listenForMessages(() => heard.resolve());
+  const channel = tenants.storage.openMessageChannel(() => heard.resolve());
   try {
     await heard.promise;
     heard = Promise.withResolvers<void>();
@@ -276,6 +251,101 @@ test("the listener hears of messages, also after its connection was lost", async
     await enqueue(aMessage());
     await heard.promise;
   } finally {
-    await listener.stop();
+    await channel.stop();
+  }
+});
+
+describe("the announcement of messages", () => {
+  /** Counts what a connection of somebody else hears, and waits for it. */
+  async function listen() {
+    const client = new Client({ connectionString: tenants.storage.url });
+    await client.connect();
+    await client.query("LISTEN ostiary_message");
+    let count = 0;
+    client.on("notification", () => count++);
+    return {
+      count: () => count,
+      next: () => once(client, "notification", { signal: AbortSignal.timeout(10_000) }),
+      /** Resolves when all that was sent before has arrived. */
+      settled: () => client.query("SELECT 1"),
+      end: () => client.end(),
+    };
+  }
+
+  test("follows the commit, and is not made for what was rolled back", async () => {
+    const ready = Promise.withResolvers<void>();
+    const channel = tenants.storage.openMessageChannel(ready.resolve);
+    await ready.promise;
+    const listener = await listen();
+    try {
+      const next = listener.next();
+      const seal = () => [testOutbox.seal(aMessage())];
+      await tenants.storage.transaction(tenants.scope, async (tx) => {
+        // Also out of a transaction within it.
+        await tenants.storage.transaction(tx, (inner) => tenants.storage.messages.enqueue(inner, seal()));
+        // More time than an announcement takes.
+        await enqueueIn(tenants.other);
+        await next;
+        expect(listener.count()).toBe(1);
+      });
+      await listener.next();
+      const failing = tenants.storage.transaction(tenants.scope, async (tx) => {
+        await tenants.storage.messages.enqueue(tx, seal());
+        throw new Error("given up");
+      });
+      await expect(failing).rejects.toThrow("given up");
+      const before = listener.count();
+      await enqueueIn(tenants.other);
+      await listener.next();
+      expect(listener.count()).toBe(before + 1);
+    } finally {
+      await listener.end();
+      await channel.stop();
+    }
+  });
+
+  test("stands for many, at most a hundred in a second, and the last message has one", async () => {
+    const ready = Promise.withResolvers<void>();
+    const channel = tenants.storage.openMessageChannel(ready.resolve);
+    await ready.promise;
+    const listener = await listen();
+    try {
+      const startedAt = performance.now();
+      for (let round = 0; round < 20; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => enqueue(aMessage())));
+      }
+      const seconds = (performance.now() - startedAt) / 1_000;
+      await listener.settled();
+      expect(listener.count()).toBeGreaterThan(0);
+      expect(listener.count()).toBeLessThanOrEqual(seconds * 100 + 1);
+      const last = listener.next();
+      await enqueue(aMessage());
+      await last;
+    } finally {
+      await listener.end();
+      await channel.stop();
+    }
+  });
+
+  test("is made once the connection is back, of what was written while it was away", async () => {
+    const listener = await listen();
+    const next = listener.next();
+    await enqueue(aMessage());
+    const channel = tenants.storage.openMessageChannel();
+    await next;
+    await channel.stop();
+    await listener.end();
+  });
+
+  test("is no part of a statement that writes", () => {
+    const files = readdirSync("src/storage").filter((name) => name.endsWith(".ts"));
+    const notifying = files.filter((name) =>
+      /pg_notify|NOTIFY \$/.test(readFileSync(`src/storage/${name}`, "utf8")),
+    );
+    expect(notifying).toEqual(["message-channel.ts"]);
+  });
+
+  async function enqueueIn(scope: TwoTenants["scope"]): Promise<void> {
+    await tenants.storage.messages.enqueue(scope, [testOutbox.seal(aMessage())]);
   }
 });
