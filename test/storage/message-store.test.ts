@@ -6,8 +6,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import type { ClaimedMessage } from "../../src/domain/courier/store.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
-import { Announced } from "../../src/storage/database.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
+import { Announced, Database } from "../../src/storage/database.ts";
 import { insertMessages, messagesParameter } from "../../src/storage/message-sql.ts";
+import { createMessageStore } from "../../src/storage/message-store.ts";
+import { defaultTestOptions } from "../support/database.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { afterNoon, anEvent, noon } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
@@ -273,34 +276,32 @@ describe("the announcement of messages", () => {
   }
 
   test("follows the commit, and is not made for what was rolled back", async () => {
-    const ready = Promise.withResolvers<void>();
-    const channel = tenants.storage.openMessageChannel(ready.resolve);
-    await ready.promise;
-    const listener = await listen();
+    let announced = 0;
+    const database = new Database({
+      ...{ ...defaultTestOptions, url: tenants.storage.url },
+      onMessages: () => announced++,
+    });
+    const messages = createMessageStore(database);
+    const write = (scope: TenantScope) => messages.enqueue(scope, [testOutbox.seal(aMessage())]);
     try {
-      const next = listener.next();
-      const seal = () => [testOutbox.seal(aMessage())];
-      await tenants.storage.transaction(tenants.scope, async (tx) => {
+      await write(tenants.scope);
+      expect(announced).toBe(1);
+      await database.transaction(tenants.scope, async (tx) => {
+        await write(tx);
         // Also out of a transaction within it.
-        await tenants.storage.transaction(tx, (inner) => tenants.storage.messages.enqueue(inner, seal()));
-        // More time than an announcement takes.
-        await enqueueIn(tenants.other);
-        await next;
-        expect(listener.count()).toBe(1);
+        await database.transaction(tx, write);
+        expect(announced).toBe(1);
       });
-      await listener.next();
-      const failing = tenants.storage.transaction(tenants.scope, async (tx) => {
-        await tenants.storage.messages.enqueue(tx, seal());
+      expect(announced).toBe(2);
+      const failing = database.transaction(tenants.scope, async (tx) => {
+        await write(tx);
         throw new Error("given up");
       });
       await expect(failing).rejects.toThrow("given up");
-      const before = listener.count();
-      await enqueueIn(tenants.other);
-      await listener.next();
-      expect(listener.count()).toBe(before + 1);
+      await messages.enqueue(tenants.scope, []);
+      expect(announced).toBe(2);
     } finally {
-      await listener.end();
-      await channel.stop();
+      await database.close();
     }
   });
 
@@ -344,8 +345,4 @@ describe("the announcement of messages", () => {
     );
     expect(notifying).toEqual(["message-channel.ts"]);
   });
-
-  async function enqueueIn(scope: TwoTenants["scope"]): Promise<void> {
-    await tenants.storage.messages.enqueue(scope, [testOutbox.seal(aMessage())]);
-  }
 });
