@@ -108,6 +108,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
+  cleanup.add(() => domain.failedAttempts.finish());
+  cleanup.add(flushRegularly([domain.failedAttempts], logger, 1_000));
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
   const { sessions, apiKeys, outbox } = domain;
@@ -323,12 +325,13 @@ function watchDatabase(storage: Storage, readiness: Readiness, logger: Logger): 
 function flushRegularly(
   recorders: readonly { flush(): Promise<void> }[],
   logger: Logger,
+  intervalMs = flushIntervalMs,
 ): () => Promise<void> {
   const flush = async () => {
     for (const recorder of recorders) await recorder.flush();
   };
-  const report = (error: unknown) => logger.error({ err: error }, "uses could not be written");
-  const timer = setInterval(() => void flush().catch(report), flushIntervalMs);
+  const report = (error: unknown) => logger.error({ err: error }, "what was gathered could not be written");
+  const timer = setInterval(() => void flush().catch(report), intervalMs);
   return async () => {
     clearInterval(timer);
     await flush();

@@ -6,6 +6,7 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
+import { FailedAttempts } from "../../src/domain/event/failed-attempts.ts";
 import { createFlows } from "../../src/domain/flow/create-flows.ts";
 import type { FlowCaller } from "../../src/domain/flow/shared/flow.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
@@ -85,6 +86,7 @@ export class FlowServer {
       clock,
     });
     await schemas.load(scope, [{ id: "person", document }]);
+    const failedAttempts = new FailedAttempts({ events: storage.events, clock, logger: silentLogger });
     return createFlows({
       methods: {
         login,
@@ -99,7 +101,8 @@ export class FlowServer {
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       smsLimits: new SmsLimits({ store: storage.throttle, digests, clock, logger: silentLogger }),
-      throttle: new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock }),
+      throttle: new Throttle({ store: storage.throttle, digests, devices, failedAttempts, clock }),
+      failedAttempts,
       outbox: new Outbox({ sealer }),
       sealer,
       digests,
