@@ -94,12 +94,13 @@ export async function startCourier(
     readonly tenants: Tenants;
     readonly http: OutgoingHttp;
     readonly clock: Clock;
-    readonly listen: (onMessages: () => void) => { stop(): Promise<void> };
+    readonly openChannel: (onMessages?: () => void) => { stop(): Promise<void> };
   },
 ): Promise<{ stop(withinMs: number): Promise<void> }> {
   const { config, logger } = options;
   const { workers } = config.config.server.courier;
-  if (workers === 0) return { stop: async () => {} };
+  // What this process writes is announced to the workers of others.
+  if (workers === 0) return courier.openChannel();
   const { retry } = config.config.tenantDefaults.courier;
   const { transports, close } = await createTransports(config, courier);
   const sender = new MessageSender({
@@ -118,10 +119,10 @@ export async function startCourier(
     },
   });
   const running = startCourierWorkers({ sender, workers, logger });
-  const listener = courier.listen(() => running.wake());
+  const channel = courier.openChannel(() => running.wake());
   return {
     stop: async (withinMs) => {
-      await Promise.all([listener.stop(), running.stop(withinMs)]);
+      await Promise.all([channel.stop(), running.stop(withinMs)]);
       close();
     },
   };

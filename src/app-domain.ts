@@ -15,6 +15,7 @@ import { ApiKeys } from "./domain/access/api-keys.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
+import { FailedAttempts } from "./domain/event/failed-attempts.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
 import { createFlows } from "./domain/flow/create-flows.ts";
 import { OperatorSends } from "./domain/flow/operator/operator-sends.ts";
@@ -115,11 +116,12 @@ export function createDomain(
   });
 
   const digests = createKeyedDigests(() => config.secrets.sealing());
+  const failedAttempts = new FailedAttempts({ events: storage.events, clock, logger });
   const throttle = new Throttle({
     store: storage.throttle,
     digests,
     devices: new Devices({ tokens, clock }),
-    events: storage.events,
+    failedAttempts,
     clock,
   });
   const smsLimits = new SmsLimits({ store: storage.throttle, digests, clock, logger });
@@ -160,6 +162,7 @@ export function createDomain(
     etags: new TraitsEtags({ digests }),
     invitations,
     throttle,
+    failedAttempts,
     smsLimits,
     mailReach,
     oauth2: outbound.oauth2,
@@ -171,7 +174,7 @@ export function createDomain(
     clock,
   });
   const tenantProfiles = new TenantProfiles({ schemas, languages, methods });
-  const logins = new LoginHistory({ events: storage.events, pageTokens });
+  const logins = new LoginHistory({ events: storage.events, failedAttempts, pageTokens });
   const passwords = new NewPasswords({ policy, hasher });
   const imports = new CredentialImports({ methods: methods.imports, clock });
   const identities = new Identities({
@@ -213,6 +216,7 @@ export function createDomain(
   return {
     outbound,
     breaches,
+    failedAttempts,
     outbox,
     messages,
     sessions,

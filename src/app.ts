@@ -110,6 +110,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
   cleanup.add(() => domain.outbound.http.close());
+  cleanup.add(() => domain.failedAttempts.finish());
+  cleanup.add(flushRegularly([domain.failedAttempts], logger, 1_000));
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
   const { sessions, apiKeys, outbox } = domain;
@@ -154,9 +156,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     },
   });
   cleanup.add(() => jobs.stop());
-  const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
   const courier = await startCourier(options, {
-    ...{ ...messages, clock, listen, tenants },
+    ...{ ...messages, clock, openChannel: storage.openMessageChannel, tenants },
     smsLimits: domain.smsLimits,
     mailReach,
     http: domain.outbound.http,
@@ -315,12 +316,13 @@ async function keepBootstrapKey(
 function flushRegularly(
   recorders: readonly { flush(): Promise<void> }[],
   logger: Logger,
+  intervalMs = flushIntervalMs,
 ): () => Promise<void> {
   const flush = async () => {
     for (const recorder of recorders) await recorder.flush();
   };
-  const report = (error: unknown) => logger.error({ err: error }, "uses could not be written");
-  const timer = setInterval(() => void flush().catch(report), flushIntervalMs);
+  const report = (error: unknown) => logger.error({ err: error }, "what was gathered could not be written");
+  const timer = setInterval(() => void flush().catch(report), intervalMs);
   return async () => {
     clearInterval(timer);
     await flush();

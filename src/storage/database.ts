@@ -18,6 +18,20 @@ export interface Statement {
   readonly text: string;
 }
 
+/** A parameter of a statement that writes messages: others are told of them once they are committed. */
+export class Announced {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Called by the driver. */
+  toPostgres(): string {
+    return this.#text;
+  }
+}
+
 /** How to reach the database. */
 export interface DatabaseOptions {
   readonly url: string;
@@ -28,17 +42,30 @@ export interface DatabaseOptions {
   readonly logger: Logger;
   /** Called with the text of each statement that is sent, BEGIN and COMMIT among them: counts round trips. */
   readonly onStatement?: ((text: string) => void) | undefined;
+  /** Called when messages were committed. */
+  readonly onMessages?: (() => void) | undefined;
 }
 
 /** The open transaction behind the brand that the domain sees. */
 class OpenTransaction {
   readonly tenantId: TenantId;
   readonly client: PoolClient;
+  /** Undefined: it is the outermost one. */
+  readonly outer: OpenTransaction | undefined;
   readonly depth: number;
-  constructor(tenantId: TenantId, client: PoolClient, depth: number) {
+  /** Whether messages were written in the outermost one, by whatever is within it. */
+  hasMessages = false;
+
+  constructor(tenantId: TenantId, client: PoolClient, outer?: OpenTransaction) {
     this.tenantId = tenantId;
     this.client = client;
-    this.depth = depth;
+    this.outer = outer;
+    this.depth = outer === undefined ? 0 : outer.depth + 1;
+  }
+
+  noteMessages(): void {
+    if (this.outer === undefined) this.hasMessages = true;
+    else this.outer.noteMessages();
   }
 }
 
@@ -50,9 +77,12 @@ export class Database implements Transactions {
   #url: string;
   readonly #pool: ConnectionPool;
   readonly #onStatement: ((text: string) => void) | undefined;
+  readonly #onMessages: () => void;
+
   constructor(options: DatabaseOptions) {
     const { poolSize: size, acquireTimeoutMs } = options;
     this.#onStatement = options.onStatement;
+    this.#onMessages = options.onMessages ?? (() => {});
     this.#url = options.url;
     this.#pool = new ConnectionPool({ size, acquireTimeoutMs, makePool: () => this.#makePool(options) });
   }
@@ -113,8 +143,16 @@ export class Database implements Transactions {
     statement: Statement,
     values: readonly unknown[],
   ): Promise<Row[]> {
-    if (scope instanceof OpenTransaction) return this.#send<Row>(scope.client, statement, values);
-    return this.#retrying(() => this.#withClient((client) => this.#send<Row>(client, statement, values)));
+    const writesMessages = values.some((value) => value instanceof Announced);
+    if (scope instanceof OpenTransaction) {
+      if (writesMessages) scope.noteMessages();
+      return this.#send<Row>(scope.client, statement, values);
+    }
+    const rows = await this.#retrying(() =>
+      this.#withClient((client) => this.#send<Row>(client, statement, values)),
+    );
+    if (writesMessages) this.#onMessages();
+    return rows;
   }
 
   async transaction<T>(scope: TenantScope, work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -122,14 +160,16 @@ export class Database implements Transactions {
     return this.#retrying(() =>
       this.#withClient(async (client) => {
         await this.#send(client, { text: begin }, []);
+        const open = new OpenTransaction(scope.tenantId, client);
         let result: T;
         try {
-          result = await work(branded(new OpenTransaction(scope.tenantId, client, 0)));
+          result = await work(branded(open));
         } catch (error) {
           await this.#rollback(client, "ROLLBACK");
           throw error;
         }
         await this.#commit(client);
+        if (open.hasMessages) this.#onMessages();
         return result;
       }),
     );
@@ -165,7 +205,7 @@ export class Database implements Transactions {
     await this.#send(outer.client, { text: `SAVEPOINT ${name}` }, []);
     let result: T;
     try {
-      result = await work(branded(new OpenTransaction(outer.tenantId, outer.client, outer.depth + 1)));
+      result = await work(branded(new OpenTransaction(outer.tenantId, outer.client, outer)));
     } catch (error) {
       await this.#rollback(outer.client, `ROLLBACK TO SAVEPOINT ${name}`);
       throw error;

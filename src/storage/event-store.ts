@@ -16,6 +16,12 @@ const appendStatement: Statement = {
   text: `WITH always AS (SELECT) ${insertEvents({ tenant: "$1", events: "$2", from: "always" })}`,
 };
 
+/** The same; its name tells what the server writes by itself from what a call writes. */
+const appendGatheredStatement: Statement = {
+  name: "append_gathered_events",
+  text: `WITH gathered AS (SELECT) ${insertEvents({ tenant: "$1", events: "$2", from: "gathered" })}`,
+};
+
 /**
  * $1 tenant, $2 epoch, $3 transaction and $4 position of the cursor, $5 limit.
  *
@@ -52,6 +58,10 @@ export function createEventStore(database: Database): EventStore {
     async append(scope, events) {
       if (events.length === 0) return;
       await database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
+    },
+
+    async appendGathered(scope, events) {
+      await database.query(scope, appendGatheredStatement, [scope.tenantId, eventsParameter(events)]);
     },
 
     async readAfter(scope, cursor, limit) {

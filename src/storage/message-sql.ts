@@ -1,9 +1,7 @@
 import type { SealedMessage } from "../domain/courier/outbox.ts";
 import { endColumn } from "./column-values.ts";
+import { Announced } from "./database.ts";
 import { messageRow } from "./rows.generated.ts";
-
-/** The channel of LISTEN and NOTIFY on which workers hear of new messages. */
-export const messageChannel = "ostiary_message";
 
 /** What a message brings along; the other columns follow from it. */
 const brought = messageRow
@@ -21,9 +19,9 @@ interface MessageInsertion {
 }
 
 /**
- * The INSERT that writes messages in the statement that makes them necessary, and wakes the workers when it commits.
+ * The INSERT that writes messages in the statement that makes them necessary.
  *
- * Security rule (SR-ENUM-4): a suppressed message is written, and announced, like any other; only its state differs. So a
+ * Security rule (SR-ENUM-4): a suppressed message is written, and announced after the commit, like any other; only its state differs. So a
  * statement does the same work for an address that somebody has and for one that nobody has.
  *
  * A message whose id is there already was written before: a notice that is sent once a day.
@@ -34,14 +32,14 @@ export function insertMessages({ tenant, messages, from }: MessageInsertion): st
       CASE WHEN given.suppressed THEN 'suppressed' ELSE 'queued' END,
       CASE WHEN given.suppressed THEN NULL ELSE given.created_at END,
       CASE WHEN given.suppressed THEN given.created_at END
-    FROM ${from}, jsonb_to_recordset(${messages}::jsonb) ${brought.with({ suppressed: "boolean" }).record},
-      LATERAL (SELECT pg_notify('${messageChannel}', left(given.template, 0))) woken
+    FROM ${from}, jsonb_to_recordset(${messages}::jsonb) ${brought.with({ suppressed: "boolean" }).record}
     ON CONFLICT (tenant_id, id) DO NOTHING`;
 }
 
-/** Messages as one parameter. */
-export function messagesParameter(messages: readonly SealedMessage[]): string {
-  return JSON.stringify(
+/** Messages as one parameter. Workers are told of them once they are committed. */
+export function messagesParameter(messages: readonly SealedMessage[]): string | Announced {
+  if (messages.length === 0) return "[]";
+  const parameter = JSON.stringify(
     messages.map((message) => ({
       id: message.id,
       created_at: message.createdAt,
@@ -55,4 +53,5 @@ export function messagesParameter(messages: readonly SealedMessage[]): string {
       sealed_data: message.sealedData,
     })),
   );
+  return new Announced(parameter);
 }

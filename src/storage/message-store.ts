@@ -1,7 +1,7 @@
 import type { CourierStore, Lease, MessageFilter } from "../domain/courier/store.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { MessageId } from "../domain/ids.ts";
-import type { Database, Statement } from "./database.ts";
+import { Announced, type Database, type Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import {
@@ -12,7 +12,7 @@ import {
   keptColumns,
   keptFromRow,
 } from "./message-row.ts";
-import { insertMessages, messageChannel, messagesParameter } from "./message-sql.ts";
+import { insertMessages, messagesParameter } from "./message-sql.ts";
 import { type MessageRow, messageRow, readMessage } from "./rows.generated.ts";
 
 const enqueueStatement: Statement = {
@@ -88,7 +88,7 @@ const requeueStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "m" })}
   )
-  SELECT ${messageRow.selected}, pg_notify('${messageChannel}', '') FROM m`,
+  SELECT ${messageRow.selected} FROM m`,
 };
 
 /** The queue of messages on PostgreSQL. It is never distributed, so workers may look at all tenants at once. */
@@ -213,7 +213,8 @@ export function createMessageStore(database: Database): CourierStore {
     },
 
     async requeue(scope, id, change) {
-      const values = [scope.tenantId, id, change.at, change.recipient, eventsParameter([change.event])];
+      const recorded = new Announced(eventsParameter([change.event]));
+      const values = [scope.tenantId, id, change.at, change.recipient, recorded];
       const [row] = await database.query<MessageRow>(scope, requeueStatement, values);
       return row && readMessage(row);
     },

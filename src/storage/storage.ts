@@ -27,7 +27,7 @@ import { createInvitationStore } from "./invitation-store.ts";
 import { watchJobs } from "./job-watch.ts";
 import { type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
-import { listenForMessages } from "./message-listener.ts";
+import { MessageChannel } from "./message-channel.ts";
 import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { createSchemaStore } from "./schema-store.ts";
@@ -43,7 +43,7 @@ import { createThrottleStore } from "./throttle-store.ts";
 export const connectionsBesideCalls = 5;
 
 /** How to reach the database. */
-export type StorageOptions = DatabaseOptions;
+export type StorageOptions = Omit<DatabaseOptions, "onMessages">;
 
 /** Everything that is stored. */
 export interface Storage extends Transactions {
@@ -78,10 +78,11 @@ export interface Storage extends Transactions {
   /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
   startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
   /**
-   * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
-   * is away or knows no NOTIFY it does not call: a listener must look by itself now and then.
+   * Tells the workers of all processes of the messages that this one writes, until it is stopped, and with `onMessages` calls back
+   * whenever any process has told of some. Returns at once. While the database is away or knows no NOTIFY nobody is told: workers
+   * must look by themselves now and then.
    */
-  listenForMessages(onMessages: () => void): { stop(): Promise<void> };
+  openMessageChannel(onMessages?: () => void): { stop(): Promise<void> };
   /** Ends all connections, after the statements under way. */
   close(): Promise<void>;
 }
@@ -93,7 +94,8 @@ export interface Storage extends Transactions {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const where = describeUrl(options.url);
   const { logger } = options;
-  const database = new Database(options);
+  const channel = new MessageChannel({ url: () => database.url, logger });
+  const database = new Database({ ...options, onMessages: () => channel.announce() });
   try {
     await checkServer(database);
   } catch (error) {
@@ -154,8 +156,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       };
       return running({ ...worker, stop });
     },
-    listenForMessages: (onMessages) =>
-      running(listenForMessages({ url: () => database.url, logger, onMessages })),
+    openMessageChannel: (onMessages) => running(channel.open(onMessages)),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };

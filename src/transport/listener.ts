@@ -11,6 +11,7 @@ import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts"
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
+import { ClientAuthorities } from "./net/client-authorities.ts";
 import type { HttpHandler } from "./net/exchange.ts";
 import { createPeers } from "./net/peers.ts";
 import { createProtocolServers, defaultLimits, type ListenerLimits } from "./net/protocol-servers.ts";
@@ -85,7 +86,10 @@ export interface ListenerOptions {
 export interface Listener {
   /** Begins to accept connections. Throws an Error whose one line names host and port if it cannot. */
   listen(): Promise<{ readonly port: number }>;
-  /** Reads the certificate again, for new connections. Throws, and keeps the old one, if it is not usable. */
+  /**
+   * Reads the certificate and the client authorities again, for new connections. Throws, and keeps the old ones, if they are not
+   * usable. Connections that the new authorities would judge otherwise are ended.
+   */
   reloadTls(): void;
   /**
    * Accepts no more, tells HTTP/2 clients so (GOAWAY), ends streams, waits for calls under way for at most
@@ -128,10 +132,12 @@ export function createListener(options: ListenerOptions): Listener {
       else servers.acceptHttp1(socket);
     });
   };
+  const material = options.tls?.();
+  const authorities = new ClientAuthorities(material?.ca);
   const createOne = () =>
-    options.tls === undefined
+    material === undefined
       ? createNetServer({ noDelay: true }, acceptPlain)
-      : createTls(options.tls(), options.name, limits, track, servers);
+      : createTls({ material, name: options.name, limits, track, servers, authorities });
   const server = createOne();
   const beside =
     options.besideHost === undefined ? undefined : { server: createOne(), host: options.besideHost };
@@ -152,9 +158,10 @@ export function createListener(options: ListenerOptions): Listener {
       return bound;
     },
     reloadTls() {
-      for (const each of both) {
-        if (each instanceof TlsServer && options.tls !== undefined) each.setSecureContext(options.tls());
-      }
+      if (options.tls === undefined) return;
+      const fresh = options.tls();
+      for (const each of both) if (each instanceof TlsServer) each.setSecureContext(fresh);
+      authorities.replace(fresh.ca);
     },
     async close(graceMs) {
       const closed = Promise.all(
@@ -233,13 +240,16 @@ function guardedPagesOf(
   ];
 }
 
-function createTls(
-  material: TlsMaterial,
-  name: ListenerName,
-  limits: ListenerLimits,
-  track: (socket: Socket) => void,
-  servers: ReturnType<typeof createProtocolServers>,
-): Server {
+interface TlsServing {
+  readonly material: TlsMaterial;
+  readonly name: ListenerName;
+  readonly limits: ListenerLimits;
+  readonly track: (socket: Socket) => void;
+  readonly servers: ReturnType<typeof createProtocolServers>;
+  readonly authorities: ClientAuthorities;
+}
+
+function createTls({ material, name, limits, track, servers, authorities }: TlsServing): Server {
   const server = createTlsServer({
     ...material,
     minVersion: "TLSv1.2",
@@ -250,9 +260,13 @@ function createTls(
     requestCert: name === "admin" && material.ca !== undefined,
     rejectUnauthorized: false,
   });
-  server.on("connection", track);
+  server.on("connection", (socket) => {
+    track(socket);
+    authorities.begin(socket);
+  });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket) => {
+    authorities.end(socket);
     socket.on("error", () => socket.destroy());
     if (socket.alpnProtocol === "h2") servers.acceptHttp2(socket);
     else servers.acceptHttp1(socket);

@@ -122,7 +122,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
         store: storage.throttle,
         digests: createKeyedDigests(() => [secret]),
         devices: new Devices({ tokens: createTokens(), clock }),
-        events: storage.events,
+        failedAttempts: { note: (_scope, events) => events },
         clock,
       }),
       hasher,

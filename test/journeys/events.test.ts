@@ -7,6 +7,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { deletePassword } from "../support/credentials.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 
 interface Recorded {
   readonly type: string;
@@ -76,6 +77,7 @@ test("what somebody does with their account is recorded: each change once, with 
 
   await logIn(app, email, "not the password");
   await logIn(app, freshEmail());
+  await attemptsWritten(app, identity?.id, { afterMinute: true });
   const failures = await recorded();
   expect(failures.map((event) => [event.type, event.actor, event.identity_id])).toEqual([
     ["login.failed", "anonymous", identity?.id],

@@ -56,7 +56,7 @@ async function throttleOf({ databaseUrl, clock }: TestApp) {
     store: storage.throttle,
     digests: createKeyedDigests(() => [new Secret(sealingSecret)]),
     devices: new Devices({ tokens: createTokens(), clock }),
-    events: storage.events,
+    failedAttempts: { note: (_scope, events) => events },
     clock,
   });
   const settings = toTenantSettings(loadConfig({ environment: {}, flags: {} }), 4433);

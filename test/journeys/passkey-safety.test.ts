@@ -20,6 +20,7 @@ import { freshEmail, goodPassword, logIn, register } from "../support/accounts.t
 import type { TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { Settings, setUpTotp } from "../support/factors.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 import {
   addPasskey,
   beginLogin,
@@ -344,6 +345,7 @@ describe("a passkey that does not sign in (SR-PASSKEY-3)", () => {
     expect(forgotten).toEqual(["unknown", "removed"]);
     // The control.
     signedInBy(await signInWith(app, wrong.device));
+    await attemptsWritten(app, wrong.identity?.id, { afterMinute: true });
     expect((await eventsOf(wrong.identity?.id, "login.failed")).map(({ data }) => data)).toEqual(
       Array.from({ length: 4 }, () => ({ reason: "PASSKEY_INVALID", method: "passkey" })),
     );

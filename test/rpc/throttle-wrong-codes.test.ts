@@ -6,6 +6,7 @@ import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { readMessages, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { attemptsWritten } from "../support/failed-attempts.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { administer } from "../support/postgres.ts";
 import { freshAddress, guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
@@ -81,6 +82,7 @@ describe("wrong codes for an account", () => {
     app.clock.advance(86_400_000);
     await enterWrongCodes(name, 1);
     expect(await notices()).toHaveLength(2);
+    await attemptsWritten(app, id);
     const events = await administer(app.databaseUrl, (query) =>
       query<{ data: object }>(
         "SELECT data FROM ostiary.event WHERE type = 'login.throttled' AND identity_id = $1 ORDER BY position",

@@ -118,7 +118,7 @@ describe("connections whose other end is gone without a word", () => {
     const clock = { now: () => noon };
     const jobs = storage.startJobs({ retentionMs: 0, messageRetentionMs: 0, clock });
     let heard = 0;
-    const listener = storage.listenForMessages(() => heard++);
+    const listener = storage.openMessageChannel(() => heard++);
     const states: string[] = [];
     const watch = storage.watch((state) => states.push(state));
     const isWorking = async () => {

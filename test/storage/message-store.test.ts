@@ -1,12 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import type { ClaimedMessage } from "../../src/domain/courier/store.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import { instantOf } from "../../src/domain/instant.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
+import { Announced, Database } from "../../src/storage/database.ts";
 import { insertMessages, messagesParameter } from "../../src/storage/message-sql.ts";
+import { createMessageStore } from "../../src/storage/message-store.ts";
+import { defaultTestOptions } from "../support/database.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { afterNoon, anEvent, noon } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
@@ -68,27 +73,6 @@ describe("enqueue", () => {
     });
   });
 
-  test("wakes the listeners when it commits, and not before", async () => {
-    const listener = new Client({ connectionString: tenants.storage.url });
-    await listener.connect();
-    try {
-      await listener.query("LISTEN ostiary_message");
-      const notified = once(listener, "notification");
-      let heard = false;
-      listener.on("notification", () => {
-        heard = true;
-      });
-      await tenants.storage.transaction(tenants.scope, async (tx) => {
-        await tenants.storage.messages.enqueue(tx, [testOutbox.seal(aMessage())]);
-        await listener.query("SELECT 1");
-        expect(heard).toBe(false);
-      });
-      await notified;
-    } finally {
-      await listener.end();
-    }
-  });
-
   test("as part of another statement writes as that one decides", async () => {
     const parameter = messagesParameter([testOutbox.seal(aMessage()), testOutbox.seal(aMessage())]);
     const write = (condition: string) =>
@@ -119,17 +103,11 @@ describe("a suppressed message", () => {
     expect(await storage.messages.requeue(scope, message.id, change)).toBeUndefined();
   });
 
-  test("is announced like any other", async () => {
-    const listener = new Client({ connectionString: tenants.storage.url });
-    await listener.connect();
-    try {
-      await listener.query("LISTEN ostiary_message");
-      const notified = once(listener, "notification");
-      await enqueue(aMessage({ suppressed: true }));
-      await notified;
-    } finally {
-      await listener.end();
+  test("is announced like any other", () => {
+    for (const suppressed of [true, false]) {
+      expect(messagesParameter([testOutbox.seal(aMessage({ suppressed }))])).toBeInstanceOf(Announced);
     }
+    expect(messagesParameter([])).toBe("[]");
   });
 });
 
@@ -299,7 +277,7 @@ describe("list", () => {
 
 test("the listener hears of messages, also after its connection was lost", async () => {
   let heard = Promise.withResolvers<void>();
-  const listener = tenants.storage.listenForMessages(() => heard.resolve());
+  const channel = tenants.storage.openMessageChannel(() => heard.resolve());
   try {
     await heard.promise;
     heard = Promise.withResolvers<void>();
@@ -316,6 +294,95 @@ test("the listener hears of messages, also after its connection was lost", async
     await enqueue(aMessage());
     await heard.promise;
   } finally {
-    await listener.stop();
+    await channel.stop();
   }
+});
+
+describe("the announcement of messages", () => {
+  /** Counts what a connection of somebody else hears, and waits for it. */
+  async function listen() {
+    const client = new Client({ connectionString: tenants.storage.url });
+    await client.connect();
+    await client.query("LISTEN ostiary_message");
+    let count = 0;
+    client.on("notification", () => count++);
+    return {
+      count: () => count,
+      next: () => once(client, "notification", { signal: AbortSignal.timeout(10_000) }),
+      /** Resolves when all that was sent before has arrived. */
+      settled: () => client.query("SELECT 1"),
+      end: () => client.end(),
+    };
+  }
+
+  test("follows the commit, and is not made for what was rolled back", async () => {
+    let announced = 0;
+    const database = new Database({
+      ...{ ...defaultTestOptions, url: tenants.storage.url },
+      onMessages: () => announced++,
+    });
+    const messages = createMessageStore(database);
+    const write = (scope: TenantScope) => messages.enqueue(scope, [testOutbox.seal(aMessage())]);
+    try {
+      await write(tenants.scope);
+      expect(announced).toBe(1);
+      await database.transaction(tenants.scope, async (tx) => {
+        await write(tx);
+        // Also out of a transaction within it.
+        await database.transaction(tx, write);
+        expect(announced).toBe(1);
+      });
+      expect(announced).toBe(2);
+      const failing = database.transaction(tenants.scope, async (tx) => {
+        await write(tx);
+        throw new Error("given up");
+      });
+      await expect(failing).rejects.toThrow("given up");
+      await messages.enqueue(tenants.scope, []);
+      expect(announced).toBe(2);
+    } finally {
+      await database.close();
+    }
+  });
+
+  test("stands for many, at most a hundred in a second, and the last message has one", async () => {
+    const ready = Promise.withResolvers<void>();
+    const channel = tenants.storage.openMessageChannel(ready.resolve);
+    await ready.promise;
+    const listener = await listen();
+    try {
+      const startedAt = performance.now();
+      for (let round = 0; round < 20; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => enqueue(aMessage())));
+      }
+      const seconds = (performance.now() - startedAt) / 1_000;
+      await listener.settled();
+      expect(listener.count()).toBeGreaterThan(0);
+      expect(listener.count()).toBeLessThanOrEqual(seconds * 100 + 1);
+      const last = listener.next();
+      await enqueue(aMessage());
+      await last;
+    } finally {
+      await listener.end();
+      await channel.stop();
+    }
+  });
+
+  test("is made once the connection is back, of what was written while it was away", async () => {
+    const listener = await listen();
+    const next = listener.next();
+    await enqueue(aMessage());
+    const channel = tenants.storage.openMessageChannel();
+    await next;
+    await channel.stop();
+    await listener.end();
+  });
+
+  test("is no part of a statement that writes", () => {
+    const files = readdirSync("src/storage").filter((name) => name.endsWith(".ts"));
+    const notifying = files.filter((name) =>
+      /pg_notify|NOTIFY \$/.test(readFileSync(`src/storage/${name}`, "utf8")),
+    );
+    expect(notifying).toEqual(["message-channel.ts"]);
+  });
 });

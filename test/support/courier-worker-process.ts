@@ -47,9 +47,9 @@ const sender = new MessageSender({
   leaseMs: Number(leaseMs),
 });
 const workers = startCourierWorkers({ sender, workers: 1, logger: silentLogger, pollMs: 100 });
-const listener = storage.listenForMessages(() => workers.wake());
+const channel = storage.openMessageChannel(() => workers.wake());
 process.on("SIGTERM", async () => {
-  await Promise.all([workers.stop(10_000), listener.stop()]);
+  await Promise.all([workers.stop(10_000), channel.stop()]);
   smtp.close();
   await storage.close();
 });

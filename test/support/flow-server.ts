@@ -7,6 +7,7 @@ import { createTokens } from "../../src/crypto/tokens.ts";
 import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
+import { FailedAttempts } from "../../src/domain/event/failed-attempts.ts";
 import { createFlows } from "../../src/domain/flow/create-flows.ts";
 import type { FlowCaller } from "../../src/domain/flow/shared/flow.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
@@ -86,6 +87,7 @@ export class FlowServer {
       clock,
     });
     await schemas.load(scope, [{ id: "person", document }]);
+    const failedAttempts = new FailedAttempts({ events: storage.events, clock, logger: silentLogger });
     return createFlows({
       methods: {
         login,
@@ -101,7 +103,8 @@ export class FlowServer {
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       mailReach: new MailReach("yes"),
       smsLimits: new SmsLimits({ store: storage.throttle, digests, clock, logger: silentLogger }),
-      throttle: new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock }),
+      throttle: new Throttle({ store: storage.throttle, digests, devices, failedAttempts, clock }),
+      failedAttempts,
       outbox: new Outbox({ sealer }),
       sealer,
       digests,

@@ -9,7 +9,7 @@ import { createTokens } from "../../src/crypto/tokens.ts";
 import { MailReach } from "../../src/domain/courier/mail-reach.ts";
 import { Outbox, type SealedMessage } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
-import type { EventStore } from "../../src/domain/event/store.ts";
+import type { Event } from "../../src/domain/event/event.ts";
 import { createFlows } from "../../src/domain/flow/create-flows.ts";
 import type { LoginFlows, LoginStart } from "../../src/domain/flow/login/login-flows.ts";
 import type { SettingsStore } from "../../src/domain/flow/settings/store.ts";
@@ -209,7 +209,13 @@ export class TestFlows {
       }),
       logger: silentLogger,
     };
-    const events = { append: async (_scope: TenantScope, change: unknown) => this.#note("events", change) };
+    const failedAttempts = {
+      note: (_scope: TenantScope, change: readonly Event[]) => {
+        const isFailure = ({ type }: Event) => type === "login.failed" || type === "login.throttled";
+        if (change.some(isFailure)) this.#note("failedAttempts", change.filter(isFailure));
+        return change.filter((event) => !isFailure(event));
+      },
+    };
     const counters = {
       take: async (_scope: TenantScope, request: CountRequest) => {
         this.counted.push(request);
@@ -223,7 +229,7 @@ export class TestFlows {
       store: counters,
       digests,
       devices: new Devices({ tokens, clock }),
-      events: events as unknown as EventStore,
+      failedAttempts,
       clock,
     });
     this.flows = createFlows({
@@ -237,13 +243,13 @@ export class TestFlows {
           credentialsOf: async () => this.credentials,
         },
         sessions: {},
-        events,
         messages: { enqueue: async (_scope: TenantScope, change: unknown) => this.#note("enqueue", change) },
       } as unknown as Parameters<typeof createFlows>[0]["stores"],
       schemas: this.schemas,
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       throttle,
+      failedAttempts,
       smsLimits,
       mailReach: new MailReach("yes"),
       outbox: this.outbox,

@@ -1,10 +1,11 @@
 // mail/t52: the certificates of a server and the authority of its clients, swapped as Kubernetes swaps mounted secrets, and
-// read again at SIGHUP. That connections of an authority that was taken away are ended comes with the issue on what operators
-// met; that a grant which was taken away opens nothing on them is asked by test/transport/tls.
+// read again at SIGHUP. That a grant which was taken away opens nothing on open connections is asked by test/transport/tls.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { copyFile, mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
+import { type AddressInfo, connect as connectNet, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -172,6 +173,116 @@ describe.runIf(withOpenssl)("certificates that are mounted (openssl)", () => {
       expect(await everybody()).toEqual(whileFirst);
     },
   );
+
+  // Security rule (SR-ACCESS-9): whoever holds a connection of an authority that was taken away went on calling.
+  describe("that are swapped under open connections", () => {
+    const callText = `POST ${method} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+    const open = async (name?: "first" | "second") => {
+      const { hostname, port } = new URL(app.adminUrl);
+      const socket = connect({ host: hostname, port: Number(port), ...trust(), ...identityOf(name) });
+      socket.on("error", () => {});
+      await once(socket, "secureConnect");
+      return {
+        socket,
+        ask: async () => {
+          socket.write(callText);
+          return String(await next(socket)).slice(9, 12);
+        },
+        isOpen: () => !socket.destroyed && !socket.readableEnded,
+      };
+    };
+    const both = async (): Promise<Mounted> => {
+      const files = [first, second].map(({ authority }) => readFileSync(authority, "utf8"));
+      return { ...first, authority: await garbage(files.join("")) };
+    };
+    const next = async (socket: Socket) => {
+      const [bytes] = await once(socket, "data", { signal: AbortSignal.timeout(10_000) });
+      return bytes;
+    };
+    const ended = (socket: Socket) =>
+      socket.closed ? undefined : once(socket, "close", { signal: AbortSignal.timeout(10_000) });
+
+    test("end those of the authority that is gone at once, and no others", async () => {
+      await mount(await both());
+      await app.reload();
+      const [gone, stays, bare] = [await open("first"), await open("second"), await open()];
+      expect([await gone.ask(), await stays.ask(), await bare.ask()]).toEqual(["200", "200", "401"]);
+      await mount(second);
+      await app.reload();
+      await ended(gone.socket);
+      expect([await stays.ask(), await bare.ask()]).toEqual(["200", "401"]);
+      expect(await (await open("first")).ask()).toBe("401");
+    });
+
+    test("end none while the authorities stay, in whatever order and file", async () => {
+      const connection = await open("first");
+      const text = readFileSync(first.authority, "utf8");
+      await mount({ ...second, authority: await garbage(`${text}\n${text}`) });
+      await app.reload();
+      expect(await connection.ask()).toBe("200");
+    });
+
+    test("end one that was refused, so that it is judged anew", async () => {
+      const connection = await open("second");
+      expect(await connection.ask()).toBe("401");
+      await mount(second);
+      await app.reload();
+      await ended(connection.socket);
+      expect(await (await open("second")).ask()).toBe("200");
+    });
+
+    test("end streams and HTTP/2 connections as well", async () => {
+      const session = connectHttp2(app.adminUrl, { ...trust(), ...identityOf("first") });
+      session.on("error", () => {});
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/grpc.health.v1.Health/Watch",
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
+      stream.on("error", () => {});
+      stream.end(Buffer.alloc(5));
+      await once(stream, "response", { signal: AbortSignal.timeout(10_000) });
+      const over = once(session, "close", { signal: AbortSignal.timeout(10_000) });
+      await mount(second);
+      await app.reload();
+      await over;
+      expect(stream.destroyed).toBe(true);
+    });
+
+    test("end a handshake that began before and was drawn out", async () => {
+      const { hostname, port } = new URL(app.adminUrl);
+      // Between them stands one who keeps the last message of the handshake back, in which the certificate is.
+      let passes = 0;
+      let held: (() => void) | undefined;
+      const isHeld = Promise.withResolvers<void>();
+      const between = createServer((client) => {
+        const server = connectNet({ host: hostname, port: Number(port) });
+        server.pipe(client);
+        for (const socket of [client, server]) socket.on("error", () => {});
+        server.on("close", () => client.destroy());
+        client.on("data", (bytes) => {
+          if (passes++ === 0) server.write(bytes);
+          else {
+            held = () => server.write(bytes);
+            isHeld.resolve();
+          }
+        });
+      });
+      between.listen(0, "127.0.0.1");
+      await once(between, "listening");
+      const { port: through } = between.address() as AddressInfo;
+      const client = connect({ host: "127.0.0.1", port: through, ...trust(), ...identityOf("first") });
+      client.on("error", () => {});
+      const over = once(client, "close", { signal: AbortSignal.timeout(10_000) });
+      await isHeld.promise;
+      await mount(second);
+      await app.reload();
+      held?.();
+      await over;
+      between.close();
+    });
+  });
 
   // Security rule (SR-ACCESS-4): what was handed out under an authority that was taken away lets nobody past the new one.
   test.each(["TLSv1.2", "TLSv1.3"] as const)(

@@ -337,7 +337,7 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
     },
   );
 
-  // That those of one account are served in turn comes with the issue on what operators met.
+  // That those of one account are served in turn is asked by test/race/logins-of-one-account.
   test.each<[string, () => readonly string[]]>([
     ["many accounts", () => accounts],
     ["one account", () => accounts.slice(0, 1)],

@@ -20,8 +20,10 @@ export interface RecordedEvent extends Event {
 
 /** The event log. Implemented in src/storage/event-store.ts. */
 export interface EventStore {
-  /** Writes events that belong to no other change, for example a failed login. */
+  /** Writes events that belong to no other change, for example a password that was checked. */
   append(scope: TenantScope, events: readonly Event[]): Promise<void>;
+  /** The same of events that were gathered in memory. */
+  appendGathered(scope: TenantScope, events: readonly Event[]): Promise<void>;
   /**
    * Events after the cursor (undefined: from the beginning), oldest first. Only events of transactions that
    * are older than every running one are returned, so none can appear behind the cursor later.

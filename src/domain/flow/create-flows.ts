@@ -1,6 +1,6 @@
 import type { MailReach } from "../courier/mail-reach.ts";
 import type { Outbox } from "../courier/outbox.ts";
-import type { EventStore } from "../event/store.ts";
+import type { FailedAttempts } from "../event/failed-attempts.ts";
 import type { CredentialReleases } from "../identity/credential-releases.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { IdentityStore } from "../identity/store.ts";
@@ -70,13 +70,13 @@ interface FlowParts {
     readonly settings: SettingsStore;
     readonly identities: IdentityStore;
     readonly sessions: SessionStore;
-    readonly events: EventStore;
     readonly messages: NoticeQueue;
   };
   readonly schemas: IdentitySchemas;
   readonly etags: TraitsEtags;
   readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
+  readonly failedAttempts: Pick<FailedAttempts, "note">;
   readonly smsLimits: SmsLimits;
   readonly mailReach: MailReach;
   readonly releases: CredentialReleases;
@@ -96,7 +96,7 @@ export function createFlows(parts: FlowParts) {
   const answers = new FlowAnswers({ ...parts, flows, sessions });
   const access = new FlowAccess(parts);
   const engine = new FlowEngine({ ...parts, flows, access, answers });
-  const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
+  const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages });
   const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
   const secondFactors = new SecondFactors({ ...parts, methods: methods.login, challenges });
   const codeMessages = new CodeMessages(parts);

@@ -1,7 +1,7 @@
 import { hexOf, isSameBytes } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { EventStore } from "../event/store.ts";
+import type { FailedAttempts } from "../event/failed-attempts.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
@@ -49,7 +49,7 @@ interface Deps {
   readonly store: ThrottleStore;
   readonly digests: KeyedDigests;
   readonly devices: Devices;
-  readonly events: EventStore;
+  readonly failedAttempts: Pick<FailedAttempts, "note">;
   readonly clock: Clock;
 }
 
@@ -239,7 +239,7 @@ export class Throttle {
     if (this.#eventBuckets.take(`${tenant.tenantId}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
-    await this.#deps.events.append(tenant, [event]);
+    this.#deps.failedAttempts.note(tenant, [event]);
   }
 }
 

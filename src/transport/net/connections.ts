@@ -179,6 +179,6 @@ const gone: Connection = {
 };
 
 /** The same for a socket and the TLS socket on top of it. */
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+export function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

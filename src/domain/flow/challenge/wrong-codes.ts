@@ -1,7 +1,7 @@
 import { channelOf, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
-import type { EventStore } from "../../event/store.ts";
+import type { FailedAttempts } from "../../event/failed-attempts.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { CodeStrength } from "../../method/method.ts";
 import type { Clock, TenantScope } from "../../ports.ts";
@@ -37,7 +37,7 @@ interface WrongCodeNoticesDependencies {
   readonly throttle: Throttle;
   readonly queue: NoticeQueue;
   readonly outbox: Outbox;
-  readonly events: EventStore;
+  readonly failedAttempts: Pick<FailedAttempts, "note">;
   readonly clock: Clock;
 }
 
@@ -74,7 +74,7 @@ export class WrongCodeNotices {
     });
     await this.#deps.queue.enqueue(tenant, [this.#deps.outbox.seal(message)]);
     const about = { identityId: target?.identityId, data: { scope: "account", wrong_codes: count } };
-    await this.#deps.events.append(tenant, [newEvent("login.throttled", at, origin, about)]);
+    this.#deps.failedAttempts.note(tenant, [newEvent("login.throttled", at, origin, about)]);
   }
 }
 

@@ -12,6 +12,7 @@ import { idleSince } from "../../session/lifetime.ts";
 import type { AuthenticationMethod } from "../../session/session.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import { Turns } from "../../turns.ts";
 import type { SettingsFlows } from "../settings/settings-flows.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
@@ -33,8 +34,8 @@ import {
 
 type LoginFlow = RecordOf<LoginTypes>;
 
-// Of n logins of one identity at the same moment one completes in each round, so 16 need at most 16 rounds.
-const mostRounds = 64;
+/** How long a login waits for other logins of the same identity: here in its turn, or for those of other servers. */
+const longestWaitMs = 1_000;
 
 /** A proof of who somebody is, with what a login needs to complete by it. */
 export interface LoginProof {
@@ -86,6 +87,7 @@ type Ended =
 /** How a login ends: with a session, or first with what is to be done before it. */
 export class LoginCompletions {
   readonly #deps: LoginCompletionsDependencies;
+  readonly #turns = new Turns(longestWaitMs);
 
   constructor(deps: LoginCompletionsDependencies) {
     this.#deps = deps;
@@ -94,6 +96,9 @@ export class LoginCompletions {
   /**
    * Completes a login by its proof. One round trip if nobody else logs in as the same identity; otherwise `renew` gives the
    * proof again, from what is there by then. Throws FLOW_COMPLETED, FLOW_CHANGED, SERVER_OVERLOADED.
+   *
+   * Logins of one identity take turns, because of those at the same moment one alone completes. Somebody who sends hundreds of
+   * them makes neither the others nor the database wait: what is not through within a second is refused.
    */
   async complete<Proof extends LoginProof | ProvedBefore>(
     caller: FlowCaller,
@@ -101,17 +106,25 @@ export class LoginCompletions {
     given: Proof | LoginRefused,
     renew: (lost: Proof) => Promise<Proof | LoginRefused>,
   ): Promise<Ended | (NotAccepted & LoginRefused)> {
-    let proof = given;
-    for (let round = 0; round < mostRounds; round++) {
-      if (proof.kind === "rejected") return proof;
-      const ended = await this.#tryOnce(caller, flow, proof);
-      if (ended !== "candidate_changed") {
-        proof.whenShown?.();
-        return ended;
+    if (given.kind === "rejected") return given;
+    const key = `${caller.tenant.tenantId} ${given.candidate.identity.id}`;
+    const until = performance.now() + longestWaitMs;
+    const inTurn = async (hasWaited: boolean) => {
+      // What was read before the turn came is of the past.
+      let proof = hasWaited ? await renew(given) : given;
+      while (proof.kind !== "rejected") {
+        const ended = await this.#tryOnce(caller, flow, proof);
+        if (ended !== "candidate_changed") {
+          proof.whenShown?.();
+          return ended;
+        }
+        // A login on another server, or a change of the account, was faster.
+        if (performance.now() > until) throw overloaded();
+        proof = await renew(proof);
       }
-      proof = await renew(proof);
-    }
-    throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
+      return proof;
+    };
+    return this.#turns.take(key, inTurn, overloaded);
   }
 
   async #tryOnce(
@@ -269,6 +282,10 @@ export class LoginCompletions {
     const shown = await caller.browserSessions();
     return shown.find(({ identityId }) => identityId === identity.id)?.id;
   }
+}
+
+function overloaded(): Error {
+  return domainError("SERVER_OVERLOADED", {}, { retryAfterMs: longestWaitMs });
 }
 
 /** What was shown before, where something is done before the session. */

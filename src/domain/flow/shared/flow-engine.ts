@@ -2,6 +2,7 @@ import { isSameBytes } from "../../bytes.ts";
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
+import type { FailedAttempts } from "../../event/failed-attempts.ts";
 import { type Form, withImportance, withProblems } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { FlowSubmission } from "../../form/submission.ts";
@@ -66,6 +67,7 @@ interface FlowEngineDependencies {
   readonly access: FlowAccess;
   readonly sealer: Sealer;
   readonly throttle: Throttle;
+  readonly failedAttempts: Pick<FailedAttempts, "note">;
   readonly answers: Pick<FlowAnswers, "find">;
   readonly clock: Clock;
 }
@@ -299,7 +301,7 @@ export class FlowEngine {
   /**
    * The outcome of a step that was not accepted: the form with its mistakes, filled in as it was sent. Records the events, if
    * there are any. A browser flow keeps the outcome until the next step, for a page that is loaded again. One round trip; none
-   * for a native flow without events.
+   * for a native flow without events beside those of a failed attempt.
    */
   async #rejected(
     caller: FlowCaller,
@@ -315,9 +317,10 @@ export class FlowEngine {
     const flow = this.presentTo(caller, view, flowId, record, form);
     const readable = typed.traits && view.readable(tenant, record, typed.traits);
     const kept = this.#keepable(record, { typed, problems }, readable);
-    if (kept !== undefined || events.length > 0) {
+    const others = this.#deps.failedAttempts.note(tenant, events);
+    if (kept !== undefined || others.length > 0) {
       const { digest, revision } = record;
-      await this.#deps.flows.keepOutcome(tenant, { digest, revision }, kept, events);
+      await this.#deps.flows.keepOutcome(tenant, { digest, revision }, kept, others);
     }
     return { kind: "rejected", rejection: { reason, passwordRule, unknownPasskey }, flow };
   }
