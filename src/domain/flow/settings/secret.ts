@@ -105,8 +105,8 @@ export class SecretSettings {
       const at = choiceOf(state);
       return { kind: "moved", state: { at, away }, identityId: flow.identityId, url: taken.url };
     }
-    const { messages } = taken;
-    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages };
+    const { messages, sent } = taken;
+    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages, sent };
   }
 
   /** Goes on with a method that has more to ask. */

@@ -31,6 +31,7 @@ import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
 import { withLastUsed } from "./last-used.ts";
 import { resolveReturnTo } from "./return-to.ts";
+import { withSent } from "./sent-before.ts";
 import type { FlowStore } from "./store.ts";
 import {
   type AttemptOf,
@@ -284,7 +285,12 @@ export class FlowEngine {
     const { state, identityId, challenge, messages = [], events = [], held = [], begins } = moved;
     const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
-    const data = { ...flow.data, state };
+    const { sent } = moved;
+    const data = {
+      ...flow.data,
+      state,
+      ...(sent !== undefined && { sent: withSent(flow.data, tenant, sent, this.#deps.clock.now()) }),
+    };
     if (moved.isWritten) return { ...flow, revision: revision + 1, data, challenge: undefined, identityId };
     const advanced = await this.#deps.flows.advance(
       tenant,
