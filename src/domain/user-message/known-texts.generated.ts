@@ -104,7 +104,7 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "9000091": "I set it up, sign me in",
   "9000092": "It wasn't me, or I can't sign in",
   "9000093":
-    "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
+    "This account has changed in the meantime, so nothing was done. Enter your address again to continue.",
   "9000100": "Enter a valid date, for example 2026-02-28.",
   "9000101": "Enter a number between {minimum} and {maximum}.",
   "9000102": "Enter a date and time with the time zone, for example 2026-02-28T18:30:00Z.",

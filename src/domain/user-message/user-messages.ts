@@ -549,7 +549,7 @@ export const disownLabel = (): UserMessage => info(9000092, "It wasn't me, or I 
 export const claimEnded = (): UserMessage =>
   error(
     9000093,
-    "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
+    "This account has changed in the meantime, so nothing was done. Enter your address again to continue.",
   );
 
 /** The account that the settings change. */

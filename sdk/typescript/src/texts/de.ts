@@ -193,8 +193,8 @@ export const german: Catalogue = {
     9000091: "Ich habe es eingerichtet: anmelden",
     9000092: "Das war ich nicht, oder ich kann mich nicht anmelden",
     9000093:
-      "Dieses Konto hat sich inzwischen geändert, daher ist nichts passiert. Gehen Sie zurück und geben Sie Ihre Adresse noch " +
-      "einmal ein.",
+      "Dieses Konto hat sich inzwischen geändert, daher ist nichts passiert. Geben Sie Ihre Adresse noch einmal ein, um " +
+      "fortzufahren.",
     9000100: "Geben Sie ein gültiges Datum ein, zum Beispiel 2026-02-28.",
     9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} ein.",
     9000102: "Geben Sie Datum und Uhrzeit mit Zeitzone ein, zum Beispiel 2026-02-28T18:30:00Z.",

@@ -90,6 +90,8 @@ export interface NotAccepted extends StepRejected {
   readonly events?: readonly Event[] | undefined;
   /** What the form is filled in with again. Undefined: as the state says. */
   readonly typed?: Typed | undefined;
+  /** Where the flow goes on, if what was on offer is worth nothing any more. Undefined: it stays where it stands. */
+  readonly goesTo?: AnyState | undefined;
 }
 
 /** A login that comes first; the flow goes on with the step `resume`. */
