@@ -12,6 +12,7 @@ import * as providerMessages from "../src/domain/user-message/provider-messages.
 import * as stageMessages from "../src/domain/user-message/stage-messages.ts";
 import * as traitMessages from "../src/domain/user-message/trait-messages.ts";
 import type { UserMessage } from "../src/domain/user-message/user-message.ts";
+import type { SavedChange } from "../src/domain/user-message/user-messages.ts";
 import * as userMessages from "../src/domain/user-message/user-messages.ts";
 
 const factories = {
@@ -123,6 +124,15 @@ const samples: Samples = {
   sendCodeTo: [[address]],
   sendLink: ofEachFlow,
   signInAs: [[address]],
+  settingsSaved: [
+    [],
+    ...credentials.map(([kind, label]) => [{ change: "set", kind, label }] as [SavedChange]),
+    ...credentials.map(([kind, label]) => [{ change: "removed", kind, label }] as [SavedChange]),
+    [{ change: "set", kind: "oidc", label: "Google: ada@example.com" }],
+    [{ change: "removed", kind: "oidc", label: "Google: ada@example.com" }],
+    [{ change: "address", address }],
+    [{ change: "kept" }],
+  ],
   smsOffered: [["+41 ** *** ** 00"]],
   smsSent: [["+41 ** *** ** 00"]],
   stopRecovery: [[address, time]],

@@ -16,8 +16,8 @@ import type { Peers } from "./net/peers.ts";
 import type { Metrics } from "./pages/metrics.ts";
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import {
-  asksForPage,
   clearCookiesPath,
+  readsPages,
   respondToClearCookies,
   respondTooManyCookies,
 } from "./pages/too-many-cookies.ts";
@@ -218,8 +218,9 @@ export class Dispatcher {
       limitFields: String(maxHeaderFields),
     };
     const error = toConnectError(domainError("HEADERS_TOO_LARGE", limits), call.id);
-    if (asksForPage(call.exchange)) {
-      respondTooManyCookies(call.exchange, call.headers);
+    // The admin listener has no pages, and takes no button.
+    if (this.#deps.name === "public" && readsPages(call.exchange)) {
+      respondTooManyCookies(call.exchange, call.headers, call.tenant.settings);
       this.#finish({ method: "unknown", protocol: "http", quiet: true, error, call });
     } else this.#refuse(call, { status: 431, headers: {}, error });
   }

@@ -53,7 +53,7 @@ export class ProviderCallbackPages {
     } catch (error) {
       const { reason } = error instanceof DomainError ? error : { reason: "INTERNAL" as const };
       const { login } = call.tenant.settings.uiUrls;
-      respondProviderError(exchange, call.headers, { reason, startAgain: login });
+      respondProviderError(exchange, call.headers, call.tenant.settings, { reason, startAgain: login });
       return error;
     }
   }

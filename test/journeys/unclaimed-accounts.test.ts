@@ -312,7 +312,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     expect(await isLive(app, attacker.sessionToken)).toBe(false);
   });
 
-  test("has no answer any more once another address is verified: nothing is done, and the way back leads on", async () => {
+  test("has no answer any more once another address is verified: nothing is done, and the form to begin again leads on", async () => {
     const email = freshEmail();
     const spare = `spare-${email}`;
     const attacker = await register({ email, spare });
@@ -325,27 +325,30 @@ describe.each(kinds)("the question of a %s", (kind) => {
     expect(outcome.flow?.form?.messages.map(({ id }) => id)).toEqual([9000093]);
     expect(await isLive(app, attacker.sessionToken)).toBe(true);
     expect(await verifiedOf(attacker.id)).toEqual([spare]);
-    expect((await proving.submit(back)).case).toBe("nextStep");
+    // What was on offer is gone, and the form to begin again is there, filled in.
+    expect(outcome.flow?.stage.case).toBe("chooseMethod");
+    const nodes = outcome.flow?.form?.nodes ?? [];
+    expect(nodes.map(({ name }) => name)).toEqual(expect.arrayContaining(["address", "sendCode"]));
+    app.clock.advance(30_000);
+    expect((await proving.submit(askForCode, email)).case).toBe("nextStep");
   });
 
   test("has no answer any more once the account is gone, or an operator has set its password", async () => {
     const [gone, managed] = [await register(), await register()];
-    const [first, second] = [await Proving.begin(kind), await Proving.begin(kind)];
-    await first.asked(gone.email);
-    await second.asked(managed.email);
+    const asked = async (email: string) => (await Proving.begin(kind)).asked(email);
+    const answers = [
+      [await asked(gone.email), disown, "rejected"],
+      [await asked(gone.email), resume, "rejected"],
+      [await asked(managed.email), disown, "rejected"],
+      [await asked(managed.email), resume, "loginRequired"],
+    ] as const;
     const identities = app.client(IdentityService);
     await identities.deleteIdentity({ identityId: gone.id });
     await identities.setPassword({
       identityId: managed.id,
       password: { value: { case: "password", value: goodPassword } },
     });
-    for (const proving of [first, second]) {
-      for (const step of [disown, resume]) {
-        const outcome = await proving.submit(step);
-        const isLogin = proving === second && step === resume;
-        expect(outcome.case).toBe(isLogin ? "loginRequired" : "rejected");
-      }
-    }
+    for (const [proving, step, expected] of answers) expect((await proving.submit(step)).case).toBe(expected);
     expect((await logIn(app, managed.email)).case).toBe("completed");
   });
 });

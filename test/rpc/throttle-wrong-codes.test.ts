@@ -78,7 +78,9 @@ describe("wrong codes for an account", () => {
       (await messagesTo(email)).filter(({ template }) => template === "wrong_codes");
     expect(await notices()).toEqual([]);
     await enterWrongCodes(name, 10);
-    expect(await notices()).toMatchObject([{ suppressed: false }]);
+    // With the time and the device of the last one.
+    const data = { time: expect.any(Date), device: expect.stringMatching(/^203\.0\.0\./) };
+    expect(await notices()).toMatchObject([{ suppressed: false, content: { data } }]);
     app.clock.advance(86_400_000);
     await enterWrongCodes(name, 1);
     expect(await notices()).toHaveLength(2);

@@ -307,6 +307,7 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   app.clock.advance(60_000);
   await login.press("resend");
   await login.press("back");
+  app.clock.advance(60_000);
   await login.press("sendCode", { identifier });
   await login.press("code", { "code.code": await walker.codeFor(identifier) });
   await login.refused("password", { identifier, ...password(goodPassword) });
@@ -428,6 +429,7 @@ export async function walkSms(app: TestApp, walker: Walker): Promise<void> {
   await login.press("sms", { "sms.code": "abc" });
   await login.press("sms", { "sms.resend": true });
   await login.press("back");
+  app.clock.advance(60_000);
   await login.press("sms");
   await login.press("sms", { "sms.code": await walker.codeFor(number) });
 }
@@ -535,6 +537,7 @@ export async function walkRegistration(app: TestApp, walker: Walker): Promise<vo
   app.clock.advance(60_000);
   await code.press("resend");
   await code.press("back");
+  app.clock.advance(60_000);
   await code.press("sendCode", { "traits.email": byCode });
   await code.press("code", { "code.code": "000000" });
   await code.press("code", { "code.code": await walker.codeFor(byCode) });
@@ -586,6 +589,7 @@ export async function walkProof(
   app.clock.advance(60_000);
   await proof.press("resend");
   await proof.press("back");
+  app.clock.advance(60_000);
   await proof.press("sendCode", { address });
   await proof.press("code", { "code.code": await walker.codeFor(address) });
 
@@ -668,6 +672,7 @@ export async function walkSettings(app: TestApp, walker: Walker): Promise<void> 
   app.clock.advance(60_000);
   await settings.press("resend");
   await settings.press("back");
+  app.clock.advance(60_000);
   await settings.press("profile", { "traits.email": next });
   await settings.press("code", { "code.code": await walker.codeFor(next) });
   await settings.press("password", password("short"));

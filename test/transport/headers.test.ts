@@ -111,6 +111,28 @@ describe.each<[string, Send]>([
     }
   });
 
+  test("the page is in the language of the browser, with the name of the service", async () => {
+    const german = await open(40_000, { "accept-language": "de-DE,de;q=0.9,en;q=0.8" });
+    expect(german.headers.get("content-language")).toBe("de");
+    expect(german.body).toContain('<html lang="de">');
+    expect(german.body).toContain("<h1>Ihr Browser sendet zu viele Cookies</h1>");
+    expect(german.body).toMatch(/<title>Zu viele Cookies · [^<]+<\/title>/);
+    expect(german.body).toContain('können Sie es <a href="/ui/login">noch einmal versuchen</a>.');
+  });
+
+  // A provider posts its answer by a form of its page: the person saw JSON.
+  test("a form that a page posts gets the page as well", async () => {
+    const headers = { accept: page, "content-type": "application/x-www-form-urlencoded" };
+    const answer = await send(running, "POST", "/oidc/callback/acme", headers, cookiesOf(40_000));
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([431, "text/html; charset=utf-8"]);
+    expect(answer.body).toContain('<a href="/oidc/callback/acme">');
+  });
+
+  test("the admin listener, which has no such button, answers with JSON", async () => {
+    const answer = await send(admin, "GET", "/health/alive", { accept: page }, cookiesOf(40_000));
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([431, "application/json"]);
+  });
+
   test("an application reads the reason and the request id, if its origin is allowed", async () => {
     const call = (origin: string) =>
       send(running, "POST", unary, { origin, "content-type": "application/json" }, cookiesOf(40_000));

@@ -4,7 +4,12 @@ import { type SocialApp, somebody, startSocialApp, Visitor } from "../support/so
 
 let app: SocialApp;
 beforeAll(async () => {
-  app = await startSocialApp({ providers: { second: { name: "Bolt" } } });
+  const branding = {
+    name: "Harbour",
+    privacy_url: "https://harbour.example/datenschutz",
+    colors: { primary: "#123456" },
+  };
+  app = await startSocialApp({ providers: { second: { name: "Bolt" } }, tenant: { branding } });
 });
 afterAll(() => app.stop());
 
@@ -46,6 +51,13 @@ describe("the page for those who came back from a provider in vain", () => {
     expect(answer.headers.get("content-security-policy")).toBe(
       `default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
     );
+  });
+
+  test("has the name, the colours and the links of the branding", async () => {
+    const page = await (await come({ "accept-language": "de" })).text();
+    expect(page).toContain("<title>Anmeldung nicht abgeschlossen · Harbour</title>");
+    expect(page).toContain('<a href="https://harbour.example/datenschutz">Datenschutz</a>');
+    expect(page).toContain("--accent: #123456;");
   });
 
   test("says why, where that is known", async () => {

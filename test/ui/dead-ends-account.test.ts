@@ -191,7 +191,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(tab, confirmTitle);
       await tab.fill(password, goodPassword);
       await tab.click("[data-step='password']");
-      await appears(tab, "text=Your changes have been saved.");
+      await appears(tab, "text=Your new password is set.");
       // The first tab finds it done.
       await comeBack(page);
       await expect.poll(() => page.locator(resume).count()).toBe(0);
@@ -231,7 +231,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       tab.setDefaultTimeout(10_000);
       await tab.goto((await app.messages(address)).at(-1)?.url ?? "");
       await tab.click("[data-step='confirmLink']");
-      await appears(tab, "text=Your changes have been saved.");
+      await appears(tab, "text=Your new password is set.");
       await appears(page, "[data-step='profile']");
       // The first tab finds nothing that waits.
       await comeBack(page);
@@ -253,7 +253,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await phone.waitForURL("**/ui/sessions");
       await appears(page, "text=You're no longer signed in.");
       await signIn(page, address);
-      await appears(page, "text=Your changes have been saved.");
+      await appears(page, "text=Your new password is set.");
     });
   });
 

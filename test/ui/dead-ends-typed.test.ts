@@ -131,11 +131,12 @@ describe.skipIf(!chromiumInstalled)(
       await appears(page, "[data-step='profile']");
       expect([await page.inputValue(email), await page.inputValue(name)]).toEqual([fresh, "Ada Lovelace"]);
       // It is sent again without being touched.
+      app.clock.advance(30_000);
       await press(page, "profile");
       await appears(page, code);
       await page.fill(code, await codeOf(fresh));
       await page.click("[data-step='code']");
-      await appears(page, "text=Your changes have been saved.");
+      await appears(page, `text=${fresh} is verified and saved.`);
       expect(await page.inputValue(email)).toBe(fresh);
     });
 

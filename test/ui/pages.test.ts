@@ -267,7 +267,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await appears(page, "text=Your changes have been saved.");
+    await appears(page, `text=${address} is verified and saved.`);
     expect(await page.inputValue(email)).toBe(address);
   });
 
@@ -292,7 +292,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await appears(page, code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
-    await appears(page, "text=Your changes have been saved.");
+    await appears(page, `text=${address} is verified and saved.`);
     expect(await page.inputValue(email)).toBe(address);
   });
 

@@ -143,7 +143,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     const ada = somebody();
     await signInAt(page, "first", ada);
     await page.waitForURL("**/ui/settings#flow=*");
-    await appears(page, "text=Your changes have been saved");
+    await appears(page, `text=Acme: ${ada.email} is now linked to your account.`);
     await appears(page, `.ostiary-label:text('Acme: ${ada.email}')`);
     expect(await page.locator("[name='oidc.provider']").allTextContents()).toEqual([
       ...["Link Bolt", "Link GitHub"],
@@ -155,6 +155,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.click(remove);
     await page.click("dialog button[value='confirmed']");
     await appears(page, buttonOf("first"));
+    await appears(page, `text=Acme: ${ada.email} is no longer linked to your account.`);
     expect(await page.locator(manage).count()).toBe(0);
   });
 
@@ -274,7 +275,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await appears(page, `${errors}:text('linked to the account you need here')`);
     await signInAt(page, "first", { subject: ada.subject });
     await page.waitForURL("**/ui/settings#flow=*");
-    await appears(page, "text=Your changes have been saved");
+    await appears(page, "text=Your new password is set.");
     expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
   });
 
@@ -294,7 +295,7 @@ describe.skipIf(!chromiumInstalled)("the pages of other providers", () => {
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/settings#flow=*");
-    await appears(page, "text=Your changes have been saved");
+    await appears(page, "text=Your new password is set.");
     expect(await page.evaluate(() => window.sessionStorage.length)).toBe(0);
   });
 

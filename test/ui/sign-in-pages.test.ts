@@ -151,7 +151,7 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     expect(await names()).toEqual([address]);
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
-    await appears(page, "text=Your changes have been saved.");
+    await appears(page, "text=Your new password is set.");
 
     await page.context().clearCookies();
     await page.goto(`${app.publicUrl}/ui/recovery`);

@@ -61,8 +61,8 @@ export interface TemplateData {
   /** A registration with an address that has an account already. */
   readonly registration_taken: NoData;
   readonly password_changed: NoticeData;
-  /** Many wrong codes were entered. */
-  readonly wrong_codes: { readonly count: number };
+  /** Many wrong codes were entered; when and where the last one was. */
+  readonly wrong_codes: NoticeData & { readonly count: number };
   /** A way to sign in or a second factor was added, or put in the place of a former one. */
   readonly credential_added: CredentialData;
   readonly credential_removed: CredentialData;
@@ -127,7 +127,7 @@ const sampleData: TemplateData = {
   },
   registration_taken: {},
   password_changed: samplePlace,
-  wrong_codes: { count: 50 },
+  wrong_codes: { count: 50, ...samplePlace },
   credential_added: { kind: "totp", label: "", ...samplePlace },
   credential_removed: { kind: "totp", label: "Phone", ...samplePlace },
   second_factor_changed: { kind: "passkey", enabled: true, ...samplePlace },

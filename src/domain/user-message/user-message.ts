@@ -22,6 +22,6 @@ export function error(id: number, text: string, context: JsonObject = {}): UserM
 }
 
 /** A message that something has worked. */
-export function success(id: number, text: string): UserMessage {
-  return { id, type: "success", text, context: {} };
+export function success(id: number, text: string, context: JsonObject = {}): UserMessage {
+  return { id, type: "success", text, context };
 }

@@ -1,7 +1,7 @@
 import { splitFieldPath } from "../field-path.ts";
 import type { SchemaText } from "../identity/schema-texts.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
-import type { FlowKind } from "../kinds.ts";
+import type { CredentialKind, FlowKind } from "../kinds.ts";
 import { error, info, success, type UserMessage } from "./user-message.ts";
 
 export type { UserMessage };
@@ -323,8 +323,53 @@ export const secondFactor = (): UserMessage => info(1010004, "Confirm with your 
 /** A login of a person who is signed in already. */
 export const confirmIdentity = (): UserMessage => info(1010003, "To continue, confirm it's you.");
 
-/** A change of the settings was saved. */
-export const settingsSaved = (): UserMessage => success(1050001, "Your changes have been saved.");
+/** A change of the settings that has a sentence of its own. */
+export type SavedChange =
+  | { readonly change: "set" | "removed"; readonly kind: CredentialKind; readonly label: string }
+  | { readonly change: "address"; readonly address: string }
+  | { readonly change: "kept" };
+
+/** A change of the settings was saved. `done`: which one, where that is said in particular. */
+export const settingsSaved = (done?: SavedChange): UserMessage =>
+  success(1050001, savedSentence(done), { ...done });
+
+function savedSentence(done: SavedChange | undefined): string {
+  switch (done?.change) {
+    case "set":
+      return done.kind === "oidc" && done.label !== ""
+        ? `${done.label} is now linked to your account.`
+        : setSentences[done.kind];
+    case "removed":
+      if (done.label === "") return removedSentences[done.kind];
+      return done.kind === "oidc"
+        ? `${done.label} is no longer linked to your account.`
+        : `“${done.label}” was removed.`;
+    case "address":
+      return `${done.address} is verified and saved.`;
+    case "kept":
+      return "Your account won't be deleted.";
+    default:
+      return "Your changes have been saved.";
+  }
+}
+
+const setSentences: Readonly<Record<CredentialKind, string>> = {
+  password: "Your new password is set.",
+  passkey: "Your passkey was added.",
+  totp: "Your authenticator app is set up.",
+  sms: "Codes by text message are set up.",
+  backup_code: "Your backup codes are ready to use.",
+  oidc: "The account is now linked to yours.",
+};
+
+const removedSentences: Readonly<Record<CredentialKind, string>> = {
+  password: "Your password was removed.",
+  passkey: "The passkey was removed.",
+  totp: "The authenticator app was removed.",
+  sms: "Codes by text message were removed.",
+  backup_code: "Your backup codes were removed.",
+  oidc: "The account is no longer linked to yours.",
+};
 
 /** The account is recovered; a new secret must be set. */
 export const recoverySucceeded = (): UserMessage =>
@@ -504,7 +549,7 @@ export const disownLabel = (): UserMessage => info(9000092, "It wasn't me, or I 
 export const claimEnded = (): UserMessage =>
   error(
     9000093,
-    "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
+    "This account has changed in the meantime, so nothing was done. Enter your address again to continue.",
   );
 
 /** The account that the settings change. */

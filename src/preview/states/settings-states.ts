@@ -87,6 +87,24 @@ export function settingsStates(samples: Samples): readonly PreviewState[] {
       }),
     ),
     state(
+      "linked",
+      "An account elsewhere was linked",
+      () => ({ at: "change_settings" }),
+      () => ({
+        ...own,
+        succeeded: [texts.settingsSaved({ change: "set", kind: "oidc", label: `Google: ${email}` })],
+      }),
+    ),
+    state(
+      "removed",
+      "A passkey was removed",
+      () => ({ at: "change_settings" }),
+      () => ({
+        ...own,
+        succeeded: [texts.settingsSaved({ change: "removed", kind: "passkey", label: "Laptop" })],
+      }),
+    ),
+    state(
       "changed-elsewhere",
       "A trait was changed elsewhere meanwhile",
       () => ({ at: "change_settings" }),

@@ -1,6 +1,6 @@
 import type { Tenants } from "../../domain/tenant/tenant.ts";
 import type { Exchange, HttpHandler, ResponseHeaders } from "../net/exchange.ts";
-import { respondHome, respondNotFound } from "./small-page.ts";
+import { respondHome, respondNotFound } from "./plain-pages.ts";
 import { notFoundPath } from "./static-files.ts";
 import { asksForPage } from "./too-many-cookies.ts";
 

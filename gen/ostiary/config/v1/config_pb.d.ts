@@ -1728,7 +1728,7 @@ export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
   maxTries: number;
 
   /**
-   * How long after a code or link was sent another one can be asked for in the same flow.
+   * How long after a code or link was sent to an address another one to it can be asked for in the same flow.
    *
    * @generated from field: google.protobuf.Duration resend_after = 6;
    */

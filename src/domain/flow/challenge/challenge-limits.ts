@@ -85,7 +85,7 @@ function holderOf({ kind, identityId, data: { state } }: FlowRecord): IdentityId
 }
 
 /** What a message is counted as sent to. */
-function recipientOf(flow: FlowRecord, { isFixed, target, sentTo }: Challenged): string {
+export function recipientOf(flow: FlowRecord, { isFixed, target, sentTo }: Challenged): string {
   const isMasked = isFixed && flow.identityId !== undefined;
   const named = (isMasked ? target?.value : undefined) ?? sentTo;
   return normaliseForLogin(named) ?? named;

@@ -19,9 +19,10 @@ import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import { smsRefusal } from "../shared/code-messages.ts";
 import type { FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
+import { resendRefused, sentTooSoon, withSent } from "../shared/sent-before.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, Moved } from "../shared/table.ts";
-import { countSend, countTry, isAlive } from "./challenge-limits.ts";
+import { countSend, countTry, isAlive, recipientOf } from "./challenge-limits.ts";
 import type { Awaiting, Confirming } from "./state.ts";
 import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
 
@@ -126,12 +127,15 @@ export class Challenges {
     // Counted, limited and shown as the number that it goes to, however it was typed.
     const request = { ...asked, sentTo: withCountryCode(asked.sentTo, tenant.settings.defaultCountry) };
     const { target, sentTo, events, isFixed = false } = request;
+    const at = this.#deps.clock.now();
+    const sent = { kind: request.kind, to: recipientOf(flow, { isFixed, target, sentTo }) };
+    const tooSoon = sentTooSoon(flow, tenant, sent, at);
+    if (tooSoon !== undefined) return tooSoon;
     // By what was typed, if anything was: where a name leads must not show.
     const number = toE164(sentTo) ?? (isFixed ? phoneOf(target) : undefined);
     const refused = number && (await smsRefusal(this.#deps.smsLimits, tenant, number));
     if (refused) return refused;
     const ticket = await countSend(attempt, { isFixed, target, sentTo });
-    const at = this.#deps.clock.now();
     // Security rule (SR-ENUM-9): what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
     const strength = strengthAgainst(tenant, ticket);
@@ -143,7 +147,7 @@ export class Challenges {
         ? { ...issued.challenge, digest: alive.digest }
         : issued.challenge;
     const identityId = target?.identityId ?? (isFixed ? flow.identityId : undefined);
-    return { kind: "moved", ...issued, challenge, identityId, events };
+    return { kind: "moved", ...issued, challenge, identityId, events, sent };
   }
 
   /**
@@ -161,9 +165,13 @@ export class Challenges {
     request: ChallengeRequest,
     isWithheld = false,
   ): { flow: FlowRecord; messages: readonly SealedMessage[] } {
-    const how = { at: this.#deps.clock.now(), isWithheld, strength: "usual" } as const;
+    const at = this.#deps.clock.now();
+    const how = { at, isWithheld, strength: "usual" } as const;
     const { state, challenge, messages: sealed } = this.#issue(tenant, flow, request, how);
-    return { flow: { ...flow, data: { ...flow.data, state }, challenge }, messages: sealed };
+    const { isFixed = false, target, sentTo } = request;
+    const to = recipientOf(flow, { isFixed, target, sentTo });
+    const sent = withSent(flow.data, tenant, { kind: request.kind, to }, at);
+    return { flow: { ...flow, data: { ...flow.data, state, sent }, challenge }, messages: sealed };
   }
 
   /** A link that is handed over instead of being sent, and the flow that holds it, which is to be stored. */
@@ -202,9 +210,7 @@ export class Challenges {
   ): Promise<Awaited | StepRejected> {
     const { caller, flow } = attempt;
     const now = this.#deps.clock.now();
-    const problems = { fields: [], form: [texts.resendTooEarly()] };
-    const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
-    if (now < this.resendAt(caller.tenant, state)) return tooEarly;
+    if (now < this.resendAt(caller.tenant, state)) return resendRefused();
     const { sentTo } = state;
     const { isFixed, as, lookUp } = how;
     const target = lookUp !== undefined && !isFixed ? await lookUp(sentTo) : state.target;
@@ -215,7 +221,7 @@ export class Challenges {
       // Security rule (SR-LIMIT-2): others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
       // enter it in.
       const isLimit = error instanceof DomainError && error.reason === "RATE_LIMITED";
-      if (isLimit && isAlive(flow, caller.tenant, now)) return tooEarly;
+      if (isLimit && isAlive(flow, caller.tenant, now)) return resendRefused();
       throw error;
     }
   }

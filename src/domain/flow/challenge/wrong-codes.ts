@@ -3,6 +3,7 @@ import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { FailedAttempts } from "../../event/failed-attempts.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
+import { placeOf } from "../../identity/notices.ts";
 import type { CodeStrength } from "../../method/method.ts";
 import type { Clock, TenantScope } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -52,7 +53,7 @@ export class WrongCodeNotices {
   /** Notes a wrong code. For an account that nobody has it costs the same, and tells nobody. */
   async note(
     { tenant, origin }: FlowCaller,
-    { data }: FlowRecord,
+    { data: { language = "" } }: FlowRecord,
     wrong: {
       readonly ticket: ThrottleTicket;
       readonly target: ContactAddress | undefined;
@@ -65,10 +66,11 @@ export class WrongCodeNotices {
     const [subject = ""] = identityKey(target?.identityId, sentTo);
     if (!(await this.#deps.throttle.isFirst(tenant, `wrong codes\0${subject}`, dayMs))) return;
     const at = this.#deps.clock.now();
-    const message = newMessage({ template: "wrong_codes", data: { count } }, at, {
+    const data = { count, ...placeOf(origin, at) };
+    const message = newMessage({ template: "wrong_codes", data }, at, {
       channel: channelOf(target?.kind),
       recipient: target?.value ?? sentTo,
-      language: data.language ?? "",
+      language,
       identityId: target?.identityId,
       suppressed: target?.identityId === undefined,
     });

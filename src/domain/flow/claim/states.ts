@@ -23,8 +23,12 @@ export function claimState<K extends KindTypes>(rules: {
   const first = "choose_method" as K["State"]["at"];
   const settle = (attempt: AttemptOf<K, Claims<K>>, outcome: ClaimOutcome): StepResult<K> => {
     if (outcome.kind === "kept") return done(attempt, undefined);
+    // Neither answer is worth anything any more, so the way back is all that there is to do.
+    const isOver = outcome.kind === "rejected" && (hasBack?.(attempt) ?? true);
+    if (isOver) return { ...outcome, goesTo: before(attempt.state) };
     return outcome.kind === "disowned" ? done(attempt, outcome.settings) : outcome;
   };
+  const before = ({ typed }: Claiming) => ({ at: "choose_method", typed });
   const step = (
     rule: Pick<StepRule<K, Claims<K>>, "leadsTo" | "isOffered" | "nodes" | "take">,
   ): StepRule<K, Claims<K>> => rule;
@@ -38,12 +42,12 @@ export function claimState<K extends KindTypes>(rules: {
     }),
     steps: {
       resume: step({
-        leadsTo: ["completed"],
+        leadsTo: ["completed", first],
         nodes: () => [button("resume", texts.claimLabel())],
         take: async (attempt) => settle(attempt, await claims.keep(attempt)),
       }),
       disown: step({
-        leadsTo: ["completed"],
+        leadsTo: ["completed", first],
         nodes: () => [button("disown", texts.disownLabel())],
         take: async (attempt) => settle(attempt, await claims.disown(attempt)),
       }),
@@ -51,9 +55,9 @@ export function claimState<K extends KindTypes>(rules: {
         leadsTo: [first],
         isOffered: hasBack,
         nodes: () => [button("back", texts.backLabel(kind), true)],
-        take: async ({ state: { typed } }) => ({
+        take: async ({ state }) => ({
           kind: "moved",
-          state: { at: "choose_method", typed } as unknown as K["State"],
+          state: before(state) as unknown as K["State"],
           identityId: undefined,
         }),
       }),

@@ -111,9 +111,9 @@ export class LoginActions {
     );
     if (taken.kind === "rejected") return taken;
     if (taken.kind === "changed") return this.#storeSecret(attempt, taken, this.#deps.clock.now());
-    const { memory: kept, messages, url } = taken;
+    const { memory: kept, messages, sent, url } = taken;
     const next = { ...state, method: { kind: method.kind, memory: kept } };
-    return { kind: "moved", state: next, identityId: identity.id, messages, url };
+    return { kind: "moved", state: next, identityId: identity.id, messages, sent, url };
   }
 
   async #storeSecret(

@@ -161,8 +161,8 @@ export class LoginProofs {
     });
     if (result.kind !== "continues") throw new Error(`${method.kind} was to send a code`);
     const next = continued(state, { kind: method.kind, memory: result.memory }, entered);
-    const messages = this.#deps.codeMessages.messagesOf(attempt, result, owner);
-    return { kind: "moved", state: next, identityId: flow.identityId, messages };
+    const sent = this.#deps.codeMessages.sentWith(attempt, result, owner);
+    return { kind: "moved", state: next, identityId: flow.identityId, ...sent };
   }
 
   /** Completes a login by the proof of an address. */

@@ -1,20 +1,20 @@
 import { isSameBytes } from "../../bytes.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
-import type { StepRejected } from "../../form/rejection.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import type { Credential, Identity } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import { noticeOf, noticesTo, placeOf } from "../../identity/notices.ts";
 import { instantOf } from "../../instant.ts";
 import type { Clock, Tokens } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import type { FlowRecord } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
-import type { AttemptOf, Moved } from "../shared/table.ts";
+import type { AttemptOf, Moved, NotAccepted } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import type { OnHold, RecoveryTypes, Stopping } from "./state.ts";
 
@@ -136,7 +136,7 @@ export class RecoveryHolds {
    *
    * Security rule (SR-HOLD-4): the link of the notice stops a recovery, and does nothing else.
    */
-  async stop(attempt: AttemptOf<RecoveryTypes, Stopping>): Promise<RecoveryTypes["Done"] | StepRejected> {
+  async stop(attempt: AttemptOf<RecoveryTypes, Stopping>): Promise<RecoveryTypes["Done"] | NotAccepted> {
     const { flows, engine, outbox, clock } = this.#deps;
     const { caller, tenant, flow, state, identity, count } = attempt;
     await count("link_check", {});
@@ -148,7 +148,7 @@ export class RecoveryHolds {
       challenge !== undefined &&
       challenge.expiresAt > now &&
       isSameBytes(challenge.digest, Buffer.from(state.opened, "base64url"));
-    if (waiting === undefined || identity === undefined || !isOpen) return isOver();
+    if (waiting === undefined || identity === undefined || !isOpen) return isOver(tenant);
     const result = await flows.stopRecoveries(tenant, {
       held: [flow, waiting].map(({ digest, revision }) => ({ digest, revision })),
       identityId: identity.id,
@@ -168,7 +168,7 @@ export class RecoveryHolds {
       // Stopped or completed at the same moment, unless this flow was submitted twice.
       const own = await flows.find(tenant, "recovery", flow.digest);
       if (own?.revision !== flow.revision) throw await engine.taken(tenant, flow);
-      return isOver();
+      return isOver(tenant);
     }
     return { kind: "completed", completed: { settings: undefined, session: undefined } };
   }
@@ -180,7 +180,9 @@ export function endOf({ data: { state } }: FlowRecord): Date | undefined {
   return at === "on_hold" && until !== undefined ? new Date(until) : undefined;
 }
 
-function isOver(): StepRejected {
+/** There is nothing to stop any more. Who cannot sign in goes on with a recovery of their own. */
+function isOver({ settings }: Tenant): NotAccepted {
   const problems = { fields: [], form: [texts.recoveryIsOver()] };
-  return { kind: "rejected", reason: "LINK_INVALID", problems };
+  const goesTo = settings.recovery.enabled ? { at: "choose_method" } : undefined;
+  return { kind: "rejected", reason: "LINK_INVALID", problems, goesTo };
 }

@@ -453,9 +453,16 @@ describe("a recovery that waits", () => {
     flows.flow = parent;
     await flows.openLink();
     flows.answers = { find: async () => changed(parent) };
-    expect(await rejected(flows.submit("stopRecovery"))).toMatchObject({ reason: "LINK_INVALID" });
+    const opened = flows.flow;
+    expect(await flows.submit("stopRecovery")).toMatchObject({
+      kind: "rejected",
+      rejection: { reason: "LINK_INVALID" },
+      // Who cannot sign in goes on with a recovery of their own; what was on offer is gone.
+      flow: { stage: { kind: "choose_method" }, form: { messages: [{ id: 9000467 }] } },
+    });
     expect(flows.last("stopRecoveries")).toBeUndefined();
     flows.answers = {};
+    flows.flow = opened;
     expect(await flows.submit("stopRecovery")).toMatchObject({ kind: "completed" });
     expect(flows.last("stopRecoveries")).toMatchObject({
       endsOperators: false,

@@ -149,7 +149,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       }),
       steps: {
         stopRecovery: {
-          leadsTo: ["completed"],
+          leadsTo: ["completed", "choose_method"],
           limits: ["link_check"],
           nodes: () => [button("stopRecovery", texts.stopRecoveryLabel())],
           take: (attempt) => holds.stop(attempt),

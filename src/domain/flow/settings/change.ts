@@ -33,15 +33,16 @@ export function ownOrigin({ caller, identity }: SettingsAttempt): CallOrigin {
   return { ...caller.origin, actor: { kind: "identity", identityId: identity.id } };
 }
 
-/** What a change writes of its flow: its data, and the outcome that it keeps for a page that is loaded again. */
+/** What a change writes of its flow: its data, and the outcome that it keeps for a page that is loaded again. `said`: as its answer says it. */
 export function writtenOf(
   engine: FlowEngine,
   { flow }: SettingsAttempt,
+  said?: texts.SavedChange,
 ): Pick<OwnChange, "held" | "kept" | "data"> {
   const next = { ...flow, revision: flow.revision + 1, data: dataAfter(flow) };
   return {
     held: { digest: flow.digest, revision: flow.revision },
-    kept: isForOneChange(flow) ? undefined : engine.keepSuccess(next, texts.settingsSaved()),
+    kept: isForOneChange(flow) ? undefined : engine.keepSuccess(next, texts.settingsSaved(said)),
     data: next.data,
   };
 }

@@ -161,9 +161,10 @@ export class CredentialSettings {
     const data = { kind, credential_id: credential.id };
     const told = { kind, label, ...placeOf(origin, at) };
     const notice = { template: "credential_removed", data: told } as const;
+    const said = { change: "removed", kind, label } as const;
     const release = await releases.prepare(tenant, identity.id, credential);
     const result = await store.removeCredential(tenant, {
-      ...writtenOf(engine, attempt),
+      ...writtenOf(engine, attempt, said),
       identityId: identity.id,
       credentialId: credential.id,
       known: credentials.map(({ id }) => id),
@@ -175,7 +176,7 @@ export class CredentialSettings {
     });
     await assertWritten(engine, attempt, result);
     release();
-    return { kind: "changed", identity, credentials: left };
+    return { kind: "changed", identity, credentials: left, said };
   }
 }
 

@@ -6,6 +6,7 @@ import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Clock } from "../../ports.ts";
+import type { SavedChange } from "../../user-message/user-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { StepResult } from "../shared/table.ts";
 import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
@@ -51,11 +52,15 @@ export class AccountDeletion {
     const content = { template: "account_kept", data: {} } as const;
     const result = await this.#deps.store.cancelDeletion(
       tenant,
-      this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }),
+      this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }, kept),
     );
     await assertWritten(this.#deps.engine, attempt, result);
     const revision = identity.revision + 1;
-    return { kind: "changed", identity: { ...identity, purgeAt: never, updatedAt: at, revision } };
+    return {
+      kind: "changed",
+      identity: { ...identity, purgeAt: never, updatedAt: at, revision },
+      said: kept,
+    };
   }
 
   #deleteLater(attempt: SettingsAttempt, at: Date, purgeAt: Date): Promise<OwnChangeResult> {
@@ -95,11 +100,12 @@ export class AccountDeletion {
       readonly type: EventType;
       readonly data?: JsonObject;
     },
+    said?: SavedChange,
   ) {
     const { at, content, type, data } = what;
     const { flow, identity } = attempt;
     return {
-      ...writtenOf(this.#deps.engine, attempt),
+      ...writtenOf(this.#deps.engine, attempt, said),
       at,
       identityId: identity.id,
       messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at, ownOrigin(attempt))),
@@ -107,3 +113,5 @@ export class AccountDeletion {
     };
   }
 }
+
+const kept: SavedChange = { change: "kept" };

@@ -190,8 +190,9 @@ export class ProfileSettings {
     const changed = changedIdentity(identity, plan, verified, at);
     const after = { ...changed, requiredActions: without(identity, done) };
     const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
+    const said = verified && ({ change: "address", address: verified.value } as const);
     const result = await store.changeProfile(tenant, {
-      ...writtenOf(engine, attempt),
+      ...writtenOf(engine, attempt, said),
       identity: after,
       expectedRevision: identity.revision,
       endsOthers: plan.isSensitive,
@@ -211,7 +212,7 @@ export class ProfileSettings {
       return filledIn(attempt, identifiersTaken(plan.derived, new Set(others)), plan.traits);
     }
     await assertWritten(engine, attempt, result);
-    return { kind: "changed", identity: after };
+    return { kind: "changed", identity: after, said };
   }
 }
 

@@ -105,8 +105,8 @@ export class SecretSettings {
       const at = choiceOf(state);
       return { kind: "moved", state: { at, away }, identityId: flow.identityId, url: taken.url };
     }
-    const { messages } = taken;
-    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages };
+    const { messages, sent } = taken;
+    return { ...this.continue({ flow, state }, { kind, memory: taken.memory }), messages, sent };
   }
 
   /** Goes on with a method that has more to ask. */
@@ -167,8 +167,9 @@ export class SecretSettings {
     const login =
       waits &&
       this.#deps.logins.draftForActions(caller, { client, returnTo, clientData }, identity.id, waits);
+    const said = { change: "set", kind: credential.kind, label: credential.label ?? "" } as const;
     const result = await store.changeCredential(tenant, {
-      ...writtenOf(engine, attempt),
+      ...writtenOf(engine, attempt, said),
       completes: isForOneChange(flow),
       identityId: identity.id,
       credential,
@@ -192,7 +193,7 @@ export class SecretSettings {
     if (isForOneChange(flow)) {
       return { kind: "completed", completed: { identity: after, session: given, returnTo } };
     }
-    return { kind: "changed", identity: after, credentials: own, ...(given && { session: given }) };
+    return { kind: "changed", identity: after, credentials: own, said, ...(given && { session: given }) };
   }
 
   /**

@@ -226,14 +226,18 @@ export class SettingsFlows {
     caller: FlowCaller,
     flowId: string,
     flow: SettingsFlow,
-    { session, ...owner }: Owner & { readonly session?: GivenSession },
+    {
+      session,
+      said,
+      ...owner
+    }: Owner & { readonly session?: GivenSession; readonly said?: texts.SavedChange | undefined },
   ): SettingsOutcome {
     const { engine } = this.#deps;
     const { identity } = owner;
     const view = this.#viewFor(caller.tenant, owner);
     const next = flowAfter(flow);
     const form = view.form(caller.tenant, next);
-    const drawn = { ...form, messages: [texts.settingsSaved(), ...form.messages] };
+    const drawn = { ...form, messages: [texts.settingsSaved(said), ...form.messages] };
     return { kind: "saved", flow: engine.presentTo(caller, view, flowId, next, drawn), identity, session };
   }
 

@@ -6,6 +6,7 @@ import type { CredentialId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import type { Session } from "../../session/session.ts";
+import type { SavedChange } from "../../user-message/user-messages.ts";
 import type { Awaiting } from "../challenge/state.ts";
 import type { Away, ContinuedMethod } from "../shared/away.ts";
 import type { FirstFactor, FlowCompleted, SessionWaits } from "../shared/flow.ts";
@@ -117,6 +118,8 @@ export interface SettingsTypes {
     | {
         readonly kind: "changed";
         readonly identity: Identity;
+        /** What is said of it. Undefined: that it was saved. */
+        readonly said?: SavedChange | undefined;
         /** Undefined: they are as before. */
         readonly credentials?: readonly Credential[];
         /** A session in the place of the one that the change was made in. */

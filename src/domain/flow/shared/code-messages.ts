@@ -9,6 +9,7 @@ import type { SmsLimits } from "../../throttle/sms-limits.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import { smsCountry, smsUsedUp } from "../../user-message/factor-messages.ts";
 import { isGuessedOut } from "../challenge/wrong-codes.ts";
+import { type Sent, sentTooSoon } from "./sent-before.ts";
 import type { AttemptOf, KindTypes } from "./table.ts";
 
 /** A step that has a message sent. */
@@ -49,7 +50,9 @@ export class CodeMessages {
     by: { readonly holder?: Identity; readonly identity?: Identity | undefined; readonly recipient?: string },
   ): Promise<StepRejected | undefined> {
     const { holder, identity = holder, recipient } = by;
-    const refused = await smsRefusal(this.#deps.smsLimits, tenant, number);
+    const refused =
+      sentTooSoon(flow, tenant, { kind: "code", to: number }, this.#deps.clock.now()) ??
+      (await smsRefusal(this.#deps.smsLimits, tenant, number));
     if (refused !== undefined) return refused;
     await count("code_send", {
       purpose: flow.kind,
@@ -91,13 +94,13 @@ export class CodeMessages {
     return { kind: "counted", ticket };
   }
 
-  /** What goes out with a step. */
-  messagesOf(
+  /** What goes out with a step, and to which number. */
+  sentWith(
     { flow }: Attempt,
     { sends }: StepContinues,
     owner: Identity | undefined,
-  ): readonly SealedMessage[] {
-    if (sends === undefined) return [];
+  ): { readonly messages: readonly SealedMessage[]; readonly sent?: Sent } {
+    if (sends === undefined) return { messages: [] };
     const message = newMessage(sends.content, this.#deps.clock.now(), {
       channel: "sms",
       recipient: sends.recipient,
@@ -105,7 +108,7 @@ export class CodeMessages {
       clientData: flow.data.clientData,
       identityId: owner?.id,
     });
-    return [this.#deps.outbox.seal(message)];
+    return { messages: [this.#deps.outbox.seal(message)], sent: { kind: "code", to: sends.recipient } };
   }
 }
 

@@ -32,6 +32,7 @@ import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
 import { withLastUsed } from "./last-used.ts";
 import { resolveReturnTo } from "./return-to.ts";
+import { withSent } from "./sent-before.ts";
 import type { FlowStore } from "./store.ts";
 import {
   type AttemptOf,
@@ -259,16 +260,27 @@ export class FlowEngine {
     if (rule === undefined || rule.isOffered?.(attempt) === false) {
       throw domainError("STEP_NOT_OFFERED", { step: step.name });
     }
+    const assertLeadsTo = (target: string) => {
+      if (target === state.at || rule.leadsTo.includes(target as K["State"]["at"])) return;
+      throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
+    };
     const result: StepResult<K> = await rule.take(attempt);
     if (isNotAccepted(result)) {
-      const { events = [] } = result;
-      return this.#rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
+      const { events = [], goesTo } = result;
+      if (goesTo === undefined) {
+        return this.#rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
+      }
+      assertLeadsTo(goesTo.at);
+      const record = await this.#advance(tenant, flow, {
+        kind: "moved",
+        state: goesTo,
+        identityId: undefined,
+      });
+      return this.#rejected(caller, view, flowId, record, result, result.typed, events);
     }
     const moved = movedIn<K["State"]>(result);
     const target = moved?.state.at ?? (staysAt(result) ? state.at : "completed");
-    if (target !== state.at && !rule.leadsTo.includes(target)) {
-      throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
-    }
+    assertLeadsTo(target);
     const next = moved === undefined ? flow : await this.#advance(tenant, flow, moved);
     if (isLoginFirst(result)) {
       const loginFlow = await result.begin();
@@ -286,7 +298,12 @@ export class FlowEngine {
     const { state, identityId, challenge, messages = [], events = [], held = [], begins } = moved;
     const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
-    const data = { ...flow.data, state };
+    const { sent } = moved;
+    const data = {
+      ...flow.data,
+      state,
+      ...(sent !== undefined && { sent: withSent(flow.data, tenant, sent, this.#deps.clock.now()) }),
+    };
     if (moved.isWritten) return { ...flow, revision: revision + 1, data, challenge: undefined, identityId };
     const advanced = await this.#deps.flows.advance(
       tenant,

@@ -6,7 +6,7 @@ import type { AddressKind, Credential, Identity } from "../../identity/identity.
 import type { RequiredAction } from "../../identity/required-actions.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
+import type { ChallengeKind, CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
 import type { Authentication, Challenge } from "../../method/method.ts";
 import type { OAuth2Client } from "../../oauth2/oauth2-server.ts";
 import type { Secret } from "../../secret.ts";
@@ -63,11 +63,21 @@ export interface FlowData<State extends AnyState = AnyState, Purpose extends obj
   readonly clientData?: JsonObject;
   /** The request ids of the last steps, as digests. */
   readonly requests?: readonly string[];
+  /** To whom codes and links were sent lately, in whichever step. */
+  readonly sent?: readonly SentBefore[];
   /** The login request of the OAuth2 server that the flow was begun for. It stays the same as long as the flow lasts. */
   readonly oauth2?: OAuth2Origin | undefined;
   /** What the flow was begun for. It stays the same as long as the flow lasts. */
   readonly purpose: Purpose;
   readonly state: State;
+}
+
+/** A message with a code or link that a flow has sent. */
+export interface SentBefore {
+  readonly kind: ChallengeKind;
+  /** As it is counted: by what was typed, where something was. */
+  readonly to: string;
+  readonly at: string;
 }
 
 /** The login request of the OAuth2 server that a flow was begun for, and what its answer needs. */

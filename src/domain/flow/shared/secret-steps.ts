@@ -17,6 +17,7 @@ import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { CodeMessages } from "./code-messages.ts";
 import { bindingOf } from "./second-factors.ts";
+import type { Sent } from "./sent-before.ts";
 import type { AttemptOf, KindTypes } from "./table.ts";
 
 /** A method that has more to ask, with what goes out then, or where the browser goes on. */
@@ -24,6 +25,7 @@ interface SecretContinues {
   readonly kind: "continues" | "redirects";
   readonly memory: MethodMemory;
   readonly messages?: readonly SealedMessage[];
+  readonly sent?: Sent;
   readonly url?: string;
 }
 
@@ -96,10 +98,12 @@ export class SecretSteps {
         return result;
       case "vouched":
         return linked(result.vouched, placeOf(caller.origin, now));
-      case "continues": {
-        const messages = codeMessages.messagesOf(attempt, result, identity);
-        return { kind: "continues", memory: result.memory, messages };
-      }
+      case "continues":
+        return {
+          kind: "continues",
+          memory: result.memory,
+          ...codeMessages.sentWith(attempt, result, identity),
+        };
       default:
         return result satisfies never;
     }

@@ -20,6 +20,7 @@ import type {
   SessionWaits,
 } from "./flow.ts";
 import type { Typed } from "./kept-outcome.ts";
+import type { Sent } from "./sent-before.ts";
 import type { HeldRevision } from "./store.ts";
 
 /** The types of one kind of flow. */
@@ -69,6 +70,8 @@ export interface Moved<State> {
   readonly identityId: IdentityId | undefined;
   readonly challenge?: Challenge | undefined;
   readonly messages?: readonly SealedMessage[] | undefined;
+  /** Of a code or link that was sent, or would have been: what it is, and to whom. The flow sends no other such one for a while. */
+  readonly sent?: Sent | undefined;
   readonly events?: readonly Event[] | undefined;
   /** The flow's revision and that of another flow which is used up by the step, where a challenge was counted. */
   readonly held?: readonly HeldRevision[] | undefined;
@@ -87,6 +90,8 @@ export interface NotAccepted extends StepRejected {
   readonly events?: readonly Event[] | undefined;
   /** What the form is filled in with again. Undefined: as the state says. */
   readonly typed?: Typed | undefined;
+  /** Where the flow goes on, if what was on offer is worth nothing any more. Undefined: it stays where it stands. */
+  readonly goesTo?: AnyState | undefined;
 }
 
 /** A login that comes first; the flow goes on with the step `resume`. */
