@@ -182,13 +182,13 @@ export function createMessageStore(database: Database): CourierStore {
     },
 
     async hasten(scope, filter, now) {
-      const values: unknown[] = [scope.tenantId, now];
+      const values: unknown[] = [scope.tenantId, new Announced(now.toISOString())];
       const waiting = ["m.tenant_id = $1", "m.state = 'queued'", "m.next_attempt_at > $2", unended];
       const conditions = [...waiting, ...conditionsOf(filter, values)].join(" AND ");
       const text = `WITH hastened AS (
           UPDATE ostiary.message m SET next_attempt_at = $2, updated_at = $2 WHERE ${conditions} RETURNING m.id
         )
-        SELECT count(*)::int AS count, pg_notify('${messageChannel}', '') FROM hastened`;
+        SELECT count(*)::int AS count FROM hastened`;
       const [row] = await database.query<{ readonly count: number }>(scope, { text }, values);
       return row?.count ?? 0;
     },
