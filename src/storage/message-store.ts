@@ -25,7 +25,7 @@ const leaseEnd = (milliseconds: string) =>
   `statement_timestamp() + ${milliseconds} * interval '1 millisecond'`;
 
 /**
- * $1 now, $2 length of the lease, $3 its token, $4 how many. While a message is being sent, `next_attempt_at` is the end
+ * $1 now, $2 length of the lease, $3 its token, $4 how many, $5 ids that are left to others. While a message is being sent, `next_attempt_at` is the end
  * of the lease: so what waits and what a dead worker left are found by the same index. A lease has ended when the database
  * says so: by the clocks of two processes that are apart, both would hold the message.
  */
@@ -35,6 +35,7 @@ const claimStatement: Statement = {
     SELECT tenant_id, id FROM ostiary.message
     WHERE state IN ('queued', 'sending') AND next_attempt_at <= greatest($1, statement_timestamp())
       AND next_attempt_at <= CASE state WHEN 'queued' THEN $1 ELSE statement_timestamp() END
+      AND id <> ALL ($5::uuid[])
     ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED
   )
   UPDATE ostiary.message m SET state = 'sending', attempts = attempts + 1, lease_token = $3,
@@ -100,7 +101,7 @@ export function createMessageStore(database: Database): CourierStore {
     },
 
     async claim(request) {
-      const values = [request.now, request.leaseMs, request.leaseToken, request.limit];
+      const values = [request.now, request.leaseMs, request.leaseToken, request.limit, request.except];
       const rows = await database.query<ClaimedRow>(undefined, claimStatement, values);
       // UPDATE returns rows in any order; the oldest go first.
       return rows.map(claimedFromRow).sort((left, right) => (left.id < right.id ? -1 : 1));

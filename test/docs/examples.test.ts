@@ -420,7 +420,7 @@ const tried = {
   "docs/identity-schemas.md": 3,
   "docs/passwords.md": 2,
   "docs/clients.md": 1,
-  "docs/courier.md": 4,
+  "docs/courier.md": 12,
   "docs/templates.md": 1,
   // By branding.test.ts.
   "docs/branding.md": 4,

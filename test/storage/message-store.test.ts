@@ -5,7 +5,7 @@ import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
 import type { ClaimedMessage } from "../../src/domain/courier/store.ts";
-import type { IdentityId } from "../../src/domain/ids.ts";
+import type { IdentityId, MessageId } from "../../src/domain/ids.ts";
 import { instantOf } from "../../src/domain/instant.ts";
 import type { TenantScope } from "../../src/domain/ports.ts";
 import { Announced, Database } from "../../src/storage/database.ts";
@@ -28,8 +28,12 @@ async function enqueue(...messages: readonly OutgoingMessage[]): Promise<void> {
   await tenants.storage.messages.enqueue(tenants.scope, sealed);
 }
 
-function claim(now = afterNoon(1), limit = 10): Promise<readonly ClaimedMessage[]> {
-  return tenants.storage.messages.claim({ now, leaseMs: 30_000, leaseToken: randomUUID(), limit });
+function claim(
+  now = afterNoon(1),
+  limit = 10,
+  except: readonly MessageId[] = [],
+): Promise<readonly ClaimedMessage[]> {
+  return tenants.storage.messages.claim({ now, leaseMs: 30_000, leaseToken: randomUUID(), limit, except });
 }
 
 /** Lets all leases end, as half a minute does. */
@@ -133,6 +137,13 @@ describe("claim", () => {
     if (first === undefined || second === undefined) throw new Error("nothing was claimed");
     expect(await tenants.storage.messages.recordSent(first, sent())).toBe(false);
     expect(await tenants.storage.messages.recordSent(second, sent())).toBe(true);
+  });
+
+  test("leaves what a worker cannot open to others", async () => {
+    const [first, second] = [aMessage(), aMessage()];
+    await enqueue(first, second);
+    expect((await claim(afterNoon(1), 10, [first.id])).map(({ id }) => id)).toEqual([second.id]);
+    expect((await claim(afterNoon(1))).map(({ id }) => id)).toEqual([first.id]);
   });
 
   test("takes nothing before its time", async () => {

@@ -42,6 +42,8 @@ type Failed = DeliveryResult & { readonly kind: "failed" };
 export class MessageSender {
   readonly #deps: Deps;
   readonly #outages: Outages;
+  /** Messages that this process cannot open, and until when it leaves them to others. */
+  readonly #leftToOthers = new Map<MessageId, number>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -56,7 +58,9 @@ export class MessageSender {
   /** Takes messages that are due. */
   claim(limit: number): Promise<readonly ClaimedMessage[]> {
     const now = this.#deps.clock.now();
-    return this.#deps.store.claim({ now, leaseMs: this.leaseMs, leaseToken: randomUUID(), limit });
+    for (const [id, until] of this.#leftToOthers) if (until <= now.getTime()) this.#leftToOthers.delete(id);
+    const except = [...this.#leftToOthers.keys()];
+    return this.#deps.store.claim({ now, leaseMs: this.leaseMs, leaseToken: randomUUID(), limit, except });
   }
 
   /** Extends the leases of messages that are under way; gives the ids of those that are still held. Default: by `leaseMs`. */
@@ -100,7 +104,8 @@ export class MessageSender {
       return;
     }
     this.#deps.logger.debug({ ...about, error }, "a message could not be sent and is tried again");
-    const nextAttemptAt = new Date(at.getTime() + this.#pauseAfter(message, result, at));
+    const isLeft = this.#leftToOthers.has(message.id);
+    const nextAttemptAt = isLeft ? at : new Date(at.getTime() + this.#pauseAfter(message, result, at));
     await this.#deps.store.recordRetry(message, { at, nextAttemptAt, error, isCounted });
   }
 
@@ -116,8 +121,7 @@ export class MessageSender {
       return this.#waits(message.channel, `no delivery is configured for ${message.channel}: ${key}`);
     }
     const content = this.#deps.outbox.open(message);
-    // Another process may have the secret, or get it.
-    if (content === undefined) return this.#waits(unopened, `${unopened}: is a sealing secret missing?`);
+    if (content === undefined) return this.#leave(message);
     if (message.lastError?.startsWith(unopened)) this.#outages.works(unopened);
     const template = `the template ${message.template}`;
     let rendered: RenderedMessage;
@@ -149,6 +153,16 @@ export class MessageSender {
   #waits(what: string, error: string): Failed {
     this.#outages.failed(what, { error });
     return { kind: "failed", permanent: false, isOutage: true, error };
+  }
+
+  /** Another process may have the secret, so the message is due at once, for others; or this one may get it. */
+  #leave(message: ClaimedMessage): Failed {
+    const result = this.#waits(unopened, `${unopened}: is a sealing secret missing?`);
+    const now = this.#deps.clock.now();
+    const pauseMs = Math.min(this.#pauseAfter(message, result, now), longestLeftMs);
+    // Beyond this many it looks at them again sooner.
+    if (this.#leftToOthers.size < mostLeft) this.#leftToOthers.set(message.id, now.getTime() + pauseMs);
+    return result;
   }
 
   /** The other side may ask for a longer pause than ours, up to the longest. */
@@ -188,6 +202,10 @@ export class MessageSender {
     });
   }
 }
+
+/** How many messages that it cannot open a process leaves to others, and for how long at most: to look again costs little. */
+const mostLeft = 1_000;
+const longestLeftMs = 30_000;
 
 /** What cannot be opened by this process. Begins the reason of such messages. */
 const unopened = "its content cannot be opened";

@@ -75,6 +75,8 @@ export interface CourierStore {
     readonly leaseMs: number;
     readonly leaseToken: string;
     readonly limit: number;
+    /** Messages that are left to others. */
+    readonly except: readonly MessageId[];
   }): Promise<readonly ClaimedMessage[]>;
   /** Lets leases end in so long from now; gives the ids of the messages that are still held. */
   renew(leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<MessageId>>;
