@@ -115,6 +115,10 @@ class Watch {
     this.#forget();
     this.#client = client;
     this.#age = 0;
+    // Its end is news, and not only at the next look.
+    client.on("end", () => {
+      if (this.#client === client && this.#round === undefined) this.tick();
+    });
     return stateOf(client);
   }
 

@@ -8,8 +8,8 @@ export interface DatabaseProxy {
   readonly url: string;
   /** How many connections were made. */
   connections(): number;
-  /** Sends new connections to the database of this URL from now on. */
-  leadTo(databaseUrl: string): void;
+  /** Sends new connections to the database of this URL from now on; undefined: they are taken, and nothing is answered. */
+  leadTo(databaseUrl: string | undefined): void;
   /** The connections that are open pass nothing on any more, without a word; new ones do. */
   silence(): void;
   /** Closes the connections that are open. */
@@ -19,11 +19,17 @@ export interface DatabaseProxy {
 
 /** Starts a proxy of a database. */
 export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
-  let target = targetOf(databaseUrl);
+  let target: Target | undefined = targetOf(databaseUrl);
   let made = 0;
   const open = new Set<readonly [Socket, Socket]>();
+  const silenced: Socket[] = [];
   const server = createServer((socket) => {
     made++;
+    if (target === undefined) {
+      socket.on("error", () => {});
+      silenced.push(socket);
+      return;
+    }
     const upstream = typeof target === "string" ? connect(target) : connect(target.port, target.host);
     const pair = [socket, upstream] as const;
     open.add(pair);
@@ -38,7 +44,6 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     for (const side of pair) side.on("close", end);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const silenced: Socket[] = [];
   const url = new URL(databaseUrl);
   url.search = "";
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -50,7 +55,7 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     url: url.href,
     connections: () => made,
     leadTo: (other) => {
-      target = targetOf(other);
+      target = other === undefined ? undefined : targetOf(other);
     },
     silence: () => {
       for (const pair of open) {
@@ -70,7 +75,10 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
   };
 }
 
-function targetOf(databaseUrl: string): string | { readonly host: string; readonly port: number } {
+/** A path of a socket, or an address. */
+type Target = string | { readonly host: string; readonly port: number };
+
+function targetOf(databaseUrl: string): Target {
   const { host, port } = new Client({ connectionString: databaseUrl });
   return host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : { host, port };
 }
