@@ -58,6 +58,12 @@ const richDocument: JsonObject = {
       title: "Remind me at",
       ostiary: inGerman("Erinnern am"),
     },
+    quiet_from: {
+      type: "string",
+      format: "time",
+      title: "No calls after",
+      ostiary: inGerman("Keine Anrufe nach"),
+    },
     website: { type: "string", format: "uri", title: "Website", ostiary: inGerman("Webseite") },
     height: {
       type: "number",

@@ -314,6 +314,7 @@ const richTraits: JsonObject = {
   name: { given: "Ada", family: "Lovelace" },
   birthday: "1985-12-10",
   reminder: "2027-02-28T18:30:00Z",
+  quiet_from: "18:30:00Z",
   website: "https://example.com/ada",
   height: 1.65,
   guests: 2,

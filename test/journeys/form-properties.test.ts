@@ -456,6 +456,10 @@ function typed(input: InputNode, choice: number): readonly [string, JsonValue | 
       [moment, new Date(moment).toISOString()],
       ["", undefined],
     ],
+    [InputType.TIME]: [
+      ["04:05", `04:05:00${offsetNow()}`],
+      ["", undefined],
+    ],
   };
   const texts = [
     ["new", "new"],
@@ -465,6 +469,16 @@ function typed(input: InputNode, choice: number): readonly [string, JsonValue | 
   ] as const;
   const possible = examples[input.type] ?? texts;
   return possible[choice % possible.length] ?? ["new", "new"];
+}
+
+/** The offset of local times of today, as RFC 3339 writes it. */
+function offsetNow(): string {
+  const day = new Date();
+  day.setHours(4, 5, 0, 0);
+  const minutes = -day.getTimezoneOffset();
+  const two = (value: number) => String(value).padStart(2, "0");
+  const size = Math.abs(minutes);
+  return `${minutes < 0 ? "-" : "+"}${two(Math.trunc(size / 60))}:${two(size % 60)}`;
 }
 
 /** Traits with another value at a path, or without one. */

@@ -39,6 +39,10 @@ function textIn({ control, checked, value, options, offersNone, attributes }: Fo
       return /^\d{4,}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(line)
         ? line.replace(/:00$/, (end, at) => (at > 13 ? "" : end))
         : "";
+    case "time":
+      return /^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/.test(line)
+        ? line.replace(/:00$/, (end, at) => (at > 2 ? "" : end))
+        : "";
     default:
       return line;
   }

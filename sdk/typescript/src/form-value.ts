@@ -22,9 +22,10 @@ export function textsOf(data: FormData, name: string): readonly string[] {
   return data.getAll(name).filter((entry) => typeof entry === "string");
 }
 
-/** As `textOf`, in the form that the control of an input takes: a moment is shown in the local time of the browser. */
+/** As `textOf`, in the form that the control of an input takes: a moment or time of day is shown in the local time of the browser. */
 export function inputTextOf(input: InputNode): string {
   const text = textOf(input.value);
+  if (input.type === InputType.TIME) return localTimeOf(text) ?? text;
   const moment = input.type === InputType.DATE_TIME ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(moment)) return text;
   const local = new Date(moment - new Date(moment).getTimezoneOffset() * 60_000);
@@ -123,6 +124,10 @@ function isAsDrawn(input: InputNode, text: string): boolean {
       const moment = localMoment(drawn);
       return moment === undefined ? text === "" : localMoment(text) === moment;
     }
+    case InputType.TIME: {
+      const time = localTime(drawn);
+      return time === undefined ? text === "" : localTime(text) === time;
+    }
     default:
       return text === unbroken || text.replace(/\r\n?/g, "\n") === drawn.replace(/\r\n?/g, "\n");
   }
@@ -139,6 +144,12 @@ function localMoment(text: string): string | undefined {
   return match === null ? undefined : `${match[1]}${match[2] ?? ":00"}`;
 }
 
+/** The same for a time of day. */
+function localTime(text: string): string | undefined {
+  const match = /^([01]\d|2[0-3])(:[0-5]\d)(:[0-5]\d)?(?:\.\d+)?$/.exec(text);
+  return match === null ? undefined : `${match[1]}${match[2]}${match[3] ?? ":00"}`;
+}
+
 /** What was typed, with the type that its node asks for; undefined if it is empty. */
 function typedValue(input: InputNode, text: string): JsonValue | undefined {
   switch (input.type) {
@@ -146,6 +157,8 @@ function typedValue(input: InputNode, text: string): JsonValue | undefined {
       return numberOf(text.trim());
     case InputType.DATE_TIME:
       return momentOf(text);
+    case InputType.TIME:
+      return timeOf(text);
     default:
       return text === "" ? undefined : text;
   }
@@ -167,6 +180,34 @@ function momentOf(text: string): JsonValue | undefined {
   const isLocal = /^\d{4,}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text);
   const moment = new Date(text);
   return isLocal && !Number.isNaN(moment.getTime()) ? moment.toISOString() : text;
+}
+
+/** A time of day with its offset (RFC 3339, `full-time`), as the local time of today. */
+function localTimeOf(text: string): string | undefined {
+  const match = /^(\d\d:\d\d:\d\d)(?:\.\d+)?(z|[+-]\d\d:\d\d)$/i.exec(text);
+  const moment = match && new Date(`${today()}T${match[1]}${match[2]?.toUpperCase()}`);
+  if (!moment || Number.isNaN(moment.getTime())) return undefined;
+  return [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(twoDigits).join(":");
+}
+
+/** A control for a time of day gives it without an offset: that of today counts. */
+function timeOf(text: string): JsonValue | undefined {
+  if (text === "") return undefined;
+  const time = localTime(text);
+  if (time === undefined) return text;
+  const minutes = -new Date(`${today()}T${time}`).getTimezoneOffset();
+  const size = Math.abs(minutes);
+  return `${time}${minutes < 0 ? "-" : "+"}${twoDigits(Math.trunc(size / 60))}:${twoDigits(size % 60)}`;
+}
+
+/** The local day, as dates are written in forms. */
+function today(): string {
+  const now = new Date();
+  return `${now.getFullYear()}-${twoDigits(now.getMonth() + 1)}-${twoDigits(now.getDate())}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
 }
 
 function numberOf(text: string): JsonValue | undefined {

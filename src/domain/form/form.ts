@@ -16,6 +16,7 @@ export type InputType =
   | "checkbox"
   | "date"
   | "date_time"
+  | "time"
   | "password"
   | "hidden"
   | "code";

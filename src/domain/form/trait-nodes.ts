@@ -325,6 +325,8 @@ function textType(format: string | undefined): InputType {
       return "date";
     case "date-time":
       return "date_time";
+    case "time":
+      return "time";
     default:
       return "text";
   }

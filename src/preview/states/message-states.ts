@@ -29,7 +29,7 @@ const said: readonly (readonly [state: string, field: string, message: texts.Use
   ["registration/fill-form-rich", "traits.username", texts.userNameIsPhone()],
   ["registration/fill-form-rich", "traits.username", texts.forbiddenCharacter()],
   ["registration/fill-form-rich", "traits.name.given", texts.wrongType("string")],
-  ["registration/fill-form-rich", "traits.reminder", texts.invalidTime("reminder")],
+  ["registration/fill-form-rich", "traits.quiet_from", texts.invalidTime("quiet_from")],
   ["registration/fill-form-rich", "traits.website", texts.invalidFormat("website", "hostname")],
   ["registration/fill-form-rich", "traits.phone", trait.invalidPhoneOf("CH")],
   ["registration/fill-form-rich", "traits.email", trait.unreachableEmail()],

@@ -284,6 +284,7 @@ describe("the attributes of a field", () => {
     ["checkbox", input("x", InputType.CHECKBOX), { type: "checkbox", value: "true" }],
     ["date", input("x", InputType.DATE), { type: "date" }],
     ["date and time", input("x", InputType.DATE_TIME), { type: "datetime-local" }],
+    ["time of day", input("x", InputType.TIME), { type: "time" }],
     ["password", input("x", InputType.PASSWORD), { type: "password", spellcheck: "false" }],
     ["a type of a newer server", input("x", 99 as InputType), { type: "text" }],
     ["user name", input("x", InputType.TEXT, { autocomplete: "username" }), { autocapitalize: "none" }],
@@ -394,6 +395,21 @@ describe("the value to begin with", () => {
     expect(sentForm(flow, data, "password")).toMatchObject({
       traits: { x: "2026-03-04T05:06:08.000Z" },
     });
+  });
+
+  test("of a time of day is the local one of today, which is sent back with its offset where it was changed", () => {
+    const node = input("traits.x", InputType.TIME, { value: protoValue("18:30:07Z") });
+    const flow = flowOf([node, button("password", "OK")]);
+    const { value } = fieldOfNode(node);
+    expect(value).toMatch(/^\d\d:\d\d:07$/);
+    const data = new FormData();
+    data.set("traits.x", value);
+    expect(sentForm(flow, data, "password")).not.toHaveProperty("traits");
+    data.set("traits.x", value.replace(/:07$/, ":08"));
+    const { traits } = sentForm(flow, data, "password") as { traits: { x: string } };
+    expect(traits.x).toMatch(/^\d\d:\d\d:08[+-]\d\d:\d\d$/);
+    const day = new Date().toISOString().slice(0, 10);
+    expect(new Date(`${day}T${traits.x}`).toISOString()).toContain("T18:30:08");
   });
 
   test("of a choice is one of its options", () => {

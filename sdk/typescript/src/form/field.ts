@@ -202,6 +202,8 @@ function typeAttributes(input: InputNode): FormField["attributes"] {
       return { type: "date" };
     case InputType.DATE_TIME:
       return { type: "datetime-local" };
+    case InputType.TIME:
+      return { type: "time" };
     case InputType.PASSWORD:
       return { type: "password", ...notProse };
     case InputType.CODE:

@@ -57,6 +57,7 @@ const inputTypes: Record<InputType, ProtoInputType> = {
   checkbox: ProtoInputType.CHECKBOX,
   date: ProtoInputType.DATE,
   date_time: ProtoInputType.DATE_TIME,
+  time: ProtoInputType.TIME,
   password: ProtoInputType.PASSWORD,
   hidden: ProtoInputType.HIDDEN,
   code: ProtoInputType.CODE,
