@@ -17,11 +17,12 @@ import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { createEventStore } from "./event-store.ts";
+import { type CourierBacklog, courierBacklog, type PoolFigures } from "./figures.ts";
 import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
 import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
-import { type JobWorker, startJobWorker } from "./job-worker.ts";
+import { type JobRun, type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
 import { createMessageStore } from "./message-store.ts";
@@ -61,8 +62,16 @@ export interface Storage extends Transactions {
   ping(): Promise<void>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
-  startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
+  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. `onRun` is told of the end of each run. */
+  startJobs(
+    options: Omit<JobsOptions, "database" | "logger"> & { readonly onRun?: (run: JobRun) => void },
+  ): JobWorker;
+  /** The connections of calls. */
+  readonly pool: PoolFigures;
+  /** How often each SQLSTATE that tells of the database's state came since the start; `_OTHER` for failures without one. */
+  readonly problems: ReadonlyMap<string, number>;
+  /** What waits in the queue of messages. Throws DATABASE_UNAVAILABLE. */
+  courierBacklog(): Promise<CourierBacklog>;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
    * is away or knows no NOTIFY it does not call: a listener must look by itself now and then.
@@ -105,8 +114,20 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) =>
-      startJobWorker({ jobs: scheduledJobs({ ...jobs, database, logger }), url: () => database.url, logger }),
+    startJobs: ({ onRun, ...jobs }) =>
+      startJobWorker({
+        jobs: scheduledJobs({ ...jobs, database, logger }),
+        url: () => database.url,
+        logger,
+        onRun,
+      }),
+    get pool() {
+      return database.figures;
+    },
+    get problems() {
+      return database.problems;
+    },
+    courierBacklog: () => courierBacklog(database),
     listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),

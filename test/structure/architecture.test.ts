@@ -46,6 +46,7 @@ const allowed: Record<string, readonly string[]> = {
     "src/preview",
     "src/transport",
   ],
+  "src/app-metrics.ts": ["src/domain", "src/transport"],
   "src/app-listeners.ts": ["src/app-types.ts", "src/transport", "src/domain", "gen"],
   "src/cli": [
     "src/app.ts",
@@ -67,6 +68,7 @@ const allowed: Record<string, readonly string[]> = {
   "src/transport": ["src/domain", "gen"],
   "src/transport/net": ["src/domain"],
   "src/transport/rpc": ["src/transport/net", "src/domain", "gen"],
+  "src/transport/metrics": ["src/domain"],
   "src/transport/pages": ["src/transport/net", "src/domain"],
   "sdk/typescript/src": ["gen"],
   "ui/src": [],
