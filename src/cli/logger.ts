@@ -101,7 +101,16 @@ function cleanedError(error: Error, depth: number): object {
   const reason = "reason" in error ? { reason: error.reason } : {};
   const errors = error instanceof AggregateError ? { errors: cleaned(error.errors, depth + 1) } : {};
   const because = cause === undefined ? {} : { cause: cleaned(cause, depth + 1) };
-  return { name, message, ...reason, ...code, stack, ...errors, ...because };
+  const where = isExplained(error) ? {} : { stack };
+  return { name, message, ...reason, ...code, ...where, ...errors, ...because };
+}
+
+/** Whether an error says all there is to say: a mistake of the operator, or a state of the database. A stack would only hide that. */
+function isExplained(error: Error): boolean {
+  if (["ConfigError", "TemplateError", "UserError"].includes(error.name)) return true;
+  if ("reason" in error && error.reason === "DATABASE_UNAVAILABLE") return true;
+  // Those of the database have a severity, those of a file its path.
+  return "severity" in error || ("path" in error && "syscall" in error);
 }
 
 /** A number or a word like `code: "ECONNREFUSED"` is no secret: only an error's code is spelled like that. */
