@@ -17,6 +17,7 @@ import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { createEventStore } from "./event-store.ts";
+import { type DatabaseFacts, examineDatabase } from "./examination.ts";
 import { type CourierBacklog, courierBacklog, type PoolFigures } from "./figures.ts";
 import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
@@ -35,6 +36,8 @@ import { createThrottleStore } from "./throttle-store.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
 const oldestVersion = 150_000;
+
+export type { DatabaseFacts } from "./examination.ts";
 
 /** How to reach the database. */
 export type StorageOptions = DatabaseOptions;
@@ -60,6 +63,8 @@ export interface Storage extends Transactions {
   ensureTenant(name: string, now: Date): Promise<TenantId>;
   /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
   ping(): Promise<void>;
+  /** What the database is like, for who looks for a mistake. Throws DATABASE_UNAVAILABLE. */
+  examine(): Promise<DatabaseFacts>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
   /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. `onRun` is told of the end of each run. */
@@ -129,6 +134,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     },
     courierBacklog: () => courierBacklog(database),
     listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
+    examine: () => examineDatabase(database),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };
