@@ -8,7 +8,7 @@ import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { ConfigError } from "./config/problems.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
-import type { MailReach } from "./domain/courier/mail-reach.ts";
+import { MailReach } from "./domain/courier/mail-reach.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
 import { isProof } from "./domain/courier/message.ts";
 import { MessageSender } from "./domain/courier/message-sender.ts";
@@ -128,6 +128,24 @@ export async function startCourier(
   };
 }
 
+/**
+ * Signs in to the mail server as a delivery does, and sends nothing. Undefined where no mail server is configured; throws what the
+ * server or the network said.
+ */
+export async function tryMailServer(
+  config: Config,
+  parts: { readonly http: OutgoingHttp; readonly clock: Clock },
+): Promise<"signed in" | undefined> {
+  const { verify, close } = await createTransports(config, { ...parts, mailReach: new MailReach("auto") });
+  try {
+    if (verify === undefined) return undefined;
+    await verify();
+    return "signed in";
+  } finally {
+    close();
+  }
+}
+
 async function createTransports(
   { config, secrets }: Config,
   {
@@ -135,7 +153,12 @@ async function createTransports(
     clock,
     mailReach,
   }: { readonly http: OutgoingHttp; readonly clock: Clock; readonly mailReach: MailReach },
-): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
+): Promise<{
+  readonly transports: MessageTransports;
+  /** Undefined where there is no mail server. */
+  readonly verify?: () => Promise<void>;
+  readonly close: () => void;
+}> {
   const { branding, courier } = config.tenantDefaults;
   const { email, sms } = courier;
   if (courierModeOf(config) === "mailbox") {
@@ -169,7 +192,11 @@ async function createTransports(
     reach: mailReach,
     from,
   });
-  return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
+  return {
+    transports: { ...byHttp, email: bySmtp },
+    verify: () => bySmtp.verify(),
+    close: () => bySmtp.close(),
+  };
 }
 
 function knownUrl(url: Secret | undefined): Secret {

@@ -19,6 +19,7 @@ import { FailedAttempts } from "./domain/event/failed-attempts.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
 import { createFlows } from "./domain/flow/create-flows.ts";
 import { OperatorSends } from "./domain/flow/operator/operator-sends.ts";
+import type { StepTaken } from "./domain/flow/shared/flow-engine.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
@@ -57,13 +58,20 @@ import type { Storage } from "./storage/storage.ts";
 /** The real time. */
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Makes the classes of the domain on top of the stores. `languages` are the languages of the templates. */
+interface DomainParts {
+  /** The languages of the templates. */
+  readonly languages?: readonly string[];
+  readonly mailReach?: MailReach;
+  /** Told of each step of a flow. */
+  readonly onStep?: (taken: StepTaken) => void;
+}
+
+/** Makes the classes of the domain on top of the stores. */
 export function createDomain(
   options: AppOptions,
   storage: Storage,
   tenants: Tenants,
-  languages: readonly string[] = [],
-  mailReach = new MailReach("yes"),
+  { languages = [], mailReach = new MailReach("yes"), onStep }: DomainParts = {},
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -172,6 +180,7 @@ export function createDomain(
     tokens,
     formTokens: createFormTokens(),
     clock,
+    onStep,
   });
   const tenantProfiles = new TenantProfiles({ schemas, languages, methods });
   const logins = new LoginHistory({ events: storage.events, failedAttempts, pageTokens });
@@ -241,6 +250,7 @@ export function createDomain(
     throttleAdmin,
     smsLimits,
     oauth2Logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
+    hasher,
   };
 }
 

@@ -9,7 +9,9 @@ export interface AppOptions {
   readonly logger: Logger;
   /** The server's version, for `/version` and the metrics. */
   readonly version: string;
-  /** Environment that the OTEL_… variables are read from. Default: none, hence no traces. */
+  /** The lines of the log, for a collector. Default: they are not sent. */
+  readonly logLines?: { listen(listener: (line: string) => void): () => void } | undefined;
+  /** Environment that the OTEL_… variables are read from. Default: none, hence nothing is sent to a collector. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: the real time. Tests pass one that they can move. */
   readonly clock?: Clock | undefined;

@@ -2,7 +2,7 @@ import { LogLevel } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { AppOptions } from "../app-types.ts";
 import { configFlags, type FlagValues } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
-import { createLogger, type LogLevelName } from "./logger.ts";
+import { createLogger, type LogLevelName, LogOutput } from "./logger.ts";
 import { readVersion } from "./version.ts";
 
 /** The parts of the process that a command may use. */
@@ -34,8 +34,9 @@ export function loadFrom(options: CommandOptions, context: CommandContext): Load
 
 /** Options of src/app.ts, which logs the warnings of the configuration itself. */
 export function appOptionsFrom(config: LoadedConfig, { environment }: CommandContext): AppOptions {
-  const logger = createLogger(levelNames[config.config.log.level]);
-  return { config, logger, version: readVersion(), environment };
+  const logLines = new LogOutput();
+  const logger = createLogger(levelNames[config.config.log.level], logLines);
+  return { config, logger, logLines, version: readVersion(), environment };
 }
 
 const levelNames: Readonly<Record<LogLevel, LogLevelName>> = {

@@ -104,7 +104,8 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
       await reload();
       logger.info({}, "secrets, certificates and files of the branding were read again");
     } catch (error) {
-      for (const line of describeFailure(error)) logger.error({ err: error }, `not reloaded: ${line}`);
+      const fields = error instanceof ConfigError ? {} : { err: error };
+      for (const line of describeFailure(error)) logger.error(fields, `not reloaded: ${line}`);
     }
   };
   const fail = (error: unknown, message: string) => {

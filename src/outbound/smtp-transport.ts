@@ -30,12 +30,17 @@ export interface SmtpTransportOptions
 
 /** A transport that holds connections. */
 export interface ClosableTransport extends MessageTransport {
+  /** Connects, encrypts and signs in as a delivery does, and sends nothing. Throws what the server or the network said. */
+  verify(): Promise<void>;
   /** Ends all connections. To be called when nothing is to be sent any more. */
   close(): void;
 }
 
 /** How many connections one message is tried over at once, as long as none of them takes its content. */
 const connectionsInTurn = 3;
+
+/** How long somebody who tries a server waits for it: they look at a screen. */
+const verifyMs = 30_000;
 
 /** Sends mail through an SMTP server, over connections that are kept for a while. */
 export function createSmtpTransport(options: SmtpTransportOptions): ClosableTransport {
@@ -76,6 +81,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
         return failureOf(error, delivery);
       }
     },
+    verify: () => sessions.verify(),
     close: () => sessions.close(),
   };
 }
@@ -178,6 +184,12 @@ class Sessions {
     this.#all.add(session);
     this.#onOpen(session);
     return session;
+  }
+
+  /** Opens a session, and ends it. */
+  async verify(): Promise<void> {
+    const session = await SmtpSession.open(this.#options, AbortSignal.timeout(verifyMs));
+    session.quit();
   }
 
   giveBack(session: SmtpSession): void {

@@ -1,17 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import { cutOff } from "./connection.ts";
-
-/** How the pool is used at this moment; for metrics. */
-export interface PoolUsage {
-  /** The most connections that there may be. */
-  readonly size: number;
-  /** Connections that are open or being opened. */
-  readonly open: number;
-  /** Those that a call has. */
-  readonly inUse: number;
-  /** Calls that wait for one. */
-  readonly waiting: number;
-}
+import type { PoolFigures } from "./figures.ts";
 
 interface PoolOptions {
   readonly size: number;
@@ -55,11 +44,12 @@ export class ConnectionPool {
     this.#pool = this.#makePool();
   }
 
-  get usage(): PoolUsage {
+  get figures(): PoolFigures {
     return {
-      size: this.#options.size,
-      open: this.#pool.totalCount,
-      inUse: this.#lent.size,
+      name: "calls",
+      used: this.#lent.size,
+      idle: this.#pool.idleCount,
+      limit: this.#options.size,
       waiting: this.#waiters.length,
     };
   }

@@ -3,8 +3,16 @@ import type { TenantId } from "../domain/ids.ts";
 import type { Logger, TenantScope, Transaction, Transactions } from "../domain/ports.ts";
 import { columnTypes } from "./column-types.ts";
 import { applySettings, clientOf, connectionOptions } from "./connection.ts";
-import { ConnectionPool, type PoolUsage } from "./connection-pool.ts";
-import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import {
+  isConnectionLost,
+  isRetryable,
+  tellsOfDatabase,
+  translate,
+  translateConnectFailure,
+} from "./database-errors.ts";
+import { DatabaseProblems } from "./database-problems.ts";
+import type { PoolFigures } from "./figures.ts";
 
 /** How often a deadlock is tried again before it is reported. */
 const maxAttempts = 5;
@@ -76,6 +84,7 @@ class OpenTransaction {
 export class Database implements Transactions {
   #url: string;
   readonly #pool: ConnectionPool;
+  readonly #problems: DatabaseProblems;
   readonly #onStatement: ((text: string) => void) | undefined;
   readonly #onMessages: () => void;
 
@@ -84,12 +93,8 @@ export class Database implements Transactions {
     this.#onStatement = options.onStatement;
     this.#onMessages = options.onMessages ?? (() => {});
     this.#url = options.url;
+    this.#problems = new DatabaseProblems(options.logger);
     this.#pool = new ConnectionPool({ size, acquireTimeoutMs, makePool: () => this.#makePool(options) });
-  }
-
-  /** How the connections for calls are used at this moment. */
-  get usage(): PoolUsage {
-    return this.#pool.usage;
   }
 
   /**
@@ -195,6 +200,16 @@ export class Database implements Transactions {
     return this.#url;
   }
 
+  /** The connections. */
+  get figures(): PoolFigures {
+    return this.#pool.figures;
+  }
+
+  /** How often each SQLSTATE that tells of the database's state came. */
+  get problems(): ReadonlyMap<string, number> {
+    return this.#problems.counts;
+  }
+
   /** Waits for the statements under way, then closes all connections. */
   async close(): Promise<void> {
     await this.#pool.close();
@@ -248,6 +263,7 @@ export class Database implements Transactions {
     try {
       client = await this.#pool.acquire();
     } catch (error) {
+      this.#problems.report(error);
       throw translateConnectFailure(error);
     }
     try {
@@ -275,6 +291,7 @@ export class Database implements Transactions {
       return await client.query<Row>({ ...statement, values: [...values] });
     } catch (error) {
       if (isConnectionLost(error)) broken.add(client);
+      if (tellsOfDatabase(error)) this.#problems.report(error);
       throw translate(error);
     }
   }

@@ -3,14 +3,15 @@ import { Pool, type PoolClient } from "pg";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 import { applySettings, clientOf, connectionOptions, cutOff } from "./connection.ts";
+import { type PoolFigures, poolFigures } from "./figures.ts";
 import type { Job } from "./jobs.ts";
 
 /** The running jobs. */
 export interface JobWorker {
+  /** Its connections; undefined while it has none. */
+  figures(): PoolFigures | undefined;
   /** Waits for the job under way, but no longer than a few seconds: what was cut off is done by another server, or later. */
   stop(): Promise<void>;
-  /** When each job was last done by this process, by its name; for metrics. Those that others have done are missing. */
-  lastRuns(): ReadonlyMap<string, Date>;
   /** Makes its connections anew: those that are open lead nowhere. */
   reconnect(): void;
 }
@@ -23,6 +24,14 @@ interface JobWorkerOptions {
   /** Asked at each connect: the password may have been changed. */
   readonly url: () => string;
   readonly logger: Logger;
+  /** Told of the end of each run. */
+  readonly onRun?: ((run: JobRun) => void) | undefined;
+}
+
+/** A run of a job that has ended. */
+export interface JobRun {
+  readonly job: string;
+  readonly outcome: "succeeded" | "failed";
 }
 
 /**
@@ -33,19 +42,15 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const { logger } = options;
   const stopping = new AbortController();
   const open = new Set<PoolClient>();
-  const lastRuns = new Map<string, Date>();
-  const jobs = options.jobs.map((job) => ({
-    ...job,
-    run: async () => {
-      await job.run();
-      lastRuns.set(job.name, new Date());
-    },
-  }));
+  let pool: Pool | undefined;
+  const holdPool = (current: Pool | undefined) => {
+    pool = current;
+  };
   const reconnect = () => {
     for (const client of open) cutOff(client);
   };
   const finished = keepRunning(
-    (succeeded) => runWorker({ ...options, jobs }, open, stopping.signal, succeeded),
+    (succeeded) => runWorker(options, { open, holdPool }, stopping.signal, succeeded),
     {
       signal: stopping.signal,
       firstPauseMs: 250,
@@ -54,21 +59,21 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     },
   );
   return {
+    figures: () => pool && poolFigures("jobs", pool),
     stop: async () => {
       stopping.abort();
       const timer = setTimeout(reconnect, patienceMs);
       await finished;
       clearTimeout(timer);
     },
-    lastRuns: () => lastRuns,
     reconnect,
   };
 }
 
 /** Ends when it is stopped; throws when the worker gives up, because the database is away. */
 async function runWorker(
-  { jobs, url, logger }: JobWorkerOptions,
-  open: Set<PoolClient>,
+  { jobs, url, logger, onRun }: JobWorkerOptions,
+  { open, holdPool }: { readonly open: Set<PoolClient>; readonly holdPool: (pool: Pool | undefined) => void },
   stopping: AbortSignal,
   succeeded: () => void,
 ): Promise<void> {
@@ -81,6 +86,7 @@ async function runWorker(
     ...connectionOptions({ application: "ostiary jobs", answerTimeoutMs: 32_000 }),
     onConnect: (client) => applySettings(client, { statementMs: 30_000 }),
   });
+  holdPool(pool);
   const onLoss = (error: Error) => {
     if (!stopping.aborted) logger.warn({ error: error.message }, "a connection of the job worker was lost");
   };
@@ -111,7 +117,7 @@ async function runWorker(
       }),
       // Never more than one of each waits.
       crontab: jobs.map(({ name, schedule }) => `${schedule} ${name} ?jobKey=${name}&max=3`).join("\n"),
-      taskList: Object.fromEntries(jobs.map((job) => [job.name, () => job.run()])),
+      taskList: Object.fromEntries(jobs.map((job) => [job.name, watched(job, onRun)])),
     });
     succeeded();
     if (stopping.aborted) stop();
@@ -119,8 +125,21 @@ async function runWorker(
     if (!stopping.aborted) throw new Error("the worker ended by itself");
   } finally {
     stopping.removeEventListener("abort", stop);
+    holdPool(undefined);
     await pool.end();
   }
+}
+
+function watched(job: Job, onRun: JobWorkerOptions["onRun"]): () => Promise<void> {
+  return async () => {
+    let outcome: JobRun["outcome"] = "failed";
+    try {
+      await job.run();
+      outcome = "succeeded";
+    } finally {
+      onRun?.({ job: job.name, outcome });
+    }
+  };
 }
 
 function errorText(meta: unknown): string | undefined {

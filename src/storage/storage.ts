@@ -15,17 +15,18 @@ import type { SessionStore } from "../domain/session/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
 import { createApiKeyStore } from "./api-key-store.ts";
 import { checkServer, poolerRefused } from "./check-server.ts";
-import type { PoolUsage } from "./connection-pool.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { type DatabaseState, watchDatabase } from "./database-watch.ts";
 import { createEventStore } from "./event-store.ts";
+import { type DatabaseFacts, examineDatabase } from "./examination.ts";
+import { type CourierBacklog, courierBacklog, type PoolFigures } from "./figures.ts";
 import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
 import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
 import { watchJobs } from "./job-watch.ts";
-import { type JobWorker, startJobWorker } from "./job-worker.ts";
+import { type JobRun, type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { MessageChannel } from "./message-channel.ts";
 import { createMessageStore } from "./message-store.ts";
@@ -41,6 +42,8 @@ import { createThrottleStore } from "./throttle-store.ts";
  * database. Migrations take two, before any of these is there.
  */
 export const connectionsBesideCalls = 5;
+
+export type { DatabaseFacts } from "./examination.ts";
 
 /** How to reach the database. */
 export type StorageOptions = Omit<DatabaseOptions, "onMessages">;
@@ -71,12 +74,20 @@ export interface Storage extends Transactions {
    * with DATABASE_UNAVAILABLE, and those that were under way as well.
    */
   watch(onState: (state: DatabaseState) => void): { stop(): void };
-  /** How the connections for calls are used at this moment. */
-  poolUsage(): PoolUsage;
+  /** What the database is like, for who looks for a mistake. Throws DATABASE_UNAVAILABLE. */
+  examine(): Promise<DatabaseFacts>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
-  startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
+  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. `onRun` is told of the end of each run. */
+  startJobs(
+    options: Omit<JobsOptions, "database" | "logger"> & { readonly onRun?: (run: JobRun) => void },
+  ): JobWorker;
+  /** The connections of calls. */
+  readonly pool: PoolFigures;
+  /** How often each SQLSTATE that tells of the database's state came since the start; `_OTHER` for failures without one. */
+  readonly problems: ReadonlyMap<string, number>;
+  /** What waits in the queue of messages. Throws DATABASE_UNAVAILABLE. */
+  courierBacklog(): Promise<CourierBacklog>;
   /**
    * Tells the workers of all processes of the messages that this one writes, until it is stopped, and with `onMessages` calls back
    * whenever any process has told of some. Returns at once. While the database is away or knows no NOTIFY nobody is told: workers
@@ -145,10 +156,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
           onState(state);
         },
       }),
-    poolUsage: () => database.usage,
-    startJobs: (options) => {
+    startJobs: ({ onRun, ...options }) => {
       const jobs = scheduledJobs({ ...options, database, logger });
-      const worker = startJobWorker({ jobs, url: () => database.url, logger });
+      const worker = startJobWorker({ jobs, url: () => database.url, logger, onRun });
       const stopWatch = watchJobs({ database, logger, names: jobs.map(({ name }) => name) });
       const stop = async () => {
         stopWatch();
@@ -157,6 +167,14 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       return running({ ...worker, stop });
     },
     openMessageChannel: (onMessages) => running(channel.open(onMessages)),
+    get pool() {
+      return database.figures;
+    },
+    get problems() {
+      return database.problems;
+    },
+    courierBacklog: () => courierBacklog(database),
+    examine: () => examineDatabase(database),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };

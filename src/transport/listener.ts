@@ -11,6 +11,8 @@ import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts"
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { renderPrometheus } from "./metrics/prometheus.ts";
 import { ClientAuthorities } from "./net/client-authorities.ts";
 import type { HttpHandler } from "./net/exchange.ts";
 import { createPeers } from "./net/peers.ts";
@@ -18,7 +20,7 @@ import { createProtocolServers, defaultLimits, type ListenerLimits } from "./net
 import type { Readiness } from "./net/readiness.ts";
 import { sniff } from "./net/sniffer.ts";
 import { healthRoutes, type VersionInfo } from "./pages/health.ts";
-import { type Metrics, metricsPage } from "./pages/metrics.ts";
+import { metricsPage } from "./pages/metrics.ts";
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import { ProviderCallbackPages } from "./provider-callbacks.ts";
 import { ProviderLogoutPages } from "./provider-logouts.ts";
@@ -31,7 +33,7 @@ import { createRoutes, type ListenerName, type ServiceBinding } from "./rpc/rout
 import { HealthService } from "./rpc/services/health-service.ts";
 import { ReflectionService } from "./rpc/services/reflection.ts";
 import { createStreamServer } from "./rpc/stream/serve.ts";
-import type { CallTracer } from "./telemetry.ts";
+import type { CallTracer } from "./telemetry/traces.ts";
 
 /** A certificate as PEM. */
 export interface TlsMaterial {
@@ -200,7 +202,11 @@ function createDispatcher(
     { service: ServerReflectionAlpha, implementation: reflection },
   ];
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
-  if (name === "admin") httpRoutes.set("/metrics", metricsPage(metrics));
+  if (name === "admin")
+    httpRoutes.set(
+      "/metrics",
+      metricsPage(() => renderPrometheus(metrics.read())),
+    );
   const { maxRequestBytes, jsonTypes, clock } = options;
   const routes = createRoutes(name, bindings, maxRequestBytes);
   const pipeline = new Pipeline({

@@ -48,12 +48,12 @@ describe.runIf(mayMakeRoles)("with fewer connections to be had than the pool may
     await limit(3);
     pool = makePool(10_000);
     await Promise.all(Array.from({ length: 60 }, work));
-    expect(pool.usage).toMatchObject({ size: 10, inUse: 0, waiting: 0 });
-    expect(pool.usage.open).toBeLessThanOrEqual(3);
+    expect(pool.figures).toMatchObject({ limit: 10, used: 0, waiting: 0 });
+    expect(pool.figures.idle).toBeLessThanOrEqual(3);
     await limit(-1);
     await vi.waitFor(async () => {
       await Promise.all(Array.from({ length: 30 }, work));
-      expect(pool.usage.open).toBe(10);
+      expect(pool.figures.idle).toBe(10);
     }, patience);
   });
 
@@ -61,7 +61,7 @@ describe.runIf(mayMakeRoles)("with fewer connections to be had than the pool may
     await limit(1);
     const holder = new Client({ connectionString: url });
     await holder.connect();
-    pool = makePool(600);
+    pool = makePool(3_000);
     await expect(work()).rejects.toMatchObject({
       reason: "DATABASE_UNAVAILABLE",
       cause: { code: "53300" },
@@ -69,7 +69,7 @@ describe.runIf(mayMakeRoles)("with fewer connections to be had than the pool may
     await pool.close();
     pool = makePool(10_000);
     const waiting = Promise.all(Array.from({ length: 5 }, work));
-    await vi.waitUntil(() => pool.usage.waiting === 5, patience);
+    await vi.waitUntil(() => pool.figures.waiting === 5, patience);
     await holder.end();
     await waiting;
   });
@@ -83,12 +83,12 @@ describe("while the database is known to be away", () => {
     onTestFinished(() => pool.close());
     const sleeping = pool.query(undefined, { text: "SELECT pg_sleep(60)" }, []);
     const waiting = pool.query(undefined, { text: "SELECT 1" }, []);
-    await vi.waitUntil(() => pool.usage.inUse === 1 && pool.usage.waiting === 1, patience);
+    await vi.waitUntil(() => pool.figures.used === 1 && pool.figures.waiting === 1, patience);
     pool.suspend(new Error("it is away"));
     const calls = [sleeping, waiting, pool.query(undefined, { text: "SELECT 1" }, [])];
     const refused = { status: "rejected", reason: expect.objectContaining(away) };
     expect(await Promise.allSettled(calls)).toEqual([refused, refused, refused]);
-    expect(pool.usage).toMatchObject({ inUse: 0, waiting: 0, open: 0 });
+    expect(pool.figures).toMatchObject({ used: 0, waiting: 0, idle: 0 });
     pool.resume();
     expect(await pool.query(undefined, { text: "SELECT 1 AS one" }, [])).toEqual([{ one: 1 }]);
     await administer(database.url, (query) =>
