@@ -321,6 +321,7 @@ describe("a message", () => {
     other.clock.advance(30_000);
     expect(await other.work()).toBe(2);
     const owner = aCourier();
+    owner.clock.advance(30_000);
     await owner.work();
     expect(await other.find(kept)).toMatchObject({ state: "sent" });
   });
