@@ -253,8 +253,8 @@ describe("a message", () => {
     ]);
   });
 
-  // Security rule (SR-MAIL-3): a provider that quotes the message.
-  test("gives its transport what no reason may have", async () => {
+  // Security rule (SR-MAIL-6): a provider may quote the message.
+  test("gives its transport what no reason may have (SR-MAIL-6)", async () => {
     const courier = aCourier();
     await courier.enqueue(fresh(courier));
     await courier.work();
