@@ -195,7 +195,7 @@ describe("what the provider answers", () => {
       );
   });
 
-  test("is kept without what the message says, in any spelling, and cut", async () => {
+  test("is kept without what the message says, in any spelling, and cut (SR-MAIL-6)", async () => {
     const said = {
       error: 'sender not verified for "ada@example.com"',
       subject: "Code",

@@ -529,7 +529,8 @@ describe("on this machine", () => {
   });
 });
 
-test("what allow_plain_text permits is not done where STARTTLS is offered", async () => {
+// Security rule (SR-MAIL-4): plain text is the last resort, also where it is allowed.
+test("what allow_plain_text permits is not done where STARTTLS is offered (SR-MAIL-4)", async () => {
   const server = await aServer();
   const transport = transportTo(`smtp://localhost:${server.port}`, { allowPlainText: true, authorities });
   expect(await transport.deliver(aMail())).toEqual({ kind: "sent" });

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp } from "../support/app.ts";
+import { openAppQueue } from "../support/app-queue.ts";
 import { Caller, resultOf } from "../support/caller.ts";
 import { mailAuthority, smtpError, startMailServer } from "../support/mail-server.ts";
+import { sealingSecret } from "../support/messages.ts";
 
 interface Smtp {
   url?: string;
@@ -65,6 +67,38 @@ test("has a section for each kind of server and provider", () => {
     "Mailgun, 1",
     "Google Workspace, 1",
   ]);
+});
+
+test("the server is greeted with the host of public_url, as the page says", async () => {
+  const greeted: string[] = [];
+  const server = await startMailServer({
+    onMailFrom: (_address, session, callback) => {
+      greeted.push(session.hostNameAppearsAs);
+      callback();
+    },
+  });
+  const app = await startTestApp({
+    config: {
+      secrets: { sealing: [sealingSecret] },
+      tenant_defaults: {
+        public_url: "https://id.example.com",
+        courier: {
+          from_address: "no-reply@example.com",
+          email: { smtp: { url: `smtp://127.0.0.1:${server.port}` } },
+        },
+      },
+    },
+  });
+  const queue = await openAppQueue(app);
+  try {
+    await queue.enqueue({ template: "password_changed", data: {} }, { recipient: freshEmail() });
+    await server.received(1);
+    expect(greeted).toEqual(["id.example.com"]);
+  } finally {
+    await queue.close();
+    await app.stop();
+    await server.close();
+  }
 });
 
 test.each(sections)("%s: mail arrives as the section says", async (_title, { courier, smtp }) => {

@@ -7,7 +7,7 @@ const longestReason = 300;
  * What another side said of a message, as operators may read it: one line, cut, without control characters, and with what the message
  * says replaced. `isCut`: the text was cut before, so that a part of a code may stand at its end.
  *
- * Security rule (SR-MAIL-3): a server that quotes the message puts neither its code or link nor its recipient into the record and the log.
+ * Security rule (SR-MAIL-6): a server that quotes the message puts neither its code or link nor its recipient into the record and the log.
  */
 export function reasonFor(delivery: Delivery, said: string, isCut = false): string {
   const { recipient, message, confidential } = delivery;
