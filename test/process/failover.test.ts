@@ -85,6 +85,7 @@ function startLoad(app: TestApp, someone: string) {
 describe("a failover to the standby, under load", () => {
   test.for(["is killed", "falls silent"])(
     "after the primary %s loses no acknowledged write, keeps no check waiting and answers none wrongly",
+    { timeout: 120_000 },
     async (how, { annotate }) => {
       const cluster = await startReplicatedPostgres();
       onTestFinished(() => cluster.stop());
@@ -125,6 +126,5 @@ describe("a failover to the standby, under load", () => {
       expect(load.counts.longestCheckMs).toBeLessThan(8_000);
       await annotate(JSON.stringify(load.counts));
     },
-    120_000,
   );
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { Caller, resultOf, tokenIn } from "../support/caller.ts";
@@ -71,7 +71,7 @@ describe.runIf(await isInstalled(pgBouncerProgram, ["--version"]))("behind PgBou
         while (!over) await query("SELECT 1");
       }),
     );
-    await vi.waitFor(() => expect(startTestApp({ databaseUrl: url })).rejects.toThrow("pool_mode = session"));
+    await expect(startTestApp({ databaseUrl: url })).rejects.toThrow("pool_mode = session");
     over = true;
     await Promise.all(others);
   });
