@@ -133,6 +133,8 @@ const samples: Samples = {
     [{ change: "address", address }],
     [{ change: "kept" }],
   ],
+  smsNumberInvalid: [[""], ["CH"]],
+  smsNumberLabel: [[""], ["CH"]],
   smsOffered: [["+41 ** *** ** 00"]],
   smsSent: [["+41 ** *** ** 00"]],
   stopRecovery: [[address, time]],

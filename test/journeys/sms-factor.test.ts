@@ -197,6 +197,26 @@ describe("a code by text message as second factor", () => {
     }
   });
 
+  test("takes a number as it is dialled where a country is configured, and then asks for no country code", async () => {
+    const swiss = await startTestApp({
+      config: { tenant_defaults: { identity: { ...identity, default_country: "CH" }, sms_factor } },
+    });
+    try {
+      const labels = [];
+      for (const each of [app, swiss]) {
+        const settings = new Settings(each, (await register(each)).sessionToken);
+        const flow = await settings.begin();
+        labels.push(flow?.form?.nodes.find(({ name }) => name === "sms.phoneNumber")?.label?.text);
+      }
+      expect(labels).toEqual(["Phone number with its country code", "Phone number"]);
+      const own = new Settings(swiss, (await register(swiss)).sessionToken);
+      const { outcome } = await own.submit("sms", { phoneNumber: "079 123 45 67" });
+      expect(outcome.case).toBe("nextStep");
+    } finally {
+      await swiss.stop();
+    }
+  });
+
   test("stands beside other second factors and backup codes", async () => {
     const account = await register(app);
     const { settings } = await setUpSms(app, account);

@@ -387,7 +387,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill("#identifier", address);
     await page.fill("#password", "not the password");
     await page.click(submit);
-    await appears(page, "text=That email or password isn't right.");
+    await appears(page, "text=Those sign-in details aren't right.");
     await page.fill("#password", goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");

@@ -190,8 +190,9 @@ export const passkeysTooMany = (most: number): UserMessage =>
 /** The heading of codes by text message. */
 export const smsTitle = (): UserMessage => info(9000402, "Codes by text message");
 
-/** The label of the number that codes go to. */
-export const smsNumberLabel = (): UserMessage => info(9000403, "Phone number with its country code");
+/** The label of the number that codes go to. `country`: whose numbers need no country code; empty if there is none. */
+export const smsNumberLabel = (country: string): UserMessage =>
+  info(9000403, country === "" ? "Phone number with its country code" : "Phone number", { country });
 
 /** The button that begins with codes by text message, where there are none. */
 export const setUpSms = (): UserMessage => info(9000404, "Set up codes by text message");
@@ -200,8 +201,14 @@ export const setUpSms = (): UserMessage => info(9000404, "Set up codes by text m
 export const replaceSms = (): UserMessage => info(9000405, "Use a different number");
 
 /** What can be no telephone number. */
-export const smsNumberInvalid = (): UserMessage =>
-  error(9000406, "Enter a phone number with its country code, for example +49 171 2345678.");
+export const smsNumberInvalid = (country: string): UserMessage =>
+  error(
+    9000406,
+    country === ""
+      ? "Enter a phone number with its country code, for example +49 171 2345678."
+      : "Enter a valid phone number. A number from another country begins with + and its country code.",
+    { country },
+  );
 
 /** A code can be sent. */
 export const smsOffered = (number: string): UserMessage =>

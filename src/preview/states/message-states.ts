@@ -91,7 +91,7 @@ const said: readonly (readonly [state: string, field: string, message: texts.Use
   ["recovery/choose-method", "", texts.recoveryIsOver()],
   ["settings/change-settings", "traits.name", texts.notForOwner()],
   ["settings/change-settings", "", texts.oneAddressAtATime()],
-  ["settings/change-settings-new", "sms.phoneNumber", factor.smsNumberInvalid()],
+  ["settings/change-settings-new", "sms.phoneNumber", factor.smsNumberInvalid("")],
   ["settings/change-settings", "", factor.lastSecondFactor()],
   ["settings/change-settings", "", factor.lastWayIn()],
   ["settings/change-settings", "", factor.credentialGone()],

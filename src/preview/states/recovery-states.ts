@@ -12,7 +12,7 @@ export function recoveryStates(samples: Samples): readonly PreviewState[] {
     { kind: "email", value: longEmail },
     { kind: "phone", value: phone },
   ];
-  const choice = { typed: "ada", addresses, preferred: "1" };
+  const choice = { typed: "ada", addresses, preferred: "1", kind: "code" } as const;
   const until = samples.daysFromNow(3).toISOString();
   return [
     state("choose-method", "Who wants to get back in", () => ({ at: "choose_method" })),

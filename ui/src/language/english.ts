@@ -30,6 +30,7 @@ export const english: PageWords = {
     title: "Sign out",
     question: "Do you want to sign out of this browser?",
     confirm: "Sign out",
+    stay: "Stay signed in",
   },
   sessions: {
     title: "Your devices",
@@ -53,12 +54,6 @@ export const english: PageWords = {
     othersRevoked: "You're now signed out on all other devices.",
     none: "You're not signed in on any other device.",
     more: "Show more",
-  },
-  example: {
-    identifier: "Email",
-    password: "Password",
-    submit: "Sign in",
-    wrong: "That email or password isn't right.",
   },
   notFound: {
     title: "Page not found",

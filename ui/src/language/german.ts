@@ -31,6 +31,7 @@ export const german: PageWords = {
     title: "Abmelden",
     question: "Möchten Sie sich in diesem Browser abmelden?",
     confirm: "Abmelden",
+    stay: "Angemeldet bleiben",
   },
   sessions: {
     title: "Ihre Geräte",
@@ -54,12 +55,6 @@ export const german: PageWords = {
     othersRevoked: "Sie sind jetzt auf allen anderen Geräten abgemeldet.",
     none: "Sie sind auf keinem anderen Gerät angemeldet.",
     more: "Mehr anzeigen",
-  },
-  example: {
-    identifier: "E-Mail",
-    password: "Passwort",
-    submit: "Anmelden",
-    wrong: "E-Mail oder Passwort ist falsch.",
   },
   notFound: {
     title: "Seite nicht gefunden",

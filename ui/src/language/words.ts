@@ -33,12 +33,6 @@ export interface PageWords {
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;
   readonly logout: LogoutWords;
-  readonly example: {
-    readonly identifier: string;
-    readonly password: string;
-    readonly submit: string;
-    readonly wrong: string;
-  };
   readonly notFound: { readonly title: string; readonly text: string; readonly start: string };
   readonly around: AroundWords;
   readonly ways: WayWords;
@@ -136,6 +130,7 @@ export interface LogoutWords {
   readonly title: string;
   readonly question: string;
   readonly confirm: string;
+  readonly stay: string;
 }
 
 /** What the page of sessions says. */

@@ -1,3 +1,4 @@
+import { optionsIn } from "@ostiary/sdk/form";
 import { ClientKind } from "@ostiary/sdk/v1/flow";
 import { type JSX, type SubmitEvent, useState } from "react";
 import { describeError } from "../describe-error.ts";
@@ -8,11 +9,14 @@ import { Page } from "./page.tsx";
 
 /**
  * A login form written by hand, as an example: it knows the fields of the step that it submits, and draws nothing
- * that the server sends. An expired flow needs no care here, because each submit begins a flow of its own.
+ * that the server sends. Its words are those of the catalogues, by the numbers of docs/texts.md. An expired flow needs no care here,
+ * because each submit begins a flow of its own.
  */
 export function ExampleLoginPage(): JSX.Element {
   const words = useWords();
   const [problem, setProblem] = useState("");
+  const options = optionsIn(words, words.locale);
+  const say = (id: number, text: string, context = {}) => options.translate?.({ id, text, context }) ?? text;
 
   const logIn = async (data: FormData) => {
     const { flow } = await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
@@ -23,7 +27,7 @@ export function ExampleLoginPage(): JSX.Element {
       step: { case: "password", value: { password: String(data.get("password")) } },
     });
     if (outcome.case === "completed") navigate("sessions");
-    else setProblem(words.example.wrong);
+    else setProblem(say(4000006, "Those sign-in details aren't right."));
   };
   const onSubmit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -35,7 +39,8 @@ export function ExampleLoginPage(): JSX.Element {
 
   return (
     <Page title={words.login.title}>
-      <form className="ostiary-form" onSubmit={onSubmit}>
+      {/* Posted: a script that sends the form past `onSubmit` puts no password into the address. */}
+      <form className="ostiary-form" method="post" onSubmit={onSubmit}>
         <div role="alert" className="ostiary-messages">
           {problem === "" ? null : (
             <p className="ostiary-message" data-kind="error">
@@ -45,7 +50,7 @@ export function ExampleLoginPage(): JSX.Element {
         </div>
         <div className="ostiary-field">
           <label className="ostiary-label" htmlFor="identifier">
-            {words.example.identifier}
+            {say(1070002, "Email", { title: "Email" })}
           </label>
           <input
             className="ostiary-input"
@@ -58,7 +63,7 @@ export function ExampleLoginPage(): JSX.Element {
         </div>
         <div className="ostiary-field">
           <label className="ostiary-label" htmlFor="password">
-            {words.example.password}
+            {say(1070001, "Password")}
           </label>
           <input
             className="ostiary-input"
@@ -70,7 +75,7 @@ export function ExampleLoginPage(): JSX.Element {
           />
         </div>
         <button type="submit" className="ostiary-button" data-importance="primary">
-          {words.example.submit}
+          {words.login.title}
         </button>
       </form>
     </Page>

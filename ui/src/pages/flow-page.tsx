@@ -154,7 +154,8 @@ function Aside({
       flowInUse.goOn(flow.returnTo),
     );
   }
-  if (name === "login") return <LoginLinks isOwned={!asksWho(flow)} />;
+  // Once somebody has begun to prove who they are, a recovery helps with nothing that is asked here.
+  if (name === "login") return isAtFirstFactor(flow) ? <LoginLinks isOwned={!asksWho(flow)} /> : null;
   if (flow.returnTo !== "" && (name === "verification" || name === "settings")) {
     return (
       <p className="aside">
@@ -166,9 +167,12 @@ function Aside({
   }
   // The pages of an account lead to each other by themselves.
   if (name === "settings") return null;
+  // What is asked after a message has come is not whether somebody remembers their password.
+  const isOther = name !== "recovery" || beginnings.has(flow.stage.case);
   return (
     <p className="aside">
-      {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
+      {isOther ? `${words[name].other} ` : null}
+      <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
     </p>
   );
 }
@@ -215,6 +219,19 @@ function usernameIn({ form }: Flow): string | undefined {
 function asksWho({ form }: Flow): boolean {
   return form?.nodes.some(({ name }) => name === "identifier") ?? false;
 }
+
+/** Whether a login still asks for a first proof. */
+function isAtFirstFactor({ stage }: Flow): boolean {
+  return stage.case === "enterIdentifier" || (stage.case === "chooseMethod" && !stage.value.secondFactor);
+}
+
+/** The stages of a recovery before anything was proved. */
+const beginnings: ReadonlySet<Flow["stage"]["case"]> = new Set([
+  "chooseMethod",
+  "chooseAddress",
+  "enterCode",
+  "linkSent",
+] as const);
 
 /** The stages at which a login or a registration has just begun. */
 const firstStages: ReadonlySet<Flow["stage"]["case"]> = new Set([

@@ -8,11 +8,12 @@ import { ostiary } from "../ostiary.ts";
 import { Page } from "./page.tsx";
 
 /**
- * Asks before it signs out: anybody can lead a browser here. An OAuth2 server does so with a logout request, which is answered then.
+ * Asks before it signs out: anybody can lead a browser here. An OAuth2 server does so with a logout request, which is answered then. Those
+ * who stay signed in go on to their account, and the request ends by itself.
  */
 export function LogoutPage(): JSX.Element {
   const words = useWords();
-  const { title, question, confirm } = words.logout;
+  const { title, question, confirm, stay } = words.logout;
   const [problem, setProblem] = useState("");
 
   const logOut = async () => {
@@ -37,10 +38,20 @@ export function LogoutPage(): JSX.Element {
           </p>
         )}
       </div>
-      <p>{question}</p>
-      <button type="button" className="ostiary-button" data-importance="primary" onClick={logOut}>
-        {confirm}
-      </button>
+      <div className="stack">
+        <p>{question}</p>
+        <button type="button" className="ostiary-button" data-importance="primary" onClick={logOut}>
+          {confirm}
+        </button>
+        <button
+          type="button"
+          className="ostiary-button"
+          data-importance="secondary"
+          onClick={() => redirect("")}
+        >
+          {stay}
+        </button>
+      </div>
     </Page>
   );
 }

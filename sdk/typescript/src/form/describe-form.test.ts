@@ -406,10 +406,10 @@ describe("the value to begin with", () => {
     data.set("traits.x", value);
     expect(sentForm(flow, data, "password")).not.toHaveProperty("traits");
     data.set("traits.x", value.replace(/:07$/, ":08"));
-    const { traits } = sentForm(flow, data, "password") as { traits: { x: string } };
-    expect(traits.x).toMatch(/^\d\d:\d\d:08[+-]\d\d:\d\d$/);
+    const sent = String(sentForm(flow, data, "password").traits?.x);
+    expect(sent).toMatch(/^\d\d:\d\d:08[+-]\d\d:\d\d$/);
     const day = new Date().toISOString().slice(0, 10);
-    expect(new Date(`${day}T${traits.x}`).toISOString()).toContain("T18:30:08");
+    expect(new Date(`${day}T${sent}`).toISOString()).toContain("T18:30:08");
   });
 
   test("of a choice is one of its options", () => {

@@ -344,10 +344,14 @@ export const german: Catalogue = {
     "9000400[typed=]": "Das wurde inzwischen an anderer Stelle geändert.",
     9000401: "Dafür brauchen Sie eine Anmeldeart, die hier nicht eingerichtet ist.",
     9000402: "Codes per SMS",
-    9000403: "Telefonnummer mit Ländervorwahl",
+    9000403: "Telefonnummer",
+    "9000403[country=]": "Telefonnummer mit Ländervorwahl",
     9000404: "Codes per SMS einrichten",
     9000405: "Andere Nummer verwenden",
-    9000406: "Geben Sie eine Telefonnummer mit Ländervorwahl ein, zum Beispiel +49 171 2345678.",
+    9000406:
+      "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
+    "9000406[country=]":
+      "Geben Sie eine Telefonnummer mit Ländervorwahl ein, zum Beispiel +49 171 2345678.",
     9000407: "Wir können einen Code per SMS an {number} senden.",
     9000408: "Code per SMS senden",
     9000409: "Wir haben einen Code per SMS an {number} gesendet.",

@@ -4,6 +4,7 @@ import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import { type ContactAddress, isSameAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
+import type { ChallengeKind } from "../../kinds.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { OfferedAddress } from "../shared/flow.ts";
 
@@ -14,16 +15,18 @@ export interface AddressChoice {
   readonly addresses: readonly ContactAddress[];
   /** The id of the one to begin with. */
   readonly preferred: string;
+  /** What was asked for. The form asks for the address once, for that. */
+  readonly kind?: ChallengeKind;
 }
 
 /** The choice among several addresses, with one of them preferred. */
 export function choiceAmong(
   addresses: readonly ContactAddress[],
   preferred: ContactAddress,
-  typed: string,
+  { typed, kind }: Required<Pick<AddressChoice, "typed" | "kind">>,
 ): AddressChoice {
   const place = addresses.findIndex((address) => isSameAddress(address, preferred));
-  return { typed, addresses, preferred: idOf(place) };
+  return { typed, addresses, preferred: idOf(place), kind };
 }
 
 /** The address that an id stands for; undefined if it stands for none that was offered. */
@@ -46,7 +49,7 @@ function refused({ name }: SubmittedStep, message: texts.UserMessage): StepRejec
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 
-/** The field for the choice of an address, for a code or a link: not every address can get both. */
+/** The field for the choice of an address. */
 export function choiceNode(step: string, choice: AddressChoice): Node {
   const name = nodeName(step, "addressId");
   const choices = offeredAddresses(choice).map(({ id, masked }) => ({

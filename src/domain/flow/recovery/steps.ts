@@ -62,10 +62,12 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
     const name = kind === "code" ? "sendCode" : "sendLink";
     return {
       ...rule,
-      nodes: (...drawn: Parameters<typeof rule.nodes>) => [
-        choiceNode(name, drawn[0].state.choice),
-        ...rule.nodes(...drawn),
-      ],
+      // The question is asked once. The other kind stays on offer to those who submit it by themselves.
+      nodes: (...drawn: Parameters<typeof rule.nodes>) => {
+        const { choice } = drawn[0].state;
+        if (choice.kind !== undefined && choice.kind !== kind) return [];
+        return [choiceNode(name, choice), ...rule.nodes(...drawn)];
+      },
     };
   };
 
@@ -178,7 +180,7 @@ async function takeName(
     if (addresses.length > 1) {
       // Security rule (SR-ENUM-9): masks are not shown faster than messages are sent.
       await challenges.countOffer(attempt);
-      const choice = choiceAmong(addresses, target, sentTo);
+      const choice = choiceAmong(addresses, target, { typed: sentTo, kind });
       return { kind: "moved", state: { at: "choose_address", choice }, identityId: owner.id };
     }
   }

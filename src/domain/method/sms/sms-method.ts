@@ -147,7 +147,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
         {
           name: numberName,
           step: "sms",
-          label: texts.smsNumberLabel(),
+          label: texts.smsNumberLabel(tenant.settings.defaultCountry),
           messages: [],
           element: { kind: "input", type: "phone", required: true, maxLength: 64, autocomplete: "tel" },
         },
@@ -203,7 +203,7 @@ export class SmsMethod implements LoginMethod, SettingsMethod {
     const begun = memory && this.#openNumber(memory);
     const sent = sentCodeIn(memory);
     const number = begun ?? numberIn(step, tenant);
-    if (number === undefined) return wrongNumber(step);
+    if (number === undefined) return wrongNumber(step, tenant);
     const kept = { number: this.#seal(number) };
     // Security rule (SR-SMS-2): a session that somebody found open or stole sends nothing to a number.
     if (!isFresh && this.#sends(step, sent)) return { kind: "continues", memory: kept };
@@ -348,9 +348,9 @@ function numberIn({ fields }: SubmittedStep, { settings }: Tenant): string | und
   return toE164(withCountryCode(String(fields.phoneNumber ?? ""), settings.defaultCountry));
 }
 
-function wrongNumber({ fields }: SubmittedStep): StepRejected {
+function wrongNumber({ fields }: SubmittedStep, { settings }: Tenant): StepRejected {
   const isEmpty = String(fields.phoneNumber ?? "").trim() === "";
-  const message = isEmpty ? required(numberName) : texts.smsNumberInvalid();
+  const message = isEmpty ? required(numberName) : texts.smsNumberInvalid(settings.defaultCountry);
   return rejected("FORM_INCOMPLETE", message, numberName);
 }
 
