@@ -141,6 +141,27 @@ describe("/metrics", () => {
     expect(named).toEqual(catalogue.map(prometheusNameOf));
   });
 
+  test("has a figure of every metric, once what they count has happened", async () => {
+    // A message is sent, a job runs, and a request is refused that is no call.
+    const other = await startTestApp();
+    try {
+      await register(other);
+      await fetch(other.adminUrl, { method: "PUT" });
+      await announceJob(other.databaseUrl, "remove_expired");
+      const silent = async () => {
+        const page = await (await fetch(`${other.adminUrl}/metrics`)).text();
+        const names = catalogue.map(prometheusNameOf);
+        return names.filter((name) => !new RegExp(`^${name}(_count)?[{ ]`, "m").test(page));
+      };
+      // The database has refused nothing: test/storage/database-problems.test.ts.
+      await vi.waitFor(async () => expect(await silent()).toEqual(["ostiary_database_errors_total"]), {
+        timeout: 30_000,
+      });
+    } finally {
+      await other.stop();
+    }
+  });
+
   test.skipIf(!promtool)("is as promtool wants it", async () => {
     const page = await scrape();
     // Control: this is what it refused before.

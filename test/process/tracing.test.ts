@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Collector, startCollector } from "../support/collector.ts";
 import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { runProgram } from "../support/foreign.ts";
@@ -129,12 +129,22 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
   });
 
   test("a collector that is away is in the log, and keeps the server neither from serving nor from stopping", async () => {
-    const server = await serve({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
+    const server = await serve({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+      OTEL_METRIC_EXPORT_INTERVAL: "100",
+    });
     const { flow } = await call(server, "flow.v1.LoginService/CreateLoginFlow", {
       client: "CLIENT_KIND_NATIVE",
     });
     expect(flow?.id).toBeDefined();
+    await vi.waitFor(() => expect(server.log()).toContain('"message":"telemetry: '), { timeout: 20_000 });
     expect(await server.end("SIGTERM")).toBe(0);
+    // Each line of the log is to be sent as well: without an end to it, one failure would be told by the next.
+    const lines = server
+      .log()
+      .split("\n")
+      .filter((line) => line.includes("telemetry: "));
+    expect(new Set(lines.map((line) => JSON.parse(line).message)).size).toBe(lines.length);
     expect(server.log()).toContain("the last telemetry could not be sent");
     expect(server.output()).toMatch(/Stopped\.\n$/);
   });

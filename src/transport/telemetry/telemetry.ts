@@ -63,24 +63,36 @@ export async function startTelemetry(options: {
         ),
         delay(shutdownTimeoutMs, new Error("the collector does not answer"), { ref: false }),
       ]);
-      if (failure !== undefined) logger.warn({ err: failure }, "the last telemetry could not be sent");
+      if (failure !== undefined) {
+        logger.warn({ error: textOf(failure) }, "the last telemetry could not be sent");
+      }
     },
   };
 }
 
-/** Brings what the SDK has to say into our log; by itself it would say nothing at all. */
+/** Brings what the SDK has to say into our log; by itself it would say nothing at all. The same is said once a minute. */
 function reportTo(logger: Logger, core: typeof import("@opentelemetry/core")): void {
-  const warn = (message: string) => logger.warn({}, `telemetry: ${message}`);
+  const saidAt = new Map<string, number>();
+  const once = (text: string, say: () => void) => {
+    const now = performance.now();
+    if (now - (saidAt.get(text) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
+    // Texts of one kind may differ in a number.
+    if (saidAt.size >= mostTexts) saidAt.clear();
+    saidAt.set(text, now);
+    say();
+  };
+  const warn = (message: string) => once(message, () => logger.warn({}, `telemetry: ${message}`));
   const ignore = () => {};
   const reporter = { error: warn, warn, info: ignore, debug: ignore, verbose: ignore };
   diag.setLogger(reporter, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  let saidAt = Number.NEGATIVE_INFINITY;
   core.setGlobalErrorHandler((error) => {
-    if (performance.now() - saidAt < repeatMs) return;
-    saidAt = performance.now();
-    logger.warn(
-      { error: error instanceof Error ? error.message : String(error) },
-      "telemetry could not be sent",
-    );
+    const text = textOf(error);
+    once(text, () => logger.warn({ error: text }, "telemetry could not be sent"));
   });
+}
+
+const mostTexts = 50;
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
