@@ -1046,7 +1046,8 @@ export enum InputType {
   CODE = 12,
 
   /**
-   * A time of day, as `full-time` of RFC 3339: `18:30:00+01:00`. A control that gives a local time lacks the offset; the client adds it.
+   * A time of day, as `full-time` of RFC 3339: `18:30:00+01:00`. A control that gives a local time lacks the offset; the client
+   * adds it.
    *
    * @generated from enum value: INPUT_TYPE_TIME = 13;
    */
