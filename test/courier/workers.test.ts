@@ -1,6 +1,7 @@
 // The workers of a process on the real queue, with mail servers that answer when a test likes.
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { newMessage } from "../../src/domain/courier/message.ts";
 import { MessageSender } from "../../src/domain/courier/message-sender.ts";
@@ -76,7 +77,7 @@ async function aServer(held: readonly string[]) {
   return { port: (server.address() as AddressInfo).port, asked };
 }
 
-function startWorkers(port: number, workers: number): CourierWorkers {
+function startWorkers(port: number, workers: number): CourierWorkers & { hangUp(): void } {
   const smtp = createSmtpTransport({
     server: { host: "127.0.0.1", port, implicitTls: false, login: undefined },
     allowPlainText: false,
@@ -102,6 +103,7 @@ function startWorkers(port: number, workers: number): CourierWorkers {
   closers.push(() => (isStopped ? undefined : running.stop(2_000)));
   return {
     wake: () => running.wake(),
+    hangUp: () => smtp.close(),
     stop: async (withinMs) => {
       isStopped = true;
       await running.stop(withinMs);
@@ -159,6 +161,12 @@ describe("a stop that ends before the server answers", () => {
     for (const { seconds } of sending) {
       expect(seconds).toBeGreaterThan(8 * 60);
       expect(seconds).toBeLessThanOrEqual(13 * 60);
+    }
+    // The process hangs up and ends. That tells nothing of whether the server has the mail.
+    workers.hangUp();
+    for (let look = 0; look < 10; look++) {
+      expect(await stateOf("sending")).toHaveLength(2);
+      await delay(30);
     }
     // The one that waited goes out with the next process, and only that one.
     expect(await stateOf("queued")).toHaveLength(1);
