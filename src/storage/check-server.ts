@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { connectionOptions } from "./connection.ts";
+import { connectionOptions, cutOff } from "./connection.ts";
 import type { Database } from "./database.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
@@ -49,6 +49,8 @@ function mistakeOf(facts: ServerFacts | undefined): string | undefined {
   return undefined;
 }
 
+/** How long the second connection may wait for its turn at a pooler that has no more to give. */
+const secondTimeoutMs = 3_000;
 /** Rounds of looking for a pooler. One is enough unless others use it at the same moment. */
 const rounds = 3;
 
@@ -59,18 +61,12 @@ const rounds = 3;
 async function losesSession(database: Database): Promise<boolean> {
   const other = new Client({
     connectionString: database.url,
-    ...connectionOptions({ application: "ostiary", answerTimeoutMs: 10_000 }),
+    ...connectionOptions({ application: "ostiary", answerTimeoutMs: secondTimeoutMs }),
   });
   // A connection that breaks meanwhile reports it by the statement as well.
   other.on("error", () => {});
   try {
     await other.connect();
-  } catch (error) {
-    // The role may have few connections. Then there is no second one to compare with, and one of a pooler would have waited.
-    if (error instanceof Error && "code" in error && error.code === "53300") return false;
-    throw error;
-  }
-  try {
     return await database.withConnection(async (ask) => {
       for (let round = 0; round < rounds; round++) {
         const before = await processOf(ask);
@@ -82,9 +78,22 @@ async function losesSession(database: Database): Promise<boolean> {
       }
       return false;
     });
+  } catch (error) {
+    if (hasNoSecond(error)) return false;
+    throw error;
   } finally {
-    await other.end().catch(() => {});
+    other.end().catch(() => {});
+    cutOff(other);
   }
+}
+
+/**
+ * Whether there was no second connection to compare with, since others have all. Then ours is our own: what a pooler gives to
+ * others between two transactions it would have given to this one as well.
+ */
+function hasNoSecond(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && error.code === "53300") || error.message === "Query read timeout";
 }
 
 async function processOf(ask: (text: string) => Promise<readonly unknown[]>): Promise<number | undefined> {

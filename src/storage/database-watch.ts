@@ -23,6 +23,8 @@ const intervalMs = 250;
 const patience = 6;
 /** Rounds after which a new connection is made: it shows settings that only new ones have, and follows an address that has moved. */
 const lifetime = 120;
+/** Rounds that are left out after the database has refused a connection: each refusal is a line in its log. */
+const restingRounds = 8;
 
 const question = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only";
 
@@ -51,6 +53,8 @@ class Watch {
   /** The round whose answer is waited for; that of an earlier one counts no more. */
   #round: symbol | undefined;
   #unanswered = 0;
+  /** Rounds to leave out, where the database has no connection for us. */
+  #resting = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -58,7 +62,8 @@ class Watch {
 
   tick(): void {
     this.#age++;
-    if (this.#round === undefined) {
+    if (this.#resting > 0) this.#resting--;
+    else if (this.#round === undefined) {
       const round = Symbol();
       this.#round = round;
       this.#unanswered = 0;
@@ -87,39 +92,51 @@ class Watch {
       this.#forget();
       const reason = error instanceof Error ? error : new Error(String(error));
       // It is there, and has no connection for us; calls have theirs.
-      if (isCrowded(reason)) this.#report(this.#state === "read-only" ? "read-only" : "ready", undefined);
-      else this.#report("away", reason);
+      if (isCrowded(reason)) {
+        this.#resting = restingRounds;
+        this.#report(this.#state === "read-only" ? "read-only" : "ready", undefined);
+      } else this.#report("away", reason);
     }
     this.#round = undefined;
   }
 
   async #stateNow(isOver: () => boolean): Promise<DatabaseState> {
     const kept = this.#client;
-    if (kept !== undefined && this.#age < lifetime) {
+    if (kept !== undefined) {
       const state = await stateOf(kept).catch(() => undefined);
-      if (state !== undefined || isOver()) return state ?? "away";
+      if (state !== undefined || isOver()) {
+        if (this.#age >= lifetime) void this.#renew(kept);
+        return state ?? "away";
+      }
       this.#forget();
     }
-    let client: Client;
-    try {
-      client = await this.#open();
-    } catch (error) {
-      // Such as a password that was changed there and not yet here: what is open goes on.
-      if (this.#client === undefined || isOver()) throw error;
-      return stateOf(this.#client);
-    }
+    const client = await this.#open();
     if (isOver()) {
       end(client);
       return "away";
     }
-    this.#forget();
+    this.#keep(client);
+    return stateOf(client);
+  }
+
+  /** Puts a new connection in the place of one that works. If there is none to be had, the old one is as good. */
+  async #renew(kept: Client): Promise<void> {
+    this.#age = 0;
+    const client = await this.#open().catch(() => undefined);
+    if (client === undefined) return;
+    if (this.#client === kept) {
+      this.#keep(client);
+      end(kept);
+    } else end(client);
+  }
+
+  #keep(client: Client): void {
     this.#client = client;
     this.#age = 0;
     // Its end is news, and not only at the next look.
     client.on("end", () => {
       if (this.#client === client && this.#round === undefined) this.tick();
     });
-    return stateOf(client);
   }
 
   async #open(): Promise<Client> {

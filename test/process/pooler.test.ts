@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { openStorage } from "../../src/storage/storage.ts";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { Caller, resultOf, tokenIn } from "../support/caller.ts";
-import { createServerDatabase, type TestDatabase } from "../support/database.ts";
+import { createServerDatabase, defaultTestOptions, type TestDatabase } from "../support/database.ts";
 import { isInstalled } from "../support/foreign.ts";
 import { type PgBouncer, pgBouncerProgram, startPgBouncer } from "../support/pgbouncer.ts";
 import { administer } from "../support/postgres.ts";
@@ -38,8 +39,8 @@ describe.runIf(await isInstalled(pgBouncerProgram, ["--version"]))("behind PgBou
   });
 
   test("with fewer connections of the server than ours, calls wait for each other and none fails", async () => {
-    // Five are taken for good by what is not a call; one is left, beside what the start needed.
-    pooler = await startPgBouncer(database.url, { pool_mode: "session", default_pool_size: 7 });
+    // Five are taken for good by what is not a call, and ten would be by calls.
+    pooler = await startPgBouncer(database.url, { pool_mode: "session", default_pool_size: 9 });
     app = await startTestApp({ databaseUrl: pooler.url });
     const caller = new Caller(app);
     const token = tokenIn(await caller.register());
@@ -47,6 +48,13 @@ describe.runIf(await isInstalled(pgBouncerProgram, ["--version"]))("behind PgBou
       Array.from({ length: 60 }, async () => (await caller.check(token)).status),
     );
     expect(new Set(answers)).toEqual(new Set([200]));
+  });
+
+  test("with a single connection of the server left, the start does not wait for a second one", async () => {
+    pooler = await startPgBouncer(database.url, { pool_mode: "session", default_pool_size: 1 });
+    const storage = await openStorage({ ...defaultTestOptions, url: pooler.url });
+    await storage.ping();
+    await storage.close();
   });
 
   test.each(["transaction", "statement"])("in %s mode the start is refused in one sentence", async (mode) => {
