@@ -15,7 +15,6 @@ import {
   respondToPreflight,
 } from "./net/headers.ts";
 import type { Peers } from "./net/peers.ts";
-
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import {
   clearCookiesPath,

@@ -75,10 +75,11 @@ export const httpServerRequestDuration: Histogram<"http.request.method" | "http.
     name: "http.server.request.duration",
     kind: "histogram",
     unit: "s",
-    help: "Duration of requests that are no calls: those of providers, and what was refused before its protocol was known.",
+    help: "Duration of requests that are no calls: browsers and logouts that come from providers, and what was refused before its protocol was known.",
     labels: {
       "http.request.method": "`GET`, `POST`, …; `_OTHER`: one that HTTP does not define",
-      "http.route": "the path, or the page by its name; no label: the listener has no such path",
+      "http.route":
+        "the path, the method of a call, or the page by its name; no label: the listener has no such path",
       "error.type": "the code of the error that it was refused with",
     },
   }),
