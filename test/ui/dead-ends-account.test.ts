@@ -189,7 +189,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(tab, "text=Your new password is set.");
       // The first tab finds it done.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-      await expect.poll(() => page.locator(resume).count()).toBe(0);
+      await expect.poll(() => page.locator(resume).count(), { timeout: 10_000 }).toBe(0);
       await appears(page, "text=continued this elsewhere");
     });
 
@@ -209,7 +209,7 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await appears(page, "[data-step='profile']");
       // The first tab finds nothing that waits.
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-      await expect.poll(() => page.locator(resume).count()).toBe(0);
+      await expect.poll(() => page.locator(resume).count(), { timeout: 10_000 }).toBe(0);
       const told = (await app.messages(address)).map(({ template }) => template);
       expect(told).toContain("password_changed");
     });
