@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "./app-domain.ts";
 import { pagesFolder } from "./app-prepare.ts";
 import { toTenantSettings } from "./app-settings.ts";
+import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 import { createBoundChallenges } from "./crypto/bound-challenges.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
@@ -14,7 +15,7 @@ import { MailReach } from "./domain/courier/mail-reach.ts";
 import { createFlows } from "./domain/flow/create-flows.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
 import type { SchemaStore } from "./domain/identity/schema-store.ts";
-import { IdentitySchemas } from "./domain/identity/schemas.ts";
+import { type ConfiguredSchema, IdentitySchemas } from "./domain/identity/schemas.ts";
 import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import { newId, type TenantId } from "./domain/ids.ts";
 import type { FlowKind } from "./domain/kinds.ts";
@@ -29,7 +30,7 @@ import { previewServices } from "./preview/preview-services.ts";
 import { previewStates } from "./preview/preview-states.ts";
 import { refusing } from "./preview/refusing.ts";
 import { SampleFlows } from "./preview/sample-flows.ts";
-import { type SampleSchema, sampleSchemas } from "./preview/sample-schemas.ts";
+import { sampleSchemas } from "./preview/sample-schemas.ts";
 import { Samples, unavailableProvider } from "./preview/samples.ts";
 import { loadStaticFiles } from "./transport/pages/static-files.ts";
 
@@ -79,12 +80,19 @@ export async function createPreview({ config, port, clock = systemClock }: Previ
     clock,
   });
   const settings = previewSettings(config, port);
-  const tenantWith = async (schema: SampleSchema): Promise<Tenant> => {
+  const tenantWith = async (documents: readonly ConfiguredSchema[]): Promise<Tenant> => {
     const tenant = { tenantId: newId<TenantId>(clock.now()), name: "default", settings };
-    await schemas.load(tenant, sampleSchemas[schema]);
+    await schemas.load(tenant, documents);
     return tenant;
   };
-  const tenants = { person: await tenantWith("person"), rich: await tenantWith("rich") };
+  const { schemas: configured, problems } = loadIdentitySchemas(config.config);
+  const [problem] = problems;
+  if (problem !== undefined) throw new Error(problem.message);
+  const tenants = {
+    person: await tenantWith(sampleSchemas.person),
+    rich: await tenantWith(sampleSchemas.rich),
+    own: configured.length === 0 ? undefined : await tenantWith(configured),
+  };
   const tenant = tenants.person;
   const samples = new Samples({ clock, methods, tenant });
   const sampleFlows = new SampleFlows({
@@ -113,7 +121,10 @@ export async function createPreview({ config, port, clock = systemClock }: Previ
     outbox: refusing("outbox"),
   });
   const profiles = new TenantProfiles({ schemas, methods, languages: ["en", "de"] });
-  const states = previewStates(samples);
+  const states = previewStates(
+    samples,
+    configured.map(({ id }) => id),
+  );
   return {
     preview: new Preview({ states, samples, sampleFlows, flows: any, tables, profiles, tenant }),
     tenant,

@@ -1,7 +1,7 @@
 /**
  * What kept a request from being answered. The first four are rules of this server: trying again changes nothing.
  *
- * - `url_refused`: not http or https, with a user name, or no URL at all.
+ * - `url_refused`: not http or https, with a username, or no URL at all.
  * - `port_refused`: a port that the configuration does not open.
  * - `address_refused`: the host has no public address.
  * - `redirect_refused`: too many redirects, one from https to http, or one onto a private network.

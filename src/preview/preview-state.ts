@@ -49,8 +49,8 @@ export interface SampleFlow {
   readonly purpose: object;
   /** Changes the settings of the tenant. Default: everything is switched on. */
   readonly settings?: ((settings: TenantSettings) => TenantSettings) | undefined;
-  /** Default: `person`. */
-  readonly schema?: SampleSchema | undefined;
+  /** `own`: those of the configuration. Default: `person`. */
+  readonly schema?: SampleSchema | "own" | undefined;
   readonly identity?: Identity | undefined;
   readonly credentials?: readonly Credential[] | undefined;
   /** Of the owner of the flow. Default: one that has just begun. */

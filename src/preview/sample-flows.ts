@@ -17,8 +17,8 @@ interface SampleFlowsDependencies {
   readonly tokens: Tokens;
   readonly sealer: Sealer;
   readonly clock: Clock;
-  /** The tenant with these schemas. */
-  readonly tenants: Readonly<Record<SampleSchema, Tenant>>;
+  /** The tenant with these schemas. `own`: with those of the configuration, if it has any. */
+  readonly tenants: Readonly<Record<SampleSchema, Tenant>> & { readonly own?: Tenant | undefined };
   /** The session of the owner of a sample that names none. */
   readonly session: () => Session;
 }
@@ -57,6 +57,7 @@ export class SampleFlows {
   /** The tenant of a sample. */
   tenantOf({ schema = "person", settings = (usual) => usual }: SampleFlow): Tenant {
     const tenant = this.#deps.tenants[schema];
+    if (tenant === undefined) throw new Error("no schema is configured");
     return { ...tenant, settings: settings(tenant.settings) };
   }
 

@@ -166,7 +166,7 @@ export function sampleContent(template: MessageTemplate): MessageContent {
 /** Address and channel of a message. */
 interface Addressing {
   readonly channel: MessageChannel;
-  /** A normalised e-mail address, or a telephone number as E.164. */
+  /** A normalised email address, or a telephone number as E.164. */
   readonly recipient: string;
   /** A language tag (`de`, `de-AT`); the nearest language that there are templates for is used. Empty: the default. */
   readonly language: string;

@@ -1,13 +1,13 @@
 /**
  * How identifiers are made equal. The form is decided by the look of the text alone, so that registration, which
- * knows the schema, and login, which does not, always agree: what has an `@` is an e-mail address, what is a plus
+ * knows the schema, and login, which does not, always agree: what has an `@` is an email address, what is a plus
  * with digits and punctuation is a telephone number, all else a username.
  *
  * - Unicode NFKC (which also folds full-width and half-width forms, the full-width @ among them), then the
  *   locale-independent lower case of Unicode (`toLowerCase`, never `toLocaleLowerCase`: the Turkish dotless i would make
  *   the form depend on the machine), repeated until nothing changes. In usernames the final sigma is folded to the other
  *   one, so that upper and lower case of a Greek name are one.
- * - The domain of an e-mail address is mapped by UTS 46 alone, as it was typed: NFKC before it would let in what UTS 46
+ * - The domain of an email address is mapped by UTS 46 alone, as it was typed: NFKC before it would let in what UTS 46
  *   refuses (U+2488 would become `1.`). Special-use domains (`.invalid`, `.localhost`) are taken; whether mail gets
  *   there is for the relay to know.
  * - Telephone numbers are read as they are pasted, with direction marks, any dash, and as `tel:` URIs (phone.ts).
@@ -25,7 +25,7 @@ import { phoneSpelling, toE164 } from "./phone.ts";
 /** The longest identifier, in characters (Unicode code points), before and after normalisation. */
 export const maxIdentifierLength = 320;
 
-/** The longest e-mail address, in octets as it is sent: RFC 5321, section 4.5.3.1.3 gives a path 256 with its brackets. */
+/** The longest email address, in octets as it is sent: RFC 5321, section 4.5.3.1.3 gives a path 256 with its brackets. */
 export const maxEmailBytes = 254;
 
 /** An identifier in the one form that it is stored and searched in. */
@@ -87,7 +87,7 @@ export function normaliseIdentifierPrefix(text: string): string | undefined {
   return form.includes("@") ? form.toLowerCase() : foldUsername(form);
 }
 
-/** Whether a text is an e-mail address as it stands, without anything to trim. */
+/** Whether a text is an email address as it stands, without anything to trim. */
 export function isEmailAddress(text: string): boolean {
   return text.trim() === text && normaliseIdentifier(text).kind === "email";
 }

@@ -58,7 +58,7 @@ export function phoneSpelling(text: string): string | undefined {
   if (text.length > longestText || !hasPlusOrColon.test(text)) return undefined;
   const plain = plainSpelling(text);
   const number = plain.replace(/^tel:\s*/i, "");
-  // A tel: URI is always meant as a number, never as a user name.
+  // A tel: URI is always meant as a number, never as a username.
   return number !== plain || looksLikePhone.test(number) ? number : undefined;
 }
 

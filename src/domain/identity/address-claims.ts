@@ -1,10 +1,10 @@
-/** User names in the form of an address, and whose address that may be. */
+/** Usernames in the form of an address, and whose address that may be. */
 
 import { normaliseIdentifier } from "../identifier/normalise.ts";
 import { valueAt } from "../json.ts";
 import type { AddressKind, DerivedTraits, Identity } from "./identity.ts";
 
-/** A user name that is an e-mail address or a telephone number. */
+/** A username that is an email address or a telephone number. */
 export interface AddressClaim {
   readonly kind: AddressKind;
   /** Normalised. */
@@ -13,7 +13,7 @@ export interface AddressClaim {
 }
 
 /**
- * Whether an identity may have a user name that is an address. Asked with what its traits give, since an address that they
+ * Whether an identity may have a username that is an address. Asked with what its traits give, since an address that they
  * no longer hold is not its own any more.
  *
  * Security rule (SR-OWNER-7): only a verified address of its own. Otherwise a person could take the address of another one as user
@@ -39,7 +39,7 @@ export function ownsProven(proven: readonly Address[]): OwnsAddress {
 }
 
 /**
- * What an identity that exists may have: its verified addresses, those that the change proves, and the user name that it
+ * What an identity that exists may have: its verified addresses, those that the change proves, and the username that it
  * has already, which an operator allowed. The last does not outlive the address where it is one of the identity's own.
  */
 export function ownsAlready(identity: Identity, proven: readonly Address[]): OwnsAddress {

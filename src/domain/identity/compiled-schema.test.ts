@@ -174,7 +174,7 @@ describe("a schema made for Kratos", () => {
     ]);
   });
 
-  // Security rule (SR-OWNER-7): nobody takes the address of somebody else as user name (ASVS V6.1.3).
+  // Security rule (SR-OWNER-7): nobody takes the address of somebody else as username (ASVS V6.1.3).
   test("takes an identifier without a format for a user name, and an address only where it is one's own", () => {
     const traits = { email: "a@b.example", username: "Eve@b.example" };
     expect(rules(schema.validate(traits))).toEqual(["username identifier"]);

@@ -37,7 +37,7 @@ export interface CompiledSchema {
   /** The annotated values in valid traits, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
-   * Checks traits, and says what they give. At most 20 violations. A user name that is an address is one, unless `owns` says
+   * Checks traits, and says what they give. At most 20 violations. A username that is an address is one, unless `owns` says
    * that the address is the identity's own; by default it says so of none.
    */
   validate(traits: JsonObject, owns?: OwnsAddress): TraitValidation;

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../json.ts";
 
-/** The schema `default` of a server whose configuration names none: an e-mail address, and a name to show. */
+/** The schema `default` of a server whose configuration names none: an email address, and a name to show. */
 export const defaultSchemaDocument: JsonObject = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "Person",

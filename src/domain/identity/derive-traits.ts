@@ -17,7 +17,7 @@ const maxDerived = 20;
 
 /**
  * What traits give: identifiers, addresses and a display name. What occurs twice counts once, at its first place. Empty
- * text and null give nothing. Violations instead where a value cannot be what its annotation says, or where a user name is
+ * text and null give nothing. Violations instead where a value cannot be what its annotation says, or where a username is
  * an address that is not the identity's own.
  */
 export function deriveTraits(
@@ -85,7 +85,7 @@ export function deriveTraits(
   return violations.length > 0 ? { violations } : { derived };
 }
 
-/** Whether a trait is for user names: an identifier of no kind of address. */
+/** Whether a trait is for usernames: an identifier of no kind of address. */
 function isUserName({ identifier, verifiable, recovery }: Annotation): boolean {
   const isName = identifier === "username" || identifier === "any";
   return isName && verifiable === undefined && recovery === undefined;

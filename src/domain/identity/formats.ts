@@ -3,7 +3,7 @@ import addFormats from "ajv-formats";
 import { isEmailAddress, maxEmailBytes } from "../identifier/normalise.ts";
 import { toE164 } from "../identifier/phone.ts";
 
-/** A loose form of e-mail addresses: text on both sides of an @, and nothing that breaks a header. */
+/** A loose form of email addresses: text on both sides of an @, and nothing that breaks a header. */
 const looseEmail = /^[^\s\p{C}@]+@[^\s\p{C}@]+$/u;
 
 /**

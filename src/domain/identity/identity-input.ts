@@ -30,7 +30,7 @@ export interface NewIdentity {
   readonly adminMetadata: JsonObject;
   /** Addresses among the traits that the caller vouches for. */
   readonly verifiedAddresses: readonly VouchedAddress[];
-  /** Whether a user name may be an address that is not among those. */
+  /** Whether a username may be an address that is not among those. */
   readonly allowUnverifiedAddressAsUserName: boolean;
   readonly state: IdentityState;
   /** When the identity was made elsewhere; undefined: now. */
@@ -67,7 +67,7 @@ export interface IdentityChange {
   readonly adminMetadata: DocumentChange | undefined;
   /** Whether sessions go on although identifiers or addresses change. */
   readonly keepSessions: boolean;
-  /** Whether a user name may be an address that is no verified one of the identity. */
+  /** Whether a username may be an address that is no verified one of the identity. */
   readonly allowUnverifiedAddressAsUserName: boolean;
 }
 
@@ -89,7 +89,7 @@ export function deriveFrom(schema: CompiledSchema, traits: JsonObject, owns: Own
   throw domainError("TRAITS_INVALID", {}, { violations });
 }
 
-/** What a new identity may have as user name: the addresses that the caller vouches for, or any address. */
+/** What a new identity may have as username: the addresses that the caller vouches for, or any address. */
 export function ownedByNew(input: NewIdentity): OwnsAddress {
   if (input.allowUnverifiedAddressAsUserName) return ownsEverything;
   return ownsProven(

@@ -1,7 +1,7 @@
 import type { AddressKind } from "./identity.ts";
 
 /**
- * An address as it may be shown to a person who might not know it: an e-mail address by its first character and
+ * An address as it may be shown to a person who might not know it: an email address by its first character and
  * its domain, a telephone number by its first three and last two characters.
  */
 export function maskAddress({ kind, value }: { readonly kind: AddressKind; readonly value: string }): string {

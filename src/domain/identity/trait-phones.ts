@@ -45,10 +45,10 @@ function mapAt(
 }
 
 /**
- * User names that are telephone numbers of the country: to sign in with one means the number. A user name that was there before
+ * Usernames that are telephone numbers of the country: to sign in with one means the number. A username that was there before
  * stays.
  *
- * Security rule (SR-OWNER-7): otherwise a person could take the number of another one as user name.
+ * Security rule (SR-OWNER-7): otherwise a person could take the number of another one as username.
  */
 export function namesThatArePhones(
   annotated: readonly AnnotatedTrait[],

@@ -20,7 +20,7 @@ export function invitedTraits(
   address: InvitedAccount["address"],
 ): JsonObject {
   const filledIn = address === undefined ? given : withAddress(schema.fields, given, address);
-  // A user name may be the address that the invitation proves.
+  // A username may be the address that the invitation proves.
   const validated = schema.validate(filledIn, ownsProven(address === undefined ? [] : [address]));
   const broken = validated.valid ? [] : lasting(validated.violations);
   const said = new Set(broken.map(({ path }) => keyOf(path)));

@@ -21,7 +21,7 @@ const maxValues = 2000;
  * The claims as expressions see them, without those that are too large.
  *
  * Security rule (SR-MAP-2): a provider's claims are limited before an expression reads them. What is too large is left out as a
- * whole: half an e-mail address is another address, and half a list of groups says something else.
+ * whole: half an email address is another address, and half a list of groups says something else.
  */
 export function limitClaims(claims: JsonObject): {
   readonly claims: ReadonlyMap<string, CelInput>;

@@ -35,7 +35,7 @@ export interface ThrottleSubjects {
   readonly device?: string | undefined;
   /** The session that was shown, as it was sent. */
   readonly session?: SessionCredential | undefined;
-  /** Name that a code was asked for by: a normalised e-mail address, telephone number or user name. */
+  /** Name that a code was asked for by: a normalised email address, telephone number or username. */
   readonly recipient?: string | undefined;
   /** Purpose of the code. */
   readonly purpose?: string | undefined;

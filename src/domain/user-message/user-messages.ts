@@ -164,7 +164,7 @@ export function passwordBreached(count: number): UserMessage {
 export const passwordUnchanged = (): UserMessage =>
   error(9000616, "That's already your password. Choose a different one.");
 
-/** Not an e-mail address. */
+/** Not an email address. */
 export const invalidEmail = (): UserMessage => error(4000040, "Enter a valid email address.");
 
 /** Not a telephone number. */
@@ -197,11 +197,11 @@ export const invalidFormat = (property: string, format: string): UserMessage =>
 export const numberTooLarge = (maximum: number): UserMessage =>
   error(9000101, `Enter a number between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
 
-/** A user name in the form of an e-mail address that the account has not shown to be its own. */
+/** A username in the form of an email address that the account has not shown to be its own. */
 export const userNameIsEmail = (): UserMessage =>
   error(9000106, "A username can't look like an email address, unless it's one of yours that is verified.");
 
-/** A user name in the form of a telephone number that the account has not shown to be its own. */
+/** A username in the form of a telephone number that the account has not shown to be its own. */
 export const userNameIsPhone = (): UserMessage =>
   error(9000107, "A username can't look like a phone number, unless it's one of yours that is verified.");
 
@@ -417,7 +417,7 @@ export function malformedCode(length: number, longLength: number): UserMessage {
 export const resendTooEarly = (): UserMessage =>
   error(9000022, "We've only just sent you a message. Wait a moment before you request another one.");
 
-/** Neither an e-mail address nor a telephone number. */
+/** Neither an email address nor a telephone number. */
 export const invalidAddress = (): UserMessage =>
   error(9000023, "Enter a valid email address, or a phone number with its country code.");
 

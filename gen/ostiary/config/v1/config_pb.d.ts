@@ -973,7 +973,7 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   supportUrl: string;
 
   /**
-   * The e-mail address of the support.
+   * The email address of the support.
    *
    * @generated from field: string support_email = 10;
    */
@@ -1066,7 +1066,7 @@ export declare const BrandColorsConfigSchema: GenMessage<BrandColorsConfig>;
  */
 export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> & {
   /**
-   * The e-mail address that mail comes from. Needed with `email`.
+   * The email address that mail comes from. Needed with `email`.
    *
    * @generated from field: string from_address = 1;
    */
@@ -1691,7 +1691,7 @@ export declare const AccountDeletionConfigSchema: GenMessage<AccountDeletionConf
  */
 export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
   /**
-   * Whether people can sign in with a code instead of a password. E-mail is no second factor (NIST SP 800-63B-4, section
+   * Whether people can sign in with a code instead of a password. Email is no second factor (NIST SP 800-63B-4, section
    * 3.1.3.1); where an account needs more than its mailbox, switch it off. Unset: yes where messages can be sent, by a
    * courier or to the development mailbox. Switched on without either, the configuration is refused.
    *
@@ -2258,7 +2258,7 @@ export declare type OidcProviderConfig = Message<"ostiary.config.v1.OidcProvider
   updateOnLogin: OidcUpdate;
 
   /**
-   * The domains of e-mail addresses that this provider alone decides about, such as the company's own. A verified address there
+   * The domains of email addresses that this provider alone decides about, such as the company's own. A verified address there
    * links to the account that has verified the same address, without that account's own proof. None by default: the account is
    * asked for its proof first. A mail service, where anybody can have an address, is refused unless the provider runs it.
    *
@@ -2728,7 +2728,7 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   registration?: Limit | undefined;
 
   /**
-   * How many codes and links may be asked for by one e-mail address, telephone number or user name, from one IP
+   * How many codes and links may be asked for by one email address, telephone number or username, from one IP
    * address, in one kind of flow. A known device and a session of the account have the same limit for themselves, which
    * strangers do not use up.
    *
@@ -2865,7 +2865,7 @@ export declare type IdentityConfig = Message<"ostiary.config.v1.IdentityConfig">
   defaultSchema: string;
 
   /**
-   * The schemas. None: a built-in one, `default`, with an e-mail address and a name.
+   * The schemas. None: a built-in one, `default`, with an email address and a name.
    *
    * @generated from field: repeated ostiary.config.v1.IdentitySchemaConfig schemas = 2;
    */
@@ -2874,7 +2874,7 @@ export declare type IdentityConfig = Message<"ostiary.config.v1.IdentityConfig">
   /**
    * The country whose telephone numbers people can type without a country code, by its ISO 3166-1 code: with `DE`,
    * `0171 2345678` is +491712345678. This holds for telephone numbers in forms and for what is typed to sign in, to
-   * recover or to verify; they are stored with their country code. A user name that is such a number no longer signs in.
+   * recover or to verify; they are stored with their country code. A username that is such a number no longer signs in.
    * Empty: each number needs its country code.
    *
    * @generated from field: string default_country = 3;

@@ -63,7 +63,7 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
   template: string;
 
   /**
-   * The e-mail address or telephone number that the message goes to.
+   * The email address or telephone number that the message goes to.
    *
    * @generated from field: string recipient = 7;
    */

@@ -42,7 +42,7 @@ export declare type ListMessagesRequest = Message<"ostiary.courier.v1.ListMessag
   state: CourierMessageState;
 
   /**
-   * Only messages to this e-mail address or telephone number. Empty: to all.
+   * Only messages to this email address or telephone number. Empty: to all.
    *
    * @generated from field: string recipient = 4;
    */
@@ -280,7 +280,7 @@ export declare type ReaddressMessageRequest = Message<"ostiary.courier.v1.Readdr
   messageId: string;
 
   /**
-   * The new recipient: an e-mail address for mail, a telephone number with country code for a text message.
+   * The new recipient: an email address for mail, a telephone number with country code for a text message.
    *
    * @generated from field: string recipient = 2;
    */

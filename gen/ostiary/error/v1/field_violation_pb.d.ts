@@ -98,7 +98,7 @@ export enum FieldViolationReason {
   RANGE = 8,
 
   /**
-   * The text does not have the format that is asked for, such as an e-mail address, a UUID or a date, or has characters
+   * The text does not have the format that is asked for, such as an email address, a UUID or a date, or has characters
    * that no text may have.
    *
    * @generated from enum value: FIELD_VIOLATION_REASON_FORMAT = 9;

@@ -133,7 +133,7 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
   csrfToken: string;
 
   /**
-   * What the person signs in with: e-mail, user name or telephone number. Once the step `identify` was taken the flow
+   * What the person signs in with: email, username or telephone number. Once the step `identify` was taken the flow
    * knows it, and another one is refused (FORM_INCOMPLETE): `back` comes first.
    *
    * @generated from field: string identifier = 3;

@@ -186,7 +186,7 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   supportUrl: string;
 
   /**
-   * The e-mail address of the support.
+   * The email address of the support.
    *
    * @generated from field: string support_email = 10;
    */

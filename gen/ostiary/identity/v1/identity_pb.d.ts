@@ -85,7 +85,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   stateChangeTime?: Timestamp | undefined;
 
   /**
-   * The traits, which the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct. A
+   * The traits, which the schema describes: email, name, and the like. Numbers are doubles, as everywhere in Struct. A
    * number that needs more than 53 bits is a string.
    *
    * @generated from field: google.protobuf.Struct traits = 10;
@@ -205,7 +205,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   schemaId: string;
 
   /**
-   * The traits, which the schema describes: e-mail, name, and the like. Write-only traits (`writeOnly`) are left out.
+   * The traits, which the schema describes: email, name, and the like. Write-only traits (`writeOnly`) are left out.
    *
    * @generated from field: google.protobuf.Struct traits = 5;
    */
@@ -567,7 +567,7 @@ export declare type OidcCredential = Message<"ostiary.identity.v1.OidcCredential
   subject: string;
 
   /**
-   * What its owner knows it by, such as an address or a user name there, as of the last login. Empty: nothing is known.
+   * What its owner knows it by, such as an address or a username there, as of the last login. Empty: nothing is known.
    *
    * @generated from field: string account = 5;
    */
@@ -794,7 +794,7 @@ export enum IdentifierKind {
   UNSPECIFIED = 0,
 
   /**
-   * An e-mail address.
+   * An email address.
    *
    * @generated from enum value: IDENTIFIER_KIND_EMAIL = 1;
    */

@@ -87,9 +87,9 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   verifiedAddresses: VouchedAddress[];
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Use it
+   * Whether a username may be an email address or telephone number that is not among `verified_addresses`. Use it
    * only if another system has verified that the address is the identity's, because the owner of the address can then
-   * neither register nor sign in with it. Default: such a user name is refused.
+   * neither register nor sign in with it. Default: such a username is refused.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 9;
    */
@@ -839,8 +839,8 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   keepSessions: boolean;
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is no verified address of the identity, as in
-   * CreateIdentity. A user name that the identity has already stays in any case.
+   * Whether a username may be an email address or telephone number that is no verified address of the identity, as in
+   * CreateIdentity. A username that the identity has already stays in any case.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 12;
    */

@@ -55,7 +55,7 @@ export declare type Invitation = Message<"ostiary.identity.v1.Invitation"> & {
   state: InvitationState;
 
   /**
-   * The e-mail address or telephone number that the invitation was sent to, normalised. Empty: it was handed over.
+   * The email address or telephone number that the invitation was sent to, normalised. Empty: it was handed over.
    *
    * @generated from field: string address = 6;
    */

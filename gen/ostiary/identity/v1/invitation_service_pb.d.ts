@@ -29,7 +29,7 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   requestId: string;
 
   /**
-   * The e-mail address or telephone number that the invitation is sent to, as a person would type it. A person who
+   * The email address or telephone number that the invitation is sent to, as a person would type it. A person who
    * registers with exactly this address need not verify it. Empty: the invitation is handed over instead.
    *
    * @generated from field: string address = 2;

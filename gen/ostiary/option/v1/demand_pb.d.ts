@@ -252,7 +252,7 @@ export enum AddressKind {
   UNSPECIFIED = 0,
 
   /**
-   * By e-mail.
+   * By email.
    *
    * @generated from enum value: ADDRESS_KIND_EMAIL = 1;
    */

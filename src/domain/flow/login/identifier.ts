@@ -39,7 +39,7 @@ export function countedNames(
 }
 
 /**
- * Where the code of a login goes: to the address that was typed, or, where a user name was typed, to the first one.
+ * Where the code of a login goes: to the address that was typed, or, where a username was typed, to the first one.
  *
  * Security rule (SR-OWNER-1): only to verified addresses of active identities. Otherwise somebody who registered with an address of
  * somebody else, and knows its password, would be let into what its owner does there later.

@@ -77,7 +77,7 @@ export function fittingTraits(schema: CompiledSchema, traits: JsonObject): JsonO
   return Object.fromEntries(Object.entries(traits).filter(([name]) => !wrong.has(name)));
 }
 
-/** What a user name may be while nothing is proven: an address of the invitation, or the one that is proven before all else. */
+/** What a username may be while nothing is proven: an address of the invitation, or the one that is proven before all else. */
 export function ownedBefore({ data }: RegistrationFlow, isProof: boolean): OwnsAddress {
   const { addresses = [] } = ("vouched" in data.state && data.state.vouched) || {};
   return (claim, derived) => {

@@ -23,7 +23,7 @@ export async function proofRequest(
   return { ...request, sentTo: target.value, target: undefined, instead };
 }
 
-/** What is wrong with identifiers beside the address: a user name cannot be kept secret from who wants to have it. */
+/** What is wrong with identifiers beside the address: a username cannot be kept secret from who wants to have it. */
 export async function takenBeside(
   flows: FlowStore,
   tenant: Tenant,

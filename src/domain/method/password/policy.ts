@@ -183,7 +183,7 @@ function isClose(password: string, word: string): boolean {
 
 /**
  * The words of an account that a password must not be made of, in lower case and of four characters or more: each
- * identifier and string trait as it is and without its punctuation, the local part of an e-mail address, and the
+ * identifier and string trait as it is and without its punctuation, the local part of an email address, and the
  * single words of short values (names, addresses; not of prose, which has half the dictionary).
  */
 function personalWords({ identifiers, traits }: PasswordAccount): ReadonlySet<string> {
