@@ -32,6 +32,7 @@ import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
+import type { EventRetention } from "./storage/event-retention.ts";
 import { jobNames } from "./storage/jobs.ts";
 import { connectionsBesideCalls, openStorage, type Storage } from "./storage/storage.ts";
 import { Metrics } from "./transport/metrics/metrics.ts";
@@ -176,6 +177,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     onRun: jobFigures.onRun,
     retentionMs: durationMs(config.config.database.retention),
     messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
+    eventRetention: eventRetentionOf(config.config.database.eventRetention),
     clock,
     onLinksDeleted: (tenantId, links) => {
       if (tenantId === tenant.tenantId) domain.keptTokens.revoke(tenant, links);
@@ -215,6 +217,21 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     },
     stop: () => cleanup.run(),
     failed: database.failed,
+  };
+}
+
+function eventRetentionOf(
+  retention: AppOptions["config"]["config"]["database"]["eventRetention"],
+): EventRetention {
+  return {
+    classesMs: {
+      changes: durationMs(retention.changes),
+      sign_ins: durationMs(retention.signIns),
+      failures: durationMs(retention.failures),
+      unknown_names: durationMs(retention.unknownNames),
+      messages: durationMs(retention.messages),
+    },
+    clientDetailsMs: durationMs(retention.clientDetails),
   };
 }
 

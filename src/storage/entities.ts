@@ -315,7 +315,7 @@ export const Event = defineEntity({
     transactionId: p.string().columnType("xid8").hidden(),
     id: p.uuid().$type<EventId>(),
     createdAt: moment(),
-    type: p.text().$type<EventType>(),
+    type: orderedText().$type<EventType>(),
     identityId: p.uuid().$type<IdentityId>().nullable(),
     sessionId: p.uuid().$type<SessionId>().nullable(),
     origin: p.embedded(Origin).prefix(false),
@@ -323,8 +323,9 @@ export const Event = defineEntity({
   },
   indexes: indexes("event", {
     event_order: "(tenant_id, transaction_id, position)",
-    event_logins:
-      "(tenant_id, identity_id, created_at desc, id desc) where type in ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')",
+    event_age: "(type, created_at)",
+    event_client_details: "(created_at) where ip_address is not null or user_agent is not null",
+    event_of_identity: "(tenant_id, identity_id, created_at desc, id desc) where identity_id is not null",
   }),
 });
 
@@ -356,6 +357,7 @@ export const Message = defineEntity({
     message_recipient: "(tenant_id, recipient, created_at desc, id desc)",
     message_identity: "(tenant_id, identity_id, created_at desc, id desc)",
     message_end: "(ended_at) where ended_at is not null",
+    message_suppressed: "(ended_at) where state = 'suppressed'",
   }),
 });
 

@@ -41,7 +41,7 @@ const readAfterStatement: Statement = {
     LIMIT $5`,
 };
 
-/** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. The types are those of the index. */
+/** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. */
 const listLoginsStatement: Statement = {
   text: `SELECT ${eventRow.selected} FROM ostiary.event e
     WHERE e.tenant_id = $1 AND e.identity_id = $2 AND ${afterPosition("e", "$3", "$4")}

@@ -2,6 +2,8 @@ import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
 import type { Database } from "./database.ts";
 import { deleteDueAccounts, type LinksDeleted } from "./due-deletions.ts";
+import { type EventRetention, removeOldEvents } from "./event-retention.ts";
+import { forgetDeleted } from "./forget-deleted.ts";
 
 /** Work in the background. It may run in any of several servers, twice, and again after it was cut off. */
 export interface Job {
@@ -13,7 +15,9 @@ export interface Job {
 }
 
 /** The names of all jobs. */
-export const jobNames = ["remove_expired", "delete_due_accounts"] as const;
+export const jobNames = ["remove_expired", "delete_due_accounts", "forget_deleted"] as const;
+
+const dayMs = 86_400_000;
 
 /** What the jobs work on. */
 export interface JobsOptions {
@@ -21,6 +25,8 @@ export interface JobsOptions {
   readonly retentionMs: number;
   /** How long messages are kept after they were sent or given up. */
   readonly messageRetentionMs: number;
+  /** How long events are kept. Default: for ever. */
+  readonly eventRetention?: EventRetention | undefined;
   /** Default: nobody is told. */
   readonly onLinksDeleted?: LinksDeleted | undefined;
   readonly clock: Clock;
@@ -33,14 +39,29 @@ export interface JobsOptions {
  * with leases, and what a process does about its own memory and readiness (src/app.ts).
  */
 export function scheduledJobs(options: JobsOptions): readonly Job[] {
-  const { database, clock, logger, retentionMs, messageRetentionMs, onLinksDeleted } = options;
+  const { database, clock, logger, retentionMs, messageRetentionMs, eventRetention, onLinksDeleted } =
+    options;
   return [
     {
       name: "remove_expired",
       schedule: "*/5 * * * *",
       run: async () => {
-        const removed = await removeExpired(database, { now: clock.now(), retentionMs, messageRetentionMs });
-        logger.info(removed, "removed what has expired");
+        const now = clock.now();
+        const removed = await removeExpired(database, { now, retentionMs, messageRetentionMs });
+        const ofEvents = eventRetention && (await removeOldEvents(database, now, eventRetention));
+        logger.info({ ...removed, ...ofEvents }, "removed what has expired");
+      },
+    },
+    {
+      name: "forget_deleted",
+      schedule: "*/5 * * * *",
+      run: async () => {
+        // What is sent is removed after its retention; a day more for what waited to be sent.
+        const since = new Date(clock.now().getTime() - messageRetentionMs - dayMs);
+        const forgotten = await forgetDeleted(database, since);
+        if (forgotten.eventsOfDeleted + forgotten.messagesOfDeleted > 0) {
+          logger.info(forgotten, "removed what was left of identities that were deleted");
+        }
       },
     },
     {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Database } from "../../src/storage/database.ts";
 import { findLateJobs, watchJobs } from "../../src/storage/job-watch.ts";
+import { jobNames } from "../../src/storage/jobs.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 import { type LogLine, memoryLogger } from "../support/app.ts";
 import { createServerDatabase, defaultTestOptions, type TestDatabase } from "../support/database.ts";
@@ -8,7 +9,7 @@ import { announceJob } from "../support/jobs.ts";
 import { administer } from "../support/postgres.ts";
 import { noon } from "../support/records.ts";
 
-const names = ["remove_expired", "delete_due_accounts"];
+const names = [...jobNames];
 const patience = { timeout: 20_000, interval: 20 };
 let owned: TestDatabase;
 let database: Database;

@@ -148,7 +148,7 @@ export interface IdentityStore {
       readonly events: readonly Event[];
     },
   ): Promise<boolean>;
-  /** Removes the identity and everything of it but its events. False if there is none. */
+  /** Removes the identity and everything of it but its events; the jobs take what is personal out of these. False if there is none. */
   delete(scope: TenantScope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
   /** All credentials of an identity, oldest first, without secrets. */
   credentialsOf(scope: TenantScope, id: IdentityId): Promise<readonly Credential[]>;

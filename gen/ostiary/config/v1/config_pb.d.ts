@@ -536,6 +536,13 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
    * @generated from field: bool allow_plain_text_beyond_loopback = 8;
    */
   allowPlainTextBeyondLoopback: boolean;
+
+  /**
+   * How long events are kept.
+   *
+   * @generated from field: ostiary.config.v1.EventRetention event_retention = 9;
+   */
+  eventRetention?: EventRetention | undefined;
 };
 
 /**
@@ -543,6 +550,63 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
  * Use `create(DatabaseSchema)` to create a new message.
  */
 export declare const DatabaseSchema: GenMessage<Database>;
+
+/**
+ * EventRetention says how long the events of each class are kept before the server removes them. A shorter time counts from
+ * its next run on, for events that are there as well.
+ *
+ * @generated from message ostiary.config.v1.EventRetention
+ */
+export declare type EventRetention = Message<"ostiary.config.v1.EventRetention"> & {
+  /**
+   * Changes of identities, credentials and addresses, invitations and API keys, and what operators did.
+   *
+   * @generated from field: google.protobuf.Duration changes = 1;
+   */
+  changes?: Duration | undefined;
+
+  /**
+   * Logins, registrations, recoveries, sessions and checked passwords. The login history shows them, so it goes back no further.
+   *
+   * @generated from field: google.protobuf.Duration sign_ins = 2;
+   */
+  signIns?: Duration | undefined;
+
+  /**
+   * Failed logins and refused attempts of accounts. They are in the login history as well.
+   *
+   * @generated from field: google.protobuf.Duration failures = 3;
+   */
+  failures?: Duration | undefined;
+
+  /**
+   * Failed logins and refused attempts for names that nobody has, gathered by IP address.
+   *
+   * @generated from field: google.protobuf.Duration unknown_names = 4;
+   */
+  unknownNames?: Duration | undefined;
+
+  /**
+   * Messages that were sent, given up or tried again.
+   *
+   * @generated from field: google.protobuf.Duration messages = 5;
+   */
+  messages?: Duration | undefined;
+
+  /**
+   * IP address and User-Agent in all of them: from events that are kept longer they are taken out. Where it is shorter than
+   * `sign_ins`, each event of a login is written once more.
+   *
+   * @generated from field: google.protobuf.Duration client_details = 6;
+   */
+  clientDetails?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.EventRetention.
+ * Use `create(EventRetentionSchema)` to create a new message.
+ */
+export declare const EventRetentionSchema: GenMessage<EventRetention>;
 
 /**
  * Secrets are the server's own keys.

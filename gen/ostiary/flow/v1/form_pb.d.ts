@@ -974,7 +974,7 @@ export enum InputType {
   MULTI_LINE_TEXT = 2,
 
   /**
-   * An e-mail address.
+   * An email address.
    *
    * @generated from enum value: INPUT_TYPE_EMAIL = 3;
    */
@@ -1046,8 +1046,8 @@ export enum InputType {
   CODE = 12,
 
   /**
-   * A time of day, as `full-time` of RFC 3339: `18:30:00+01:00`. A control that gives a local time lacks the offset; the client
-   * adds it.
+   * A time of day, as `full-time` of RFC 3339: `18:30:00+01:00`. A control that gives a local time lacks the offset; the
+   * client adds it.
    *
    * @generated from enum value: INPUT_TYPE_TIME = 13;
    */

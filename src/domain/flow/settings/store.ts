@@ -120,7 +120,7 @@ export interface SettingsStore {
   completeActions(scope: TenantScope, done: ActionsDone): Promise<OwnChangeResult>;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */
   scheduleDeletion(scope: TenantScope, schedule: DeletionSchedule): Promise<OwnChangeResult>;
-  /** Removes the account and everything of it but its events. */
+  /** Removes the account and everything of it but its events; the jobs take what is personal out of these. */
   deleteAccount(scope: TenantScope, deletion: Deletion): Promise<OwnChangeResult>;
   /** Takes the scheduled deletion back. */
   cancelDeletion(scope: TenantScope, cancellation: DeletionCancellation): Promise<OwnChangeResult>;
