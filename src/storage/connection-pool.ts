@@ -8,6 +8,8 @@ interface PoolOptions {
   readonly acquireTimeoutMs: number;
   /** Makes a pool of the driver, of the same size and with the same time-out. Called again after `suspend`. */
   readonly makePool: () => Pool;
+  /** Told why a connection could not be made, also where a call waits for another one. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 interface Waiter {
@@ -132,6 +134,7 @@ export class ConnectionPool {
         (error: unknown) => {
           if (pool !== this.#pool) return;
           this.#attempts--;
+          this.#options.onFailure(error);
           this.#failed(error);
         },
       );

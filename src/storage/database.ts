@@ -94,7 +94,10 @@ export class Database implements Transactions {
     this.#onMessages = options.onMessages ?? (() => {});
     this.#url = options.url;
     this.#problems = new DatabaseProblems(options.logger);
-    this.#pool = new ConnectionPool({ size, acquireTimeoutMs, makePool: () => this.#makePool(options) });
+    this.#pool = new ConnectionPool({
+      ...{ size, acquireTimeoutMs, makePool: () => this.#makePool(options) },
+      onFailure: (error) => this.#problems.report(error),
+    });
   }
 
   /**
@@ -263,7 +266,6 @@ export class Database implements Transactions {
     try {
       client = await this.#pool.acquire();
     } catch (error) {
-      this.#problems.report(error);
       throw translateConnectFailure(error);
     }
     try {

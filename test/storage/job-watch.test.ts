@@ -70,6 +70,7 @@ test("a job that nobody plans any more is late, also where it never was planned"
     last_execution = CASE WHEN identifier = 'remove_expired' THEN now() - interval '20 minutes' END`);
   expect((await findLateJobs(database, names)).map(({ name }) => name)).toEqual([
     "delete_due_accounts",
+    "forget_deleted",
     "remove_expired",
   ]);
 });
