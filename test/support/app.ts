@@ -163,6 +163,7 @@ export async function startTestApp(
 function isOfNoCall(text: string): boolean {
   return (
     text === "SELECT 1" ||
+    text.includes("graphile_worker.") ||
     /(FROM|UPDATE) ostiary\.message\b/.test(text) ||
     /^DELETE FROM ostiary\.\w+ WHERE \w+ < \$1 AND \(tenant_id, |WHERE purge_at <= \$1 ORDER BY/.test(text)
   );
