@@ -12,7 +12,7 @@ import { courierModeOf } from "./config/check-courier.ts";
 import { isLoopbackHost } from "./domain/hosts.ts";
 import { type Answer, ask, certificateEndOf } from "./outbound/front-door.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
-import { type DatabaseFacts, openStorage } from "./storage/storage.ts";
+import { connectionsBesideCalls, type DatabaseFacts, openStorage } from "./storage/storage.ts";
 
 /** What was found of a part. */
 export interface Finding {
@@ -27,8 +27,6 @@ export interface Finding {
 
 type Part = Finding["part"];
 
-/** Connections of a process beside those of calls: the jobs, and the listener for messages (docs/operations.md). */
-const otherConnections = 4;
 /** Sessions, codes and leases are counted by both clocks. */
 const mostClockDifferenceMs = 1_000;
 const soonDays = 14;
@@ -113,7 +111,7 @@ async function* embeddedDatabase(directory: string): AsyncGenerator<Finding> {
 
 function judgeDatabase(facts: DatabaseFacts, pending: readonly string[], poolSize: number): Finding {
   const { version, readOnly, standby, connectionLimit, connections } = facts;
-  const needed = poolSize + otherConnections;
+  const needed = poolSize + connectionsBesideCalls;
   if (standby || readOnly) {
     const text = standby ? "is a standby, where nothing can be written" : "is read-only";
     const remedy = standby

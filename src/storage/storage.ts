@@ -83,9 +83,9 @@ export interface Storage extends Transactions {
     options: Omit<JobsOptions, "database" | "logger"> & { readonly onRun?: (run: JobRun) => void },
   ): JobWorker;
   /** The connections of calls. */
-  readonly pool: PoolFigures;
+  pool(): PoolFigures;
   /** How often each SQLSTATE that tells of the database's state came since the start; `_OTHER` for failures without one. */
-  readonly problems: ReadonlyMap<string, number>;
+  problems(): ReadonlyMap<string, number>;
   /** What waits in the queue of messages. Throws DATABASE_UNAVAILABLE. */
   courierBacklog(): Promise<CourierBacklog>;
   /**
@@ -167,12 +167,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       return running({ ...worker, stop });
     },
     openMessageChannel: (onMessages) => running(channel.open(onMessages)),
-    get pool() {
-      return database.figures;
-    },
-    get problems() {
-      return database.problems;
-    },
+    pool: () => database.figures,
+    problems: () => database.problems,
     courierBacklog: () => courierBacklog(database),
     examine: () => examineDatabase(database),
     useUrl: (url) => database.useUrl(url),
