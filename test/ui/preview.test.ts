@@ -3,16 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PreviewState } from "../../src/preview/preview-state.ts";
 import { chromiumInstalled } from "../support/chromium.ts";
 import { PreviewWindow, previewOfNothing, servePreviewOfNothing } from "../support/preview.ts";
-import { overflowOf, violationsOf } from "./scan.ts";
+import { formProblemsOf, overflowOf, violationsOf } from "./scan.ts";
 
 const { states } = await previewOfNothing();
 /** States that differ from another one in a sentence alone. */
 const sentences = states.filter(({ name }) => /^(message|refused)\//.test(name));
 const whole = states.filter((state) => !sentences.includes(state));
-const oneOfEach = [
-  ...(await firstOfEachStage(whole)),
-  ...sentences.filter(({ name }) => name === "refused/internal"),
-];
 
 /** The one answer that is no mistake of a page: the server refuses a call. */
 const isRefusal = (complaint: string) => /the server responded with a status of [45]\d\d/.test(complaint);
@@ -41,17 +37,19 @@ describe.skipIf(!chromiumInstalled)("every state of the pages", () => {
     return [...problems, ...browser.complaints.filter((complaint) => !isRefusal(complaint))];
   };
 
-  test("has no accessibility violations, and fits 1280 and 320 pixels", async () => {
+  test("has no accessibility violations and no faults of forms, and fits 1280 and 320 pixels", async () => {
     const wide = { width: 1280, height: 800 };
-    const problems = await problemsOf(whole, { viewport: wide }, async (page) => {
+    const problems = await problemsOf(whole, { viewport: wide }, async (page, { name }) => {
+      const isNamed = !namedByWhatWaits.has(name);
       const found = [...(await violationsOf(page)), ...(await misfits(page))];
+      if (isNamed) found.push(...(await formProblemsOf(page)));
       await page.setViewportSize({ width: 320, height: 640 });
       found.push(...(await misfits(page)));
       await page.setViewportSize(wide);
       return found;
     });
     expect(problems).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 
   test("that differs in a sentence shows it, and fits 320 pixels", async () => {
     const problems = await problemsOf(
@@ -65,12 +63,12 @@ describe.skipIf(!chromiumInstalled)("every state of the pages", () => {
       },
     );
     expect(problems).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 
   test("stays so in dark, in German, in forced colours, at a zoom of 200 %, and with the keyboard alone", async () => {
     const narrow = { width: 320, height: 640 };
     const options = { colorScheme: "dark", locale: "de-DE", viewport: narrow } as const;
-    const problems = await problemsOf(oneOfEach, options, async (page) => {
+    const problems = await problemsOf(whole, options, async (page) => {
       const found = [...(await violationsOf(page)), ...(await misfits(page)), ...(await walkByTab(page))];
       // As a window of 1280 pixels is laid out at that zoom.
       await page.setViewportSize({ width: 640, height: 400 });
@@ -81,9 +79,11 @@ describe.skipIf(!chromiumInstalled)("every state of the pages", () => {
       return found;
     });
     expect(problems).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 });
 
+/** Logins whose username is that of the settings that wait for them, which the preview has not opened (test/ui/sign-in-pages.test.ts). */
+const namedByWhatWaits = new Set(["login/refresh", "login/link-account"]);
 const error = "[data-kind='error'], .ostiary-error";
 const controls = "a[href], button, input, select, textarea";
 
@@ -101,7 +101,9 @@ async function walkByTab(page: Page): Promise<readonly string[]> {
     }),
   );
   const outlines = new Map<number, string>();
-  for (let press = 0; press < all.length + 3; press++) {
+  // Each part of a date or a time takes the focus by itself.
+  const dates = await page.locator("input:is([type='date'], [type='datetime-local'], [type='time'])").count();
+  for (let press = 0; press < all.length + 3 + 8 * dates; press++) {
     await page.keyboard.press("Tab");
     const [place, outline] = await page.evaluate((selector) => {
       const focused = document.activeElement ?? document.body;
@@ -115,15 +117,4 @@ async function walkByTab(page: Page): Promise<readonly string[]> {
     if (outline === undefined) return [`Tab misses ${shown}`];
     return outline === "none" ? [`no focus is seen on ${shown}`] : [];
   });
-}
-
-/** For each state of the tables of flows, and each page without a flow, the first sample. */
-async function firstOfEachStage(all: readonly PreviewState[]): Promise<readonly PreviewState[]> {
-  const first = new Map<string, PreviewState>();
-  for (const state of all) {
-    const at = state.shows.kind === "flow" ? (await state.shows.flow()).state.at : "";
-    const key = `${state.page} ${at}`;
-    if (!first.has(key)) first.set(key, state);
-  }
-  return [...first.values()];
 }

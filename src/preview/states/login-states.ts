@@ -199,6 +199,7 @@ function requiredActions(samples: Samples): readonly PreviewState[] {
     return {
       at: "required_action" as const,
       proved: { proofs: [] },
+      typed: email,
       action: { ...action, createdAt: action.createdAt.toISOString() },
     };
   };

@@ -15,7 +15,11 @@ export function settingsStates(samples: Samples): readonly PreviewState[] {
   const own = { identity, credentials: samples.credentials() };
   const recovered = {
     ...own,
-    purpose: { kind: "recovery", recovery: { ...samples.firstFactor(), purpose: "recovery" } },
+    purpose: {
+      kind: "recovery",
+      recovery: { ...samples.firstFactor(), purpose: "recovery" },
+      username: email,
+    },
   } as const;
   const managing = (credential: Credential) => () => ({
     at: "manage_credential" as const,

@@ -14,6 +14,7 @@ import { DeletionChoice } from "./deletion-choice.tsx";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { Failure } from "./failure.tsx";
 import { FlowFrame } from "./flow-frame.tsx";
+import type { FlowInUse, Notice } from "./flow-stage.ts";
 import { Loading } from "./loading.tsx";
 import { LoginLinks } from "./login-links.tsx";
 import { Page } from "./page.tsx";
@@ -21,7 +22,7 @@ import { PageLink } from "./page-link.tsx";
 import { isOffer, putOff } from "./passkey-offer.ts";
 import { useQuestion } from "./question.tsx";
 import { SignedInQuestion } from "./signed-in-question.tsx";
-import { type FlowInUse, type Notice, useFlow } from "./use-flow.ts";
+import { useFlow } from "./use-flow.ts";
 
 /** The flow for which somebody who is signed in wants to use another account. */
 const anotherKey = "ostiary.another-account";
@@ -55,7 +56,16 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     );
   }
   const account = (waiting ?? shown)?.account?.displayName;
-  const whose = sentence((waiting ?? shown)?.form?.account);
+  // Who confirms who they are without a change that waits is the person who is signed in.
+  const confirming =
+    name === "login" &&
+    shown !== undefined &&
+    waiting === undefined &&
+    !asksWho(shown) &&
+    visitor.kind === "somebody"
+      ? fillIn(words.signedIn.text, { name: visitor.name })
+      : undefined;
+  const whose = sentence((waiting ?? shown)?.form?.account) ?? confirming;
   // The handing over has a sentence of its own.
   const request = shown?.stage.case === "handOver" ? undefined : shown?.oauth2LoginRequest;
   const application = request?.clientName ?? "";

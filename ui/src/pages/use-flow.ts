@@ -11,8 +11,7 @@ import { type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import { useEffect, useRef, useState } from "react";
 import { carry, fillCarried, forgetCarried } from "../carried.ts";
 import { isAnswerLost } from "../describe-error.ts";
-import { errand, forgetErrand, keepErrand, type TakenErrand, takeErrand } from "../errand.ts";
-import type { MeanwhileWords } from "../language/words.ts";
+import { errand, forgetErrand, keepErrand, takeErrand } from "../errand.ts";
 import {
   arrival,
   clearFragment,
@@ -23,13 +22,22 @@ import {
   leaveFor,
   linkTokenInAddress,
   redirect,
-  type Said,
   stepOut,
   stepWithin,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "../signed-out.ts";
 import { useVisit } from "../visitor.ts";
+import {
+  dateOf,
+  type FlowInUse,
+  type Notice,
+  noticeOf,
+  offersBack,
+  type Stage,
+  stepsOf,
+  typedNow,
+} from "./flow-stage.ts";
 import { goOn, handOverIn, saidAfter } from "./go-on.ts";
 import { idFor, type LostSubmit } from "./lost-submit.ts";
 import {
@@ -41,6 +49,7 @@ import {
   openFlow,
   pageOf,
 } from "./open-flow.ts";
+import { useLinkWait } from "./use-link-wait.ts";
 import {
   claimShared,
   forgetShared,
@@ -49,43 +58,6 @@ import {
   takeShared,
   takeWaiting,
 } from "./waiting-flow.ts";
-
-/** What is shown in the place of a flow, or the flow. */
-export type Stage =
-  | { readonly kind: "loading" }
-  /** The login that the flow waited for is completed; what was submitted is carried out. */
-  | { readonly kind: "resuming"; readonly flow: Flow }
-  | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
-  /** What the flow was for is done, here or elsewhere. */
-  | { readonly kind: "done"; readonly goOn: () => void }
-  /** Somebody has signed in to an account that will be deleted. */
-  | { readonly kind: "marked"; readonly purgeTime: Date; readonly goOn: (says?: Said) => void }
-  | { readonly kind: "deleted"; readonly purgeTime: Date; readonly returnTo: string };
-
-/**
- * What is said above a form that its visitor did not expect: `replaced` where the flow had expired, `another account` where somebody else
- * has signed in.
- */
-export type Notice = "replaced" | "another account" | keyof MeanwhileWords;
-
-/** A flow on its page, and what can be done with it. */
-export interface FlowInUse {
-  readonly stage: Stage;
-  /** The flow that waits for a login, while that is drawn in its place. */
-  readonly waiting: Flow | undefined;
-  onSubmit(submitted: SubmittedForm): Promise<void>;
-  /** Leaves the login that a change waits for. */
-  cancel(): Promise<void>;
-  /** Goes on without what the flow offers. */
-  goOn(returnTo: string, says?: Said): void;
-  retry(): void;
-}
-
-/** How long a page that waits for a link waits before it looks whether it was opened elsewhere: soon at first, then seldom. */
-function lookAfterMs(looks: number): number {
-  return looks < 24 ? 5000 : 15_000;
-}
 
 /** Opens the flow of a page, and carries it on until it leads to another page. */
 export function useFlow(name: FlowName): FlowInUse {
@@ -375,18 +347,7 @@ export function useFlow(name: FlowName): FlowInUse {
     const { shown: flow } = latest.current;
     if (returns > 0 && flow !== undefined) void latest.current.lookAgain(flow);
   }, [returns]);
-  useEffect(() => {
-    if (shown?.stage.case !== "linkSent") return undefined;
-    let timer: ReturnType<typeof setTimeout>;
-    const wait = (looks: number) => {
-      timer = setTimeout(() => {
-        if (document.visibilityState === "visible") void latest.current.lookAgain(shown);
-        wait(looks + 1);
-      }, lookAfterMs(looks));
-    };
-    wait(0);
-    return () => clearTimeout(timer);
-  }, [shown]);
+  useLinkWait(shown, (flow) => void latest.current.lookAgain(flow));
   useEffect(() => {
     // A link that is pasted into this tab, and the way back to another flow, differ in the fragment alone: the page is not loaded.
     const onHashChange = () => {
@@ -431,40 +392,4 @@ export function useFlow(name: FlowName): FlowInUse {
     goOn: (returnTo, says) => goOn(returnTo, [], says),
     retry,
   };
-}
-
-/** The steps that a form offers, as a text to compare. */
-function stepsOf({ form }: Flow): string {
-  return form?.nodes.map(({ kind, step }) => (kind.case === "button" ? step : "")).join() ?? "";
-}
-
-/** Whether a form has a button that leads back to the step before. */
-function offersBack({ form }: Flow): boolean {
-  return form?.nodes.some(({ kind, step }) => kind.case === "button" && step === "back") ?? false;
-}
-
-/** What is filled in on the page now. */
-function typedNow(): FormData {
-  const form = document.querySelector<HTMLFormElement>("form.ostiary-form");
-  return form === null ? new FormData() : new FormData(form);
-}
-
-function noticeOf(
-  came: ReturnType<typeof arrival>,
-  {
-    isFilledIn,
-    isOfAnother,
-    isDoneElsewhere,
-  }: Omit<TakenErrand, "flow"> & { readonly isDoneElsewhere: boolean },
-): Notice | undefined {
-  if (came.replaced) return "replaced";
-  if (came.done) return "created";
-  if (came.interrupted) return "interrupted";
-  if (isOfAnother) return "another account";
-  if (isFilledIn) return "filledIn";
-  return isDoneElsewhere ? "done" : undefined;
-}
-
-function dateOf({ seconds }: { readonly seconds: bigint }): Date {
-  return new Date(Number(seconds) * 1000);
 }

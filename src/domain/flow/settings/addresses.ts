@@ -6,14 +6,36 @@ import * as texts from "../../user-message/account-messages.ts";
 import type { UserMessage } from "../../user-message/user-messages.ts";
 import type { ContextOf } from "../shared/table.ts";
 import type { ProfileSettings } from "./profile.ts";
-import type { SettingsTypes } from "./state.ts";
+import type { SettingsState, SettingsTypes } from "./state.ts";
 
-/** The addresses of an account in its settings: those that it has, then those of a change that waits for its owner. */
+/**
+ * The addresses of an account in its settings: those that it has, then those of a change that waits for its owner. One drawing asks for them
+ * several times, and the check of a change that waits is worth doing once.
+ */
 export function addressesIn(
   profile: Pick<ProfileSettings, "plan">,
-  { tenant, account, state }: ContextOf<SettingsTypes>,
+  context: ContextOf<SettingsTypes>,
 ): readonly OwnAddress[] {
+  const { account, state } = context;
   if (account === undefined) return [];
+  const known = drawn.get(account);
+  if (known?.state === state) return known.addresses;
+  const addresses = findAddresses(profile, context, account);
+  drawn.set(account, { state, addresses });
+  return addresses;
+}
+
+/** By the account as it was read for a drawing. */
+const drawn = new WeakMap<
+  object,
+  { readonly state: SettingsState; readonly addresses: readonly OwnAddress[] }
+>();
+
+function findAddresses(
+  profile: Pick<ProfileSettings, "plan">,
+  { tenant, state }: ContextOf<SettingsTypes>,
+  account: NonNullable<ContextOf<SettingsTypes>["account"]>,
+): readonly OwnAddress[] {
   const { identity } = account;
   const interrupted = "interrupted" in state ? state.interrupted : undefined;
   const unproved = "unproved" in state ? state.unproved : undefined;

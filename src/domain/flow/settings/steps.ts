@@ -1,21 +1,9 @@
 import { domainError } from "../../errors.ts";
-import { button, type Node, type Section } from "../../form/form.ts";
-import { traitNodes } from "../../form/trait-nodes.ts";
+import { button, type Section } from "../../form/form.ts";
 import { accountName } from "../../identity/account-name.ts";
-import type { Credential, Identity } from "../../identity/identity.ts";
-import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
-import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { pendingActions, type RequiredAction } from "../../identity/required-actions.ts";
 import { never } from "../../instant.ts";
-import type { JsonObject } from "../../json.ts";
-import {
-  type Authentication,
-  enabledMethods,
-  type SettingsMethod,
-  type SettingsStage,
-  type SettingsStep,
-} from "../../method/method.ts";
-import type { Clock } from "../../ports.ts";
+import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { addressesTitle } from "../../user-message/account-messages.ts";
 import { actionPending, termsTitle } from "../../user-message/action-messages.ts";
@@ -26,53 +14,40 @@ import {
   offerTitle,
   credentialGone as removedMeanwhile,
 } from "../../user-message/factor-messages.ts";
-import type { AwaitedChange } from "../../user-message/stage-messages.ts";
 import * as headings from "../../user-message/stage-messages.ts";
 import * as texts from "../../user-message/user-messages.ts";
-import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates } from "../challenge/states.ts";
-import type { LoginFlows } from "../login/login-flows.ts";
-import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
-import type { Typed } from "../shared/kept-outcome.ts";
+import type { SettingsOffer } from "../shared/flow.ts";
 import { offersOf } from "../shared/method-offers.ts";
-import { bindingOf, type SecondFactors } from "../shared/second-factors.ts";
 import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
 import { documentOf, termsNodes } from "../shared/terms.ts";
-import type { ActionSettings } from "./actions.ts";
 import { addressesIn, addressNodes } from "./addresses.ts";
-import { choiceOf, type SettingsAttempt } from "./change.ts";
+import { apply, needsOf, type SettingsTableDependencies, takeProfile } from "./apply.ts";
+import type { SettingsAttempt } from "./change.ts";
 import {
-  type CredentialSettings,
   credentialGone,
   credentialNodes,
   removeNodes,
   renameNodes,
   secondFactorNodes,
 } from "./credentials.ts";
-import type { AccountDeletion } from "./deletion.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
-import { filledIn, type ProfileSettings } from "./profile.ts";
-import type { SecretSettings } from "./secret.ts";
-import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
+import {
+  inSection,
+  lacksBackupCodes,
+  newSecretTexts,
+  nodesOf,
+  profileNodes,
+  signInNodes,
+  stageOf,
+} from "./drawing.ts";
+import type { SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
 type Changing = Exclude<SettingsState, { readonly at: "enter_code" | "manage_credential" }>;
 /** Where the changes of a flow are on offer. */
 type Base = "change_settings" | "set_new_secret" | "create_passkey";
 type Result = Promise<StepResult<SettingsTypes>>;
-
-interface SettingsTableDependencies {
-  readonly methods: readonly SettingsMethod[];
-  readonly challenges: Challenges;
-  readonly profile: ProfileSettings;
-  readonly secret: SecretSettings;
-  readonly credentials: CredentialSettings;
-  readonly deletion: AccountDeletion;
-  readonly actions: ActionSettings;
-  readonly secondFactors: SecondFactors;
-  readonly logins: LoginFlows;
-  readonly clock: Clock;
-}
 
 /** Changing one's own account, as a table. After a recovery only a new secret is on offer. */
 export function settingsTable(deps: SettingsTableDependencies): FlowTable<SettingsTypes> {
@@ -407,195 +382,3 @@ const followingOf = {
   set_new_secret: ["set_new_secret", "completed", "continue_new_secret"],
   create_passkey: ["completed"],
 } as const satisfies Record<Base, StepRule<SettingsTypes>["leadsTo"]>;
-
-/** What a change asks of the session in which it is made, at once or after it was interrupted. */
-const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
-  credential: "fresh login",
-  method: "fresh login",
-  removal: "fresh login",
-  second_factor: "fresh login",
-  // Security rule (SR-SETTINGS-1): a session that somebody found open or stole deletes no account (ASVS V7.5.1).
-  deletion: "fresh login",
-  // Security rule (SR-SETTINGS-1): what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
-  profile: "fresh login for addresses",
-};
-
-/** Carries out a change that was checked, or asks for a fresh login first, and keeps it until then. */
-async function apply(
-  deps: SettingsTableDependencies,
-  attempt: SettingsAttempt,
-  change: SettingsChange,
-  shown?: Authentication,
-): Result {
-  const { identity, isPrivileged } = attempt;
-  const isTooOld = needsOf[change.kind] === "fresh login" && !isPrivileged;
-  switch (change.kind) {
-    case "credential":
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change, shown);
-    case "method":
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.continue(attempt, change.method);
-    case "second_factor":
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.credentials.setSecondFactor(attempt, change);
-    case "removal":
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.credentials.remove(attempt, change);
-    case "deletion":
-      if (deletionStep(attempt.tenant, identity) !== "deleteAccount") {
-        throw domainError("STEP_NOT_OFFERED", { step: "deleteAccount" });
-      }
-      return isTooOld ? loginFirst(deps, attempt, change) : deps.deletion.request(attempt);
-    case "profile":
-      return applyProfile(deps, attempt, changeableNow(change.change, identity.traits));
-    default: {
-      const unreachable: never = change;
-      return unreachable;
-    }
-  }
-}
-
-/**
- * Changes traits as they were filled in. If a trait in the patch was changed elsewhere since the form was drawn, nothing is
- * saved: the form shows its new value, with the typed value beside it.
- */
-async function takeProfile(deps: SettingsTableDependencies, attempt: SettingsAttempt): Result {
-  const { tenant, identity, traits: patch, traitsEtag } = attempt;
-  const conflict =
-    traitsEtag === "" ? undefined : deps.profile.conflictOf(tenant, identity, patch, traitsEtag);
-  return conflict === undefined
-    ? applyProfile(deps, attempt, patch)
-    : filledIn(attempt, conflict.rejected, conflict.merged);
-}
-
-/** Changes traits by a merge patch of those that the account has now. */
-async function applyProfile(
-  deps: SettingsTableDependencies,
-  attempt: SettingsAttempt,
-  patch: JsonObject,
-): Result {
-  const { tenant, identity, isPrivileged } = attempt;
-  const { plan, merged } = deps.profile.plan(tenant, identity, patch);
-  if (plan.kind === "rejected") return filledIn(attempt, plan, merged);
-  if (plan.isSensitive && !isPrivileged) {
-    const change = changeBetween(identity.traits, plan.traits);
-    return loginFirst(deps, attempt, { kind: "profile", change });
-  }
-  return deps.profile.change(attempt, plan);
-}
-
-/** Keeps the change, and begins the login that it waits for. */
-function loginFirst(
-  { logins, secondFactors }: SettingsTableDependencies,
-  { caller, tenant, flow, state, identity, credentials, session }: SettingsAttempt,
-  interrupted: SettingsChange,
-): StepResult<SettingsTypes> {
-  const { client, returnTo } = flow;
-  const { purpose, clientData } = flow.data;
-  const begin = (): Promise<CreatedFlow> => {
-    // Those who were recovered show what is missing; the holder of a session proves again who they are.
-    if (purpose.kind === "recovery") {
-      return logins.createSecondFactor(
-        caller,
-        { client, returnTo, clientData },
-        identity.id,
-        purpose.recovery,
-      );
-    }
-    if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    const stepsUpTo = secondFactors.highestLevel(tenant, credentials);
-    return logins.createRefresh(caller, {
-      ...{ client, returnTo, clientData, session, stepsUpTo },
-      changesAccount: true,
-      isFor: kindOf(interrupted),
-    });
-  };
-  const at = choiceOf(state);
-  return {
-    kind: "login_first",
-    moved: { kind: "moved", state: { at, interrupted }, identityId: identity.id },
-    begin,
-  };
-}
-
-/** What a change is, in a word for the login that it waits for. */
-function kindOf(change: SettingsChange): AwaitedChange {
-  if (change.kind === "credential" && change.credential.kind === "password") return "password";
-  return change.kind === "credential" || change.kind === "method" ? "credential" : change.kind;
-}
-
-function profileNodes(
-  { account, state }: ContextOf<SettingsTypes, State<"change_settings">>,
-  { traits: typed }: Typed,
-): readonly Node[] {
-  if (account === undefined) return [];
-  const { schema, identity } = account;
-  const { traits } = identity;
-  const saved = withoutWriteOnly(schema, traits);
-  const waiting =
-    state.unproved ?? (state.interrupted?.kind === "profile" ? state.interrupted.change : undefined);
-  const patch = typed ?? (waiting && changeableNow(waiting, traits));
-  const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
-  const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
-  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
-}
-
-/**
- * What somebody signs in with; after a recovery, which shows nothing of the account, as far as they have shown it themselves. An app keeps the
- * password by itself, and anyone with the id of its flow sees the form: there the name is left out.
- */
-function usernameFor(
-  { client, data }: ContextOf<SettingsTypes>["flow"],
-  identity: Identity | undefined,
-): string | undefined {
-  const { purpose } = data;
-  if (purpose.kind !== "recovery") return identity?.identifiers[0]?.value;
-  return client === "browser" ? purpose.username : undefined;
-}
-
-/** The headings where a new secret is set. */
-function newSecretTexts({ settings }: Tenant) {
-  const title = settings.password.enabled ? headings.newSecretTitle() : headings.newWayTitle();
-  return { title, subtitle: headings.newSecretHelp() };
-}
-
-/** The link to the page where people sign in. */
-function signInNodes({ settings }: Tenant): readonly Node[] {
-  const { login: url } = settings.uiUrls;
-  if (url === undefined) return [];
-  return [{ name: "signIn", label: headings.signInLink(), messages: [], element: { kind: "anchor", url } }];
-}
-
-/** Where in the settings the nodes of a method are drawn. */
-function stageOf(
-  { tenant, flow, account, state }: ContextOf<SettingsTypes>,
-  { kind }: SettingsMethod,
-): SettingsStage {
-  const { credentials = [], former = credentials, identity } = account ?? {};
-  const isOwn = (own: Credential) => own.kind === kind;
-  const memory = "method" in state ? state.method.memory : undefined;
-  return {
-    ...{ tenant, credentials: credentials.filter(isOwn), former: former.filter(isOwn) },
-    ...{ name: identity === undefined ? "" : accountName(identity), binding: bindingOf(flow), memory },
-    username: usernameFor(flow, identity),
-  };
-}
-
-/** Whether a second factor is asked for, and nothing helps those who lose it. */
-function lacksBackupCodes(
-  tenant: Tenant,
-  methods: readonly SettingsMethod[],
-  credentials: readonly Credential[] = [],
-): boolean {
-  const isOn = enabledMethods(methods, tenant).some(({ kind }) => kind === "backup_code");
-  const has = credentials.some(({ kind, facts }) => kind === "backup_code" && Number(facts.remaining) > 0);
-  return isOn && !has && credentials.some(({ isSecondFactor }) => isSecondFactor);
-}
-
-function nodesOf(
-  credential: Credential | undefined,
-  draw: (credential: Credential) => readonly Node[],
-): readonly Node[] {
-  return credential === undefined ? [] : draw(credential);
-}
-
-function inSection(section: string, nodes: readonly Node[]): readonly Node[] {
-  return nodes.map((node) => ({ ...node, section }));
-}
