@@ -40,7 +40,7 @@ describe.runIf(installed)("the page on backups (PostgreSQL of the machine)", { t
 
   /** The commands of the page under a mark. */
   function commandsOf(mark: string): string {
-    const block = new RegExp(`<!-- test: ${mark} -->\n\`\`\`sh\n([^]*?)\`\`\``).exec(page)?.[1];
+    const block = new RegExp(`<!-- test: ${mark} -->\n\`\`\`\\w+\n([^]*?)\`\`\``).exec(page)?.[1];
     if (block === undefined) throw new Error(`the page has no commands called ${mark}`);
     return block;
   }
@@ -82,8 +82,8 @@ describe.runIf(installed)("the page on backups (PostgreSQL of the machine)", { t
     }
     const data = join(folder, "data");
     await shell(`initdb -D '${data}' -U ostiary --auth=trust --encoding=UTF8 --locale=C >/dev/null`);
-    const archive = `archive_command = 'test ! -f ${folder}/backup/log/%f && cp %p ${folder}/backup/log/%f'`;
-    await writeFile(join(folder, "settings"), `archive_mode = on\n${archive}\nwal_level = replica\n`);
+    const settings = commandsOf("archive").replaceAll("/backup/", `${folder}/backup/`);
+    await writeFile(join(folder, "settings"), settings);
     await shell(`cat settings >> '${data}/postgresql.conf'`);
     const base = await startPostgres(data);
     await shell("createdb ostiary", connection(base));
