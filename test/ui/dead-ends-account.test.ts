@@ -53,15 +53,6 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     return { page, address };
   }
 
-  /** Comes back to a page until it has noticed: it looks no more than once in a while. */
-  async function comesBack(page: Page, hasNoticed: () => Promise<boolean>): Promise<void> {
-    const look = async () => {
-      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-      return hasNoticed();
-    };
-    await expect.poll(look, { timeout: 10_000, interval: 500 }).toBe(true);
-  }
-
   // Finding 34 of our review of the pages: bare forms.
   test.each(["login", "registration"])(
     "is said to somebody who is signed in and opens the %s",
