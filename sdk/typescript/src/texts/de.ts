@@ -348,8 +348,7 @@ export const german: Catalogue = {
     9000405: "Andere Nummer verwenden",
     9000406:
       "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
-    "9000406[country=]":
-      "Geben Sie eine Telefonnummer mit Ländervorwahl ein, zum Beispiel +49 171 2345678.",
+    "9000406[country=]": "Geben Sie eine Telefonnummer mit Ländervorwahl ein, zum Beispiel +49 171 2345678.",
     9000407: "Wir können einen Code per SMS an {number} senden.",
     9000408: "Code per SMS senden",
     9000409: "Wir haben einen Code per SMS an {number} gesendet.",

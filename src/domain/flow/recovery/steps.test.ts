@@ -171,11 +171,7 @@ describe("the choice of an address, where answers may tell", () => {
       stage: "choose_address",
       texts: ["Choose an address", expect.any(String)],
       messages: [],
-      nodes: [
-        'sendCode.addressId: text! = "2"',
-        "sendCode: [Send code]",
-        "back: [Back] alone",
-      ],
+      nodes: ['sendCode.addressId: text! = "2"', "sendCode: [Send code]", "back: [Back] alone"],
     });
     const addresses = [
       { id: "1", masked: "a****@example.com", kind: "email" },
