@@ -381,6 +381,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await page.getAttribute("html", "lang")).toBe("en");
   });
 
+  test("ask before they sign out, and let a person stay", async () => {
+    const { page, address } = await visitors.register();
+    await page.goto(`${app.publicUrl}/ui/logout`);
+    await page.getByRole("button", { name: "Stay signed in" }).click();
+    await page.waitForURL("**/ui/sessions");
+    await appears(page, `text=Signed in as ${address}.`);
+  });
+
   test("have a login form written by hand beside the general one", async () => {
     const { email: address } = await register(app);
     const page = await visitors.open("/ui/example-login");
