@@ -17,6 +17,7 @@ import { isAddress } from "./domain/hosts.ts";
 import { isAtOrBelow } from "./domain/method/passkey/origins.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import { Secret } from "./domain/secret.ts";
+import { shareOf } from "./domain/shares.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import type { SmsLimits } from "./domain/throttle/sms-limits.ts";
 import { startCourierWorkers } from "./outbound/courier-worker.ts";
@@ -25,6 +26,7 @@ import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
 import { MailboxAccess } from "./transport/pages/mailbox/mailbox-access.ts";
+import { createLinkFiles } from "./transport/pages/mailbox/mailbox-links.ts";
 import { mailboxRoutes } from "./transport/pages/mailbox/mailbox-routes.ts";
 
 type Config = AppOptions["config"];
@@ -96,7 +98,7 @@ export async function startCourier(
   },
 ): Promise<{ stop(): Promise<void> }> {
   const { config, logger } = options;
-  const { workers } = config.config.server.courier;
+  const workers = shareOf(config.config.server.courier.workers, options.worker);
   if (workers === 0) return { stop: async () => {} };
   const { retry } = config.config.tenantDefaults.courier;
   const { transports, close } = await createTransports(config, courier, workers);
@@ -191,7 +193,7 @@ export async function openMailbox(
   if (!mayServeMailbox(config)) return undefined;
   const { dataDirectory } = config.database;
   const token = await findMailboxToken(dataDirectory);
-  const access = new MailboxAccess(new Secret(token));
+  const access = new MailboxAccess(new Secret(token), createLinkFiles(join(dataDirectory, "mailbox-links")));
   return {
     routes: mailboxRoutes({ mailbox: new Mailbox(mailbox), access, tenants: mailbox.tenants }),
     /** Tells the command line where the mailbox is; gives a link that opens it once. */

@@ -11,7 +11,7 @@ import { createListeners } from "./app-listeners.ts";
 import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
 import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
-import type { AppOptions, RunningApp } from "./app-types.ts";
+import type { AppOptions, RunningApp, StopOptions } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
@@ -29,6 +29,8 @@ import { startTracing } from "./transport/telemetry.ts";
 const tenantName = "default";
 /** Interval of writing the gathered uses. */
 const flushIntervalMs = 15_000;
+/** Connections of a process beside those of its calls: jobs, new messages, migrations, and some to spare. */
+const connectionsBesidePool = 10;
 /** Interval of asking the database for its state. */
 const watchIntervalMs = 500;
 
@@ -101,10 +103,12 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
-  // The server is ready without its providers.
-  const readiness = new Readiness(["database"], () =>
-    providerStates(domain.outbound.providers, tenant.settings.providers),
-  );
+  // The server is ready without its providers, and without some of its workers.
+  const { worker } = options;
+  const readiness = new Readiness(["database"], () => ({
+    ...providerStates(domain.outbound.providers, tenant.settings.providers),
+    ...(worker === undefined ? {} : { workers: worker.allServe() }),
+  }));
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
@@ -130,13 +134,19 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicRoutes: mailbox?.routes,
     publicBesideHost: otherLoopbackAddress(config.config),
   });
+  let stopOptions: StopOptions = {};
+  const graceMs = durationMs(config.config.server.shutdownTimeout);
+  cleanup.add(async () => {
+    const both = [listeners.public, listeners.admin];
+    await Promise.all(both.map((listener) => listener.close(graceMs, stopOptions.patienceMs)));
+  });
   const publicPort = (await listeners.public.listen()).port;
-  cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
   // With port 0 the public URL is only known now.
   tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
-  cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
-  cleanup.add(() => readiness.stop());
+  cleanup.add(() => {
+    if (stopOptions.patienceMs === undefined) readiness.stop();
+  });
 
   const jobs = storage.startJobs({
     retentionMs: durationMs(config.config.database.retention),
@@ -156,6 +166,14 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(() => courier.stop());
   for (const warning of config.warnings) logger.warn({}, warning);
 
+  const renew = (fileText?: string) => {
+    const steps = [config.renew(fileText), listeners.public.renewTls(), listeners.admin.renewTls()];
+    return () => {
+      for (const step of steps) step();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
+    };
+  };
   const { admin } = config.config.server;
   const scheme = admin.tls === undefined ? "http" : "https";
   return {
@@ -165,14 +183,12 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     mailboxLink: await mailbox?.announce(),
-    reload: async () => {
-      config.reload();
-      const url = config.secrets.databaseUrl();
-      if (url !== undefined) storage.useUrl(url.reveal());
-      listeners.public.reloadTls();
-      listeners.admin.reloadTls();
+    renew,
+    reload: async () => renew()(),
+    stop: (how = {}) => {
+      stopOptions = how;
+      return cleanup.run();
     },
-    stop: () => cleanup.run(),
     failed: database.failed,
   };
 }
@@ -210,13 +226,11 @@ async function startDatabase(
 ): Promise<{ storage: Storage; failed: Promise<Error> }> {
   const { config, logger } = options;
   let failed = new Promise<Error>(() => {});
-  let url = config.secrets.databaseUrl()?.reveal();
+  let url = config.secrets.databaseUrl()?.reveal() ?? options.worker?.embeddedUrl;
   if (url === undefined) {
-    const { dataDirectory } = config.config.database;
-    const embedded = await startEmbeddedPostgres({ dataDirectory, logger });
+    const embedded = await startEmbeddedDatabase(options);
     cleanup.add(() => embedded.stop());
-    url = embedded.url;
-    failed = embedded.exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
+    ({ url, failed } = embedded);
   }
   await config.secrets.prepare();
   const { poolSize, statementTimeout, acquireTimeout } = config.config.database;
@@ -230,6 +244,28 @@ async function startDatabase(
   });
   cleanup.add(() => storage.close());
   return { storage, failed };
+}
+
+/** A running embedded PostgreSQL. */
+export interface EmbeddedDatabase {
+  /** Where to connect, with the password. */
+  readonly url: string;
+  /** Resolves if it has ended for good, or with its stop. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+}
+
+/** Starts the embedded PostgreSQL: of a server alone, or by the parent of several workers. */
+export async function startEmbeddedDatabase(
+  { config, logger }: Pick<AppOptions, "config" | "logger">,
+  workers = 1,
+): Promise<EmbeddedDatabase> {
+  const { dataDirectory, poolSize } = config.config.database;
+  // While workers are replaced there is one more.
+  const maxConnections = Math.max(100, (workers + 1) * (poolSize + connectionsBesidePool));
+  const { url, exited, stop } = await startEmbeddedPostgres({ dataDirectory, logger, maxConnections });
+  const failed = exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
+  return { url, failed, stop };
 }
 
 /** Runs work on the database alone, without serving. */

@@ -7,7 +7,7 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
 
 /**
  * The log: JSON lines, by default on standard error. Written synchronously, so that the last line before the end of
- * the process is there as well.
+ * the process is there as well. `everywhere` are fields of every line.
  *
  * Security rule (SR-SECRET-1): no code logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
  * read `[secret]`, of errors only the name, message, code, stack and cause are kept (a driver's other fields quote
@@ -16,11 +16,12 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
 export function createLogger(
   level: LogLevelName,
   destination: { write(line: string): unknown } = pino.destination({ fd: 2, sync: true }),
+  everywhere?: Readonly<Record<string, number>>,
 ): Logger {
   return pino(
     {
       level,
-      base: undefined,
+      base: everywhere ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: "message",
       // Errors are cleaned below, with everything else; the default would join causes into the message.

@@ -1,5 +1,6 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import { setTimeout as delay } from "node:timers/promises";
+import { createSecureContext, createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import type { Registry } from "@bufbuild/protobuf";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
@@ -49,7 +50,7 @@ export interface ListenerOptions {
   readonly besideHost?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
-  /** Reads the certificate; called again by `reloadTls`. Unset: cleartext. */
+  /** Reads the certificate; called again by `renewTls`. Unset: cleartext. */
   readonly tls?: (() => TlsMaterial) | undefined;
   /** What it serves, besides health and reflection. Each service must declare this listener. */
   readonly services: readonly ServiceBinding[];
@@ -85,13 +86,14 @@ export interface ListenerOptions {
 export interface Listener {
   /** Begins to accept connections. Throws an Error whose one line names host and port if it cannot. */
   listen(): Promise<{ readonly port: number }>;
-  /** Reads the certificate again, for new connections. Throws, and keeps the old one, if it is not usable. */
-  reloadTls(): void;
+  /** Reads the certificate again. Throws if it is not usable. New connections get it once the returned function is called. */
+  renewTls(): () => void;
   /**
    * Accepts no more, tells HTTP/2 clients so (GOAWAY), ends streams, waits for calls under way for at most
-   * `graceMs`, and then destroys what is left.
+   * `graceMs`, and then destroys what is left. With `patienceMs` connections without a call are kept for so long, because
+   * their clients may be sending one this very moment: it is answered, and then its connection ends.
    */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, patienceMs?: number): Promise<void>;
 }
 
 /** Makes a listener; nothing happens until `listen`. */
@@ -151,21 +153,29 @@ export function createListener(options: ListenerOptions): Listener {
       }
       return bound;
     },
-    reloadTls() {
-      for (const each of both) {
-        if (each instanceof TlsServer && options.tls !== undefined) each.setSecureContext(options.tls());
-      }
+    renewTls() {
+      const material = options.tls?.();
+      if (material === undefined) return () => {};
+      // Thrown here, while nothing has changed.
+      createSecureContext(material);
+      return () => {
+        for (const each of both) if (each instanceof TlsServer) each.setSecureContext(material);
+      };
     },
-    async close(graceMs) {
+    async close(graceMs, patienceMs = 0) {
       const closed = Promise.all(
         both.map((each) => new Promise<void>((resolve) => each.close(() => resolve()))),
       );
-      servers.close();
       shutdown.abort(domainError("SERVER_STOPPING", {}));
-      for (const socket of undecided) socket.destroy();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
+      if (patienceMs > 0) {
+        servers.announceClose();
+        await Promise.race([closed, delay(patienceMs, undefined, { ref: false })]);
+      }
+      servers.close();
+      for (const socket of undecided) socket.destroy();
       await closed;
       clearTimeout(timer);
     },
