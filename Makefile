@@ -47,6 +47,8 @@ generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
+	node scripts/generate-metrics-reference.ts
+	node scripts/generate-dashboard.ts
 	node scripts/generate-architecture.ts
 	node scripts/generate-flow-tables.ts
 	node scripts/generate-rows.ts

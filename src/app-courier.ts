@@ -127,11 +127,34 @@ export async function startCourier(
   };
 }
 
+/**
+ * Signs in to the mail server as a delivery does, and sends nothing. Undefined where no mail server is configured; throws what the
+ * server or the network said.
+ */
+export async function tryMailServer(
+  config: Config,
+  parts: { readonly http: OutgoingHttp; readonly clock: Clock },
+): Promise<"signed in" | undefined> {
+  const { verify, close } = await createTransports(config, parts, 1);
+  try {
+    if (verify === undefined) return undefined;
+    await verify();
+    return "signed in";
+  } finally {
+    close();
+  }
+}
+
 async function createTransports(
   { config, secrets }: Config,
   { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
   workers: number,
-): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
+): Promise<{
+  readonly transports: MessageTransports;
+  /** Undefined where there is no mail server. */
+  readonly verify?: () => Promise<void>;
+  readonly close: () => void;
+}> {
   const { branding, courier } = config.tenantDefaults;
   const { email, sms } = courier;
   if (courierModeOf(config) === "mailbox") {
@@ -165,7 +188,11 @@ async function createTransports(
     connections: workers,
     from,
   });
-  return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
+  return {
+    transports: { ...byHttp, email: bySmtp },
+    verify: () => bySmtp.verify(),
+    close: () => bySmtp.close(),
+  };
 }
 
 function knownUrl(url: Secret | undefined): Secret {

@@ -16,6 +16,7 @@ import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
 import { createFlows } from "./domain/flow/create-flows.ts";
 import { OperatorSends } from "./domain/flow/operator/operator-sends.ts";
+import type { StepTaken } from "./domain/flow/shared/flow-engine.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
@@ -55,12 +56,13 @@ import type { Storage } from "./storage/storage.ts";
 /** The real time. */
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Makes the classes of the domain on top of the stores. `languages` are the languages of the templates. */
+/** Makes the classes of the domain on top of the stores. `languages` are the languages of the templates; `onStep` is told of each step of a flow. */
 export function createDomain(
   options: AppOptions,
   storage: Storage,
   tenants: Tenants,
   languages: readonly string[] = [],
+  onStep?: (taken: StepTaken) => void,
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -166,6 +168,7 @@ export function createDomain(
     tokens,
     formTokens: createFormTokens(),
     clock,
+    onStep,
   });
   const tenantProfiles = new TenantProfiles({ schemas, languages, methods });
   const logins = new LoginHistory({ events: storage.events, pageTokens });
@@ -234,6 +237,7 @@ export function createDomain(
     throttleAdmin,
     smsLimits,
     oauth2Logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
+    hasher,
   };
 }
 

@@ -7,22 +7,23 @@ import type { ProviderCallbacks } from "./domain/flow/provider-callbacks.ts";
 import type { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
-import { type BudgetSettings, createBudgets, gaugesOf } from "./transport/budgets.ts";
+import { type BudgetSettings, createBudgets, watchBudgets } from "./transport/budgets.ts";
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
+import type { Metrics } from "./transport/metrics/metrics.ts";
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import type { Readiness } from "./transport/net/readiness.ts";
 import { lookRoutes, pictureRoutes } from "./transport/pages/branding.ts";
-import { Metrics } from "./transport/pages/metrics.ts";
 import { passkeyLinkRoutes } from "./transport/pages/passkey-links.ts";
 import { createPlainPaths, wellKnownRoutes } from "./transport/pages/plain-paths.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
-import type { CallTracer } from "./transport/telemetry.ts";
+import type { CallTracer } from "./transport/telemetry/traces.ts";
 
 interface Served {
   readonly options: AppOptions;
   readonly readiness: Readiness;
+  readonly metrics: Metrics;
   readonly tenants: Tenants;
   readonly sessions: SessionAuthenticator;
   readonly apiKeys: ApiKeyAuthenticator;
@@ -42,14 +43,15 @@ interface Served {
 /** Makes the two listeners. A service is served by the one that its `listener` option names. */
 export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
   const { config, logger, version } = served.options;
+  const { metrics } = served;
   const { server } = config.config;
   const budgets = createBudgets(budgetsOf(server.budgets));
-  const metrics = new Metrics();
-  for (const gauge of gaugesOf(budgets)) metrics.register(gauge);
+  watchBudgets(metrics, budgets);
   const shared = {
     access: createAccess({ ...served, certificates: () => config.clientCertificates().map(toGrant) }),
     readiness: served.readiness,
     metrics,
+    serverFigures: served.options.worker?.serverFigures,
     budgets,
     limits: { anonymousStreamLifetimeMs: durationMs(server.budgets.anonymousStreamLifetime) },
     version: { version },

@@ -23,7 +23,7 @@ import type { HttpHandler } from "./transport/net/exchange.ts";
 import { parseTrustedProxies } from "./transport/net/peers.ts";
 import { currentLook } from "./transport/pages/branding.ts";
 import { loadStaticFiles } from "./transport/pages/static-files.ts";
-import { readTracingVariables } from "./transport/telemetry-variables.ts";
+import { readTelemetryVariables } from "./transport/telemetry/variables.ts";
 
 /** Result of preparing. */
 export interface Prepared {
@@ -63,7 +63,7 @@ export async function prepare(
     values.server.ui.directory === "" ? "server.ui.enabled" : "server.ui.directory",
     () => loadPages(config, settings),
   );
-  await attempt("", () => readTracingVariables(environment));
+  await attempt("", () => readTelemetryVariables(environment));
   await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(config, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));

@@ -2,6 +2,7 @@
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Clock, Logger } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
+import type { PackedFigures } from "./transport/metrics/several-processes.ts";
 
 /** Options of the application. */
 export interface AppOptions {
@@ -9,7 +10,9 @@ export interface AppOptions {
   readonly logger: Logger;
   /** The server's version, for `/version` and the metrics. */
   readonly version: string;
-  /** Environment that the OTEL_… variables are read from. Default: none, hence no traces. */
+  /** The lines of the log, for a collector. Default: they are not sent. */
+  readonly logLines?: { listen(listener: (line: string) => void): () => void } | undefined;
+  /** Environment that the OTEL_… variables are read from. Default: none, hence nothing is sent to a collector. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: the real time. Tests pass one that they can move. */
   readonly clock?: Clock | undefined;
@@ -29,6 +32,8 @@ export interface WorkerPlace {
   readonly embeddedUrl: string | undefined;
   /** Whether all of them serve. */
   allServe(): boolean;
+  /** Reads the figures of all of them, this one included. */
+  serverFigures(): Promise<PackedFigures>;
 }
 
 /** How an application stops. */
@@ -60,6 +65,8 @@ export interface RunningApp {
   renew(fileText?: string): () => void;
   /** The same at once. */
   reload(): Promise<void>;
+  /** The figures of this process. */
+  figures(): PackedFigures;
   /** Finishes the calls under way, then stops everything, also the embedded database. */
   stop(options?: StopOptions): Promise<void>;
   /** Resolves if the application can no longer serve, with the reason. It must then be stopped. */

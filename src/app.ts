@@ -8,6 +8,14 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { openMailbox, startCourier } from "./app-courier.ts";
 import { createDomain, systemClock } from "./app-domain.ts";
 import { createListeners } from "./app-listeners.ts";
+import {
+  countingAttempts,
+  countSteps,
+  watchBacklog,
+  watchDomain,
+  watchJobs,
+  watchStorage,
+} from "./app-metrics.ts";
 import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
 import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
@@ -22,9 +30,13 @@ import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
+import { jobNames } from "./storage/jobs.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
+import { Metrics } from "./transport/metrics/metrics.ts";
+import { watchProcessFigures } from "./transport/metrics/process-figures.ts";
+import { packFigures } from "./transport/metrics/several-processes.ts";
 import { Readiness } from "./transport/net/readiness.ts";
-import { startTracing } from "./transport/telemetry.ts";
+import { startTelemetry } from "./transport/telemetry/telemetry.ts";
 
 const tenantName = "default";
 /** Interval of writing the gathered uses. */
@@ -86,20 +98,25 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
+  const metrics = new Metrics();
+  cleanup.add(watchProcessFigures(metrics, options.version, options.worker?.count ?? 1));
   const { renderer, pages } = await prepare(options, () => tenant.settings);
-  const tracing = await startTracing({
+  const telemetry = await startTelemetry({
     environment: options.environment ?? {},
     version: options.version,
     logger,
+    metrics,
+    logLines: options.logLines,
   });
-  if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
+  if (telemetry !== undefined) cleanup.add(() => telemetry.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
   await bringUpToDate(options, storage);
 
   let tenant = await defaultTenant(options, storage, pages !== undefined);
   const tenants = new OneTenant(() => tenant);
-  const domain = createDomain(options, storage, tenants, renderer.languages);
+  const domain = createDomain(options, storage, tenants, renderer.languages, countSteps(metrics));
+  watchDomain(metrics, domain);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
@@ -110,6 +127,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     ...(worker === undefined ? {} : { workers: worker.allServe() }),
   }));
   readiness.report("database", true);
+  watchStorage(metrics, storage, () => readiness.components.database === true);
+  cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
@@ -118,10 +137,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const services = createServices(domain);
   const messages = { store: storage.messages, outbox, renderer };
   const mailbox = await openMailbox(config, { ...messages, tenants });
-  const tracer = tracing?.tracer;
+  const tracer = telemetry?.tracer;
   const listeners = createListeners({
     options,
     readiness,
+    metrics,
     tenants,
     sessions,
     apiKeys,
@@ -148,7 +168,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     if (stopOptions.patienceMs === undefined) readiness.stop();
   });
 
+  const jobFigures = watchJobs(metrics, jobNames, clock);
   const jobs = storage.startJobs({
+    onRun: jobFigures.onRun,
     retentionMs: durationMs(config.config.database.retention),
     messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,
@@ -156,10 +178,12 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
       if (tenantId === tenant.tenantId) domain.keptTokens.revoke(tenant, links);
     },
   });
+  jobFigures.watchPool(() => jobs.figures);
   cleanup.add(() => jobs.stop());
   const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
   const courier = await startCourier(options, {
     ...{ ...messages, clock, listen, tenants },
+    store: countingAttempts(storage.messages, metrics),
     smsLimits: domain.smsLimits,
     http: domain.outbound.http,
   });
@@ -183,6 +207,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     mailboxLink: await mailbox?.announce(),
+    figures: () => packFigures(metrics.read()),
     renew,
     reload: async () => renew()(),
     stop: (how = {}) => {

@@ -67,6 +67,12 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
     .option("--sources", "say where each value came from")
     .action(run(async () => (await import("./config-command.ts")).showConfig));
 
+  withConfigOptions(
+    program
+      .command("doctor")
+      .description("look at configuration, database, clock, mail, https, proxies and origins"),
+  ).action(run(async () => (await import("./doctor-command.ts")).examineSetUp));
+
   const keys = program.command("keys").description("API keys");
   withConfigOptions(keys.command("bootstrap").description("make the first admin key of an external database"))
     .option("--output <file>", "write it to a new file that only this account can read")

@@ -2,7 +2,7 @@ import { LogLevel } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { AppOptions, WorkerPlace } from "../app-types.ts";
 import { configFlags, type FlagValues } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
-import { createLogger, type LogLevelName } from "./logger.ts";
+import { createLogger, type LogLevelName, LogOutput } from "./logger.ts";
 import { readVersion } from "./version.ts";
 
 /** The parts of the process that a command may use. */
@@ -44,9 +44,10 @@ export function appOptionsFrom(
   { environment }: CommandContext,
   worker?: WorkerPlace,
 ): AppOptions {
+  const logLines = new LogOutput();
   const everywhere = worker === undefined ? undefined : { worker: worker.index + 1 };
-  const logger = createLogger(levelNames[config.config.log.level], undefined, everywhere);
-  return { config, logger, version: readVersion(), environment, worker };
+  const logger = createLogger(levelNames[config.config.log.level], logLines, everywhere);
+  return { config, logger, logLines, version: readVersion(), environment, worker };
 }
 
 const levelNames: Readonly<Record<LogLevel, LogLevelName>> = {

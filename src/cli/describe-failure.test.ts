@@ -30,6 +30,16 @@ describe("a failure is described in one line", () => {
       "the database refused the password: check database.url",
     ],
     [
+      "a database that is read-only, behind what callers are told",
+      new Error("a statement failed", { cause: systemError({ code: "25006" }) }),
+      "the database is read-only: is it a standby? Point database.url at the primary",
+    ],
+    [
+      "a database whose disk is full",
+      systemError({ code: "53100" }),
+      "the database's disk is full: make room there (database.url)",
+    ],
+    [
       "an unreadable directory",
       systemError({ code: "EACCES", syscall: "mkdir", path: "/srv/x" }),
       "/srv/x: permission denied",

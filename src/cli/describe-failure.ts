@@ -78,7 +78,12 @@ const databaseStates: Partial<Record<string, string>> = {
   "28000": "the database refused the account: check database.url and pg_hba.conf",
   "3D000": "there is no database of that name: create it, or check database.url",
   "42501": "the database account lacks a privilege: it must own the database or its schema",
+  "25006": "the database is read-only: is it a standby? Point database.url at the primary",
+  "53100": "the database's disk is full: make room there (database.url)",
+  "53200": "the database is out of memory (database.url)",
   "53300": "the database has no free connection: lower database.pool_size or raise max_connections",
+  "55P03": "somebody else holds a lock in the database: see pg_stat_activity there, and try again",
+  "57014": "the database took too long or was told to stop the statement (database.statement_timeout)",
   "57P03": "the database is starting up or shutting down: try again",
 };
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { ConfigError } from "../config/problems.ts";
+import { domainError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
-import { createLogger, type LogLevelName, withoutTokens } from "./logger.ts";
+import { createLogger, type LogLevelName, LogOutput, withoutTokens } from "./logger.ts";
 
 function linesOf(level: LogLevelName, write: (logger: ReturnType<typeof createLogger>) => void) {
   const lines: string[] = [];
@@ -33,6 +35,31 @@ describe("the log", () => {
       logger.error({}, "d");
     });
     expect(lines.map((line) => JSON.parse(line).message)).toEqual(["c", "d"]);
+  });
+
+  test.each<[string, Error, boolean]>([
+    ["a mistake of the configuration", new ConfigError(["server.public.port: is no port"]), false],
+    ["a file that is not there", Object.assign(new Error("no"), { syscall: "open", path: "/x" }), false],
+    ["a database that is away", domainError("DATABASE_UNAVAILABLE", {}), false],
+    ["a mistake of ours", new TypeError("x is undefined"), true],
+  ])("has of %s the stack only if it helps", (_, error, hasStack) => {
+    const [line = ""] = linesOf("info", (logger) => logger.error({ err: error }, "failed"));
+    expect("stack" in JSON.parse(line).err).toBe(hasStack);
+    expect(JSON.parse(line).err.message).toBe(error.message);
+  });
+
+  test("hands each line, as it is written, to whoever listens", () => {
+    const written: string[] = [];
+    const heard: string[] = [];
+    const output = new LogOutput({ write: (line) => written.push(line) });
+    const logger = createLogger("info", output);
+    const stop = output.listen((line) => heard.push(line));
+    logger.info({ password: "hunter2" }, `token ${token}`);
+    stop();
+    logger.info({}, "later");
+    expect(written).toHaveLength(2);
+    expect(heard).toEqual(written.slice(0, 1));
+    expect(heard.join()).not.toMatch(/hunter2|aB3aB3/);
   });
 
   test("security rule (SR-SECRET-1): a field with a secret's name is not written, however deep", () => {

@@ -6,8 +6,7 @@ import { Secret } from "../domain/secret.ts";
 export type LogLevelName = "debug" | "info" | "warn" | "error";
 
 /**
- * The log: JSON lines, by default on standard error. Written synchronously, so that the last line before the end of
- * the process is there as well. `everywhere` are fields of every line.
+ * The log: JSON lines, by default on standard error. `everywhere` are fields of every line.
  *
  * Security rule (SR-SECRET-1): no code logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
  * read `[secret]`, of errors only the name, message, code, stack and cause are kept (a driver's other fields quote
@@ -15,7 +14,7 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
  */
 export function createLogger(
   level: LogLevelName,
-  destination: { write(line: string): unknown } = pino.destination({ fd: 2, sync: true }),
+  destination: { write(line: string): unknown } = new LogOutput(),
   everywhere?: Readonly<Record<string, number>>,
 ): Logger {
   return pino(
@@ -34,6 +33,28 @@ export function createLogger(
     },
     destination,
   );
+}
+
+/** Where the log goes: standard error, and whoever listens. */
+export class LogOutput {
+  readonly #written: { write(line: string): unknown };
+  readonly #listeners = new Set<(line: string) => void>();
+
+  /** Default: standard error, written synchronously, so that the last line before the end of the process is there as well. */
+  constructor(written: { write(line: string): unknown } = pino.destination({ fd: 2, sync: true })) {
+    this.#written = written;
+  }
+
+  /** Hands each line to the listener as well, until the returned function is called. */
+  listen(listener: (line: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  write(line: string): void {
+    this.#written.write(line);
+    for (const listener of this.#listeners) listener(line);
+  }
 }
 
 /** A text without our tokens, of which the kind and the tenant stay, and without the passwords of URLs. */
@@ -81,7 +102,16 @@ function cleanedError(error: Error, depth: number): object {
   const reason = "reason" in error ? { reason: error.reason } : {};
   const errors = error instanceof AggregateError ? { errors: cleaned(error.errors, depth + 1) } : {};
   const because = cause === undefined ? {} : { cause: cleaned(cause, depth + 1) };
-  return { name, message, ...reason, ...code, stack, ...errors, ...because };
+  const where = isExplained(error) ? {} : { stack };
+  return { name, message, ...reason, ...code, ...where, ...errors, ...because };
+}
+
+/** Whether an error says all there is to say: a mistake of the operator, or a state of the database. A stack would only hide that. */
+function isExplained(error: Error): boolean {
+  if (["ConfigError", "TemplateError", "UserError"].includes(error.name)) return true;
+  if ("reason" in error && error.reason === "DATABASE_UNAVAILABLE") return true;
+  // Those of the database have a severity, those of a file its path.
+  return "severity" in error || ("path" in error && "syscall" in error);
 }
 
 /** A number or a word like `code: "ECONNREFUSED"` is no secret: only an error's code is spelled like that. */

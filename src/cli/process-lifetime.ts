@@ -2,8 +2,9 @@ import { closeSync, openSync } from "node:fs";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "../app-types.ts";
 import { formatDuration } from "../config/durations.ts";
+import { ConfigError } from "../config/problems.ts";
 import type { CommandContext } from "./context.ts";
-import { describeFailure } from "./describe-failure.ts";
+import { describeFailure, UserError } from "./describe-failure.ts";
 
 /** Why a process ends. */
 export type End =
@@ -66,14 +67,14 @@ export function watchProcess({ config, logger }: AppOptions, context: CommandCon
       await actions?.reload();
       logger.info({}, "secrets, certificates and files of the branding were read again");
     } catch (error) {
-      for (const line of describeFailure(error)) logger.error({ err: error }, `not reloaded: ${line}`);
+      for (const line of describeFailure(error)) logger.error(fieldsOf(error), `not reloaded: ${line}`);
     }
   };
   const restartNow = async () => {
     try {
       await actions?.restart();
     } catch (error) {
-      for (const line of describeFailure(error)) logger.error({ err: error }, `not restarted: ${line}`);
+      for (const line of describeFailure(error)) logger.error(fieldsOf(error), `not restarted: ${line}`);
     }
   };
   const fail = (error: unknown, message: string) => {
@@ -108,6 +109,11 @@ export function watchProcess({ config, logger }: AppOptions, context: CommandCon
       for (const [name, listener] of listeners) process.off(name, listener);
     },
   };
+}
+
+/** No stack for what an operator can put right. */
+function fieldsOf(error: unknown): object {
+  return error instanceof ConfigError || error instanceof UserError ? {} : { err: error };
 }
 
 /** For the database's own stop, beyond the time that calls are given. */

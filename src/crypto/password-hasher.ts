@@ -10,7 +10,7 @@ import {
   parseArgon2,
 } from "./password-formats/argon2.ts";
 import { importableHash, readPasswordHash } from "./password-formats/index.ts";
-import { WorkQueue, type WorkQueueLimits } from "./work-queue.ts";
+import { WorkQueue, type WorkQueueFigures, type WorkQueueLimits } from "./work-queue.ts";
 
 /**
  * Hashes with argon2id and verifies every format of password-formats/, in libuv's threads, with bounded
@@ -20,9 +20,15 @@ import { WorkQueue, type WorkQueueLimits } from "./work-queue.ts";
  * another form of the same text, so a password that has several is compared in up to three of them, for every account;
  * `verifyDecoy` then does as much work.
  */
-export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
+export function createPasswordHasher(
+  limits: WorkQueueLimits,
+): PasswordHasher & { readonly figures: WorkQueueFigures } {
   const queue = new WorkQueue(limits);
   return {
+    get figures() {
+      return queue.figures;
+    },
+
     hash: (password, parameters) =>
       queue.run(async () => {
         const salt = randomBytes(saltLength);

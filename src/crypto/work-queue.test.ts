@@ -102,6 +102,20 @@ test("says to come again when the queue will have drained, by how long the work 
   }
 });
 
+test("tells what runs, what waits and what was refused", async () => {
+  const queue = new WorkQueue({ concurrency: 2, queueLimit: 1 });
+  const { started, work } = heldWork();
+  const taken = [queue.run(work), queue.run(work), queue.run(work)];
+  await expect(queue.run(work)).rejects.toBeInstanceOf(DomainError);
+  expect(queue.figures).toEqual({ running: 2, waiting: 1, waitingLimit: 1, refused: 1 });
+  for (let index = 0; index < taken.length; index++) {
+    started[index]?.();
+    await taken[index];
+    await turns();
+  }
+  expect(queue.figures).toEqual({ running: 0, waiting: 0, waitingLimit: 1, refused: 1 });
+});
+
 test("cannot be made without a place", () => {
   expect(() => new WorkQueue({ concurrency: 0, queueLimit: 1 })).toThrow(RangeError);
   expect(() => new WorkQueue({ concurrency: Number.NaN, queueLimit: 1 })).toThrow(RangeError);

@@ -79,7 +79,8 @@ const texts = {
     metadata: ["requestId"],
   },
   DATABASE_UNAVAILABLE: {
-    message: "The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.",
+    message:
+      "The database cannot be used at the moment. Nothing was changed, unless the answer to a commit was lost.",
     remedy: "Try again after the delay that RetryInfo names.",
     user: { id: 9000505, text: "This isn't working at the moment." },
   },

@@ -1,12 +1,19 @@
 /** Lets a few pieces of work run at the same moment. The others wait, first come first served. */
 export class Semaphore {
+  readonly #places: number;
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   /** `places`: how many run at the same moment; at least 1. */
   constructor(places: number) {
     if (!Number.isInteger(places) || places < 1) throw new RangeError("a semaphore has 1 place or more");
+    this.#places = places;
     this.#free = places;
+  }
+
+  /** Number of pieces of work that run. */
+  get running(): number {
+    return this.#places - this.#free;
   }
 
   /** Number of pieces of work that wait for a place. */

@@ -30,9 +30,15 @@ const pauseMs = 10_000;
  * about one in a million of all passwords shares. The answer is padded, so that its length does not tell an observer
  * which digits they were. Neither they nor anything else of the password is logged.
  */
-export function createBreachedPasswords(options: BreachedPasswordsOptions): BreachedPasswords {
+export function createBreachedPasswords(
+  options: BreachedPasswordsOptions,
+): BreachedPasswords & { readonly figures: CacheFigures } {
   const ranges = new Ranges(options);
   return {
+    get figures() {
+      return ranges.figures;
+    },
+
     async countOf(password) {
       // NFC, as it is hashed; the service has the digests of UTF-8 in capitals.
       const digest = createHash("sha1").update(password.normalize("NFC")).digest("hex").toUpperCase();
@@ -42,12 +48,21 @@ export function createBreachedPasswords(options: BreachedPasswordsOptions): Brea
   };
 }
 
+/** The figures of a cache. */
+export interface CacheFigures {
+  readonly hits: number;
+  readonly misses: number;
+  readonly entries: number;
+}
+
 /** The service's answers, each asked for once at a time and kept for a while. */
 class Ranges {
   readonly #options: BreachedPasswordsOptions;
   readonly #outage: Outage;
   readonly #known: LRUCache<string, string>;
   readonly #underWay = new Map<string, Promise<string | undefined>>();
+  #hits = 0;
+  #misses = 0;
 
   constructor(options: BreachedPasswordsOptions) {
     this.#options = options;
@@ -61,10 +76,18 @@ class Ranges {
     });
   }
 
+  get figures(): CacheFigures {
+    return { hits: this.#hits, misses: this.#misses, entries: this.#known.size };
+  }
+
   /** The answer to a prefix; undefined if there is none at the moment. */
   async find(prefix: string): Promise<string | undefined> {
     const known = this.#known.get(prefix);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#hits++;
+      return known;
+    }
+    this.#misses++;
     let answer = this.#underWay.get(prefix);
     if (answer === undefined) {
       if (this.#outage.isPaused()) return undefined;

@@ -29,6 +29,8 @@ export interface SmtpTransportOptions {
 
 /** A transport that holds connections. */
 export interface ClosableTransport extends MessageTransport {
+  /** Connects, encrypts and signs in as a delivery does, and sends nothing. Throws what the server or the network said. */
+  verify(): Promise<void>;
   /** Ends idle connections. To be called when nothing is being sent any more. */
   close(): void;
 }
@@ -70,6 +72,9 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       } catch (error) {
         return failureOf(error, delivery);
       }
+    },
+    verify: async () => {
+      await mailer.verify();
     },
     close: () => mailer.close(),
   };

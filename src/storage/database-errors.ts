@@ -58,6 +58,11 @@ export function translate(error: unknown): unknown {
   return isNetworkFailure(error) ? unavailable(error) : error;
 }
 
+/** Whether a failure tells of the state of the database, and not of the statement. */
+export function tellsOfDatabase(error: unknown): boolean {
+  return sqlState(error) !== undefined || (error instanceof Error && isNetworkFailure(error));
+}
+
 /** Any failure of getting a connection that is not the database's own answer means that it is away. */
 export function translateConnectFailure(error: unknown): unknown {
   const state = sqlState(error);

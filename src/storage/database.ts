@@ -3,7 +3,15 @@ import type { TenantId } from "../domain/ids.ts";
 import type { Logger, TenantScope, Transaction, Transactions } from "../domain/ports.ts";
 import { columnTypes } from "./column-types.ts";
 import { applySettings, clientOf } from "./connection.ts";
-import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
+import {
+  isConnectionLost,
+  isRetryable,
+  tellsOfDatabase,
+  translate,
+  translateConnectFailure,
+} from "./database-errors.ts";
+import { DatabaseProblems } from "./database-problems.ts";
+import { type PoolFigures, poolFigures } from "./figures.ts";
 
 /** How often a deadlock is tried again before it is reported. */
 const maxAttempts = 5;
@@ -47,10 +55,12 @@ class OpenTransaction {
 export class Database implements Transactions {
   #url: string;
   readonly #pool: Pool;
+  readonly #problems: DatabaseProblems;
   readonly #onStatement: ((text: string) => void) | undefined;
   constructor(options: DatabaseOptions) {
     this.#onStatement = options.onStatement;
     this.#url = options.url;
+    this.#problems = new DatabaseProblems(options.logger);
     this.#pool = new Pool({
       Client: clientOf(() => this.#url),
       max: options.poolSize,
@@ -122,6 +132,16 @@ export class Database implements Transactions {
     return this.#url;
   }
 
+  /** The connections. */
+  get figures(): PoolFigures {
+    return poolFigures("calls", this.#pool);
+  }
+
+  /** How often each SQLSTATE that tells of the database's state came. */
+  get problems(): ReadonlyMap<string, number> {
+    return this.#problems.counts;
+  }
+
   /** Waits for the statements under way, then closes all connections. */
   async close(): Promise<void> {
     await this.#pool.end();
@@ -175,6 +195,7 @@ export class Database implements Transactions {
     try {
       client = await this.#pool.connect();
     } catch (error) {
+      this.#problems.report(error);
       throw translateConnectFailure(error);
     }
     try {
@@ -202,6 +223,7 @@ export class Database implements Transactions {
       return await client.query<Row>({ ...statement, values: [...values] });
     } catch (error) {
       if (isConnectionLost(error)) broken.add(client);
+      if (tellsOfDatabase(error)) this.#problems.report(error);
       throw translate(error);
     }
   }

@@ -3,10 +3,13 @@ import { Pool } from "pg";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 import { applySettings, clientOf } from "./connection.ts";
+import { type PoolFigures, poolFigures } from "./figures.ts";
 import type { Job } from "./jobs.ts";
 
 /** The running jobs. */
 export interface JobWorker {
+  /** Its connections; undefined while it has none. */
+  readonly figures: PoolFigures | undefined;
   /** Waits for the job under way. */
   stop(): Promise<void>;
 }
@@ -16,6 +19,14 @@ interface JobWorkerOptions {
   /** Asked at each connect: the password may have been changed. */
   readonly url: () => string;
   readonly logger: Logger;
+  /** Told of the end of each run. */
+  readonly onRun?: ((run: JobRun) => void) | undefined;
+}
+
+/** A run of a job that has ended. */
+export interface JobRun {
+  readonly job: string;
+  readonly outcome: "succeeded" | "failed";
 }
 
 /**
@@ -25,13 +36,20 @@ interface JobWorkerOptions {
 export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const { logger } = options;
   const stopping = new AbortController();
-  const finished = keepRunning((succeeded) => runWorker(options, stopping.signal, succeeded), {
+  let pool: Pool | undefined;
+  const holdPool = (current: Pool | undefined) => {
+    pool = current;
+  };
+  const finished = keepRunning((succeeded) => runWorker(options, stopping.signal, succeeded, holdPool), {
     signal: stopping.signal,
     firstPauseMs: 250,
     longestPauseMs: 10_000,
     onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
   });
   return {
+    get figures() {
+      return pool && poolFigures("jobs", pool);
+    },
     stop: () => {
       stopping.abort();
       return finished;
@@ -41,9 +59,10 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
 
 /** Ends when it is stopped; throws when the worker gives up, because the database is away. */
 async function runWorker(
-  { jobs, url, logger }: JobWorkerOptions,
+  { jobs, url, logger, onRun }: JobWorkerOptions,
   stopping: AbortSignal,
   succeeded: () => void,
+  holdPool: (pool: Pool | undefined) => void,
 ): Promise<void> {
   const { Logger: WorkerLogger, run } = await import("graphile-worker");
   // A pool of its own: a job that waits never takes a connection from a call. One listens, one works, one plans.
@@ -55,6 +74,7 @@ async function runWorker(
     application_name: "ostiary jobs",
     onConnect: applySettings,
   });
+  holdPool(pool);
   const onLoss = (error: Error) => {
     if (!stopping.aborted) logger.warn({ error: error.message }, "a connection of the job worker was lost");
   };
@@ -81,7 +101,7 @@ async function runWorker(
       }),
       // Never more than one of each waits.
       crontab: jobs.map(({ name, schedule }) => `${schedule} ${name} ?jobKey=${name}&max=3`).join("\n"),
-      taskList: Object.fromEntries(jobs.map((job) => [job.name, () => job.run()])),
+      taskList: Object.fromEntries(jobs.map((job) => [job.name, watched(job, onRun)])),
     });
     succeeded();
     if (stopping.aborted) stop();
@@ -89,8 +109,21 @@ async function runWorker(
     if (!stopping.aborted) throw new Error("the worker ended by itself");
   } finally {
     stopping.removeEventListener("abort", stop);
+    holdPool(undefined);
     await pool.end();
   }
+}
+
+function watched(job: Job, onRun: JobWorkerOptions["onRun"]): () => Promise<void> {
+  return async () => {
+    let outcome: JobRun["outcome"] = "failed";
+    try {
+      await job.run();
+      outcome = "succeeded";
+    } finally {
+      onRun?.({ job: job.name, outcome });
+    }
+  };
 }
 
 function errorText(meta: unknown): string | undefined {

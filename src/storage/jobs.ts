@@ -6,11 +6,14 @@ import { deleteDueAccounts, type LinksDeleted } from "./due-deletions.ts";
 /** Work in the background. It may run in any of several servers, twice, and again after it was cut off. */
 export interface Job {
   /** How the job is recorded: stays the same, because a queue may hold it over an upgrade. */
-  readonly name: string;
+  readonly name: (typeof jobNames)[number];
   /** When it runs, as five fields of cron(5), in UTC: once, however many servers there are. */
   readonly schedule: string;
   run(): Promise<void>;
 }
+
+/** The names of all jobs. */
+export const jobNames = ["remove_expired", "delete_due_accounts"] as const;
 
 /** What the jobs work on. */
 export interface JobsOptions {

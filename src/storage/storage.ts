@@ -17,11 +17,13 @@ import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { createEventStore } from "./event-store.ts";
+import { type DatabaseFacts, examineDatabase } from "./examination.ts";
+import { type CourierBacklog, courierBacklog, type PoolFigures } from "./figures.ts";
 import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
 import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
-import { type JobWorker, startJobWorker } from "./job-worker.ts";
+import { type JobRun, type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
 import { createMessageStore } from "./message-store.ts";
@@ -34,6 +36,8 @@ import { createThrottleStore } from "./throttle-store.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
 const oldestVersion = 150_000;
+
+export type { DatabaseFacts } from "./examination.ts";
 
 /** How to reach the database. */
 export type StorageOptions = DatabaseOptions;
@@ -59,10 +63,20 @@ export interface Storage extends Transactions {
   ensureTenant(name: string, now: Date): Promise<TenantId>;
   /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
   ping(): Promise<void>;
+  /** What the database is like, for who looks for a mistake. Throws DATABASE_UNAVAILABLE. */
+  examine(): Promise<DatabaseFacts>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
-  startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
+  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. `onRun` is told of the end of each run. */
+  startJobs(
+    options: Omit<JobsOptions, "database" | "logger"> & { readonly onRun?: (run: JobRun) => void },
+  ): JobWorker;
+  /** The connections of calls. */
+  readonly pool: PoolFigures;
+  /** How often each SQLSTATE that tells of the database's state came since the start; `_OTHER` for failures without one. */
+  readonly problems: ReadonlyMap<string, number>;
+  /** What waits in the queue of messages. Throws DATABASE_UNAVAILABLE. */
+  courierBacklog(): Promise<CourierBacklog>;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
    * is away or knows no NOTIFY it does not call: a listener must look by itself now and then.
@@ -105,9 +119,22 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) =>
-      startJobWorker({ jobs: scheduledJobs({ ...jobs, database, logger }), url: () => database.url, logger }),
+    startJobs: ({ onRun, ...jobs }) =>
+      startJobWorker({
+        jobs: scheduledJobs({ ...jobs, database, logger }),
+        url: () => database.url,
+        logger,
+        onRun,
+      }),
+    get pool() {
+      return database.figures;
+    },
+    get problems() {
+      return database.problems;
+    },
+    courierBacklog: () => courierBacklog(database),
     listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
+    examine: () => examineDatabase(database),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };

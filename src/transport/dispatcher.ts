@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { domainError } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
+import { httpServerRequestDuration, refusals } from "./metrics/catalogue.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { Exchange, HttpHandler } from "./net/exchange.ts";
 import {
   addCorsHeaders,
@@ -13,7 +15,6 @@ import {
   respondToPreflight,
 } from "./net/headers.ts";
 import type { Peers } from "./net/peers.ts";
-import type { Metrics } from "./pages/metrics.ts";
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import {
   asksForPage,
@@ -23,7 +24,15 @@ import {
 } from "./pages/too-many-cookies.ts";
 import { type Access, namesOf } from "./rpc/access.ts";
 import { Call, callIdOf } from "./rpc/call.ts";
-import { codeName, protocolError, reasonOf, toConnectError } from "./rpc/errors.ts";
+import {
+  codeName,
+  limitScopeOf,
+  protocolError,
+  reasonOf,
+  statusCodeOf,
+  systemOf,
+  toConnectError,
+} from "./rpc/errors.ts";
 import { forwardingKeyHeader } from "./rpc/forwarded-client.ts";
 import type { PathGuards } from "./rpc/path-guards.ts";
 import type { ListenerName, Route } from "./rpc/routes.ts";
@@ -31,7 +40,7 @@ import type { StreamServer } from "./rpc/stream/serve.ts";
 import { connectPost } from "./rpc/unary/connect-wire.ts";
 import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
 import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
-import type { CallTracer } from "./telemetry.ts";
+import type { CallTracer } from "./telemetry/traces.ts";
 
 /** Paths below one prefix that are guarded like calls, and answer by themselves. */
 export interface GuardedPages {
@@ -207,8 +216,9 @@ export class Dispatcher {
     const wire = wireOf(exchange.header("content-type"));
     const method = exchange.path.slice(1);
     const error = toConnectError(domainError("METHOD_UNKNOWN", { method }), call.id);
+    if (wire !== undefined) this.#deps.tracer?.unknown(wire.protocol, call, error);
     (wire ?? connectPost.json).fail(exchange, { headers, trailers: {} }, error, 404);
-    this.#finish({ method: "unknown", protocol: wire?.protocol ?? "http", quiet: true, error, call });
+    this.#finish({ method: unknownMethod, protocol: wire?.protocol ?? "http", quiet: true, error, call });
   }
 
   /** Answers headers that are too large: a person with a page, all others with JSON. */
@@ -220,7 +230,7 @@ export class Dispatcher {
     const error = toConnectError(domainError("HEADERS_TOO_LARGE", limits), call.id);
     if (asksForPage(call.exchange)) {
       respondTooManyCookies(call.exchange, call.headers);
-      this.#finish({ method: "unknown", protocol: "http", quiet: true, error, call });
+      this.#finish({ method: unknownMethod, protocol: "http", quiet: true, error, call });
     } else this.#refuse(call, { status: 431, headers: {}, error });
   }
 
@@ -228,7 +238,7 @@ export class Dispatcher {
   #refuse(call: Call, { status, headers, error }: Refusal, route?: Route): void {
     Object.assign(call.headers, headers);
     connectPost.json.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
-    const method = route?.name ?? "unknown";
+    const method = route?.name ?? unknownMethod;
     this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, call });
   }
 
@@ -237,8 +247,17 @@ export class Dispatcher {
     const { metrics, logger } = this.#deps;
     const durationMs = performance.now() - call.startedAt;
     const code = codeName(error);
-    metrics.observe(method, protocol, code, durationMs);
-    const { id: requestId, clientIp, forwarder, caller } = call;
+    const reason = error === undefined ? undefined : reasonOf(error);
+    if (protocol !== "http") {
+      const known = method === unknownMethod ? otherMethod : method;
+      metrics.observeCall(known, systemOf(protocol), statusCodeOf(protocol, error), durationMs / 1000);
+    } else this.#countRequest(method, call, error, durationMs / 1000);
+    if (error !== undefined) {
+      const scope = reason === "RATE_LIMITED" ? limitScopeOf(error) : undefined;
+      metrics.count(refusals, { reason, scope });
+    }
+    const { id: requestId, clientIp, forwarder } = call;
+    const caller = call.caller.kind === "anonymous" ? (call.shownCaller ?? call.caller) : call.caller;
     if (error?.code === Code.Internal) {
       logger.error({ requestId, method, err: error.cause ?? error }, "call failed");
     }
@@ -246,7 +265,7 @@ export class Dispatcher {
     const fields = {
       method,
       code,
-      ...(error === undefined ? {} : { reason: reasonOf(error) }),
+      ...(error === undefined ? {} : { reason }),
       protocol,
       durationMs: Math.round(durationMs * 100) / 100,
       requestId,
@@ -259,6 +278,16 @@ export class Dispatcher {
     else logger.info(fields, "call");
   }
 
+  /** Counts a request that is no call, or was refused before it was known to be one. */
+  #countRequest(route: string, { exchange }: Call, error: ConnectError | undefined, seconds: number): void {
+    const labels = {
+      "http.request.method": knownHttpMethods.has(exchange.method) ? exchange.method : otherMethod,
+      "http.route": route === unknownMethod ? undefined : route,
+      "error.type": error === undefined ? undefined : codeName(error),
+    };
+    this.#deps.metrics.record(httpServerRequestDuration, labels, seconds);
+  }
+
   /** Once: it is a mistake in the configuration, or someone who tries to be someone else. */
   #warnOfForwarding(exchange: Exchange): void {
     if (this.#warnedOfForwarding) return;
@@ -269,6 +298,22 @@ export class Dispatcher {
     );
   }
 }
+
+/** The name, in the log, of a method or path that a listener does not have. */
+const unknownMethod = "unknown";
+/** What the conventions of OpenTelemetry call a method that a server does not know. */
+const otherMethod = "_OTHER";
+const knownHttpMethods = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+  "PATCH",
+]);
 
 function streamProtocol(exchange: Exchange): string {
   const type = exchange.header("content-type") ?? "";

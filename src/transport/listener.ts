@@ -12,13 +12,16 @@ import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts"
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
+import type { MetricFamily, Metrics } from "./metrics/metrics.ts";
+import { renderPrometheus } from "./metrics/prometheus.ts";
+import { type PackedFigures, unpackFigures } from "./metrics/several-processes.ts";
 import type { HttpHandler } from "./net/exchange.ts";
 import { createPeers } from "./net/peers.ts";
 import { createProtocolServers, defaultLimits, type ListenerLimits } from "./net/protocol-servers.ts";
 import type { Readiness } from "./net/readiness.ts";
 import { sniff } from "./net/sniffer.ts";
 import { healthRoutes, type VersionInfo } from "./pages/health.ts";
-import { type Metrics, metricsPage } from "./pages/metrics.ts";
+import { metricsPage } from "./pages/metrics.ts";
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import { ProviderCallbackPages } from "./provider-callbacks.ts";
 import { ProviderLogoutPages } from "./provider-logouts.ts";
@@ -31,7 +34,7 @@ import { createRoutes, type ListenerName, type ServiceBinding } from "./rpc/rout
 import { HealthService } from "./rpc/services/health-service.ts";
 import { ReflectionService } from "./rpc/services/reflection.ts";
 import { createStreamServer } from "./rpc/stream/serve.ts";
-import type { CallTracer } from "./telemetry.ts";
+import type { CallTracer } from "./telemetry/traces.ts";
 
 /** A certificate as PEM. */
 export interface TlsMaterial {
@@ -65,6 +68,8 @@ export interface ListenerOptions {
   readonly access: Access;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
+  /** Reads the figures of all processes of the server, this one included. Unset: it is the only one. */
+  readonly serverFigures?: (() => Promise<PackedFigures>) | undefined;
   readonly version: VersionInfo;
   readonly logger: Logger;
   /** Unset: no traces. */
@@ -203,7 +208,11 @@ function createDispatcher(
     { service: ServerReflectionAlpha, implementation: reflection },
   ];
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
-  if (name === "admin") httpRoutes.set("/metrics", metricsPage(metrics));
+  if (name === "admin")
+    httpRoutes.set(
+      "/metrics",
+      metricsPage(async () => renderPrometheus(await readFigures(options))),
+    );
   const { maxRequestBytes, jsonTypes, clock } = options;
   const routes = createRoutes(name, bindings, maxRequestBytes);
   const pipeline = new Pipeline({
@@ -229,6 +238,11 @@ function createDispatcher(
     tracer: options.tracer,
     logger,
   });
+}
+
+/** The figures of the server: of this process, or of all. */
+async function readFigures({ metrics, serverFigures }: ListenerOptions): Promise<readonly MetricFamily[]> {
+  return serverFigures === undefined ? metrics.read() : unpackFigures(await serverFigures());
 }
 
 function guardedPagesOf(

@@ -1,6 +1,5 @@
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BreachedPasswords } from "../../src/domain/method/password/policy.ts";
 import type { Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { createBreachedPasswords } from "../../src/outbound/breached-passwords.ts";
@@ -14,7 +13,7 @@ let server: RangeServer;
 let http: GuardedFetch;
 let clock: TestClock;
 let log: string[];
-let passwords: BreachedPasswords;
+let passwords: ReturnType<typeof service>;
 
 beforeEach(async () => {
   server = await startRangeServer(breached);
@@ -29,7 +28,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-function service(change: { readonly url?: string; readonly timeoutMs?: number } = {}): BreachedPasswords {
+function service(change: { readonly url?: string; readonly timeoutMs?: number } = {}) {
   const write = (level: string) => (fields: object, message: string) => {
     log.push(`${level} ${message} ${inspect(fields, { depth: 10 })}`);
   };
@@ -115,6 +114,7 @@ describe("answers", () => {
     clock.advance(2);
     await passwords.countOf("seen once");
     expect(server.requests).toHaveLength(2);
+    expect(passwords.figures).toEqual({ hits: 1, misses: 2, entries: 1 });
   });
 
   test("are kept up to a bound", async () => {

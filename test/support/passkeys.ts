@@ -23,7 +23,8 @@ export async function startLocalhostApp(settings: object = {}): Promise<TestApp>
   return startTestApp({ config: { server: { public: { port } }, tenant_defaults } });
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens at now. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -10,7 +10,14 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { domainError } from "../../src/domain/errors.ts";
-import { type BudgetSettings, type Budgets, createBudgets, gaugesOf } from "../../src/transport/budgets.ts";
+import {
+  type BudgetSettings,
+  type Budgets,
+  createBudgets,
+  watchBudgets,
+} from "../../src/transport/budgets.ts";
+import { Metrics } from "../../src/transport/metrics/metrics.ts";
+import { renderPrometheus } from "../../src/transport/metrics/prometheus.ts";
 import { sessionCookieName } from "../../src/transport/net/cookies.ts";
 import {
   detailOf,
@@ -579,11 +586,12 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     await start({ connections: few });
     await idle();
     await eventually(() => expect(budgets.connections.open).toBe(1));
-    const figures = Object.fromEntries(gaugesOf(budgets).map(({ name, read }) => [name, read()]));
-    expect(figures).toMatchObject({
-      ostiary_connections: 1,
-      ostiary_anonymous_streams: 0,
-      ostiary_budget_refusals_total: 0,
-    });
+    const metrics = new Metrics();
+    watchBudgets(metrics, budgets);
+    const page = renderPrometheus(metrics.read());
+    expect(page).toContain("\nostiary_connections 1\n");
+    expect(page).toContain("\nostiary_anonymous_streams 0\n");
+    expect(page).toContain('\nostiary_request_memory_bytes{caller="anonymous"} 0\n');
+    expect(page).toContain("\nostiary_budget_refusals_total 0\n");
   });
 });

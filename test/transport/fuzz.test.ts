@@ -80,12 +80,14 @@ test(
     expect(lines.filter((line) => !isOrdinary(line)).slice(0, 5)).toEqual([]);
     // Control: the inputs were calls as well, and some of them were carried out.
     const metrics = await (await fetch(`${server.adminUrl}/metrics`)).text();
-    const calls = [...metrics.matchAll(/^ostiary_calls_total\{.*code="(\w+)"\} (\d+)$/gm)];
+    const calls = [
+      ...metrics.matchAll(
+        /^rpc_server_call_duration_seconds_count\{.*?(?:rpc_status_code="(\w+)".*)?\} (\d+)$/gm,
+      ),
+    ].map(([, code = "ok", number]) => ({ code: code.toLowerCase(), number: Number(number) }));
     const count = (code: string) =>
-      sum(calls.filter(([, was]) => was === code).map(([, , number]) => Number(number)));
-    process.stderr.write(
-      `fuzz: ${tried} connections, ${sum(calls.map(([, , number]) => Number(number)))} calls\n`,
-    );
+      sum(calls.filter((each) => each.code === code).map(({ number }) => number));
+    process.stderr.write(`fuzz: ${tried} connections, ${sum(calls.map(({ number }) => number))} calls\n`);
     expect(count("ok")).toBeGreaterThan(5);
     expect(count("invalid_argument")).toBeGreaterThan(5);
     expect(count("internal")).toBe(0);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { ServerFigures } from "../../app-metrics.ts";
 import { ConfigError } from "../../config/problems.ts";
 import { keepRunning } from "../../domain/keep-running.ts";
 import type { Logger } from "../../domain/ports.ts";
@@ -32,6 +33,7 @@ export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #places: readonly Place[];
   readonly #alive = new Set<WorkerProcess>();
+  readonly #figures = new ServerFigures();
   readonly #stopping = new AbortController();
   #keepers: readonly Promise<void>[] = [];
   #files: Pick<StartMessage, "fileText" | "renewedText">;
@@ -136,7 +138,10 @@ export class WorkerPool {
   #launch(index: number): WorkerProcess {
     const { count, embeddedUrl } = this.#options;
     const renewals = this.#renewals;
-    const worker = new WorkerProcess({ index, count, embeddedUrl, ...this.#files });
+    const worker = new WorkerProcess({ index, count, embeddedUrl, ...this.#files }, async () => {
+      const all = await Promise.all([...this.#alive].map((one) => one.figures()));
+      return this.#figures.together(all);
+    });
     this.#alive.add(worker);
     const tellAll = () => this.#tellAll();
     worker.serving.then(async () => {
@@ -145,7 +150,8 @@ export class WorkerPool {
       if (renewals !== this.#renewals && (await worker.renew(this.#files.renewedText)).length === 0)
         await worker.settle(true);
     }, tellAll);
-    void worker.ended.then(() => {
+    void worker.ended.then(async () => {
+      this.#figures.keep(await worker.figures());
       this.#alive.delete(worker);
       tellAll();
     });

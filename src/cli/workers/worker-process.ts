@@ -1,10 +1,14 @@
 import cluster, { type Worker } from "node:cluster";
 import { setTimeout as delay } from "node:timers/promises";
+import type { PackedFigures } from "../../app-metrics.ts";
 import { UserError } from "../describe-failure.ts";
 import type { ParentMessage, StartMessage, WorkerMessage } from "./messages.ts";
 
 /** How long a worker may take to read its files again. */
 const renewalTimeoutMs = 30_000;
+
+/** How long a worker may take to tell its figures; then those it told last count. */
+const figuresTimeoutMs = 1_000;
 
 /** A worker as its parent sees it. */
 export class WorkerProcess {
@@ -17,9 +21,12 @@ export class WorkerProcess {
   readonly #worker: Worker;
   readonly #answers = new Map<number, (problems: readonly string[]) => void>();
   #state: "starting" | "serving" | "stopping" | "ended" = "starting";
+  readonly #figuresAsked = new Map<number, () => void>();
+  #figures: PackedFigures = [];
   #lastId = 0;
 
-  constructor(start: StartMessage) {
+  /** `onServerFigures` gives the figures of all workers, for which this one asks. */
+  constructor(start: StartMessage, onServerFigures: () => Promise<PackedFigures>) {
     this.index = start.index;
     const worker = cluster.fork();
     this.#worker = worker;
@@ -37,6 +44,15 @@ export class WorkerProcess {
         case "failed":
           problem = new UserError(message.lines.join(" "));
           break;
+        case "own-figures":
+          this.#figures = message.figures;
+          if (message.id !== undefined) this.#figuresAsked.get(message.id)?.();
+          break;
+        case "server-figures":
+          void onServerFigures().then((figures) =>
+            this.tell({ kind: "all-figures", id: message.id, figures }),
+          );
+          break;
         case "renewal":
           this.#answers.get(message.id)?.(message.problems);
           break;
@@ -51,6 +67,7 @@ export class WorkerProcess {
         this.#state = "ended";
         const how = signal === null || signal === "" ? `code ${code}` : signal;
         for (const answer of this.#answers.values()) answer([]);
+        for (const answer of this.#figuresAsked.values()) answer();
         serving.reject(
           problem ?? new UserError(`worker ${start.index + 1} ended with ${how} before it served`),
         );
@@ -69,6 +86,21 @@ export class WorkerProcess {
   tell(message: ParentMessage): void {
     // Not answered: it may be gone by now, which its exit tells.
     if (this.#worker.isConnected()) this.#worker.send(message, () => {});
+  }
+
+  /** Its figures: as it tells them now, or told them at last. */
+  async figures(): Promise<PackedFigures> {
+    if (this.#state !== "ended" && this.#state !== "starting") {
+      const id = ++this.#lastId;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#figuresAsked.set(id, resolve);
+      this.tell({ kind: "figures", id });
+      const late = setTimeout(resolve, figuresTimeoutMs);
+      await promise;
+      clearTimeout(late);
+      this.#figuresAsked.delete(id);
+    }
+    return this.#figures;
   }
 
   /** Has it read its files again. Gives what is wrong, one line each; nothing of one that has ended. */

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { PackedFigures } from "../../app-metrics.ts";
 import type { RunningApp, StopOptions } from "../../app-types.ts";
 import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "../context.ts";
 import { describeFailure } from "../describe-failure.ts";
@@ -20,7 +21,8 @@ export async function serveAsWorker(options: CommandOptions, context: CommandCon
   try {
     const start = await firstMessage();
     let allServe = false;
-    const place = { ...start, allServe: () => allServe };
+    const asked = new FiguresAsked();
+    const place = { ...start, allServe: () => allServe, serverFigures: () => asked.ask() };
     const config = loadFrom(options, context, start.fileText);
     if (start.renewedText !== undefined) config.renew(start.renewedText)();
     const appOptions = appOptionsFrom(config, context, place);
@@ -42,6 +44,12 @@ export async function serveAsWorker(options: CommandOptions, context: CommandCon
           break;
         case "workers":
           allServe = message.allServe;
+          break;
+        case "figures":
+          tell({ kind: "own-figures", id: message.id, figures: app.figures() });
+          break;
+        case "all-figures":
+          asked.answer(message.id, message.figures);
           break;
         case "renew":
           tell({ kind: "renewal", id: message.id, problems: renewals.prepare(message.fileText) });
@@ -65,10 +73,30 @@ export async function serveAsWorker(options: CommandOptions, context: CommandCon
       code = 1;
     }
     await app.stop(stopOptions);
+    await told({ kind: "own-figures", id: undefined, figures: app.figures() });
     return code;
   } catch (error) {
     await told({ kind: "failed", lines: describeFailure(error) });
     return 1;
+  }
+}
+
+/** The questions for the figures of all workers that the parent has not answered yet. */
+class FiguresAsked {
+  readonly #open = new Map<number, (figures: PackedFigures) => void>();
+  #lastId = 0;
+
+  ask(): Promise<PackedFigures> {
+    const id = ++this.#lastId;
+    const { promise, resolve } = Promise.withResolvers<PackedFigures>();
+    this.#open.set(id, resolve);
+    tell({ kind: "server-figures", id });
+    return promise;
+  }
+
+  answer(id: number, figures: PackedFigures): void {
+    this.#open.get(id)?.(figures);
+    this.#open.delete(id);
   }
 }
 

@@ -53,7 +53,7 @@ import type { SettingsStore } from "./settings/store.ts";
 import { CodeMessages } from "./shared/code-messages.ts";
 import { FlowAccess } from "./shared/flow-access.ts";
 import { FlowAnswers } from "./shared/flow-answers.ts";
-import { FlowEngine } from "./shared/flow-engine.ts";
+import { FlowEngine, type StepTaken } from "./shared/flow-engine.ts";
 import { SecondFactors } from "./shared/second-factors.ts";
 import { SecretSteps } from "./shared/secret-steps.ts";
 import type { FlowStore } from "./shared/store.ts";
@@ -85,6 +85,8 @@ interface FlowParts {
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
   readonly clock: Clock;
+  /** Told of each step that was taken. */
+  readonly onStep?: ((taken: StepTaken) => void) | undefined;
 }
 
 /** Makes the flows of all kinds. */

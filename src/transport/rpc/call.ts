@@ -80,6 +80,8 @@ export class Call implements FlowCaller, HandlerContext {
   tenant: Tenant;
   /** Who calls. Anonymous until the pipeline has let the call through. */
   caller: Caller = anonymous;
+  /** The session that a handler asked for where the method's rule does not, for the log. */
+  shownCaller: SessionCaller | undefined;
   /** When the last message of the request was there as a whole, by the server's clock. */
   now = new Date(0);
   /** The device token of a native client's request; empty if it has none. */
@@ -140,6 +142,7 @@ export class Call implements FlowCaller, HandlerContext {
   async session(client?: FlowClient): Promise<SessionCaller> {
     const caller = this.caller.kind === "session" ? this.caller : await this.#admitted.session?.();
     if (caller === undefined) throw new Error("the method's access option does not let it look at sessions");
+    this.shownCaller = caller;
     if (client === "native" && caller.credential === "cookie") {
       const message =
         "A native flow takes the session's token in the Authorization header; a cookie is none.";

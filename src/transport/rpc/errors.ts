@@ -157,6 +157,27 @@ export function reasonOf(error: ConnectError): string | undefined {
   return error.findDetails(ErrorInfoSchema)[0]?.reason;
 }
 
+/** Which limit a refusal of RATE_LIMITED is of. */
+export function limitScopeOf(error: ConnectError): string | undefined {
+  return error.findDetails(ErrorInfoSchema)[0]?.metadata.scope;
+}
+
+/** The system of a protocol as OpenTelemetry names it. */
+export function systemOf(protocol: string): "connectrpc" | "grpc" {
+  return protocol === "connect" ? "connectrpc" : "grpc";
+}
+
+/**
+ * The status code of a call as OpenTelemetry spells it: of gRPC as its specification does, of Connect as its JSON does. Empty where
+ * a call of Connect succeeded, which has none.
+ */
+export function statusCodeOf(protocol: string, error: ConnectError | undefined): string {
+  if (protocol === "connect") return error === undefined ? "" : codeToString(error.code);
+  // gRPC has two letters L in it.
+  if (error?.code === Code.Canceled) return "CANCELLED";
+  return error === undefined ? "OK" : codeToString(error.code).toUpperCase();
+}
+
 /** Whole seconds for the Retry-After header; undefined if the error does not say when to try again. */
 export function retryAfterSeconds(error: ConnectError): number | undefined {
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;

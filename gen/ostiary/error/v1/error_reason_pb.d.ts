@@ -100,7 +100,7 @@ export enum ErrorReason {
   REQUEST_ID_REUSED = 9,
 
   /**
-   * The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.
+   * The database is away, or refuses: why is in the server's log. Nothing was changed, unless the answer to a commit was lost.
    * Code: UNAVAILABLE. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_DATABASE_UNAVAILABLE = 10;

@@ -1,6 +1,6 @@
 import { isSameBytes } from "../../bytes.ts";
 import type { SealedMessage } from "../../courier/outbox.ts";
-import { domainError } from "../../errors.ts";
+import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
 import { type Form, withImportance, withProblems } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
@@ -60,6 +60,17 @@ export interface FlowStart {
   readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
 }
 
+/** A step that was taken, for the figures. */
+export interface StepTaken {
+  readonly kind: FlowKind;
+  /** The name of the step; the table of the kind has it. */
+  readonly step: string;
+  /** The kind of the outcome, or `refused` where an error was thrown. */
+  readonly outcome: string;
+  /** Why it was rejected or refused. */
+  readonly reason?: string | undefined;
+}
+
 interface FlowEngineDependencies {
   readonly flows: FlowStore;
   readonly tokens: Tokens;
@@ -68,6 +79,8 @@ interface FlowEngineDependencies {
   readonly throttle: Throttle;
   readonly answers: Pick<FlowAnswers, "find">;
   readonly clock: Clock;
+  /** Told of each step. Default: nobody is. */
+  readonly onStep?: ((taken: StepTaken) => void) | undefined;
 }
 
 /** The greatest number of replacements that follow each other, each in the place of the one before. */
@@ -245,6 +258,26 @@ export class FlowEngine {
     view: FlowView,
     submitted: Omit<AttemptOf<K>, "count">,
   ): Promise<FlowOutcome | K["Done"]> {
+    const { flow, step } = submitted;
+    const about = { kind: flow.kind, step: step.name };
+    try {
+      const outcome = await this.#take(table, view, submitted);
+      const reason = outcome.kind === "rejected" ? (outcome as StepRejection).rejection.reason : undefined;
+      this.#deps.onStep?.({ ...about, outcome: outcome.kind, reason });
+      return outcome;
+    } catch (error) {
+      const reason = error instanceof DomainError ? error.reason : "INTERNAL";
+      // What is not offered may be any name.
+      if (reason !== "STEP_NOT_OFFERED") this.#deps.onStep?.({ ...about, outcome: "refused", reason });
+      throw error;
+    }
+  }
+
+  async #take<K extends KindTypes>(
+    table: FlowTable<K>,
+    view: FlowView,
+    submitted: Omit<AttemptOf<K>, "count">,
+  ): Promise<FlowOutcome | K["Done"]> {
     const { caller, tenant, flow, flowId, state, step } = submitted;
     const { steps, typed } = stateRule(table, state);
     const rule = Object.hasOwn(steps, step.name) ? steps[step.name] : undefined;
@@ -397,6 +430,8 @@ export class FlowEngine {
     return withLastUsed(flow, caller);
   }
 }
+
+type StepRejection = Extract<FlowOutcome, { readonly kind: "rejected" }>;
 
 function isNotAccepted(result: { readonly kind: string }): result is NotAccepted {
   return result.kind === "rejected";
