@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ServerFigures } from "../../app-metrics.ts";
+import { type PackedFigures, ServerFigures } from "../../app-metrics.ts";
 import { ConfigError } from "../../config/problems.ts";
 import { keepRunning } from "../../domain/keep-running.ts";
 import type { Logger } from "../../domain/ports.ts";
@@ -138,10 +138,8 @@ export class WorkerPool {
   #launch(index: number): WorkerProcess {
     const { count, embeddedUrl } = this.#options;
     const renewals = this.#renewals;
-    const worker = new WorkerProcess({ index, count, embeddedUrl, ...this.#files }, async () => {
-      const all = await Promise.all([...this.#alive].map((one) => one.figures()));
-      return this.#figures.together(all);
-    });
+    const start = { index, count, embeddedUrl, ...this.#files };
+    const worker = new WorkerProcess(start, () => this.#serverFigures());
     this.#alive.add(worker);
     const tellAll = () => this.#tellAll();
     worker.serving.then(async () => {
@@ -156,6 +154,15 @@ export class WorkerPool {
       tellAll();
     });
     return worker;
+  }
+
+  async #serverFigures(): Promise<PackedFigures> {
+    const all = await Promise.all(
+      [...this.#alive].map(async (worker) => ({ worker, figures: await worker.figures() })),
+    );
+    // Those of one that has ended meanwhile are kept already.
+    const living = all.filter(({ worker }) => this.#alive.has(worker));
+    return this.#figures.together(living.map(({ figures }) => figures));
   }
 
   #tellAll(): void {
