@@ -65,17 +65,17 @@ export function watchDomain(
 /** Adds the figures of the database. */
 export function watchStorage(
   metrics: Metrics,
-  storage: { readonly pool: Pool; readonly problems: ReadonlyMap<string, number> },
+  storage: { pool(): Pool; problems(): ReadonlyMap<string, number> },
   isUp: () => boolean,
 ): void {
   metrics.watch(metric.databaseUp, () => (isUp() ? 1 : 0));
   metrics.watch(metric.databaseErrors, () =>
-    Array.from(storage.problems, ([state, value]) => ({
+    Array.from(storage.problems(), ([state, value]) => ({
       labels: { "db.response.status_code": state },
       value,
     })),
   );
-  watchPool(metrics, () => storage.pool);
+  watchPool(metrics, () => storage.pool());
 }
 
 /** Adds the figures of a pool; of none while there is none. */

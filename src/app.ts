@@ -178,7 +178,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
       if (tenantId === tenant.tenantId) domain.keptTokens.revoke(tenant, links);
     },
   });
-  jobFigures.watchPool(() => jobs.figures);
+  jobFigures.watchPool(() => jobs.figures());
   cleanup.add(() => jobs.stop());
   const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
   const courier = await startCourier(options, {

@@ -9,7 +9,7 @@ import type { Job } from "./jobs.ts";
 /** The running jobs. */
 export interface JobWorker {
   /** Its connections; undefined while it has none. */
-  readonly figures: PoolFigures | undefined;
+  figures(): PoolFigures | undefined;
   /** Waits for the job under way. */
   stop(): Promise<void>;
 }
@@ -47,9 +47,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     onFailure: (error) => logger.warn({ error }, "the job worker ended; starting it again"),
   });
   return {
-    get figures() {
-      return pool && poolFigures("jobs", pool);
-    },
+    figures: () => pool && poolFigures("jobs", pool),
     stop: () => {
       stopping.abort();
       return finished;

@@ -72,9 +72,9 @@ export interface Storage extends Transactions {
     options: Omit<JobsOptions, "database" | "logger"> & { readonly onRun?: (run: JobRun) => void },
   ): JobWorker;
   /** The connections of calls. */
-  readonly pool: PoolFigures;
+  pool(): PoolFigures;
   /** How often each SQLSTATE that tells of the database's state came since the start; `_OTHER` for failures without one. */
-  readonly problems: ReadonlyMap<string, number>;
+  problems(): ReadonlyMap<string, number>;
   /** What waits in the queue of messages. Throws DATABASE_UNAVAILABLE. */
   courierBacklog(): Promise<CourierBacklog>;
   /**
@@ -126,12 +126,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
         logger,
         onRun,
       }),
-    get pool() {
-      return database.figures;
-    },
-    get problems() {
-      return database.problems;
-    },
+    pool: () => database.figures,
+    problems: () => database.problems,
     courierBacklog: () => courierBacklog(database),
     listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
     examine: () => examineDatabase(database),

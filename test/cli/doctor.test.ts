@@ -175,10 +175,11 @@ describe("ostiary doctor", () => {
   });
 
   test("names a clock that is off", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 40_000 });
+    // It stands still from now on, so what the doctor sees is a little less than an hour.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
     const { code, of } = await examine();
     expect(of("clock")).toMatchObject({ state: "WRONG", remedy: expect.stringContaining("NTP") });
-    expect(of("clock")?.text).toMatch(/^is (39\.9|40\.\d) s ahead of the database's$/);
+    expect(of("clock")?.text).toMatch(/^is 35\d\d\.\d s ahead of the database's$/);
     expect(code).toBe(1);
   });
 

@@ -57,7 +57,7 @@ describe("why the database refuses is in the log", () => {
     await refuseWritesWith(state, text);
     await expect(write()).rejects.toMatchObject({ reason: "DATABASE_UNAVAILABLE" });
     expect(warnings).toEqual([{ fields: { sqlState: state, error: text }, message }]);
-    expect(storage.problems.get(state)).toBe(1);
+    expect(storage.problems().get(state)).toBe(1);
   });
 
   test("a database that became read-only", async () => {
@@ -121,14 +121,14 @@ describe("why the database refuses is in the log", () => {
     const results = await Promise.allSettled(Array.from({ length: 50 }, write));
     expect(results.filter(({ status }) => status === "rejected")).toHaveLength(50);
     expect(warnings).toHaveLength(1);
-    expect(storage.problems.get("53100")).toBe(50);
+    expect(storage.problems().get("53100")).toBe(50);
   });
 
   test("but nothing that a statement wanted and could not have", async () => {
     await refuseWritesWith("23505", "Key (email)=(ada@example.com) already exists");
     await expect(write()).rejects.toThrow("SQLSTATE 23505");
     expect(warnings).toEqual([]);
-    expect([...storage.problems]).toEqual([]);
+    expect([...storage.problems()]).toEqual([]);
   });
 
   async function openAgain(url = database.url): Promise<Storage> {
