@@ -31,6 +31,12 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
       ],
     ],
     ["Processes", "none", [`sum by (version) (ostiary_build_info{${of}})`, "{{version}}"]],
+    [
+      "Workers",
+      "none",
+      [`sum(ostiary_workers_serving{${of}})`, "serving"],
+      [`sum(ostiary_workers_wanted{${of}})`, "wanted"],
+    ],
     ["Since the start", "s", [`time() - process_start_time_seconds{${of}}`, "{{instance}}"]],
   ],
   [

@@ -18,6 +18,7 @@ import { isAddress } from "./domain/hosts.ts";
 import { isAtOrBelow } from "./domain/method/passkey/origins.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import { Secret } from "./domain/secret.ts";
+import { shareOf } from "./domain/shares.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import type { SmsLimits } from "./domain/throttle/sms-limits.ts";
 import { startCourierWorkers } from "./outbound/courier-worker.ts";
@@ -26,6 +27,7 @@ import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
 import { MailboxAccess } from "./transport/pages/mailbox/mailbox-access.ts";
+import { createLinkFiles } from "./transport/pages/mailbox/mailbox-links.ts";
 import { mailboxRoutes } from "./transport/pages/mailbox/mailbox-routes.ts";
 
 type Config = AppOptions["config"];
@@ -98,7 +100,7 @@ export async function startCourier(
   },
 ): Promise<{ stop(withinMs: number): Promise<void> }> {
   const { config, logger } = options;
-  const { workers } = config.config.server.courier;
+  const workers = shareOf(config.config.server.courier.workers, options.worker);
   // What this process writes is announced to the workers of others.
   if (workers === 0) return courier.openChannel();
   const { retry } = config.config.tenantDefaults.courier;
@@ -224,7 +226,7 @@ export async function openMailbox(
   if (!mayServeMailbox(config)) return undefined;
   const { dataDirectory } = config.database;
   const token = await findMailboxToken(dataDirectory);
-  const access = new MailboxAccess(new Secret(token));
+  const access = new MailboxAccess(new Secret(token), createLinkFiles(join(dataDirectory, "mailbox-links")));
   return {
     routes: mailboxRoutes({ mailbox: new Mailbox(mailbox), access, tenants: mailbox.tenants }),
     /** Tells the command line where the mailbox is; gives a link that opens it once. */

@@ -44,6 +44,7 @@ import { OAuth2Logouts } from "./domain/oauth2/logouts.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
+import { shareOf } from "./domain/shares.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { Devices } from "./domain/throttle/devices.ts";
 import { SmsLimits } from "./domain/throttle/sms-limits.ts";
@@ -80,8 +81,8 @@ export function createDomain(
   const outbox = new Outbox({ sealer });
   const pageTokens = new PageTokens({ sealer });
   const hasher = createPasswordHasher({
-    concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
-    queueLimit,
+    concurrency: Math.max(1, shareOf(concurrency || availableHashingConcurrency(), options.worker)),
+    queueLimit: shareOf(queueLimit, options.worker),
   });
   const outbound = createOutbound(options);
   const policy = createPasswordPolicy({

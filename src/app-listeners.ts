@@ -51,6 +51,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
     access: createAccess({ ...served, certificates: () => config.clientCertificates().map(toGrant) }),
     readiness: served.readiness,
     metrics,
+    serverFigures: served.options.worker?.serverFigures,
     budgets,
     limits: { anonymousStreamLifetimeMs: durationMs(server.budgets.anonymousStreamLifetime) },
     version: { version },

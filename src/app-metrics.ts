@@ -5,6 +5,8 @@ import type { Clock } from "./domain/ports.ts";
 import * as metric from "./transport/metrics/catalogue.ts";
 import type { Metrics } from "./transport/metrics/metrics.ts";
 
+export { type PackedFigures, ServerFigures } from "./transport/metrics/several-processes.ts";
+
 /** Interval of counting what waits in the queue of messages. */
 const backlogIntervalMs = 15_000;
 

@@ -2,6 +2,7 @@
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Clock, Logger } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
+import type { PackedFigures } from "./transport/metrics/several-processes.ts";
 
 /** Options of the application. */
 export interface AppOptions {
@@ -15,8 +16,33 @@ export interface AppOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: the real time. Tests pass one that they can move. */
   readonly clock?: Clock | undefined;
+  /** Unset: this process serves alone. */
+  readonly worker?: WorkerPlace | undefined;
   /** Told of each SQL statement; tests count round trips with it. */
   readonly onStatement?: ((text: string) => void) | undefined;
+}
+
+/** The place of a process among those that serve together (`server.workers`). */
+export interface WorkerPlace {
+  /** From 0. A worker that takes another one's place has the same. */
+  readonly index: number;
+  /** How many there are. */
+  readonly count: number;
+  /** The embedded PostgreSQL, which their parent has started; undefined if it is not used. */
+  readonly embeddedUrl: string | undefined;
+  /** Whether all of them serve. */
+  allServe(): boolean;
+  /** Reads the figures of all of them, this one included. */
+  serverFigures(): Promise<PackedFigures>;
+}
+
+/** How an application stops. */
+export interface StopOptions {
+  /**
+   * Set where others serve in its place: for how long connections without a call are kept for one that is on its way, and
+   * readiness stays as it is. Default: 0, nobody does.
+   */
+  readonly patienceMs?: number;
 }
 
 /** An application that serves. */
@@ -32,10 +58,17 @@ export interface RunningApp {
   readonly bootstrapKey: { readonly key: Secret | undefined; readonly file: string | undefined };
   /** Opens the development mailbox in a browser, once; undefined if there is none. */
   readonly mailboxLink: string | undefined;
-  /** Reads secrets and certificates again. Throws if one cannot be used, and then goes on with the old ones. */
+  /**
+   * Reads secrets and certificates again. Throws if one cannot be used. All stay as they are until the returned function is called.
+   * `fileText` is what the configuration file says now, where it was read already.
+   */
+  renew(fileText?: string): () => void;
+  /** The same at once. */
   reload(): Promise<void>;
+  /** The figures of this process. */
+  figures(): PackedFigures;
   /** Finishes the calls under way, then stops everything, also the embedded database. */
-  stop(): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
   /** Resolves if the application can no longer serve, with the reason. It must then be stopped. */
   readonly failed: Promise<Error>;
 }

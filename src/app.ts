@@ -19,7 +19,7 @@ import {
 import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
 import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
-import type { AppOptions, RunningApp } from "./app-types.ts";
+import type { AppOptions, RunningApp, StopOptions } from "./app-types.ts";
 import { mailReachMode } from "./config/check-courier.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
@@ -37,6 +37,7 @@ import { jobNames } from "./storage/jobs.ts";
 import { connectionsBesideCalls, openStorage, type Storage } from "./storage/storage.ts";
 import { Metrics } from "./transport/metrics/metrics.ts";
 import { watchProcessFigures } from "./transport/metrics/process-figures.ts";
+import { packFigures } from "./transport/metrics/several-processes.ts";
 import { Readiness } from "./transport/net/readiness.ts";
 import { startTelemetry } from "./transport/telemetry/telemetry.ts";
 
@@ -97,7 +98,7 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
   const metrics = new Metrics();
-  cleanup.add(watchProcessFigures(metrics, options.version));
+  cleanup.add(watchProcessFigures(metrics, options.version, options.worker?.count ?? 1));
   const { renderer, pages } = await prepare(options, () => tenant.settings);
   const telemetry = await startTelemetry({
     environment: options.environment ?? {},
@@ -124,10 +125,12 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
-  // The server is ready without its providers.
-  const readiness = new Readiness(["database"], () =>
-    providerStates(domain.outbound.providers, tenant.settings.providers),
-  );
+  // The server is ready without its providers, and without some of its workers.
+  const { worker } = options;
+  const readiness = new Readiness(["database"], () => ({
+    ...providerStates(domain.outbound.providers, tenant.settings.providers),
+    ...(worker === undefined ? {} : { workers: worker.allServe() }),
+  }));
   readiness.report("database", true);
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
@@ -159,18 +162,24 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicRoutes: mailbox?.routes,
     publicBesideHost: otherLoopbackAddress(config.config),
   });
-  const publicPort = (await listeners.public.listen()).port;
+  let stopOptions: StopOptions = {};
   const graceMs = durationMs(config.config.server.shutdownTimeout);
-  cleanup.add(() => listeners.public.close(graceMs));
+  let courierStopped = Promise.resolve();
+  // All at once: the stop takes no longer than it may.
+  cleanup.add(async () => {
+    const both = [listeners.public, listeners.admin];
+    await Promise.all([
+      ...both.map((listener) => listener.close(graceMs, stopOptions.patienceMs)),
+      courierStopped,
+    ]);
+  });
+  const publicPort = (await listeners.public.listen()).port;
   // With port 0 the public URL is only known now.
   tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
-  // Both at once, and with the courier: the stop takes no longer than it may.
-  let courierStopped = Promise.resolve();
-  cleanup.add(async () => {
-    await Promise.all([listeners.admin.close(graceMs), listeners.public.close(graceMs), courierStopped]);
+  cleanup.add(() => {
+    if (stopOptions.patienceMs === undefined) readiness.stop();
   });
-  cleanup.add(() => readiness.stop());
 
   const jobFigures = watchJobs(metrics, jobNames, clock);
   const jobs = storage.startJobs({
@@ -199,6 +208,14 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   });
   for (const warning of config.warnings) logger.warn({}, warning);
 
+  const renew = (fileText?: string) => {
+    const steps = [config.renew(fileText), listeners.public.renewTls(), listeners.admin.renewTls()];
+    return () => {
+      for (const step of steps) step();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
+    };
+  };
   const { admin } = config.config.server;
   const scheme = admin.tls === undefined ? "http" : "https";
   return {
@@ -208,14 +225,13 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     mailboxLink: await mailbox?.announce(),
-    reload: async () => {
-      config.reload();
-      const url = config.secrets.databaseUrl();
-      if (url !== undefined) storage.useUrl(url.reveal());
-      listeners.public.reloadTls();
-      listeners.admin.reloadTls();
+    figures: () => packFigures(metrics.read()),
+    renew,
+    reload: async () => renew()(),
+    stop: (how = {}) => {
+      stopOptions = how;
+      return cleanup.run();
     },
-    stop: () => cleanup.run(),
     failed: database.failed,
   };
 }
@@ -268,13 +284,11 @@ async function startDatabase(
 ): Promise<{ storage: Storage; failed: Promise<Error> }> {
   const { config, logger } = options;
   let failed = new Promise<Error>(() => {});
-  let url = config.secrets.databaseUrl()?.reveal();
+  let url = config.secrets.databaseUrl()?.reveal() ?? options.worker?.embeddedUrl;
   if (url === undefined) {
-    const { dataDirectory } = config.config.database;
-    const embedded = await startEmbeddedPostgres({ dataDirectory, logger });
+    const embedded = await startEmbeddedDatabase(options);
     cleanup.add(() => embedded.stop());
-    url = embedded.url;
-    failed = embedded.exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
+    ({ url, failed } = embedded);
   }
   await config.secrets.prepare();
   const { poolSize, statementTimeout, acquireTimeout } = config.config.database;
@@ -289,6 +303,28 @@ async function startDatabase(
   });
   cleanup.add(() => storage.close());
   return { storage, failed };
+}
+
+/** A running embedded PostgreSQL. */
+export interface EmbeddedDatabase {
+  /** Where to connect, with the password. */
+  readonly url: string;
+  /** Resolves if it has ended for good, or with its stop. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+}
+
+/** Starts the embedded PostgreSQL: of a server alone, or by the parent of several workers. */
+export async function startEmbeddedDatabase(
+  { config, logger }: Pick<AppOptions, "config" | "logger">,
+  workers = 1,
+): Promise<EmbeddedDatabase> {
+  const { dataDirectory, poolSize } = config.config.database;
+  // While workers are replaced there is one more.
+  const maxConnections = Math.max(100, (workers + 1) * (poolSize + connectionsBesidePool));
+  const { url, exited, stop } = await startEmbeddedPostgres({ dataDirectory, logger, maxConnections });
+  const failed = exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
+  return { url, failed, stop };
 }
 
 /** Runs work on the database alone, without serving. */

@@ -1,5 +1,5 @@
 import { LogLevel } from "../../gen/ostiary/config/v1/config_pb.js";
-import type { AppOptions } from "../app-types.ts";
+import type { AppOptions, WorkerPlace } from "../app-types.ts";
 import { configFlags, type FlagValues } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { createLogger, type LogLevelName, LogOutput } from "./logger.ts";
@@ -21,22 +21,33 @@ export interface CommandContext {
 /** The options of commander by their camel-case names: each flag of a key, and `config`. */
 export type CommandOptions = Readonly<Record<string, unknown>>;
 
-/** Loads the configuration that a command line asks for. */
-export function loadFrom(options: CommandOptions, context: CommandContext): LoadedConfig {
+/** Loads the configuration that a command line asks for. `fileText` is what its file says, where it was read before. */
+export function loadFrom(options: CommandOptions, context: CommandContext, fileText?: string): LoadedConfig {
   const flags: FlagValues = {};
   for (const { path, name } of configFlags) {
     const value = options[camelCase(name)];
     if (value !== undefined) flags[path] = String(value);
   }
-  const file = typeof options.config === "string" ? options.config : context.environment.OSTIARY_CONFIG;
-  return loadConfig({ file: file === "" ? undefined : file, environment: context.environment, flags });
+  const file = configFileOf(options, context);
+  return loadConfig({ file, fileText, environment: context.environment, flags });
 }
 
-/** Options of src/app.ts, which logs the warnings of the configuration itself. */
-export function appOptionsFrom(config: LoadedConfig, { environment }: CommandContext): AppOptions {
+/** The configuration file that a command line asks for; undefined if none. */
+export function configFileOf(options: CommandOptions, { environment }: CommandContext): string | undefined {
+  const file = typeof options.config === "string" ? options.config : environment.OSTIARY_CONFIG;
+  return file === "" ? undefined : file;
+}
+
+/** Options of src/app.ts, which logs the warnings of the configuration itself. A worker names itself in each line of its log. */
+export function appOptionsFrom(
+  config: LoadedConfig,
+  { environment }: CommandContext,
+  worker?: WorkerPlace,
+): AppOptions {
   const logLines = new LogOutput();
-  const logger = createLogger(levelNames[config.config.log.level], logLines);
-  return { config, logger, logLines, version: readVersion(), environment };
+  const everywhere = worker === undefined ? undefined : { worker: worker.index + 1 };
+  const logger = createLogger(levelNames[config.config.log.level], logLines, everywhere);
+  return { config, logger, logLines, version: readVersion(), environment, worker };
 }
 
 const levelNames: Readonly<Record<LogLevel, LogLevelName>> = {

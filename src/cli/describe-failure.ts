@@ -51,7 +51,8 @@ interface SystemDetails {
 }
 
 function listenSentence(error: Error & SystemDetails, ports: ListenerPorts | undefined): string | undefined {
-  if (error.syscall !== "listen") return undefined;
+  // A worker's sockets are bound by its parent, and a conflict then shows at that.
+  if (error.syscall !== "listen" && error.syscall !== "bind") return undefined;
   const key =
     error.port === ports?.publicPort
       ? " (server.public.port, --public-port)"

@@ -6,7 +6,7 @@ import { Secret } from "../domain/secret.ts";
 export type LogLevelName = "debug" | "info" | "warn" | "error";
 
 /**
- * The log: JSON lines, by default on standard error.
+ * The log: JSON lines, by default on standard error. `everywhere` are fields of every line.
  *
  * Security rule (SR-SECRET-1): no code logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
  * read `[secret]`, of errors only the name, message, code, stack and cause are kept (a driver's other fields quote
@@ -15,11 +15,12 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
 export function createLogger(
   level: LogLevelName,
   destination: { write(line: string): unknown } = new LogOutput(),
+  everywhere?: Readonly<Record<string, number>>,
 ): Logger {
   return pino(
     {
       level,
-      base: undefined,
+      base: everywhere ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: "message",
       // Errors are cleaned below, with everything else; the default would join causes into the message.

@@ -1,28 +1,52 @@
-import { closeSync, openSync } from "node:fs";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import cluster from "node:cluster";
+import { availableParallelism } from "node:os";
 import { startApp } from "../app.ts";
 import type { AppOptions, RunningApp } from "../app-types.ts";
-import { formatDuration } from "../config/durations.ts";
+import { readFileText } from "../config/load-config.ts";
 import { ConfigError } from "../config/problems.ts";
-import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "./context.ts";
+import {
+  appOptionsFrom,
+  type CommandContext,
+  type CommandOptions,
+  configFileOf,
+  loadFrom,
+} from "./context.ts";
 import { describeFailure, UserError } from "./describe-failure.ts";
+import { watchProcess } from "./process-lifetime.ts";
 
 /**
  * `ostiary serve`: starts the server, says where it is, and runs until a signal asks it to stop. Resolves with the
  * exit code: 0 after a clean stop, 1 if something failed. A second signal ends the process at once.
  */
 export async function serve(options: CommandOptions, context: CommandContext): Promise<number> {
+  if (cluster.isWorker) return (await import("./workers/worker.ts")).serveAsWorker(options, context);
   const config = loadFrom(options, context);
   const appOptions = appOptionsFrom(config, context);
-  const lifetime = watchProcess(appOptions, context, config.embedded);
+  const count = config.config.server.workers || availableParallelism();
+  if (count === 1) return serveAlone(appOptions, context);
+  const { serveByWorkers } = await import("./workers/parent.ts");
+  return serveByWorkers(appOptions, context, {
+    count,
+    load: () => loadFrom(options, context),
+    readText: () => readFileText({ file: configFileOf(options, context) }),
+  });
+}
+
+async function serveAlone(appOptions: AppOptions, context: CommandContext): Promise<number> {
+  const lifetime = watchProcess(appOptions, context);
   try {
-    const app = await start(appOptions);
+    const app = await startOrExplain(appOptions);
     const giveUp = (error: unknown) => {
       // Stopping ends the database as well, which is then no failure.
       if (!lifetime.isEnding()) lifetime.fail(error, "the server can no longer serve");
     };
     void app.failed.then(giveUp).catch(giveUp);
-    lifetime.onServing(() => app.reload());
+    lifetime.onServing({
+      reload: () => app.reload(),
+      restart: async () => {
+        throw new UserError("there are no workers to replace one by one (server.workers)");
+      },
+    });
     // In one write, so that a program that waits for the URLs gets the other lines at the same time.
     if (!lifetime.isEnding()) context.print(readyLines(app, appOptions, context).join("\n"));
     const end = await lifetime.ended;
@@ -43,7 +67,8 @@ export async function serve(options: CommandOptions, context: CommandContext): P
   }
 }
 
-async function start(options: AppOptions): Promise<RunningApp> {
+/** Starts the server. Throws an error with one line for people. */
+export async function startOrExplain(options: AppOptions): Promise<RunningApp> {
   try {
     return await startApp(options);
   } catch (error) {
@@ -54,112 +79,12 @@ async function start(options: AppOptions): Promise<RunningApp> {
   }
 }
 
-type End =
-  | { readonly kind: "asked" }
-  | { readonly kind: "failed"; readonly error: unknown; readonly message: string };
-
-interface Lifetime {
-  /** Resolves when the process should end, and why. */
-  readonly ended: Promise<End>;
-  isEnding(): boolean;
-  /** Whether a signal asked for the end. */
-  wasAsked(): boolean;
-  fail(error: unknown, message: string): void;
-  /** Says that the server serves, and what a reload does. */
-  onServing(reload: () => Promise<void> | undefined): void;
-  close(): void;
-}
-
-/** Turns signals and uncaught errors into an end, or into a reload. */
-function watchProcess({ config, logger }: AppOptions, context: CommandContext, embedded: boolean): Lifetime {
-  const { promise: ended, resolve: end } = Promise.withResolvers<End>();
-  const graceMs = durationMs(config.config.server.shutdownTimeout);
-  let ending = false;
-  let asked = false;
-  let serving = false;
-  let reload: () => Promise<void> | undefined = () => undefined;
-  const begin = (how: End) => {
-    if (ending) return;
-    ending = true;
-    // What cannot be stopped in good time is left behind: the next start recovers it.
-    setTimeout(() => leave(context, 1, "stopping takes too long"), graceMs + stopAllowanceMs).unref();
-    end(how);
-  };
-  const stop = () => {
-    if (ending) leave(context, 130, "stopping at once");
-    const database = embedded ? ", then the database" : "";
-    context.print(
-      `Stopping: finishing calls under way (at most ${formatDuration(graceMs)})${database}. Again: at once.`,
-    );
-    asked = !ending;
-    begin({ kind: "asked" });
-  };
-  const hangUp = () => {
-    // A closed terminal and a request to reload are the same signal.
-    if (hasTerminal && terminalIsGone()) return stop();
-    void reloadNow().catch(() => {});
-  };
-  const reloadNow = async () => {
-    try {
-      await reload();
-      logger.info({}, "secrets, certificates and files of the branding were read again");
-    } catch (error) {
-      const fields = error instanceof ConfigError ? {} : { err: error };
-      for (const line of describeFailure(error)) logger.error(fields, `not reloaded: ${line}`);
-    }
-  };
-  const fail = (error: unknown, message: string) => {
-    if (ending) logger.error({ err: error }, message);
-    else begin({ kind: "failed", error, message });
-  };
-  // Security rule (SR-INPUT-2): an unhandled rejection comes from one request or one round of a worker, and must not end
-  // all others. Before the server serves, it is part of the start, which has then failed.
-  const forget = (error: unknown) => {
-    if (serving) logger.error({ err: error }, "a rejection that nobody handled");
-    else fail(error, "a rejection that nobody handled");
-  };
-  const listeners: readonly [string, (value: unknown) => void][] = [
-    ["SIGINT", stop],
-    ["SIGTERM", stop],
-    ["SIGHUP", hangUp],
-    ["uncaughtException", (error) => fail(error, "an error that nobody caught")],
-    ["unhandledRejection", (error) => forget(error)],
-  ];
-  for (const [name, listener] of listeners) process.on(name, listener);
-  return {
-    ended,
-    isEnding: () => ending,
-    wasAsked: () => asked,
-    fail,
-    onServing: (action) => {
-      serving = true;
-      reload = action;
-    },
-    close: () => {
-      for (const [name, listener] of listeners) process.off(name, listener);
-    },
-  };
-}
-
-// For the database's own stop, beyond the time that calls are given.
-const stopAllowanceMs = 20_000;
-const hasTerminal = process.stdin.isTTY === true;
-
-function leave(context: CommandContext, code: number, why: string): never {
-  context.warn(`ostiary: ${why}; calls under way are cut off`);
-  process.exit(code);
-}
-
-function terminalIsGone(): boolean {
-  try {
-    closeSync(openSync("/dev/tty", "r"));
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-function readyLines(app: RunningApp, { version, config }: AppOptions, context: CommandContext): string[] {
+/** What a server that serves says to the one who has started it. */
+export function readyLines(
+  app: RunningApp,
+  { version, config }: AppOptions,
+  context: CommandContext,
+): string[] {
   const { key, file } = app.bootstrapKey;
   const keyLines: string[] = [];
   if (file !== undefined) keyLines.push(`  Admin API key    in ${file}`);

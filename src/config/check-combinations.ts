@@ -9,6 +9,7 @@ export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),
     ...checkBudgets(config),
+    ...checkWorkers(config),
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
@@ -50,6 +51,16 @@ function checkBudgets({ server: { budgets, maxRequestBytes } }: CompleteConfig):
   const isTooSmall = budgets.requestBytes < 2 * maxRequestBytes;
   const message = "must be at least twice server.max_request_bytes";
   return problemIf(isTooSmall, "server.budgets.request_bytes", message);
+}
+
+/** Without a configured secret each worker would make up its own, and refuse what another one has sealed. */
+function checkWorkers({ server: { workers }, secrets, database }: CompleteConfig): Problem[] {
+  const isMadeUp = secrets.sealing.length === 0 && database.url !== undefined;
+  return problemIf(
+    workers !== 1 && isMadeUp,
+    "secrets.sealing",
+    "must be set for several workers (server.workers) on an external database",
+  );
 }
 
 function checkSession({ tenantDefaults: { session } }: CompleteConfig): Problem[] {

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
 
 /** The largest secret that is read from a file. */
 const maxSecretBytes = 65_536;
@@ -11,11 +11,12 @@ export type FileResult =
 /** Reads a secret from a file; one line break at the end is cut off, as editors and `echo` add one. */
 export function readSecretFile(path: string): FileResult {
   try {
-    const { size, mode } = statSync(path);
+    const stats = statSync(path);
+    const { size } = stats;
     if (size > maxSecretBytes) return { kind: "wrong", message: `is larger than ${maxSecretBytes} bytes` };
     const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)).replace(/\r?\n$/, "");
     if (text === "") return { kind: "wrong", message: "is empty" };
-    return { kind: "text", text, openToOthers: isOpenToOthers(mode) };
+    return { kind: "text", text, openToOthers: isOpenToOthers(stats) };
   } catch (error) {
     return { kind: "wrong", message: describeFileError(error) };
   }
@@ -30,7 +31,7 @@ export function inspectFile(path: string): {
     accessSync(path, constants.R_OK);
     const stats = statSync(path);
     if (stats.isDirectory()) return { message: "is a directory", openToOthers: false };
-    return { message: undefined, openToOthers: isOpenToOthers(stats.mode) };
+    return { message: undefined, openToOthers: isOpenToOthers(stats) };
   } catch (error) {
     return { message: describeFileError(error), openToOthers: false };
   }
@@ -54,8 +55,18 @@ const fileErrors: Partial<Record<string, string>> = {
 };
 
 // Windows has no such bits; Node reports them as set.
-function isOpenToOthers(mode: number): boolean {
-  return process.platform !== "win32" && (mode & 0o066) !== 0;
+/**
+ * Whether other accounts may read or write a file. That a group reads it is all right where root gives it to a group of this process,
+ * which is not root: Kubernetes hands secrets over like that, and so do `chown root:ostiary` and mode 0640.
+ */
+export function isOpenToOthers(
+  { mode, uid, gid }: Pick<Stats, "mode" | "uid" | "gid">,
+  self: Pick<typeof process, "platform" | "getuid" | "getgroups"> = process,
+): boolean {
+  if (self.platform === "win32") return false;
+  const isOfOwnGroup = gid !== 0 && self.getgroups?.().includes(gid) === true;
+  const isGivenByRoot = uid === 0 && self.getuid?.() !== 0 && isOfOwnGroup;
+  return (mode & (isGivenByRoot ? 0o026 : 0o066)) !== 0;
 }
 
 /**

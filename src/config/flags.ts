@@ -40,6 +40,12 @@ export const configFlags = [
     argument: "url",
     description: "an external PostgreSQL; with a password rather as a variable or in the file",
   },
+  {
+    path: "server.workers",
+    name: "--workers",
+    argument: "number",
+    description: "how many processes serve; 0: one for each core",
+  },
   { path: "log.level", name: "--log-level", argument: "level", description: "debug, info, warn or error" },
 ] as const satisfies readonly ConfigFlag[];
 

@@ -5,6 +5,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { Provider } from "../domain/provider/provider.ts";
+import { Secret } from "../domain/secret.ts";
 import type { BrandFiles } from "../domain/tenant/brand-files.ts";
 import { readBrandFiles } from "./brand-files.ts";
 import { checkBranding, checkDarkColors } from "./check-branding.ts";
@@ -32,6 +33,8 @@ import { maxYamlBytes } from "./yaml.ts";
 export interface ConfigPlaces {
   /** A YAML file; none by default. */
   readonly file?: string | undefined;
+  /** What the file says, where it was read before: the workers of a server start with what their parent has read. */
+  readonly fileText?: string | undefined;
   /** The variables of the process. Those that start with OSTIARY_ set keys, others may be named by secrets. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly flags: FlagValues;
@@ -50,10 +53,15 @@ export interface LoadedConfig {
   readonly clientCertificates: () => CompleteConfig["access"]["clientCertificates"];
   /** The files of `tenant_defaults.branding`. Ask each time: `reload` changes them. */
   readonly brandFiles: () => BrandFiles;
+  /** What the configuration file said; undefined without one. It may hold secrets. */
+  readonly fileText: Secret | undefined;
   /**
    * Reads the secrets, client certificates' grants and files of the branding again, and looks at the certificates. Throws a ConfigError if
-   * one of these cannot be used, or the configuration that names them; then all of them stay as they are.
+   * one of these cannot be used, or the configuration that names them. Nothing changes until the returned function is called, which
+   * cannot fail. `fileText` is what the file says now, where it was read already.
    */
+  renew(fileText?: string): () => void;
+  /** The same at once. */
   reload(): void;
   /** Whether the server runs its own PostgreSQL: no `database.url` is set. */
   readonly embedded: boolean;
@@ -71,7 +79,8 @@ export interface LoadedConfig {
  */
 export function loadConfig(places: ConfigPlaces): LoadedConfig {
   const workingDirectory = resolve(places.workingDirectory ?? ".");
-  const layers = readLayers(places, workingDirectory);
+  const fileText = places.fileText ?? readFileText(places, workingDirectory);
+  const layers = readLayers({ ...places, fileText }, workingDirectory);
   const sources = layers.sources;
   refuse(layers.problems, sources);
 
@@ -106,21 +115,27 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   let { clientCertificates } = config.access;
   let brandFiles = brand.files;
   const tolerated = problems.filter((problem) => !isRefused(problem));
+  const renew = (newText?: string) => {
+    refuse(checkCertificates(config).problems, sources);
+    // Whole, as at a start: half a configuration may mean something else than its author wants. The rest of what it
+    // says counts from the next start on.
+    const renewed = loadConfig({ ...places, fileText: newText });
+    const useSecrets = secrets.source.renew();
+    return () => {
+      useSecrets();
+      clientCertificates = renewed.clientCertificates();
+      brandFiles = renewed.brandFiles();
+    };
+  };
   return Object.freeze({
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
     providers: read.providers,
     clientCertificates: () => clientCertificates,
     brandFiles: () => brandFiles,
-    reload: () => {
-      refuse(checkCertificates(config).problems, sources);
-      // Whole, as at a start: half a configuration may mean something else than its author wants. The rest of what it
-      // says counts from the next start on.
-      const renewed = loadConfig(places);
-      secrets.source.reload();
-      clientCertificates = renewed.clientCertificates();
-      brandFiles = renewed.brandFiles();
-    },
+    fileText: fileText === undefined ? undefined : new Secret(fileText),
+    renew,
+    reload: () => renew()(),
     embedded,
     warnings: [
       ...tolerated,
@@ -137,13 +152,22 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
 
 const validator = createValidator();
 
+/** What the configuration file says now; undefined without one. Throws a ConfigError if it cannot be read. */
+export function readFileText(
+  { file }: Pick<ConfigPlaces, "file">,
+  directory = resolve("."),
+): string | undefined {
+  if (file === undefined) return undefined;
+  const path = resolve(directory, file);
+  return readConfigFile(path, shortestName(path, directory));
+}
+
 function readLayers(places: ConfigPlaces, workingDirectory: string): Layers {
   const layers = new Layers();
   layers.addDefaults(workingDirectory);
-  if (places.file !== undefined) {
+  if (places.file !== undefined && places.fileText !== undefined) {
     const path = resolve(workingDirectory, places.file);
-    const name = shortestName(path, workingDirectory);
-    layers.addFile(readConfigFile(path, name), name, dirname(path));
+    layers.addFile(places.fileText, shortestName(path, workingDirectory), dirname(path));
   }
   layers.addVariables(places.environment, workingDirectory);
   layers.addFlags(places.flags, workingDirectory);

@@ -34,7 +34,12 @@ export interface SecretSource {
    * Otherwise does nothing. To be called once, when the data directory is there and before `sealing` is used.
    */
   prepare(): Promise<void>;
-  /** Reads the files again. Throws a ConfigError if one cannot be used; then all secrets stay as they are. */
+  /**
+   * Reads the files again. Throws a ConfigError if one cannot be used. All secrets stay as they are until the returned function is
+   * called.
+   */
+  renew(): () => void;
+  /** The same at once. */
   reload(): void;
 }
 
@@ -110,14 +115,17 @@ export function createSecretSource(options: SecretSourceOptions): {
       if (current.sealing.length > 0 || made !== undefined || directory === undefined) return;
       made = [await ensureLocalSecrets(directory)];
     },
-    reload: () => {
+    renew: () => {
       const next = resolveAll(config, environment, current);
       const problems = [...next.problems, ...checkSecrets(next.resolved, config.database)];
       const refused = problems.filter(({ insecure }) => !(insecure && config.dev));
       if (refused.length > 0)
         throw new ConfigError(refused.map((problem) => describeProblem(problem, sources)));
-      current = next.resolved;
+      return () => {
+        current = next.resolved;
+      };
     },
+    reload: () => source.renew()(),
   };
   return { source, ...first };
 }

@@ -1,5 +1,6 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import { setTimeout as delay } from "node:timers/promises";
+import { createSecureContext, createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import type { Registry } from "@bufbuild/protobuf";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
@@ -11,8 +12,9 @@ import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts"
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
-import type { Metrics } from "./metrics/metrics.ts";
+import type { MetricFamily, Metrics } from "./metrics/metrics.ts";
 import { renderPrometheus } from "./metrics/prometheus.ts";
+import { type PackedFigures, unpackFigures } from "./metrics/several-processes.ts";
 import { ClientAuthorities } from "./net/client-authorities.ts";
 import type { HttpHandler } from "./net/exchange.ts";
 import { createPeers } from "./net/peers.ts";
@@ -52,7 +54,7 @@ export interface ListenerOptions {
   readonly besideHost?: string | undefined;
   /** 0: any free one. */
   readonly port: number;
-  /** Reads the certificate; called again by `reloadTls`. Unset: cleartext. */
+  /** Reads the certificate; called again by `renewTls`. Unset: cleartext. */
   readonly tls?: (() => TlsMaterial) | undefined;
   /** What it serves, besides health and reflection. Each service must declare this listener. */
   readonly services: readonly ServiceBinding[];
@@ -67,6 +69,8 @@ export interface ListenerOptions {
   readonly access: Access;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
+  /** Reads the figures of all processes of the server, this one included. Unset: it is the only one. */
+  readonly serverFigures?: (() => Promise<PackedFigures>) | undefined;
   readonly version: VersionInfo;
   readonly logger: Logger;
   /** Unset: no traces. */
@@ -89,15 +93,16 @@ export interface Listener {
   /** Begins to accept connections. Throws an Error whose one line names host and port if it cannot. */
   listen(): Promise<{ readonly port: number }>;
   /**
-   * Reads the certificate and the client authorities again, for new connections. Throws, and keeps the old ones, if they are not
-   * usable. Connections that the new authorities would judge otherwise are ended.
+   * Reads the certificate and the client authorities again. Throws if they are not usable. Once the returned function is called new
+   * connections get them, and connections that the new authorities would judge otherwise are ended.
    */
-  reloadTls(): void;
+  renewTls(): () => void;
   /**
    * Accepts no more, tells HTTP/2 clients so (GOAWAY), ends streams, waits for calls under way for at most
-   * `graceMs`, and then destroys what is left.
+   * `graceMs`, and then destroys what is left. With `patienceMs` connections without a call are kept for so long, because
+   * their clients may be sending one this very moment: it is answered, and then its connection ends.
    */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, patienceMs?: number): Promise<void>;
 }
 
 /** Makes a listener; nothing happens until `listen`. */
@@ -159,22 +164,30 @@ export function createListener(options: ListenerOptions): Listener {
       }
       return bound;
     },
-    reloadTls() {
-      if (options.tls === undefined) return;
-      const fresh = options.tls();
-      for (const each of both) if (each instanceof TlsServer) each.setSecureContext(fresh);
-      authorities.replace(fresh.ca);
+    renewTls() {
+      const fresh = options.tls?.();
+      if (fresh === undefined) return () => {};
+      // Thrown here, while nothing has changed.
+      createSecureContext(fresh);
+      return () => {
+        for (const each of both) if (each instanceof TlsServer) each.setSecureContext(fresh);
+        authorities.replace(fresh.ca);
+      };
     },
-    async close(graceMs) {
+    async close(graceMs, patienceMs = 0) {
       const closed = Promise.all(
         both.map((each) => new Promise<void>((resolve) => each.close(() => resolve()))),
       );
-      servers.close();
       shutdown.abort(domainError("SERVER_STOPPING", {}));
-      for (const socket of undecided) socket.destroy();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
+      if (patienceMs > 0) {
+        servers.announceClose();
+        await Promise.race([closed, delay(patienceMs, undefined, { ref: false })]);
+      }
+      servers.close();
+      for (const socket of undecided) socket.destroy();
       await closed;
       clearTimeout(timer);
     },
@@ -205,7 +218,7 @@ function createDispatcher(
   if (name === "admin")
     httpRoutes.set(
       "/metrics",
-      metricsPage(() => renderPrometheus(metrics.read())),
+      metricsPage(async () => renderPrometheus(await readFigures(options))),
     );
   const { maxRequestBytes, jsonTypes, clock } = options;
   const routes = createRoutes(name, bindings, maxRequestBytes);
@@ -232,6 +245,11 @@ function createDispatcher(
     tracer: options.tracer,
     logger,
   });
+}
+
+/** The figures of the server: of this process, or of all. */
+async function readFigures({ metrics, serverFigures }: ListenerOptions): Promise<readonly MetricFamily[]> {
+  return serverFigures === undefined ? metrics.read() : unpackFigures(await serverFigures());
 }
 
 function guardedPagesOf(

@@ -20,7 +20,7 @@ import {
 const allowed: Record<string, readonly string[]> = {
   "src/main.ts": ["src/cli"],
   "src/app.ts": ["*"],
-  "src/app-types.ts": ["src/config", "src/domain"],
+  "src/app-types.ts": ["src/config", "src/domain", "src/transport"],
   "src/app-domain.ts": ["src/app-types.ts", "src/domain", "src/crypto", "src/storage", "src/outbound"],
   "src/app-services.ts": ["src/app-domain.ts", "src/transport", "gen"],
   "src/app-settings.ts": ["src/config", "src/domain", "gen"],
@@ -62,6 +62,7 @@ const allowed: Record<string, readonly string[]> = {
     "src/app.ts",
     "src/app-courier.ts",
     "src/app-doctor.ts",
+    "src/app-metrics.ts",
     "src/app-prepare.ts",
     "src/app-preview.ts",
     "src/app-types.ts",

@@ -61,6 +61,6 @@ export async function startServerProcess(
 
 function urlsIn(output: string): string[] {
   return [
-    ...new Set([...output.matchAll(/http:\/\/(localhost|127\.0\.0\.1):\d+/g)].map((match) => match[0])),
+    ...new Set([...output.matchAll(/https?:\/\/(localhost|127\.0\.0\.1):\d+/g)].map((match) => match[0])),
   ];
 }

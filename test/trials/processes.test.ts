@@ -1,11 +1,12 @@
 // What operators did to processes: operations/crash_rounds with crash_client, verify_acked, waitready and mailcheck;
 // operations/many and multi; operations/term; operations/load and overload.
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
+import { childrenOf } from "../support/child-processes.ts";
 import { createServerDatabase, createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type MailServer, startMailServer } from "../support/mail-server.ts";
 import { administer } from "../support/postgres.ts";
@@ -95,20 +96,6 @@ describe("a server with a database of its own that is killed while people regist
   async function postmaster(): Promise<number> {
     const [pid] = (await readFile(join(folder, "postgres/postmaster.pid"), "utf8")).split("\n");
     return Number(pid);
-  }
-
-  /** The processes that a process has started. */
-  async function childrenOf(parent: number): Promise<number[]> {
-    const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-    const children = await Promise.all(
-      pids.map(async (pid) => {
-        // The name of the program is in brackets, and may have some itself.
-        const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-        const [, ppid] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return Number(ppid) === parent ? [Number(pid)] : [];
-      }),
-    );
-    return children.flat();
   }
 
   /** Nobody waits for the half minute that the dead workers hold what they were sending. */

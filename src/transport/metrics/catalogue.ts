@@ -16,6 +16,11 @@ export interface Metric<Label extends string = string> {
   readonly unit: string;
   /** One sentence. */
   readonly help: string;
+  /**
+   * How the figures of several workers become that of the server. Default: their sum. The lowest or highest for what all of them
+   * see; `latest` is the highest, also of workers that have ended.
+   */
+  readonly across?: "sum" | "min" | "max" | "latest";
   /** The meaning of each label. */
   readonly labels: Readonly<Record<Label, string>>;
 }
@@ -151,6 +156,7 @@ export const databaseUp = metric({
   kind: "gauge",
   unit: "{database}",
   help: "1 while the database answers, asked twice a second; else 0.",
+  across: "min",
   labels: none,
 });
 
@@ -199,6 +205,7 @@ export const courierMessages = metric({
   kind: "gauge",
   unit: "{message}",
   help: "Messages in the queue of the database, which all processes share; up to 100000 are counted.",
+  across: "max",
   labels: {
     state:
       "`queued` (never tried), `retrying`, `sending`, `failed` (given up; kept for tenant_defaults.courier.retention)",
@@ -210,6 +217,7 @@ export const courierOldest = metric({
   kind: "gauge",
   unit: "s",
   help: "Age of the oldest message that is not sent yet; 0 if none waits.",
+  across: "max",
   labels: none,
 });
 
@@ -235,6 +243,7 @@ export const jobLastSuccess = metric({
   kind: "gauge",
   unit: "s",
   help: "When this process last ran the job to its end, in seconds since 1970; 0: not yet. One process of all runs it each time.",
+  across: "latest",
   labels: { job_name: "name of the job" },
 });
 
@@ -296,12 +305,31 @@ export const budgetRefusals = metric({
   labels: none,
 });
 
-/** The process. */
+/** The processes of a server. */
+export const workersServing = metric({
+  name: "ostiary.workers.serving",
+  kind: "gauge",
+  unit: "{worker}",
+  help: "Workers that serve; 1 for a server alone. While they are replaced there is one more.",
+  labels: none,
+});
+
+export const workersWanted = metric({
+  name: "ostiary.workers.wanted",
+  kind: "gauge",
+  unit: "{worker}",
+  help: "How many workers there are to be: server.workers.",
+  across: "max",
+  labels: none,
+});
+
+/** The process, or all workers together. */
 export const buildInfo = metric({
   name: "ostiary.build.info",
   kind: "gauge",
   unit: "{process}",
   help: "Always 1.",
+  across: "max",
   labels: { version: "version of the server", node: "version of Node.js" },
 });
 
@@ -328,6 +356,7 @@ export const processStart = metric({
   kind: "gauge",
   unit: "s",
   help: "When the process started, in seconds since 1970.",
+  across: "min",
   labels: none,
 });
 
@@ -385,6 +414,8 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   requestMemory,
   anonymousStreams,
   budgetRefusals,
+  workersServing,
+  workersWanted,
   buildInfo,
   processCpu,
   processMemory,

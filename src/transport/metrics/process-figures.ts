@@ -4,8 +4,10 @@ import type { Metrics } from "./metrics.ts";
 
 const sampleIntervalMs = 100;
 
-/** Adds the figures of the process. Returns what ends the sampling of the event loop. */
-export function watchProcessFigures(metrics: Metrics, version: string): () => void {
+/** Adds the figures of the process, which is one of so many workers. Returns what ends the sampling of the event loop. */
+export function watchProcessFigures(metrics: Metrics, version: string, workers: number): () => void {
+  metrics.watch(metric.workersServing, () => 1);
+  metrics.watch(metric.workersWanted, () => workers);
   const build = { version, node: process.versions.node };
   metrics.watch(metric.buildInfo, () => [{ labels: build, value: 1 }]);
   metrics.watch(metric.processCpu, () => {

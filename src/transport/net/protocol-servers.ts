@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type Http2Session } from "node:http2";
+import { constants, createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { ErrorReason } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
@@ -67,6 +67,8 @@ export type HandleExchange = (exchange: Exchange, size: HeaderSize) => Promise<v
 export interface ProtocolServers {
   acceptHttp1(socket: Socket): void;
   acceptHttp2(socket: Socket): void;
+  /** Lets each connection end with its next answer. Those over HTTP/2 are told at once, and may still send what they have begun. */
+  announceClose(): void;
   /** Ends connections without a call under way, and lets each other one end with its call. */
   close(): void;
 }
@@ -91,6 +93,7 @@ type DescribeRefusal = (
 export function createProtocolServers(options: ProtocolServerOptions): ProtocolServers {
   const { limits, peers, handle, logger } = options;
   let closing = false;
+  let closed = false;
   // How many calls each HTTP/2 connection has under way, and how many of it had no room in a budget.
   const sessions = new Map<Http2Session, { calls: number; crowded: number }>();
   const isClosing = () => closing;
@@ -171,7 +174,8 @@ export function createProtocolServers(options: ProtocolServerOptions): ProtocolS
       // Half a request, or an answer that nobody reads, would keep it open for ever; a quiet stream may.
       if (sessions.get(session)?.calls === 0) session.destroy();
     });
-    if (closing) session.close();
+    if (closed) session.close();
+    else if (closing) announceEnd(session);
   });
   http2.on("sessionError", () => {});
   http2.on("stream", (stream, headers, _flags, rawHeaders) => {
@@ -192,13 +196,25 @@ export function createProtocolServers(options: ProtocolServerOptions): ProtocolS
   return {
     acceptHttp1: (socket) => http1.emit("connection", socket),
     acceptHttp2: (socket) => http2.emit("connection", socket),
-    close() {
+    announceClose() {
       closing = true;
+      for (const session of sessions.keys()) announceEnd(session);
+    },
+    close() {
+      closing = closed = true;
       // Closes what is idle; a connection in the middle of a call is told `Connection: close` with its answer.
       http1.close();
       for (const session of sessions.keys()) session.close();
     },
   };
+}
+
+/**
+ * RFC 9113, section 6.8: a GOAWAY that takes all streams says that the connection will end, and loses no call that is on its way.
+ * `Http2Session.close` alone refuses those that the client sends before it has heard of it.
+ */
+function announceEnd(session: Http2Session): void {
+  if (!session.closed && !session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
 }
 
 /** Answers what the parser refuses. The request cannot be trusted in any part, so the connection ends. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import type { Logger } from "../../domain/ports.ts";
@@ -41,7 +42,12 @@ export async function startTelemetry(options: {
     import("@opentelemetry/core"),
   ]);
   reportTo(logger, core);
-  const own = resources.resourceFromAttributes({ "service.name": "ostiary", "service.version": version });
+  const own = resources.resourceFromAttributes({
+    "service.name": "ostiary",
+    "service.version": version,
+    // Workers send each for itself: figures of two with one name would be taken for one that jumps.
+    "service.instance.id": randomUUID(),
+  });
   const configured = resources.detectResources({
     detectors: [resources.resourceAttributesEnvDetector, resources.serviceNameEnvDetector],
   });

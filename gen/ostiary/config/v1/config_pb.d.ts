@@ -164,6 +164,15 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: ostiary.config.v1.Budgets budgets = 10;
    */
   budgets?: Budgets | undefined;
+
+  /**
+   * How many processes serve, all at the same ports. 1: one process. More: a parent that serves nothing, and so many workers
+   * that it keeps running. 0: a worker for each core of the machine. Workers divide `hashing` and `courier.workers` among them;
+   * `budgets`, `database.pool_size` and limits that are kept in memory hold for each worker by itself.
+   *
+   * @generated from field: uint32 workers = 15;
+   */
+  workers: number;
 };
 
 /**
@@ -276,8 +285,8 @@ export declare const UiSchema: GenMessage<Ui>;
  */
 export declare type CourierWorkers = Message<"ostiary.config.v1.CourierWorkers"> & {
   /**
-   * How many messages this process sends at the same time, each over a connection of its own. 0: none; another
-   * process sends them.
+   * How many messages this server sends at the same time, all of its workers together, each over a connection of its own.
+   * 0: none; another server sends them.
    *
    * @generated from field: uint32 workers = 1;
    */
@@ -750,15 +759,15 @@ export declare const ClientCertificateSchema: GenMessage<ClientCertificate>;
  */
 export declare type Hashing = Message<"ostiary.config.v1.Hashing"> & {
   /**
-   * How many passwords are hashed at the same time. 0: as many as the machine has cores. For more than that, start
-   * with the variable UV_THREADPOOL_SIZE set to this number and four.
+   * How many passwords are hashed at the same time, by all workers together, of which each hashes one at least. 0: as many as
+   * the machine has cores. For more than that, start with the variable UV_THREADPOOL_SIZE set to this number and four.
    *
    * @generated from field: uint32 concurrency = 1;
    */
   concurrency: number;
 
   /**
-   * How many more may wait; beyond that a call is refused with SERVER_OVERLOADED.
+   * How many more may wait, of all workers together; beyond that a call is refused with SERVER_OVERLOADED.
    *
    * @generated from field: uint32 queue_limit = 2;
    */

@@ -5,11 +5,9 @@ import { findCookie } from "../../net/cookies.ts";
 import type { Exchange } from "../../net/exchange.ts";
 import { isFromThisMachine, nameOf } from "../../net/own-names.ts";
 import { isLoopback } from "../../net/peers.ts";
+import type { MailboxLinks } from "./mailbox-links.ts";
 
 const cookieName = "ostiary_mailbox";
-/** More links than this are never open; the oldest go first. */
-const mostLinks = 100;
-
 /**
  * Who may read the development mailbox: a browser that has opened a link of ours, and the command line, which reads the
  * token in the data directory.
@@ -17,10 +15,11 @@ const mostLinks = 100;
 export class MailboxAccess {
   readonly #token: Secret;
   readonly #cookie: string;
-  readonly #links = new Set<string>();
+  readonly #links: MailboxLinks;
 
-  constructor(token: Secret) {
+  constructor(token: Secret, links: MailboxLinks) {
     this.#token = token;
+    this.#links = links;
     // Made from the token, so that a browser is let in again after a restart.
     this.#cookie = createHmac("sha256", token.reveal()).update("mailbox cookie").digest("hex");
   }
@@ -39,15 +38,13 @@ export class MailboxAccess {
   /** A new token for a link, good for one time. */
   newLinkToken(): string {
     const link = `ost_box_${randomBytes(32).toString("hex")}`;
-    const [oldest] = this.#links;
-    if (this.#links.size >= mostLinks && oldest !== undefined) this.#links.delete(oldest);
     this.#links.add(link);
     return link;
   }
 
   /** The Set-Cookie header for the token of a link; undefined if it is none, or was used. */
   redeem(link: string): string | undefined {
-    if (!this.#links.delete(link)) return undefined;
+    if (!this.#links.take(link)) return undefined;
     return `${cookieName}=${this.#cookie}; Path=/mailbox; HttpOnly; SameSite=Lax`;
   }
 
