@@ -320,8 +320,8 @@ export async function startEmbeddedDatabase(
   workers = 1,
 ): Promise<EmbeddedDatabase> {
   const { dataDirectory, poolSize } = config.config.database;
-  // While workers are replaced there is one more.
-  const maxConnections = Math.max(100, (workers + 1) * (poolSize + connectionsBesidePool));
+  // While workers are replaced there is one more; and there are those of migrations, of looks at the start and of who repairs something.
+  const maxConnections = Math.max(100, (workers + 1) * poolSize + 20);
   const { url, exited, stop } = await startEmbeddedPostgres({ dataDirectory, logger, maxConnections });
   const failed = exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
   return { url, failed, stop };
