@@ -252,8 +252,9 @@ describe("an upgrade", () => {
   );
 
   test("while a backup reads the tables waits for its end, says for whom, and is made once", async () => {
-    // The first of them changes a table.
-    await takeBack(3);
+    // The first of them changes a table, which an index that is made beside it does not.
+    const first = migrations.findIndex(({ name }) => name.endsWith("-identity-text-order"));
+    await takeBack(migrations.length - first);
     const backup = new Client({ connectionString: database.url, application_name: "pg_dump" });
     await backup.connect();
     await backup.query("BEGIN");
@@ -270,7 +271,7 @@ describe("an upgrade", () => {
       statement: expect.stringMatching(/^LOCK TABLE/),
     });
     await said(/^a migration did not get a lock in time/);
-    expect(await done()).toHaveLength(migrations.length - 3);
+    expect(await done()).toHaveLength(first);
     await backup.query("COMMIT");
     await backup.end();
     const after = await starting;
