@@ -68,6 +68,19 @@ const allServe = (server: ServerProcess, expected = true) =>
     { timeout: 60_000, interval: 50 },
   );
 
+/** Waits until somebody else serves in the place of a worker that was killed. */
+async function replaced(server: ServerProcess, victim: number): Promise<void> {
+  // All workers have been told of the end before another one is started.
+  await vi.waitUntil(
+    async () => {
+      const pids = await workers(server);
+      return pids.length === count && !pids.includes(victim);
+    },
+    { timeout: 60_000, interval: 50 },
+  );
+  await allServe(server);
+}
+
 /** Registers people without pause until it is told to stop, or its connection breaks. Notes those that were acknowledged. */
 async function register(
   server: ServerProcess,
@@ -119,7 +132,7 @@ describe.runIf(process.platform === "linux")("a server of three workers", { time
       // Nothing but the end of their connection told them so.
       if (end.status === "rejected") expect(String(end.reason)).toContain("TypeError");
     }
-    await allServe(server);
+    await replaced(server, victim);
     const after = await workers(server);
     expect(after).toHaveLength(count);
     expect(after).not.toContain(victim);
@@ -198,11 +211,7 @@ describe.runIf(process.platform === "linux")("a server of three workers", { time
     expect((await readiness(server)).components.workers).toBe(true);
     // Those are kept running as well.
     process.kill(after[0] ?? 0, "SIGKILL");
-    await vi.waitUntil(
-      async () => (await workers(server)).filter((pid) => !after.includes(pid)).length === 1,
-      60_000,
-    );
-    await allServe(server);
+    await replaced(server, after[0] ?? 0);
   });
 
   test("takes a new configuration at SIGUSR2; a broken one replaces nobody", async () => {
@@ -219,8 +228,7 @@ describe.runIf(process.platform === "linux")("a server of three workers", { time
       expect(server.log()).toContain("nam");
       // One that dies now comes back with the configuration of the others.
       process.kill(before[0] ?? 0, "SIGKILL");
-      await vi.waitUntil(async () => (await workers(server)).every((pid) => pid !== before[0]), 60_000);
-      await allServe(server);
+      await replaced(server, before[0] ?? 0);
       expect(await workers(server)).toEqual(expect.arrayContaining(before.slice(1)));
 
       await write({ database: { data_directory: join(folder, "elsewhere") } });
@@ -261,8 +269,7 @@ describe.runIf(process.platform === "linux")("a server of three workers", { time
 
     const [victim = 0] = await workers(server);
     process.kill(victim, "SIGKILL");
-    await vi.waitUntil(async () => !(await workers(server)).includes(victim), { timeout: 60_000 });
-    await allServe(server);
+    await replaced(server, victim);
     expect(await figure(series)).toBe(30);
     await check(server, fresh, token);
     server.child.kill("SIGUSR2");

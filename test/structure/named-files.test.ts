@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { expect, test } from "vitest";
 
-const folders = "{src,test,sdk,ui,scripts,bench,docs,proto,proto-config,gen,runtime,bin,.ci}";
+const folders = "{src,test,sdk,ui,scripts,bench,deploy,docs,proto,proto-config,gen,runtime,bin,.ci}";
 const left = (path: string) => /(^|\/)(node_modules|dist|target|\.cache)(\/|$)/.test(path);
 
 /** Everything that can be named: files and folders, from the root of the repository. */
