@@ -12,7 +12,7 @@ import { courierModeOf } from "./config/check-courier.ts";
 import { isLoopbackHost } from "./domain/hosts.ts";
 import { type Answer, ask, certificateEndOf } from "./outbound/front-door.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
-import { connectionsBesideCalls, type DatabaseFacts, openStorage } from "./storage/storage.ts";
+import { type DatabaseFacts, openStorage } from "./storage/storage.ts";
 
 /** What was found of a part. */
 export interface Finding {
@@ -110,25 +110,17 @@ async function* embeddedDatabase(directory: string): AsyncGenerator<Finding> {
 }
 
 function judgeDatabase(facts: DatabaseFacts, pending: readonly string[], poolSize: number): Finding {
-  const { version, readOnly, standby, connectionLimit, connections } = facts;
-  const needed = poolSize + connectionsBesideCalls;
-  if (standby || readOnly) {
-    const text = standby ? "is a standby, where nothing can be written" : "is read-only";
-    const remedy = standby
-      ? "Point database.url at the primary."
-      : "Take default_transaction_read_only back, of the role, the database or the server.";
-    return wrong("database", text, remedy);
-  }
-  if (needed > connectionLimit) {
-    const text = `allows ${connectionLimit} connections, and a process takes up to ${needed}`;
+  const { version, connectionLimit, connections } = facts;
+  if (poolSize > connectionLimit) {
+    const text = `allows ${connectionLimit} connections, and a process takes up to ${poolSize}`;
     return wrong(
       "database",
       text,
       "Lower database.pool_size, or raise max_connections or the limit of the role.",
     );
   }
-  if (connections + needed > connectionLimit) {
-    const text = `has ${connections} of ${connectionLimit} connections in use, and one more process takes up to ${needed}`;
+  if (connections + poolSize > connectionLimit) {
+    const text = `has ${connections} of ${connectionLimit} connections in use, and one more process takes up to ${poolSize}`;
     return look("database", text, "Lower database.pool_size or raise max_connections before one is added.");
   }
   if (pending.length > 0) {

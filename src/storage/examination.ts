@@ -3,9 +3,6 @@ import type { Database } from "./database.ts";
 /** What a database is like. */
 export interface DatabaseFacts {
   readonly version: string;
-  /** Whether nothing can be written: a standby, or a setting. */
-  readonly readOnly: boolean;
-  readonly standby: boolean;
   /** How many connections the role may have at once, of all processes and programs together. */
   readonly connectionLimit: number;
   /** How many connections there are now, of everybody. */
@@ -14,19 +11,16 @@ export interface DatabaseFacts {
   readonly clock: { readonly aheadMs: number; readonly uncertaintyMs: number };
 }
 
-/** Looks at a database. A few statements. */
+/** Looks at a database that was opened, and so can be written. A few statements. */
 export async function examineDatabase(database: Database): Promise<DatabaseFacts> {
   const [row] = await database.query<{
     readonly version: string;
-    readonly read_only: boolean;
-    readonly standby: boolean;
     readonly connection_limit: number;
     readonly connections: number;
   }>(
     undefined,
     {
-      text: `SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby,
-          current_setting('transaction_read_only') = 'on' AS read_only,
+      text: `SELECT current_setting('server_version') AS version,
           least(
             current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
             (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
@@ -39,8 +33,6 @@ export async function examineDatabase(database: Database): Promise<DatabaseFacts
   if (row === undefined) throw new Error("a statement without FROM has one row");
   return {
     version: row.version,
-    readOnly: row.read_only,
-    standby: row.standby,
     connectionLimit: row.connection_limit,
     connections: row.connections,
     clock: await compareClocks(database),

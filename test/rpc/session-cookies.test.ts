@@ -60,6 +60,18 @@ const foreign = () => createTokens().issue("session_cookie", "default").token.re
 const removed = (setCookies: readonly string[]) =>
   setCookies.filter((header) => /Max-Age=0(;|$)/.test(header)).map((header) => header.split("=")[0]);
 
+test("a call that was under way during a login does not remove the cookie that the login set", async () => {
+  const first = await signIn();
+  const second = await signIn(cookiesOf(first.value), first.email);
+  expect(await ended(first.value)).toBe("SESSION_REVOKED");
+  // The browser had sent it with the former cookie, and takes its answer after that of the login.
+  const late = await call("GetCurrentSession", cookiesOf(first.value));
+  expect([late.status, late.setCookies]).toEqual([401, []]);
+  expect((await call("GetCurrentSession", cookiesOf(second.value))).status).toBe(200);
+  app.clock.advance(30_000);
+  expect(removed((await call("GetCurrentSession", cookiesOf(first.value))).setCookies)).toContain(name);
+});
+
 describe("CheckSession with cookies", () => {
   test.each<[string, (live: string, other: string) => string[]]>([
     ["one live value", (live) => [live]],

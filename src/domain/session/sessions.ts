@@ -18,7 +18,7 @@ import type {
   NewSession,
   Session,
 } from "./session.ts";
-import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
+import { type BelievedCookie, believe, replacedWithinMs, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
 
 interface Deps {
@@ -64,7 +64,10 @@ export class Sessions {
       if (session === undefined) return { kind: "unknown", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
       const end = this.#endOf(tenant, session);
       if (end === undefined) return { kind: "live", value: cookie.value, ...session };
-      return { kind: "ended", identityId: session.identity.id, error: domainError(end, {}) };
+      const { revokedAt } = session.session;
+      const since = this.#deps.clock.now().getTime() - replacedWithinMs;
+      const justNow = revokedAt !== never && revokedAt.getTime() > since;
+      return { kind: "ended", identityId: session.identity.id, error: domainError(end, {}), justNow };
     });
   }
 

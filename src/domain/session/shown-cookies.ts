@@ -8,7 +8,13 @@ export const mostSessionCookies = 4;
 /** A value of the session cookie, looked up. */
 export type ShownCookie =
   | ({ readonly kind: "live"; readonly value: string } & AuthenticatedSession)
-  | { readonly kind: "ended"; readonly identityId: IdentityId; readonly error: DomainError }
+  | {
+      readonly kind: "ended";
+      readonly identityId: IdentityId;
+      readonly error: DomainError;
+      /** Whether it was ended a moment ago, see `mayBeReplaced`. */
+      readonly justNow: boolean;
+    }
   /** A well-formed value of no session that is known here: perhaps one of another deployment. */
   | { readonly kind: "unknown"; readonly error: DomainError }
   | { readonly kind: "malformed"; readonly error: DomainError };
@@ -42,6 +48,17 @@ export function believe(
 /** Whether a browser keeps the cookie of these values: one of them may be another deployment's, which lives there. */
 export function mayBeOfOthers(shown: readonly ShownCookie[]): boolean {
   return shown.some(({ kind }) => kind === "unknown");
+}
+
+/** For how long calls may be under way that were sent before a session ended. */
+export const replacedWithinMs = 30_000;
+
+/**
+ * Whether the browser may have another cookie by now. A login ends the session of the cookie that it replaces, and a call that the browser
+ * had sent before may be answered after it: the cookie that such an answer removed would be the new one.
+ */
+export function mayBeReplaced(shown: readonly ShownCookie[]): boolean {
+  return shown.some((cookie) => cookie.kind === "ended" && cookie.justNow);
 }
 
 /** The error for several values: that of an ended session first, since it was one of ours. */

@@ -6,6 +6,7 @@ import {
   type BelievedCookie,
   believe,
   mayBeOfOthers,
+  mayBeReplaced,
   mostSessionCookies,
   type ShownCookie,
 } from "../../domain/session/shown-cookies.ts";
@@ -65,7 +66,8 @@ export class BrowserSessions {
   }
 
   /**
-   * The session that counts. Throws a SESSION_ reason if there is none; the browser then drops the cookie. One round trip.
+   * The session that counts. Throws a SESSION_ reason if there is none; the browser then drops the cookie, unless that may be a newer one
+   * by now. One round trip.
    */
   async authenticate(): Promise<BelievedCookie> {
     const tooMany = this.#own.length > mostSessionCookies;
@@ -76,7 +78,8 @@ export class BrowserSessions {
       return verdict;
     }
     const isAmbiguous = verdict.error.reason === "SESSION_COOKIE_AMBIGUOUS";
-    if (isAmbiguous || !mayBeOfOthers(shown)) this.#remove(this.#ownName, "remove_own");
+    if (isAmbiguous || !(mayBeOfOthers(shown) || mayBeReplaced(shown)))
+      this.#remove(this.#ownName, "remove_own");
     throw verdict.error;
   }
 
