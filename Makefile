@@ -111,6 +111,10 @@ bench-providers: node_modules/.installed ## Measure logins by a provider, and th
 bench-files: node_modules/.installed ## Print the source files that a session check and a login run through
 	node bench/files-run.ts
 
+.PHONY: soak
+soak: node_modules/.installed ## Kill a server under load for eight minutes, and look whether anything is lost
+	node bench/soak.ts
+
 .PHONY: bench-unary
 bench-unary: node_modules/.installed ## Measure our unary path beside connect-node's adapter
 	node bench/unary-path.ts
