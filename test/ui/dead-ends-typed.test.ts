@@ -115,7 +115,7 @@ describe.skipIf(!chromiumInstalled)(
       expect([await page.inputValue(email), await page.inputValue(name)]).toEqual([fresh, "Ada"]);
     });
 
-    // Finding 28 of our review of the pages: the new e-mail was gone after Back in the settings.
+    // Finding 28 of our review of the pages: the new email was gone after Back in the settings.
     test("a new address and what was changed beside it stay on the way back from its code, also when loaded anew", async () => {
       const { page } = await visitors.register();
       await page.goto(`${app.publicUrl}/ui/settings`);
