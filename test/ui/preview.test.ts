@@ -39,10 +39,12 @@ describe.skipIf(!chromiumInstalled)("every state of the pages", () => {
 
   test("has no accessibility violations and no faults of forms, and fits 1280 and 320 pixels", async () => {
     const wide = { width: 1280, height: 800 };
-    const problems = await problemsOf(whole, { viewport: wide }, async (page, { name }) => {
-      const isNamed = !namedByWhatWaits.has(name);
-      const found = [...(await violationsOf(page)), ...(await misfits(page))];
-      if (isNamed) found.push(...(await formProblemsOf(page)));
+    const problems = await problemsOf(whole, { viewport: wide }, async (page) => {
+      const found = [
+        ...(await violationsOf(page)),
+        ...(await misfits(page)),
+        ...(await formProblemsOf(page)),
+      ];
       await page.setViewportSize({ width: 320, height: 640 });
       found.push(...(await misfits(page)));
       await page.setViewportSize(wide);
@@ -82,8 +84,6 @@ describe.skipIf(!chromiumInstalled)("every state of the pages", () => {
   }, 300_000);
 });
 
-/** Logins whose username is that of the settings that wait for them, which the preview has not opened (test/ui/sign-in-pages.test.ts). */
-const namedByWhatWaits = new Set(["login/refresh", "login/link-account"]);
 const error = "[data-kind='error'], .ostiary-error";
 const controls = "a[href], button, input, select, textarea";
 

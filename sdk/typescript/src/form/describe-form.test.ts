@@ -122,6 +122,29 @@ describe("the parts of a form", () => {
     ]);
   });
 
+  test("say what their heading says once, where they are about one thing alone", () => {
+    const said = (name: string, label: string, section: string): NodeInit => ({
+      ...{ name, section, label: message(1, label) },
+      kind: { case: "text", value: { text: message(1, "Added today.") } },
+    });
+    const nodes = [
+      ...[said("a", "App", "totp"), { ...button("manage", "Manage"), section: "totp" }],
+      ...[said("b", "Keys", "passkey"), said("c", "Laptop", "passkey")],
+      said("d", "Acme", "oidc"),
+    ];
+    const sections = Object.entries({ totp: "App", passkey: "Keys", oidc: "Linked" }).map(([id, title]) =>
+      create(FormSectionSchema, { id, title: message(2, title) }),
+    );
+    const flow = flowOf(nodes);
+    const { parts } = describeForm(
+      create(FlowSchema, { ...flow, form: create(FormSchema, { nodes: flow.form?.nodes ?? [], sections }) }),
+    );
+    const labels = parts.flatMap(({ elements }) =>
+      elements.flatMap((each) => (each.kind === "text" ? [each.label] : [])),
+    );
+    expect(labels).toEqual([undefined, "Keys", "Laptop", "Acme"]);
+  });
+
   test("hold what is said of one of several things together with its button", () => {
     const said = (name: string, section: string): NodeInit => ({
       ...{ name, section },

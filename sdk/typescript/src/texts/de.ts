@@ -13,7 +13,7 @@ export const german: Catalogue = {
     hidePassword: "Passwort ausblenden",
     minLength: "Mindestens {min_length} Zeichen",
     maxLength: "Höchstens {max_length} Zeichen",
-    notOwn: "Anders als Ihr Name und Ihre E-Mail-Adresse",
+    notOwn: "Anders als Ihr Name und Ihre Adresse",
     notCommon: "Kein häufiges Passwort",
     ruleOpen: "Noch offen",
     ruleKept: "Erfüllt",
