@@ -72,7 +72,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       // Security rule (SR-MAIL-1): nodemailer takes envelope addresses apart, so that one text may become two
       // recipients. What gets there is one address in its normal form, or nothing.
       if (!isEmailAddress(delivery.recipient)) {
-        return { kind: "failed", permanent: true, error: "the recipient is no e-mail address" };
+        return { kind: "failed", permanent: true, error: "the recipient is no email address" };
       }
       if (!reach.reaches(delivery.recipient)) return unreached(delivery);
       try {

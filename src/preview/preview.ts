@@ -106,9 +106,8 @@ export class Preview {
     refuseOn("sessions", state);
     if (state?.shows.kind === "sessions") return state.shows.sessions();
     const sample = state?.shows.kind === "flow" ? await state.shows.flow() : undefined;
-    if (sample?.kind !== "settings" || sample.identity === undefined) {
-      throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    }
+    const isSignedIn = sample?.kind === "settings" || (sample?.kind === "login" && isRefresh(sample.purpose));
+    if (!isSignedIn || sample.identity === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
     const { identity } = sample;
     const { samples } = this.#deps;
     const sessions = { sessions: samples.sessions(3), hasMore: false, otherIdentityShown: false };
@@ -122,6 +121,11 @@ export function refuseOn(page: FlowKind | "sessions", state: PreviewState | unde
   const { reason } = state.shows;
   const metadata = Object.fromEntries((errorTexts[reason].metadata ?? []).map((name) => [name, "sample"]));
   throw new DomainError(reason, metadata, { retryAfterMs: reason === "RATE_LIMITED" ? 90_000 : undefined });
+}
+
+/** Whether a login is for somebody who is signed in. */
+function isRefresh(purpose: object | undefined): boolean {
+  return purpose !== undefined && "kind" in purpose && purpose.kind === "refresh";
 }
 
 async function sampleIn({ name, shows }: PreviewState): Promise<SampleFlow> {

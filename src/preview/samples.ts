@@ -161,7 +161,8 @@ export class Samples {
       credential: { kind: "oidc", lookupKey: "1234", secret: "", facts: {} },
       authentication: { kind: "oidc", assuranceLevel: "aal1" },
       by: "Google",
-      ...{ traits, publicMetadata: {}, adminMetadata: {}, addresses: [] },
+      ...{ traits, publicMetadata: {}, adminMetadata: {} },
+      addresses: [{ kind: "email", value: email, isAuthoritative: false }],
       updates: "never",
     };
   }

@@ -46,7 +46,7 @@ export interface IdentityRules extends TwoTenants {
   readonly hashCalls: HashCall[];
 }
 
-/** A schema beside the default one: a username and several e-mail addresses. */
+/** A schema beside the default one: a username and several email addresses. */
 export const namesDocument: JsonObject = {
   properties: {
     username: { type: "string", ostiary: { identifier: "username" } },

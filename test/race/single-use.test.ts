@@ -52,7 +52,7 @@ describe("sixteen at once", () => {
     }
   });
 
-  test("registrations of one e-mail over all protocols: one wins, the others see a form message", async () => {
+  test("registrations of one email over all protocols: one wins, the others see a form message", async () => {
     const email = freshEmail();
     const outcomes = await Promise.all(
       sixteen.map(async (index) => {

@@ -124,7 +124,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
     expect((await refusal(submit({ cookie }, ""))).reason).toBe("CSRF_TOKEN_MISSING");
     expect((await refusal(submit({ cookie }, "guessed"))).reason).toBe("CSRF_TOKEN_INVALID");
     expect((await refusal(submit({ cookie, ...foreign }))).reason).toBe("ORIGIN_NOT_ALLOWED");
-    // The e-mail address is free still.
+    // The email address is free still.
     expect((await submit({ cookie })).outcome.case).toBe("completed");
   });
 

@@ -173,7 +173,7 @@ describe("an operator's link", () => {
   });
 
   test("recovers an account without an address, and shows its name", async () => {
-    // The default schema has e-mail addresses only; this account's is taken away behind the server's back.
+    // The default schema has email addresses only; this account's is taken away behind the server's back.
     const { id } = await verifiedAccount();
     await administer(app.databaseUrl, async (query) => {
       await query("DELETE FROM ostiary.identity_verifiable_address WHERE identity_id = $1", [id]);

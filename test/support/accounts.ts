@@ -10,7 +10,7 @@ export const goodPassword = "correct horse battery";
 
 let count = 0;
 
-/** An e-mail address that no other test has. */
+/** An email address that no other test has. */
 export function freshEmail(): string {
   return `person${++count}-${process.pid}@example.com`;
 }

@@ -53,7 +53,7 @@ import {
   someSettings,
 } from "./records.ts";
 
-/** A person with two e-mail addresses, a user name, and a trait that is only written. */
+/** A person with two email addresses, a user name, and a trait that is only written. */
 const personDocument: JsonObject = {
   type: "object",
   properties: {

@@ -51,7 +51,7 @@ export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] =
   return newEvent(type, noon, origin, about);
 }
 
-/** An identity with an e-mail address as its identifier. */
+/** An identity with an email address as its identifier. */
 export function anIdentity(change: Partial<Identity> = {}): Identity {
   const email = `${randomUUID()}@example.com`;
   return newIdentity({ id: "person", version: 1 }, noon, {

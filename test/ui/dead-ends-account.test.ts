@@ -1,16 +1,14 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import type { TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { deletionConfig, verifiedAccount } from "../support/deletion.ts";
-import { overflowOf, violationsOf } from "./scan.ts";
-import { another, email, identifier, password, Visitors } from "./visitors.ts";
+import { formProblemsOf, overflowOf, violationsOf } from "./scan.ts";
+import { another, code, email, identifier, name, password, servePages, type Visitors } from "./visitors.ts";
 
-const code = "[name='code.code']";
-const name = "[name='traits.name']";
 const resume = "[data-step='resume']";
 const confirmTitle = 'h1:text("Confirm it\'s you")';
 
@@ -18,16 +16,9 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
   let app: TestApp;
   let visitors: Visitors;
 
-  beforeAll(async () => {
-    const { tenant_defaults } = deletionConfig();
-    app = await startTestApp({
-      config: { tenant_defaults: { ...tenant_defaults, link: { enabled: true } } },
-    });
-    visitors = await Visitors.of(app.publicUrl);
-  });
-  afterEach(() => visitors.leave());
-  afterAll(async () => {
-    await app.stop();
+  const { tenant_defaults } = deletionConfig();
+  servePages({ tenant_defaults: { ...tenant_defaults, link: { enabled: true } } }, (served) => {
+    ({ app, visitors } = served);
   });
 
   const at = (path: string) => app.publicUrl + path;
@@ -52,6 +43,27 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
     await appears(page, `text=Account of ${address}`);
     return { page, address };
   }
+
+  test("is said by a login to confirm who one is for which no change waits", async () => {
+    const { page, address } = await atSettings();
+    const flowId = await page.evaluate(async () => {
+      const answer = await fetch("/ostiary.flow.v1.LoginService/CreateLoginFlow", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ client: "CLIENT_KIND_BROWSER", purpose: "LOGIN_PURPOSE_REFRESH" }),
+      });
+      return (await answer.json()).flow.id as string;
+    });
+    await page.goto(at(`/ui/login#flow=${flowId}`));
+    await appears(page, confirmTitle);
+    await appears(page, `.whose:text-is("You're signed in as ${address}.")`);
+    // For programs that keep passwords.
+    expect(await page.inputValue("input[autocomplete='username']")).toBe(address);
+    expect(await formProblemsOf(page)).toEqual([]);
+    await page.fill(password, goodPassword);
+    await page.click("[data-step='password']");
+    await page.waitForURL("**/ui/sessions");
+  });
 
   // Finding 34 of our review of the pages: bare forms.
   test.each(["login", "registration"])(

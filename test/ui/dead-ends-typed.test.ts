@@ -1,14 +1,12 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import type { TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { verifiedAccount } from "../support/deletion.ts";
-import { email, identifier, password, Visitors } from "./visitors.ts";
+import { code, email, identifier, name, password, servePages, type Visitors } from "./visitors.ts";
 
-const code = "[name='code.code']";
 const address = "[name='address']";
-const name = "[name='traits.name']";
 const back = "[data-step='back']";
 const welcome = "https://app.example.com/welcome";
 
@@ -18,15 +16,13 @@ describe.skipIf(!chromiumInstalled)(
     let app: TestApp;
     let visitors: Visitors;
 
-    beforeAll(async () => {
-      const link = { enabled: true };
-      app = await startTestApp({ config: { tenant_defaults: { link, allowed_return_urls: [welcome] } } });
-      visitors = await Visitors.of(app.publicUrl);
-    });
-    afterEach(() => visitors.leave("app.example.com"));
-    afterAll(async () => {
-      await app.stop();
-    });
+    servePages(
+      { tenant_defaults: { link: { enabled: true }, allowed_return_urls: [welcome] } },
+      (served) => {
+        ({ app, visitors } = served);
+      },
+      "app.example.com",
+    );
 
     const codeOf = async (recipient: string) => (await app.messages(recipient)).at(-1)?.code ?? "";
 
@@ -115,7 +111,7 @@ describe.skipIf(!chromiumInstalled)(
       expect([await page.inputValue(email), await page.inputValue(name)]).toEqual([fresh, "Ada"]);
     });
 
-    // Finding 28 of our review of the pages: the new e-mail was gone after Back in the settings.
+    // Finding 28 of our review of the pages: the new email was gone after Back in the settings.
     test("a new address and what was changed beside it stay on the way back from its code, also when loaded anew", async () => {
       const { page } = await visitors.register();
       await page.goto(`${app.publicUrl}/ui/settings`);

@@ -1,13 +1,23 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp } from "../support/app.ts";
+import type { TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { deletionConfig, verifiedAccount } from "../support/deletion.ts";
 import { violationsOf } from "./scan.ts";
-import { another, email, focused, identifier, password, settled, submit, Visitors } from "./visitors.ts";
+import {
+  another,
+  code,
+  email,
+  focused,
+  identifier,
+  password,
+  servePages,
+  settled,
+  submit,
+  type Visitors,
+} from "./visitors.ts";
 
-const code = "[name='code.code']";
 const save = "[data-step='profile']";
 const signIn = "[data-step='password']";
 const sendCode = "[data-step='sendCode']";
@@ -22,16 +32,9 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
   let app: TestApp;
   let visitors: Visitors;
 
-  beforeAll(async () => {
-    const { tenant_defaults } = deletionConfig();
-    app = await startTestApp({
-      config: { tenant_defaults: { ...tenant_defaults, link: { enabled: true } } },
-    });
-    visitors = await Visitors.of(app.publicUrl);
-  });
-  afterEach(() => visitors.leave());
-  afterAll(async () => {
-    await app.stop();
+  const { tenant_defaults } = deletionConfig();
+  servePages({ tenant_defaults: { ...tenant_defaults, link: { enabled: true } } }, (served) => {
+    ({ app, visitors } = served);
   });
 
   const at = (path: string) => app.publicUrl + path;
@@ -595,14 +598,9 @@ describe.skipIf(!chromiumInstalled)("nobody gets stuck on the self-service pages
 describe.skipIf(!chromiumInstalled)("nobody gets stuck on the pages of a server that is busy", () => {
   let app: TestApp;
   let visitors: Visitors;
-  beforeAll(async () => {
-    const throttle = { flow_submit: { count: 2, period: "6s" } };
-    app = await startTestApp({ config: { tenant_defaults: { throttle } } });
-    visitors = await Visitors.of(app.publicUrl);
-  });
-  afterEach(() => visitors.leave());
-  afterAll(async () => {
-    await app.stop();
+  const throttle = { flow_submit: { count: 2, period: "6s" } };
+  servePages({ tenant_defaults: { throttle } }, (served) => {
+    ({ app, visitors } = served);
   });
 
   // Finding 15 of our review of the pages: "Try again in 57 seconds" above the stale "The sign-in details aren't right", of a try that was never compared.

@@ -222,6 +222,82 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     });
   });
 
+  describe("a new password", () => {
+    const email = {
+      name: "traits.email",
+      label: { id: 1070002, text: "Email" },
+      input: { type: "INPUT_TYPE_EMAIL", autocomplete: "username", value: "ada@example.com" },
+    };
+    const asked = {
+      ...password,
+      input: { ...password.input, autocomplete: "new-password", minLength: 10, maxLength: 20 },
+    };
+    const field = "[name='password.password']";
+    /** The rules that are shown, each with its state and what its mark says. */
+    const rules = (page: Page) =>
+      page.locator(".ostiary-rules > li:visible").evaluateAll((items) =>
+        (items as HTMLElement[]).map(({ dataset, textContent }, index) => {
+          const name = items[index]?.querySelector("[role='img']")?.getAttribute("aria-label");
+          return [dataset.state, name, textContent].join(" ");
+        }),
+      );
+
+    test("shows which of its rules it keeps while it is typed", async () => {
+      const page = await draw(flow([email, asked, button("password", "Create")]), flow([email, asked]));
+      const open = [
+        ...["open To check ○ At least 10 characters", "open To check ○ Different from your name and email"],
+        "open To check ○ Not a common password",
+      ];
+      await expect.poll(() => rules(page)).toEqual(open);
+      const described = await page.getAttribute(field, "aria-describedby");
+      expect(await page.textContent(`#${described}`)).toContain("At least 10 characters");
+      await page.fill(field, "too short");
+      expect(await rules(page)).toEqual(open);
+      await page.fill(field, "adaexample.com");
+      expect((await rules(page)).slice(0, 2)).toEqual([
+        ...["kept Met ✓ At least 10 characters", "broken Not met ✗ Different from your name and email"],
+      ]);
+      // By what is in the field now.
+      await page.fill("[name='traits.email']", "bob@example.org");
+      await page.fill(field, "lovely rivers flow");
+      expect((await rules(page))[1]).toBe("kept Met ✓ Different from your name and email");
+      await page.fill(field, "1234567890");
+      expect((await rules(page))[2]).toBe("broken Not met ✗ Not a common password");
+      await page.fill(field, "x y".repeat(7));
+      expect((await rules(page))[1]).toBe("broken Not met ✗ At most 20 characters");
+      // What is drawn next begins anew, and what is wrong is said by the server alone.
+      await page.click("button[type='submit']");
+      await expect.poll(() => rules(page)).toEqual(open);
+    });
+
+    test("tells screen readers once for each pause, and only what changed", async () => {
+      await page.clock.install();
+      try {
+        const page = await draw(flow([email, asked, button("password", "Create")]), "end");
+        const said = page.locator(".ostiary-rules-status[role='status']");
+        await page.locator(field).pressSequentially("lovely rivers");
+        expect(await said.textContent()).toBe("");
+        await page.clock.runFor(1100);
+        expect(await said.textContent()).toBe(
+          "Met: At least 10 characters. Met: Different from your name and email.",
+        );
+        await page.locator(field).pressSequentially(" flow on and on");
+        await page.clock.runFor(1100);
+        expect(await said.textContent()).toBe("Not met: At most 20 characters.");
+      } finally {
+        await page.clock.resume();
+      }
+    });
+
+    test("is not said to be like somebody whom the page does not know", async () => {
+      const page = await draw(flow([asked, button("password", "Save")]), "end");
+      await page.fill(field, "lovely rivers");
+      expect(await rules(page)).toEqual([
+        ...["kept Met ✓ At least 10 characters", "open To check ○ Not a common password"],
+      ]);
+    });
+  });
+
   test("a button that waits counts down, and is then said to be there", async () => {
     await page.clock.install();
     try {

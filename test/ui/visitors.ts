@@ -1,6 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
 import { appears, openChromium } from "../support/chromium.ts";
 
 /** Where things are on the pages. */
@@ -8,6 +9,8 @@ export const email = "[name='traits.email']";
 export const identifier = "[name='identifier']";
 export const password = "[name='password.password']";
 export const submit = "button[type='submit']";
+export const code = "[name='code.code']";
+export const name = "[name='traits.name']";
 
 /** What has the focus: the name of a field, else the class or the tag. To be polled: the focus moves after a drawing. */
 export function focused(page: Page): Promise<string | undefined> {
@@ -35,6 +38,31 @@ export async function reachForm(page: Page, field: string): Promise<void> {
   await appears(page, `${field}, ${another}`);
   if (await page.isVisible(another)) await page.click(another);
   await appears(page, field);
+}
+
+/** A server with its pages, and the people who visit them. */
+export interface Served {
+  readonly app: TestApp;
+  readonly visitors: Visitors;
+}
+
+/**
+ * Serves the pages to the tests of a `describe`, and sees after each of them that nothing broke. `begin` gets what is served. `others`: the
+ * hosts that a test may lead to.
+ */
+export function servePages(
+  config: NonNullable<Parameters<typeof startTestApp>[0]>["config"],
+  begin: (served: Served) => void,
+  ...others: readonly string[]
+): void {
+  let served: Served | undefined;
+  beforeAll(async () => {
+    const app = await startTestApp({ config });
+    served = { app, visitors: await Visitors.of(app.publicUrl) };
+    begin(served);
+  });
+  afterEach(() => served?.visitors.leave(...others));
+  afterAll(() => served?.app.stop());
 }
 
 /** People who visit the pages of one server, each with a browser of their own. */

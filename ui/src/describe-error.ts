@@ -35,6 +35,10 @@ export function waysOn(error: unknown): readonly [Way, ...Way[]] {
 const ways: ReadonlyMap<string, readonly [Way, ...Way[]]> = new Map([
   ["LINK_INVALID", ["startAgain", "goOn"]],
   ["RETURN_TO_NOT_ALLOWED", ["startAgain"]],
+  ["FLOW_NOT_FOUND", ["startAgain"]],
+  ["FLOW_CLIENT_MISMATCH", ["startAgain"]],
+  ["FLOW_IDENTITY_MISMATCH", ["startAgain"]],
+  ["FLOW_COMPLETED", ["goOn", "startAgain"]],
   ["OAUTH2_CHALLENGE_INVALID", ["startAgain"]],
   ["INVITATION_INVALID", ["signIn", "startAgain"]],
   ["INVITATION_REQUIRED", ["signIn"]],
@@ -44,6 +48,9 @@ const ways: ReadonlyMap<string, readonly [Way, ...Way[]]> = new Map([
   ["STEP_UP_IMPOSSIBLE", ["goOn"]],
   ["HEADERS_TOO_LARGE", ["reload"]],
   ["ORIGIN_NOT_ALLOWED", ["reload"]],
+  ["CSRF_TOKEN_MISSING", ["reload"]],
+  ["CSRF_TOKEN_INVALID", ["reload"]],
+  ["PAGE_TOKEN_INVALID", ["reload"]],
 ] as const);
 
 /** Whether nobody knows if the server has done what it was asked: no answer came. */

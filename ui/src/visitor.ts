@@ -18,6 +18,8 @@ export type Visitor =
       readonly kind: "somebody";
       readonly identityId: string;
       readonly name: string;
+      /** Their address, for programs that keep passwords; empty if they have none. */
+      readonly address: string;
       /** When the account will be deleted; undefined if it stays. */
       readonly purgeTime: Date | undefined;
     };
@@ -141,6 +143,7 @@ async function askWho(): Promise<Visitor> {
       kind: "somebody",
       identityId: identity?.id ?? "",
       name: nameOf(identity),
+      address: (identity?.addresses.find(({ primary }) => primary) ?? identity?.addresses[0])?.value ?? "",
       purgeTime: purgeTime && new Date(Number(purgeTime.seconds) * 1000),
     };
   } catch (error) {

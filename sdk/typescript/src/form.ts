@@ -36,6 +36,7 @@ export {
 } from "./form/message-view.ts";
 export { numberText, readNumber } from "./form/numbers.ts";
 export { type FormPasskey, PasskeyError } from "./form/passkey.ts";
+export { type FieldRule, type RuleState, watchRules } from "./form/password-rules.ts";
 export {
   type FormHandlers,
   type RenderedForm,

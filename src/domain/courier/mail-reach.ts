@@ -1,7 +1,7 @@
 /** What is known of a mail server: that it takes addresses with letters beyond ASCII, that it does not, or what it says itself. */
 export type MailReachMode = "auto" | "yes" | "no";
 
-/** Which e-mail addresses can be reached by the mail server. */
+/** Which email addresses can be reached by the mail server. */
 export class MailReach {
   readonly #mode: MailReachMode;
   #offersSmtpUtf8: boolean | undefined;

@@ -137,7 +137,7 @@ function addressOf(channel: MessageChannel, text: string): string {
   const wanted = channel === "email" ? "email" : "phone";
   if (normalised.kind === wanted) return normalised.value;
   const description =
-    channel === "email" ? "must be an e-mail address" : "must be a telephone number such as +491712345678";
+    channel === "email" ? "must be an email address" : "must be a telephone number such as +491712345678";
   throw invalid({ field: "recipient", description, reason: "FORMAT" });
 }
 

@@ -97,7 +97,7 @@ describe("the built-in schema", () => {
     expect(schema.warnings).toEqual([]);
   });
 
-  test("makes an e-mail address identifier, verifiable and recovery address", () => {
+  test("makes an email address identifier, verifiable and recovery address", () => {
     expect(schema.validate({ email: "Ada@Example.com", name: "Ada Lovelace" })).toEqual({
       valid: true,
       derived: {
@@ -109,7 +109,7 @@ describe("the built-in schema", () => {
     });
   });
 
-  test("demands the e-mail address and knows no other traits", () => {
+  test("demands the email address and knows no other traits", () => {
     expect(rules(schema.validate({}))).toEqual(["email required"]);
     expect(rules(schema.validate({ email: "a@b.example", admin: true }))).toEqual([
       "admin additionalProperties",
@@ -307,7 +307,7 @@ describe("a broken document is refused, saying where", () => {
     ["an unknown key in the annotation", { ostiary: { identifer: "email" } }, /unknown key "identifer"/],
     [
       "an unknown identifier kind",
-      { ostiary: { identifier: "e-mail" } },
+      { ostiary: { identifier: "email" } },
       /must be one of email, phone, username/,
     ],
     ["an unknown address kind", { ostiary: { verifiable: "username" } }, /must be one of email, phone/],

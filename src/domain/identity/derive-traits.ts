@@ -126,7 +126,7 @@ function violationOf(
 ): TraitViolation {
   // The rules that schemas have for the same thing, so that forms say the same.
   if (expected === "email") {
-    return { path, rule: "format", message: "must be a valid e-mail address", params: { format: "email" } };
+    return { path, rule: "format", message: "must be a valid email address", params: { format: "email" } };
   }
   if (expected === "phone") {
     const message = "must be a valid telephone number with its country code";
@@ -144,7 +144,7 @@ function violationOf(
 }
 
 function claimViolation(path: readonly string[], kind: AddressKind): TraitViolation {
-  const address = kind === "email" ? "an e-mail address" : "a telephone number";
+  const address = kind === "email" ? "an email address" : "a telephone number";
   const message = `must not look like ${address}, unless it is a verified one of the same identity`;
   return { path, rule: "identifier", message, params: { problem: `looks_like_${kind}` } };
 }
@@ -153,7 +153,7 @@ const sentences: Readonly<Record<IdentifierProblem["problem"], string>> = {
   empty: "must not be empty",
   too_long: "must be at most 320 characters long",
   forbidden_character: "must not have control or invisible characters",
-  email_invalid: "has an @ but is not a valid e-mail address",
+  email_invalid: "has an @ but is not a valid email address",
   phone_invalid: "begins like a telephone number but is not a valid one",
 };
 

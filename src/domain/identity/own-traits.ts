@@ -17,7 +17,7 @@ interface OwnTraitsRules {
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
  * shows: what there is, where the patch cannot even be read. `country`: the country whose telephone numbers need no country code.
- * They get it here. `reach`: new e-mail addresses that mail cannot reach are refused; what was there before stays.
+ * They get it here. `reach`: new email addresses that mail cannot reach are refused; what was there before stays.
  */
 export function checkChange(
   schema: CompiledSchema,
@@ -55,7 +55,7 @@ function unreachedIn(
   for (const { value } of former.valid ? former.derived.verifiableAddresses : []) known.add(value);
   for (const { value } of former.valid ? former.derived.recoveryAddresses : []) known.add(value);
   const paths = new Set(unreached.filter(({ value }) => !known.has(value)).map(({ path }) => path));
-  const message = "is an e-mail address that the mail server does not take";
+  const message = "is an email address that the mail server does not take";
   return [...paths].map((path) => ({
     path: splitFieldPath(path),
     rule: "identifier",

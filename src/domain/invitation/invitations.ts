@@ -204,6 +204,6 @@ function toAddress(typed: string): InvitedAccount["address"] {
   if (normalised.kind === "email" || normalised.kind === "phone") {
     return { kind: normalised.kind, value: normalised.value };
   }
-  const description = "must be an e-mail address, or a telephone number with its country code";
+  const description = "must be an email address, or a telephone number with its country code";
   throw invalid({ field: "address", description, reason: "FORMAT" });
 }

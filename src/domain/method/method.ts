@@ -179,6 +179,8 @@ export interface LoginStage {
   /** As in `LoginAttempt`. */
   readonly demanded: readonly MethodProperty[];
   readonly binding: FlowBinding;
+  /** What the person signs in with, where they have shown it already and no field asks for it. */
+  readonly username?: string | undefined;
   /** Of a second factor: what the method noted of the account's credentials. */
   readonly noted?: JsonObject | undefined;
   /** What an earlier step of the method left; undefined at its first. */

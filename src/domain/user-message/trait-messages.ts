@@ -62,7 +62,7 @@ export const linkLabel = ({ text, translations }: SchemaText, name: string): Use
   translations,
 });
 
-/** An e-mail address that the operator's mail server does not take: it has letters beyond ASCII before the @. */
+/** An email address that the operator's mail server does not take: it has letters beyond ASCII before the @. */
 export const unreachableEmail = (): UserMessage =>
   error(
     9000126,

@@ -57,14 +57,15 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   }
   const account = (waiting ?? shown)?.account?.displayName;
   // Who confirms who they are without a change that waits is the person who is signed in.
-  const confirming =
+  const confirmed =
     name === "login" &&
     shown !== undefined &&
     waiting === undefined &&
     !asksWho(shown) &&
     visitor.kind === "somebody"
-      ? fillIn(words.signedIn.text, { name: visitor.name })
+      ? visitor
       : undefined;
+  const confirming = confirmed && fillIn(words.signedIn.text, { name: confirmed.name });
   const whose = sentence((waiting ?? shown)?.form?.account) ?? confirming;
   // The handing over has a sentence of its own.
   const request = shown?.stage.case === "handOver" ? undefined : shown?.oauth2LoginRequest;
@@ -118,7 +119,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
             {...said}
             confirm={question.ask}
             lastUsedMethod={lastUsed}
-            username={waiting && usernameIn(waiting)}
+            username={waiting === undefined ? confirmed?.address : usernameIn(waiting)}
             describeError={(error, waitMs) => describeError(error, words, waitMs)}
             notice={noticed === undefined ? undefined : { id: 0, ...noticed }}
             heading={heading}

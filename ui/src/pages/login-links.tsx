@@ -17,9 +17,12 @@ export function LoginLinks({ isOwned }: { readonly isOwned: boolean }): JSX.Elem
   const isClosed = isOwned || registration?.mode === RegistrationMode.CLOSED;
   if (isClosed && !recovers) return null;
   return (
-    <p className="aside">
-      {isClosed ? null : <RegistrationLink mode={registration?.mode} />}
-      {isClosed || !recovers ? null : " · "}
+    <p className="aside ways">
+      {isClosed ? null : (
+        <span>
+          <RegistrationLink mode={registration?.mode} />
+        </span>
+      )}
       {recovers ? <PageLink to="recovery">{words.recovery.title}</PageLink> : null}
     </p>
   );

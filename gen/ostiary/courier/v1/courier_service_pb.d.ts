@@ -198,7 +198,7 @@ export declare type RetryMessagesRequest = Message<"ostiary.courier.v1.RetryMess
   channel: CourierMessageChannel;
 
   /**
-   * Only messages to this e-mail address or telephone number. Empty: to all.
+   * Only messages to this email address or telephone number. Empty: to all.
    *
    * @generated from field: string recipient = 3;
    */

@@ -122,6 +122,29 @@ describe("the parts of a form", () => {
     ]);
   });
 
+  test("say what their heading says once, where they are about one thing alone", () => {
+    const said = (name: string, label: string, section: string): NodeInit => ({
+      ...{ name, section, label: message(1, label) },
+      kind: { case: "text", value: { text: message(1, "Added today.") } },
+    });
+    const nodes = [
+      ...[said("a", "App", "totp"), { ...button("manage", "Manage"), section: "totp" }],
+      ...[said("b", "Keys", "passkey"), said("c", "Laptop", "passkey")],
+      said("d", "Acme", "oidc"),
+    ];
+    const sections = Object.entries({ totp: "App", passkey: "Keys", oidc: "Linked" }).map(([id, title]) =>
+      create(FormSectionSchema, { id, title: message(2, title) }),
+    );
+    const flow = flowOf(nodes);
+    const { parts } = describeForm(
+      create(FlowSchema, { ...flow, form: create(FormSchema, { nodes: flow.form?.nodes ?? [], sections }) }),
+    );
+    const labels = parts.flatMap(({ elements }) =>
+      elements.flatMap((each) => (each.kind === "text" ? [each.label] : [])),
+    );
+    expect(labels).toEqual([undefined, "Keys", "Laptop", "Acme"]);
+  });
+
   test("hold what is said of one of several things together with its button", () => {
     const said = (name: string, section: string): NodeInit => ({
       ...{ name, section },
@@ -315,13 +338,30 @@ describe("the attributes of a field", () => {
     expect(fieldOfNode(input("x", InputType.PASSWORD, current)).attributes).not.toHaveProperty("minlength");
   });
 
-  test("name the hint and the error, and say that the value is wrong", () => {
+  test("of a new password name its rules, by the lengths that it has", () => {
+    const rulesOf = (limits: object) =>
+      fieldOfNode(input("x", InputType.PASSWORD, { autocomplete: "new-password", ...limits })).rules.map(
+        ({ text }) => text,
+      );
+    const always = ["Different from your name and email", "Not a common password"];
+    expect(rulesOf({})).toEqual(always);
+    expect(rulesOf({ minLength: 12, maxLength: 64 })).toEqual([
+      ...["At least 12 characters", "At most 64 characters"],
+      ...always,
+    ]);
+    expect(fieldOfNode(input("x", InputType.PASSWORD, { minLength: 12 })).rules).toEqual([]);
+  });
+
+  test("name the hint, the rules and the error, and say that the value is wrong", () => {
     const node = input("traits.a\\.b", InputType.PASSWORD, { autocomplete: "new-password", minLength: 8 });
+    node.help = message(1, "As you like.");
     node.messages = [message(4000002, "Property is missing.", FormMessageType.ERROR)];
     const field = fieldOfNode(node);
-    expect(field.hint).toBe("At least 8 characters.");
+    expect(field.hint).toBe("As you like.");
     expect(field.errors).toEqual([{ id: 4000002, kind: "error", text: "Property is missing." }]);
-    expect(field.attributes["aria-describedby"]).toBe(`${field.ids.hint} ${field.ids.errors}`);
+    expect(field.attributes["aria-describedby"]).toBe(
+      `${field.ids.hint} ${field.ids.rules} ${field.ids.errors}`,
+    );
     expect(field.attributes["aria-invalid"]).toBe("true");
     expect(field.ids.control).toMatch(/^ostiary-[\w-]+$/);
   });
@@ -340,6 +380,7 @@ describe("the ids of a field", () => {
       "ostiary-traits-email",
       "ostiary-traits-email_hint",
       "ostiary-traits-email_errors",
+      "ostiary-traits-email_rules",
     ]);
     expect(idsOf("traits.名前")[0]).toBe("ostiary-traits-_540d__524d_");
   });

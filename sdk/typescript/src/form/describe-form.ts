@@ -259,9 +259,23 @@ export function describeForm(flow: Flow, options: FieldOptions = {}): FormView {
       ...nodes.flatMap(({ kind, messages }) => (kind.case === "passkey" ? messages : [])),
     ].map((message) => viewMessage(message, options)),
     hidden: hiddenIn(nodes, options),
-    parts: withEnterKeys(withSelfSending(withPutAway(parts), options)),
+    parts: withEnterKeys(withSelfSending(withPutAway(withoutEchoes(parts)), options)),
     passkeys: nodes.flatMap(passkeyOf),
   };
+}
+
+/** Leaves out the label of a text that says what the heading of its section says, where the section is about nothing else. */
+function withoutEchoes(parts: readonly FormPart[]): readonly FormPart[] {
+  const labelled = (part: FormPart) =>
+    part.elements.flatMap((element) => (element.kind === "text" && element.label ? [element] : []));
+  return parts.map((part) => {
+    const { section } = part;
+    const beside = parts.filter((each) => each.section?.id === section?.id).flatMap(labelled);
+    const [only, ...others] = beside;
+    if (section === undefined || others.length > 0 || only?.label !== section.heading) return part;
+    const elements = part.elements.map((each) => (each === only ? { ...only, label: undefined } : each));
+    return { ...part, elements };
+  });
 }
 
 /** What is sent and not drawn, with what the person signs in with whose password a form asks for alone. */

@@ -11,7 +11,8 @@ import {
   viewMessage,
 } from "./message-view.ts";
 import { numberText } from "./numbers.ts";
-import { englishFormTexts, fillIn } from "./texts.ts";
+import { type FieldRule, rulesAttributes, rulesOf } from "./password-rules.ts";
+import { englishFormTexts } from "./texts.ts";
 
 /** A field as it is drawn: everything that an HTML page needs, with all texts translated. */
 export interface FormField {
@@ -36,6 +37,13 @@ export interface FormField {
   readonly link: FieldLink | undefined;
   /** What is wrong with the value. */
   readonly errors: readonly FormMessageView[];
+  /**
+   * What is asked of a new password; none of any other field. Draw each as an item of a list with `data-rule`, in a list with
+   * `rulesAttributes`; `watchRules` then shows which ones are kept.
+   */
+  readonly rules: readonly FieldRule[];
+  /** The attributes of the list of the rules. */
+  readonly rulesAttributes: Readonly<Record<string, string>>;
   /** The value to begin with, as text. Never a secret. */
   readonly value: string;
   /** Of a box to tick. */
@@ -44,7 +52,12 @@ export interface FormField {
   readonly options: readonly { readonly value: string; readonly label: string }[];
   /** Whether the list has no choice that stands for none, so that one is to be drawn. */
   readonly offersNone: boolean;
-  readonly ids: { readonly control: string; readonly hint: string; readonly errors: string };
+  readonly ids: {
+    readonly control: string;
+    readonly hint: string;
+    readonly errors: string;
+    readonly rules: string;
+  };
   /**
    * The attributes of the control, by their names in HTML; true is one without a value. What cuts or refuses a value
    * (maxlength, pattern) is not among them: a browser would cut a pasted password in silence, and its patterns are not
@@ -81,9 +94,16 @@ export function fieldOf(
   if (node.kind.case !== "input" || node.kind.value.type === InputType.HIDDEN) return undefined;
   const input = node.kind.value;
   const { hints, errors } = saidOf(node, options);
-  const hint = hintIn([...lengthHints(input, options), ...hints]);
+  const hint = hintIn(hints);
+  const texts = { ...englishFormTexts, ...options.texts };
+  const rules = input.autocomplete === "new-password" ? rulesOf(input, texts) : [];
   const control = idOf(node.name, options);
-  const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
+  const ids = {
+    control,
+    hint: `${control}_hint`,
+    errors: `${control}_errors`,
+    rules: `${control}_rules`,
+  };
   const isNumber = input.type === InputType.NUMBER && input.choices.length === 0;
   const isLocal = isNumber && options.localNumbers === true;
   const shown = (text: string) => (isLocal ? numberText(text, options.language) : text);
@@ -102,6 +122,8 @@ export function fieldOf(
     shownWhile: shownWhile(node),
     hint,
     errors,
+    rules,
+    rulesAttributes: rules.length === 0 ? {} : { id: ids.rules, ...rulesAttributes(input, texts) },
     value: isSecret(input) ? "" : value,
     checked: value === "true",
     options: input.choices.map(({ value: choice, label }) => ({
@@ -117,7 +139,7 @@ export function fieldOf(
       ...attributesOf(input),
       ...(isLocal && { "data-number": options.language ?? "en" }),
       ...(input.placeholder && { placeholder: shown(viewMessage(input.placeholder, options).text) }),
-      ...describedBy({ hint, errors, ids }),
+      ...describedBy({ hint, errors, ids, rules }),
       ...(errors.length > 0 && { "aria-invalid": "true" }),
     },
   };
@@ -126,8 +148,8 @@ export function fieldOf(
 /**
  * The id of the control of a node: of different names different ones, always the same for a name, and one that needs no
  * escape in a CSS selector. The dots of the name are hyphens; all but small ASCII letters and digits is `_`, its number in
- * Unicode in hexadecimal, and `_`: selectors ignore case in pages without a doctype. No such id ends in `_hint` or `_errors`,
- * which those of its hint and its errors do.
+ * Unicode in hexadecimal, and `_`: selectors ignore case in pages without a doctype. No such id ends in `_hint`, `_rules` or
+ * `_errors`, which those of its hint, its rules and its errors do.
  */
 export function idOf(name: string, { idPrefix = "ostiary" }: FormOptions = {}): string {
   const escaped = name.replace(/[^a-z0-9.]/gu, (character) => `_${character.codePointAt(0)?.toString(16)}_`);
@@ -231,29 +253,29 @@ export function isWebUrl(url: string): boolean {
   return /^https?:/i.test(url);
 }
 
-/** The ids of the hint and of the errors of a field or a list, for `aria-describedby`. */
+/** The ids of the hint, the rules and the errors of a field or a list, for `aria-describedby`. */
 export function describedBy({
   hint,
   errors,
   ids,
+  rules = [],
 }: {
   readonly hint: string | undefined;
   readonly errors: readonly FormMessageView[];
-  readonly ids: { readonly hint: string; readonly errors: string };
+  readonly ids: { readonly hint: string; readonly errors: string; readonly rules?: string };
+  readonly rules?: readonly FieldRule[];
 }): Readonly<Record<string, string>> {
-  const present = [hint === undefined ? [] : ids.hint, errors.length === 0 ? [] : ids.errors].flat();
+  const present = [
+    hint === undefined ? [] : ids.hint,
+    rules.length === 0 ? [] : (ids.rules ?? []),
+    errors.length === 0 ? [] : ids.errors,
+  ].flat();
   return present.length === 0 ? {} : { "aria-describedby": present.join(" ") };
 }
 
 /** Several hints as one; undefined for none. */
 export function hintIn(hints: readonly string[]): string | undefined {
   return hints.length === 0 ? undefined : hints.join(" ");
-}
-
-function lengthHints({ autocomplete, minLength }: InputNode, { texts }: FormOptions): readonly string[] {
-  if (autocomplete !== "new-password" || minLength === 0) return [];
-  const template = texts?.minLength ?? englishFormTexts.minLength;
-  return [fillIn(template, { min_length: minLength }) ?? template];
 }
 
 /** A control without a name cannot be used with a screen reader: the last part of the path is better than none. */

@@ -27,6 +27,7 @@ import { printText, saveText } from "./keep-text.ts";
 import { type FormBlock, hasErrors, layoutOf } from "./layout.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
+import { watchRules } from "./password-rules.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
 import { signalPasskeys } from "./signal-passkeys.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
@@ -105,6 +106,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       button.click();
     });
     listenToControls(drawn);
+    watchRules(drawn);
     applyConditions(drawn);
     drawn.addEventListener("input", (event) => {
       echoes.forget();
@@ -431,11 +433,24 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
   const control = drawControl(field, texts);
   element.append(...(field.control === "checkbox" ? [control, label] : [label, control]));
   element.append(
+    ...drawRules(field),
     ...drawHint(field.ids.hint, field.hint),
     ...drawLink(field.link, texts),
     ...drawErrors(field.ids.errors, field.errors),
   );
   return element;
+}
+
+function drawRules({ rules, rulesAttributes }: FormField): readonly HTMLElement[] {
+  if (rules.length === 0) return [];
+  // Without their marks, lists are none to some screen readers unless they say so.
+  const list = make("ul", "ostiary-rules", { role: "list", ...rulesAttributes });
+  for (const { name, text } of rules) {
+    const item = make("li", "", { "data-rule": name });
+    item.append(make("span", "ostiary-mark", { role: "img" }), " ", make("span", "ostiary-rule", {}, text));
+    list.append(item);
+  }
+  return [list, make("p", "ostiary-rules-status", { role: "status" })];
 }
 
 function drawControl(field: FormField, texts: FormTexts): HTMLElement {

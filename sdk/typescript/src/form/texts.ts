@@ -29,8 +29,15 @@ export interface FormTexts {
   readonly showPassword: string;
   readonly hide: string;
   readonly hidePassword: string;
-  /** Below a new password; `{min_length}` is its least length. */
+  /** The rules below a new password: its least and its greatest length, `{min_length}` and `{max_length}`, and what it must not be. */
   readonly minLength: string;
+  readonly maxLength: string;
+  readonly notOwn: string;
+  readonly notCommon: string;
+  /** What the mark beside a rule says: it cannot be told yet, it is kept, or it is not. */
+  readonly ruleOpen: string;
+  readonly ruleKept: string;
+  readonly ruleBroken: string;
   /** The first choice of a list: none yet. */
   readonly choose: string;
   /** On the button that adds an item to a list, and what it is called in full; `{list}` is the list's label. */
@@ -89,7 +96,13 @@ export const englishFormTexts: FormTexts = {
   showPassword: "Show password",
   hide: "Hide",
   hidePassword: "Hide password",
-  minLength: "At least {min_length} characters.",
+  minLength: "At least {min_length} characters",
+  maxLength: "At most {max_length} characters",
+  notOwn: "Different from your name and email",
+  notCommon: "Not a common password",
+  ruleOpen: "To check",
+  ruleKept: "Met",
+  ruleBroken: "Not met",
   choose: "Choose…",
   add: "Add",
   addTo: "Add to {list}",

@@ -13,6 +13,7 @@ import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
 import { layoutOf } from "../form/layout.ts";
 import type { FormMessageView } from "../form/message-view.ts";
 import { fillInPasskeys, offerPasskey, prepare, stopOffering } from "../form/passkey.ts";
+import { watchRules } from "../form/password-rules.ts";
 import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { signalPasskeys } from "../form/signal-passkeys.ts";
@@ -57,6 +58,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   useEffect(() => {
     if (form.current === null) return;
     listenToControls(form.current);
+    watchRules(form.current);
     applyConditions(form.current);
   });
   useEffect(() => {

@@ -3,8 +3,9 @@ import { type JSX, useEffect, useRef, useState } from "react";
 import { conditionAttributes } from "../form/conditions.ts";
 import { listenToControls } from "../form/controls.ts";
 import type { FormField } from "../form/field.ts";
+import { watchRules } from "../form/password-rules.ts";
 import { englishFormTexts, type FormTexts } from "../form/texts.ts";
-import { ErrorsView, HintView, LinkView } from "./said-view.tsx";
+import { ErrorsView, HintView, LinkView, RulesView } from "./said-view.tsx";
 
 /** The properties of `FormFieldView`. */
 export interface FormFieldViewProps {
@@ -32,7 +33,9 @@ export function FormFieldView({
   const drawn = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const form = drawn.current?.closest("form");
-    if (form) listenToControls(form);
+    if (!form) return;
+    listenToControls(form);
+    watchRules(form);
   }, []);
   return (
     <div
@@ -43,6 +46,7 @@ export function FormFieldView({
     >
       {isCheckbox ? control : label}
       {isCheckbox ? label : control}
+      <RulesView field={field} />
       <HintView id={field.ids.hint} text={field.hint} />
       <LinkView link={field.link} texts={texts} />
       <ErrorsView id={field.ids.errors} errors={field.errors} />

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JSX } from "react";
-import type { FieldLink } from "../form/field.ts";
+import type { FieldLink, FormField } from "../form/field.ts";
 import type { FormMessageView } from "../form/message-view.ts";
 import { type FormTexts, fillIn } from "../form/texts.ts";
 
@@ -58,5 +58,24 @@ export function LinkView({
         {label}
       </a>
     </p>
+  );
+}
+
+/** What is asked of a new password; nothing for any other field. Which rules it keeps is shown by `watchRules`. */
+export function RulesView({ field }: { readonly field: FormField }): JSX.Element | null {
+  const { rules, rulesAttributes } = field;
+  if (rules.length === 0) return null;
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noRedundantRoles: lists without marks are none to some screen readers unless they say so */}
+      <ul className="ostiary-rules" role="list" {...rulesAttributes}>
+        {rules.map(({ name, text }) => (
+          <li key={name} data-rule={name}>
+            <span className="ostiary-mark" role="img" /> <span className="ostiary-rule">{text}</span>
+          </li>
+        ))}
+      </ul>
+      <p className="ostiary-rules-status" role="status" />
+    </>
   );
 }

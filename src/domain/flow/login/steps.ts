@@ -403,9 +403,18 @@ function stageOf({ flow, state }: Context<InMethod>, { kind }: LoginMethod): Log
     factor: firstFactor === undefined ? "first" : "second",
     demanded: demandedBy(flow.data.purpose),
     binding: bindingOf(flow),
+    username: firstFactor === undefined ? usernameOf(flow) : undefined,
     noted: firstFactor?.notes?.[kind],
     memory: memoryAt(state, kind),
   };
+}
+
+/**
+ * What somebody signs in with who links an account elsewhere: the address that it has there, which they have shown to be theirs, and nothing of
+ * the account here. An app keeps the password by itself, and anyone with the id of its flow sees the form: there it is left out.
+ */
+function usernameOf({ client, data: { purpose } }: Context<InMethod>["flow"]): string | undefined {
+  return client === "browser" && purpose.kind === "link" ? purpose.vouched.addresses[0]?.value : undefined;
 }
 
 /** Whether the account is known: nothing that is typed decides whose it is. */

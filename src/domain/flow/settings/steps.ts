@@ -137,12 +137,16 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     enabledMethods(methods, context.tenant)
       .filter(({ settingsSteps }) => Object.keys(settingsSteps).length > 0)
       .flatMap((method) => offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))));
-  const underWay = (
-    context: ContextOf<SettingsTypes, State<"continue_method" | "continue_new_secret" | "create_passkey">>,
-  ) =>
-    methods
-      .filter(({ kind }) => kind === context.state.method.kind)
-      .flatMap((method) => offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))));
+  type UnderWay = ContextOf<
+    SettingsTypes,
+    State<"continue_method" | "continue_new_secret" | "create_passkey">
+  >;
+  const methodUnderWay = ({ state }: UnderWay) => methods.filter(({ kind }) => kind === state.method.kind);
+  const underWay = (context: UnderWay) =>
+    methodUnderWay(context).flatMap((method) =>
+      offersOf(method.kind, method.settingsOffer?.(stageOf(context, method))),
+    );
+  const sectionUnderWay = (context: UnderWay) => methodUnderWay(context)[0]?.sectionTitle();
   const manage = <S extends SettingsState>(
     step: "renameCredential" | "secondFactor" | "removeCredential",
     rule: Pick<StepRule<SettingsTypes, S>, "needs" | "take"> & Partial<StepRule<SettingsTypes, S>>,
@@ -351,7 +355,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         requiredActions: pendingIn(context),
         addresses: addressesIn(profile, context),
       }),
-      texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
+      // One thing alone is drawn: what it is about stands where else it says that there are several.
+      texts: (context) => ({ title: headings.settingsTitle(), subtitle: sectionUnderWay(context) }),
       steps: continuedSteps<State<"continue_method">>("change_settings"),
     },
     continue_new_secret: {

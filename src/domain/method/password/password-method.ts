@@ -11,6 +11,7 @@ import type {
   LoginAttempt,
   LoginMethod,
   LoginProved,
+  LoginStage,
   RegistrationMethod,
   RegistrationProved,
   RegistrationStage,
@@ -55,8 +56,12 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return settings.password.enabled;
   }
 
-  loginNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "current-password"), button("password", texts.signInWithPassword())];
+  loginNodes(tenant: Tenant, { username }: LoginStage): readonly Node[] {
+    return [
+      ...usernameNodes(username),
+      passwordNode(tenant, "current-password"),
+      button("password", texts.signInWithPassword()),
+    ];
   }
 
   registrationNodes(tenant: Tenant, { username }: RegistrationStage): readonly Node[] {
@@ -157,7 +162,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
 }
 
 /**
- * What is signed in with beside a new password, for programs that keep passwords: they look for a name beside each of them. It is drawn
+ * What is signed in with beside a password that is asked for alone, for programs that keep passwords: they look for a name beside each of them. It is drawn
  * out of sight and fills nothing. None where it is not known.
  */
 function usernameNodes(username: string | undefined): readonly Node[] {
