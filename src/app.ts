@@ -153,6 +153,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     services,
     callbacks: domain.flows.callbacks,
     providerLogouts: domain.providerLogouts,
+    arrivals: domain.arrivals,
+    http: domain.outbound.http,
     pages,
     tracer,
     clock,
