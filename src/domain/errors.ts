@@ -330,14 +330,6 @@ const texts = {
       text: "That isn't possible right now. Choose one of the options on this page.",
     },
   },
-  ADDRESS_MARK_NOT_FOUND: {
-    message: "Nothing is known of this address: no mail came back from it, and nobody complained.",
-    remedy: "",
-  },
-  ARRIVAL_REPORT_REFUSED: {
-    message: "The report of mail was not sent by who it names, or cannot be read.",
-    remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
-  },
   MESSAGE_NOT_FOUND: {
     message: "There is no such message, or it was removed after its retention.",
     remedy: "",
@@ -517,6 +509,14 @@ const texts = {
       id: 9000541,
       text: "The server that sent you here can't be reached at the moment. Try again later.",
     },
+  },
+  ADDRESS_MARK_NOT_FOUND: {
+    message: "Nothing is known of this address: no mail came back from it, and nobody complained.",
+    remedy: "",
+  },
+  ARRIVAL_REPORT_REFUSED: {
+    message: "The report of mail was not sent by who it names, or cannot be read.",
+    remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
   },
 } as const satisfies Record<string, ErrorText>;
 

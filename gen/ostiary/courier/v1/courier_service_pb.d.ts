@@ -409,11 +409,11 @@ export declare type GetAddressMarkResponse = Message<"ostiary.courier.v1.GetAddr
 export declare const GetAddressMarkResponseSchema: GenMessage<GetAddressMarkResponse>;
 
 /**
- * ClearAddressMarkRequest is the request of ClearAddressMark.
+ * DeleteAddressMarkRequest is the request of DeleteAddressMark.
  *
- * @generated from message ostiary.courier.v1.ClearAddressMarkRequest
+ * @generated from message ostiary.courier.v1.DeleteAddressMarkRequest
  */
-export declare type ClearAddressMarkRequest = Message<"ostiary.courier.v1.ClearAddressMarkRequest"> & {
+export declare type DeleteAddressMarkRequest = Message<"ostiary.courier.v1.DeleteAddressMarkRequest"> & {
   /**
    * The e-mail address.
    *
@@ -423,24 +423,24 @@ export declare type ClearAddressMarkRequest = Message<"ostiary.courier.v1.ClearA
 };
 
 /**
- * Describes the message ostiary.courier.v1.ClearAddressMarkRequest.
- * Use `create(ClearAddressMarkRequestSchema)` to create a new message.
+ * Describes the message ostiary.courier.v1.DeleteAddressMarkRequest.
+ * Use `create(DeleteAddressMarkRequestSchema)` to create a new message.
  */
-export declare const ClearAddressMarkRequestSchema: GenMessage<ClearAddressMarkRequest>;
+export declare const DeleteAddressMarkRequestSchema: GenMessage<DeleteAddressMarkRequest>;
 
 /**
- * ClearAddressMarkResponse is the response of ClearAddressMark.
+ * DeleteAddressMarkResponse is the response of DeleteAddressMark.
  *
- * @generated from message ostiary.courier.v1.ClearAddressMarkResponse
+ * @generated from message ostiary.courier.v1.DeleteAddressMarkResponse
  */
-export declare type ClearAddressMarkResponse = Message<"ostiary.courier.v1.ClearAddressMarkResponse"> & {
+export declare type DeleteAddressMarkResponse = Message<"ostiary.courier.v1.DeleteAddressMarkResponse"> & {
 };
 
 /**
- * Describes the message ostiary.courier.v1.ClearAddressMarkResponse.
- * Use `create(ClearAddressMarkResponseSchema)` to create a new message.
+ * Describes the message ostiary.courier.v1.DeleteAddressMarkResponse.
+ * Use `create(DeleteAddressMarkResponseSchema)` to create a new message.
  */
-export declare const ClearAddressMarkResponseSchema: GenMessage<ClearAddressMarkResponse>;
+export declare const DeleteAddressMarkResponseSchema: GenMessage<DeleteAddressMarkResponse>;
 
 /**
  * CourierService lets operators see whether mail and text messages were sent, and send failed ones again. The content
@@ -548,7 +548,7 @@ export declare const CourierService: GenService<{
     output: typeof GetAddressMarkResponseSchema;
   },
   /**
-   * ClearAddressMark takes back all that is said of an e-mail address: mail is sent there as to any other. It does nothing if
+   * DeleteAddressMark takes back all that is said of an e-mail address: mail is sent there as to any other. It does nothing if
    * there is nothing to take back.
    *
    * A mail that came back is also taken back when somebody enters a code that was sent to the address.
@@ -556,12 +556,12 @@ export declare const CourierService: GenService<{
    * Access: API key with `courier:update`.
    * Errors: none of its own.
    *
-   * @generated from rpc ostiary.courier.v1.CourierService.ClearAddressMark
+   * @generated from rpc ostiary.courier.v1.CourierService.DeleteAddressMark
    */
-  clearAddressMark: {
+  deleteAddressMark: {
     methodKind: "unary";
-    input: typeof ClearAddressMarkRequestSchema;
-    output: typeof ClearAddressMarkResponseSchema;
+    input: typeof DeleteAddressMarkRequestSchema;
+    output: typeof DeleteAddressMarkResponseSchema;
   },
 }>;
 

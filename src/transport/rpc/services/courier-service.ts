@@ -8,8 +8,8 @@ import {
   CourierMessageState,
 } from "../../../../gen/ostiary/courier/v1/courier_message_pb.js";
 import type {
-  ClearAddressMarkRequest,
   CourierService as Contract,
+  DeleteAddressMarkRequest,
   GetAddressMarkRequest,
   GetMessageRequest,
   ListAddressMarksRequest,
@@ -93,7 +93,7 @@ export class CourierService implements ServiceImpl<typeof Contract> {
     return { mark: toMark(await this.#deps.arrivals.get(callOf(context).tenant, address)) };
   }
 
-  async clearAddressMark({ address }: ClearAddressMarkRequest, context: HandlerContext) {
+  async deleteAddressMark({ address }: DeleteAddressMarkRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     await this.#deps.arrivals.clear(tenant, origin, address);
     return {};
