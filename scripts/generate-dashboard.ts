@@ -151,6 +151,11 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
     ["Queue", "none", [`max by (state) (ostiary_courier_messages{${of}})`, "{{state}}"]],
     ["Age of the oldest", "s", [`max(ostiary_courier_oldest_message_age_seconds{${of}})`, "oldest"]],
     ["Attempts", "reqps", [`sum by (outcome) (${rate("ostiary_courier_attempts_total")})`, "{{outcome}}"]],
+    [
+      "Reports",
+      "reqps",
+      [`sum by (source, outcome) (${rate("ostiary_courier_reports_total")})`, "{{source}}: {{outcome}}"],
+    ],
   ],
   [
     "Process",

@@ -25,6 +25,7 @@ const rows: Readonly<Record<string, RowOptions>> = {
   Invitation: { alias: "v", byHand: /^address/ },
   Event: { alias: "e" },
   Message: { alias: "m", isWritten: false },
+  AddressMark: { alias: "k", isWritten: false },
 };
 
 const file = "src/storage/rows.generated.ts";

@@ -15,6 +15,7 @@ import { MessageSender } from "./domain/courier/message-sender.ts";
 import type { Outbox } from "./domain/courier/outbox.ts";
 import type { CourierStore } from "./domain/courier/store.ts";
 import { isAddress } from "./domain/hosts.ts";
+import type { MessageId } from "./domain/ids.ts";
 import { isAtOrBelow } from "./domain/method/passkey/origins.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import { Secret } from "./domain/secret.ts";
@@ -26,6 +27,7 @@ import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
+import { postmarkIdName, sendGridIdName, sesIdName } from "./transport/arrivals/told.ts";
 import { MailboxAccess } from "./transport/pages/mailbox/mailbox-access.ts";
 import { createLinkFiles } from "./transport/pages/mailbox/mailbox-links.ts";
 import { mailboxRoutes } from "./transport/pages/mailbox/mailbox-routes.ts";
@@ -193,12 +195,23 @@ async function createTransports(
     timeouts: { connectMs: durationMs(smtp.timeout) },
     reach: mailReach,
     from,
+    idHeaders: idHeadersOf(courier.reports),
   });
   return {
     transports: { ...byHttp, email: bySmtp },
     verify: () => bySmtp.verify(),
     close: () => bySmtp.close(),
   };
+}
+
+/** The headers by which the providers that report on mail give its id back: most of them give it a Message-ID of their own. */
+function idHeadersOf(reports: Config["config"]["tenantDefaults"]["courier"]["reports"]) {
+  const { ses, postmark, sendgrid } = reports;
+  return (id: MessageId): Readonly<Record<string, string>> => ({
+    ...(ses && { "X-SES-MESSAGE-TAGS": `${sesIdName}=${id}` }),
+    ...(postmark && { [`X-PM-Metadata-${postmarkIdName}`]: id }),
+    ...(sendgrid && { "X-SMTPAPI": JSON.stringify({ unique_args: { [sendGridIdName]: id } }) }),
+  });
 }
 
 function knownUrl(url: Secret | undefined): Secret {

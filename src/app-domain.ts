@@ -12,6 +12,7 @@ import { availableHashingConcurrency, createPasswordHasher } from "./crypto/pass
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
+import { Arrivals } from "./domain/courier/arrivals.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
@@ -148,6 +149,7 @@ export function createDomain(
     outbox,
     clock,
   });
+  const arrivals = new Arrivals({ store: storage.marks, pageTokens, clock });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
   const methods = createMethods({
     ...{ hasher, policy, breaches, codes, tokens, sealer, clock, logger },
@@ -174,6 +176,7 @@ export function createDomain(
     failedAttempts,
     smsLimits,
     mailReach,
+    arrivals,
     oauth2: outbound.oauth2,
     outbox,
     sealer,
@@ -229,6 +232,7 @@ export function createDomain(
     failedAttempts,
     outbox,
     messages,
+    arrivals,
     sessions,
     sessionUses,
     apiKeys,

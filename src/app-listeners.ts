@@ -1,12 +1,16 @@
+import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
+import type { Arrivals } from "./domain/courier/arrivals.ts";
+import { readSendGridKey } from "./domain/courier/send-grid-key.ts";
 import type { ProviderCallbacks } from "./domain/flow/provider-callbacks.ts";
 import type { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
-import type { Clock } from "./domain/ports.ts";
+import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
+import type { ReportSources } from "./transport/arrival-reports.ts";
 import { type BudgetSettings, createBudgets, watchBudgets } from "./transport/budgets.ts";
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
 import type { Metrics } from "./transport/metrics/metrics.ts";
@@ -36,6 +40,8 @@ interface Served {
   readonly publicBesideHost: string | undefined;
   readonly callbacks: ProviderCallbacks;
   readonly providerLogouts: ProviderLogouts;
+  readonly arrivals: Arrivals;
+  readonly http: OutgoingHttp;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
@@ -60,6 +66,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
     trustedProxies: server.trustedProxies,
     maxRequestBytes: server.maxRequestBytes,
     clock: served.clock,
+    arrivalReports: { ...served, sources: reportSourcesOf(config) },
   };
   const servicesOf = (kind: ListenerKind) =>
     served.services.filter(({ service }) => getOption(service, serviceOption).listener === kind);
@@ -103,6 +110,21 @@ function publicRoutesOf(served: Served): ReadonlyMap<string, HttpHandler> {
 }
 
 type Config = AppOptions["config"]["config"];
+
+function reportSourcesOf({ config, secrets }: AppOptions["config"]): ReportSources {
+  const { ses, postmark, sendgrid } = config.tenantDefaults.courier.reports;
+  return {
+    ses,
+    postmark: postmark && { user: postmark.user, password: () => secrets.postmarkPassword() },
+    sendgrid: sendgrid && { publicKey: sendGridKeyOf(sendgrid.publicKey) },
+  };
+}
+
+function sendGridKeyOf(text: string): KeyObject {
+  const key = readSendGridKey(text);
+  if (key === undefined) throw new Error("a key that cannot be read is refused at the start");
+  return key;
+}
 
 function budgetsOf(budgets: Config["server"]["budgets"]): BudgetSettings {
   return {

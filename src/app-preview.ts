@@ -116,6 +116,7 @@ export async function createPreview({ config, port, clock = systemClock }: Previ
     failedAttempts: { note: (_scope, events) => events },
     smsLimits: refusing("limits of text messages"),
     mailReach: new MailReach("yes"),
+    arrivals: { isOpenlyBounced: async () => false, prove: async () => {} },
     releases: refusing("credential releases"),
     oauth2: refusing("OAuth2 server"),
     outbox: refusing("outbox"),

@@ -18,6 +18,7 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
+import { reportScope } from "./transport/arrival-reports.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { metricsScope } from "./transport/rpc/path-guards.ts";
 import { ApiKeyService } from "./transport/rpc/services/api-key-service.ts";
@@ -93,6 +94,7 @@ export const services: readonly DescService[] = bindings.map(({ service }) => se
 /** The scopes that a key or certificate can have a use for, without wildcards. */
 export const knownScopes: ReadonlySet<string> = new Set([
   metricsScope,
+  reportScope,
   ...services
     .flatMap(({ methods }) => methods)
     .flatMap((method) => {

@@ -156,6 +156,8 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     services,
     callbacks: domain.flows.callbacks,
     providerLogouts: domain.providerLogouts,
+    arrivals: domain.arrivals,
+    http: domain.outbound.http,
     pages,
     tracer,
     clock,

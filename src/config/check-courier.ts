@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { AddressProof, RegistrationMode, SmtpUtf8 } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { MailReachMode } from "../domain/courier/mail-reach.ts";
+import { readSendGridKey } from "../domain/courier/send-grid-key.ts";
 import { isLoopbackAddress, isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
@@ -18,6 +19,7 @@ export function checkCourier(config: CompleteConfig): Problem[] {
     ...checkSending(config),
     ...checkSmtp(config),
     ...checkSms(config),
+    ...checkReports(config),
     ...problemIf(
       durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay),
       `${prefix}.retry.first_delay`,
@@ -51,6 +53,25 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   return Object.entries(beside).flatMap(([name, isSet]) =>
     problemIf(isSet, `${prefix}.email.smtp.${name}`, message),
   );
+}
+
+/** Refuses reports of a provider that cannot come, or whose key cannot be read. */
+function checkReports({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
+  const { ses, postmark, sendgrid } = courier.reports;
+  const key = `${prefix}.reports`;
+  const isTold = ses !== undefined || postmark !== undefined || sendgrid !== undefined;
+  return [
+    ...problemIf(
+      isTold && courier.email.provider.case === undefined,
+      key,
+      `tells of mail, and none is sent: configure ${prefix}.email.smtp or ${prefix}.email.http, or leave it out`,
+    ),
+    ...problemIf(
+      sendgrid !== undefined && readSendGridKey(sendgrid.publicKey) === undefined,
+      `${key}.sendgrid.public_key`,
+      "must be the verification key that SendGrid shows: the base64 form of an ECDSA key",
+    ),
+  ];
 }
 
 /**

@@ -13,6 +13,7 @@ export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): P
     ...checkCalledUrls(resolved),
     ...checkSigning(resolved),
     ...checkBearer(resolved),
+    ...checkReports(resolved),
     ...checkClients(resolved),
   ];
 }
@@ -62,6 +63,14 @@ function checkSigning({ mailSigning, smsSigning }: ResolvedSecrets): Problem[] {
     if (length >= 24 && length <= 64) return [];
     return [{ key, message: "must be whsec_ and the base64 form of 24 to 64 random bytes" }];
   });
+}
+
+/** Security rule (SR-MAIL-9): whoever guesses it could mark any address that mail was sent to. */
+function checkReports({ postmarkPassword: password }: ResolvedSecrets): Problem[] {
+  if (password === undefined || /^[!-~]{16,200}$/.test(password.secret.reveal())) return [];
+  const message =
+    "must have 16 to 200 characters, printable ASCII without spaces; `openssl rand -base64 24` makes one";
+  return [{ key: password.key, message, insecure: true }];
 }
 
 /** RFC 6750, section 2.1: what a header can carry as a bearer token. */

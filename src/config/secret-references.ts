@@ -28,12 +28,13 @@ export function secretReferencesOf(config: Config): {
   readonly mailSigning: readonly KeyedReference[];
   readonly smsUrl: KeyedReference | undefined;
   readonly smsSigning: readonly KeyedReference[];
+  readonly postmarkPassword: KeyedReference | undefined;
   readonly breachedPasswordsUrl: KeyedReference | undefined;
   readonly oauth2ApiKey: KeyedReference | undefined;
   /** Of each provider, in the order of the configuration. */
   readonly providers: readonly ProviderReferences[];
 } {
-  const { email, sms } = config.tenantDefaults?.courier ?? {};
+  const { email, sms, reports } = config.tenantDefaults?.courier ?? {};
   const smtp = email?.provider.case === "smtp" ? email.provider.value : undefined;
   const mailByHttp = email?.provider.case === "http" ? email.provider.value : undefined;
   const smsByHttp = sms?.provider.value;
@@ -47,6 +48,7 @@ export function secretReferencesOf(config: Config): {
     mailSigning: listed(`${prefix}email.http.signing_secrets`, mailByHttp?.signingSecrets),
     smsUrl: keyed(`${prefix}sms.http.url`, smsByHttp?.url),
     smsSigning: listed(`${prefix}sms.http.signing_secrets`, smsByHttp?.signingSecrets),
+    postmarkPassword: keyed(`${prefix}reports.postmark.password`, reports?.postmark?.password),
     breachedPasswordsUrl: keyed(
       "server.outbound.breached_passwords.url",
       config.server?.outbound?.breachedPasswords?.url,
@@ -85,9 +87,10 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
   const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
-  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, oauth2ApiKey, providers } = others;
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl, ...rest } = others;
+  const { oauth2ApiKey, postmarkPassword, providers } = rest;
   const ofProviders = providers.flatMap(({ secret, key }) => [secret, key]);
-  const single = [smtpPassword, oauth2ApiKey, ...ofProviders];
+  const single = [smtpPassword, postmarkPassword, oauth2ApiKey, ...ofProviders];
   for (const whole of [...sealing, ...mailSigning, ...smsSigning, ...single]) {
     if (whole !== undefined) hide(whole.reference, () => hidden);
   }

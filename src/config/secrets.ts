@@ -21,6 +21,8 @@ export interface SecretSource {
    * The URL that mail or text messages are posted to; undefined if none is configured. Read it each time: `reload` changes it.
    */
   messageUrl(channel: "email" | "sms"): Secret | undefined;
+  /** The password that Postmark's reports show; undefined if none are taken. Read it each time: `reload` changes it. */
+  postmarkPassword(): Secret | undefined;
   /** The URL at which breached passwords are looked up. Read it each time: `reload` changes it. */
   breachedPasswordsUrl(): Secret;
   /** The bearer token of the OAuth2 server's admin API; undefined if it has none. Read it each time: `reload` changes it. */
@@ -52,6 +54,7 @@ export interface ResolvedSecrets {
   readonly mailSigning: readonly KeyedSecret[];
   readonly smsUrl: KeyedSecret | undefined;
   readonly smsSigning: readonly KeyedSecret[];
+  readonly postmarkPassword: KeyedSecret | undefined;
   readonly breachedPasswordsUrl: KeyedSecret | undefined;
   readonly oauth2ApiKey: KeyedSecret | undefined;
   /** In the order of the configuration. */
@@ -98,6 +101,7 @@ export function createSecretSource(options: SecretSourceOptions): {
     databaseUrl: () => (current.database?.kind === "url" ? new Secret(current.database.url) : undefined),
     smtpServer: () => (current.smtp?.kind === "server" ? current.smtp.server : undefined),
     messageUrl: (channel) => (channel === "email" ? current.mailUrl : current.smsUrl)?.secret,
+    postmarkPassword: () => current.postmarkPassword?.secret,
     breachedPasswordsUrl: () => {
       const url = current.breachedPasswordsUrl?.secret;
       if (url === undefined) throw new Error("server.outbound.breached_passwords.url has a default");
@@ -173,6 +177,7 @@ function resolveAll(
     mailSigning: list(references.mailSigning),
     smsUrl: keyed(references.smsUrl),
     smsSigning: list(references.smsSigning),
+    postmarkPassword: keyed(references.postmarkPassword),
     breachedPasswordsUrl: keyed(references.breachedPasswordsUrl),
     oauth2ApiKey: keyed(references.oauth2ApiKey),
     providers: references.providers.map(({ id, secret, key }, index) => ({

@@ -510,6 +510,14 @@ const texts = {
       text: "The server that sent you here can't be reached at the moment. Try again later.",
     },
   },
+  ADDRESS_MARK_NOT_FOUND: {
+    message: "Nothing is known of this address: no mail came back from it, and nobody complained.",
+    remedy: "",
+  },
+  ARRIVAL_REPORT_REFUSED: {
+    message: "The report of mail was not sent by who it names, or cannot be read.",
+    remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

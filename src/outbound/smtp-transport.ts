@@ -5,6 +5,7 @@ import { MailReach, needsSmtpUtf8 } from "../domain/courier/mail-reach.ts";
 import { reasonFor } from "../domain/courier/reason.ts";
 import { isLoopbackAddress } from "../domain/hosts.ts";
 import { isEmailAddress } from "../domain/identifier/normalise.ts";
+import type { MessageId } from "../domain/ids.ts";
 import {
   refusesMessage,
   type SmtpFailure,
@@ -24,6 +25,8 @@ export interface SmtpTransportOptions
   /** Where what the server says of SMTPUTF8 is kept. Default: addresses beyond ASCII go out if it offers that. */
   readonly reach?: MailReach | undefined;
   readonly from: { readonly address: string; readonly name: string };
+  /** Headers by which a provider gives the id of a message back when it reports on it. Default: none. */
+  readonly idHeaders?: ((id: MessageId) => Readonly<Record<string, string>>) | undefined;
   /** How long an idle connection is kept; default ten seconds. Few enough that no router on the way has forgotten it. */
   readonly idleMs?: number | undefined;
 }
@@ -44,14 +47,7 @@ const verifyMs = 30_000;
 
 /** Sends mail through an SMTP server, over connections that are kept for a while. */
 export function createSmtpTransport(options: SmtpTransportOptions): ClosableTransport {
-  const {
-    server,
-    authorities,
-    allowPlainText,
-    from,
-    idleMs = 10_000,
-    reach = new MailReach("auto"),
-  } = options;
+  const { server, authorities, allowPlainText, idleMs = 10_000, reach = new MailReach("auto") } = options;
   const sessions = new Sessions(
     {
       ...options,
@@ -76,7 +72,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       }
       if (!reach.reaches(delivery.recipient)) return unreached(delivery);
       try {
-        return await send(sessions, delivery, await compose(delivery, from), attempt);
+        return await send(sessions, delivery, await compose(delivery, options), attempt);
       } catch (error) {
         return failureOf(error, delivery);
       }
@@ -95,7 +91,7 @@ const composer = createTransport({ streamTransport: true, buffer: true, newline:
 
 async function compose(
   { message, recipient, id }: Delivery,
-  from: SmtpTransportOptions["from"],
+  { from, idHeaders }: Pick<SmtpTransportOptions, "from" | "idHeaders">,
 ): Promise<ComposedMail> {
   if (message.channel !== "email") throw new Error("only mail is composed");
   const domain = from.address.slice(from.address.lastIndexOf("@") + 1);
@@ -109,7 +105,14 @@ async function compose(
     // The same at every attempt, so that a mail that comes twice can be known.
     messageId: `<${id}@${domain}>`,
     // RFC 3834: holiday notices do not answer this.
-    headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
+    headers: {
+      "Auto-Submitted": "auto-generated",
+      "X-Auto-Response-Suppress": "All",
+      // As they are: a program reads them, and not all of them can read encoded words.
+      ...Object.fromEntries(
+        Object.entries(idHeaders?.(id) ?? {}).map(([name, value]) => [name, { prepared: true, value }]),
+      ),
+    },
     // Security rule (SR-MAIL-1): content is text, never the name of a file or address to read.
     disableFileAccess: true,
     disableUrlAccess: true,

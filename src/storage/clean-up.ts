@@ -25,6 +25,18 @@ const rules = [
     only: "state = 'suppressed'",
     keptFor: "retentionMs",
   },
+  // What nobody has any more, or never had, since nothing ends it there; and what was taken back.
+  {
+    rows: "addressMarks",
+    table: "address_mark",
+    key: "value",
+    column: "updated_at",
+    only: `((bounced_at IS NULL AND complained_at IS NULL) OR NOT EXISTS (
+      SELECT FROM ostiary.identity_verifiable_address v
+      WHERE v.tenant_id = address_mark.tenant_id AND v.kind = 'email' AND v.value = address_mark.value
+    ))`,
+    keptFor: "messageRetentionMs",
+  },
   { rows: "throttleCounters", table: "throttle_counter", key: "key", column: "spent_until_us" },
   { rows: "devices", table: "device", key: "token_digest", column: "expires_at" },
   { rows: "invitations", table: "invitation", key: "id", column: "ends_at", keptFor: "retentionMs" },
@@ -34,7 +46,7 @@ type Rule = (typeof rules)[number];
 
 /**
  * Removes what has ended longer ago than it is kept: sessions that expired or were revoked, flows that expired, invitations that
- * were used or revoked or expired; messages that were sent, given up or suppressed; request ids and known devices that expired;
+ * were used or revoked or expired; messages that were sent, given up or suppressed; marks of addresses that nobody has; request ids and known devices that expired;
  * counters of attempts that are empty. Events have event-retention.ts. Works through all tenants, in batches, so that it can be interrupted at
  * any time. Returns how many rows were removed.
  */

@@ -1,6 +1,6 @@
 import { defineEntity, p, Type } from "@mikro-orm/core";
 import type { MessageChannel, MessageTemplate } from "../domain/courier/message.ts";
-import type { MessageState } from "../domain/courier/store.ts";
+import type { MessageArrival, MessageState } from "../domain/courier/store.ts";
 import type { EventActor, EventType } from "../domain/event/event.ts";
 import type { FlowData, FlowState } from "../domain/flow/shared/flow.ts";
 import type { AddressKind, IdentityState } from "../domain/identity/identity.ts";
@@ -349,6 +349,9 @@ export const Message = defineEntity({
     endedAt: moment().nullable(),
     lastError: p.text().nullable(),
     sealedData: p.text().nullable().hidden(),
+    arrival: p.text().$type<MessageArrival>().nullable(),
+    arrivalAt: moment().nullable(),
+    arrivalReason: p.text().nullable(),
   },
   indexes: indexes("message", {
     message_due: "(next_attempt_at) where state in ('queued', 'sending')",
@@ -359,6 +362,21 @@ export const Message = defineEntity({
     message_end: "(ended_at) where ended_at is not null",
     message_suppressed: "(ended_at) where state = 'suppressed'",
   }),
+});
+
+/** E-mail addresses that mail came back from, or whose reader complained. They belong to an address, whoever has it. */
+export const AddressMark = defineEntity({
+  name: "AddressMark",
+  properties: {
+    tenantId: p.uuid().primary(),
+    value: orderedText().primary(),
+    updatedAt: moment(),
+    bouncedAt: moment().nullable(),
+    bounceReason: p.text().nullable(),
+    /** The last time that mail came back which was sent without regard to accounts. */
+    openAt: moment().nullable(),
+    complainedAt: moment().nullable(),
+  },
 });
 
 export const ThrottleCounter = defineEntity({

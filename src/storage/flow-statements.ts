@@ -175,7 +175,11 @@ export const countAttemptStatement: Statement = {
     WHERE tenant_id = $1 AND digest = $2 AND state = 'active' AND challenge_digest IS NOT NULL
       AND challenge_expires_at > $3 AND challenge_attempts < $4
     RETURNING revision AS f_revision, challenge_kind AS f_challenge_kind, challenge_digest AS f_challenge_digest,
-      challenge_expires_at AS f_challenge_expires_at, challenge_attempts AS f_challenge_attempts`,
+      challenge_expires_at AS f_challenge_expires_at, challenge_attempts AS f_challenge_attempts,
+      EXISTS (
+        SELECT FROM ostiary.address_mark k
+        WHERE k.tenant_id = $1 AND k.value = data #>> '{state,target,value}' AND k.bounced_at IS NOT NULL
+      ) AS is_marked`,
 };
 
 /**

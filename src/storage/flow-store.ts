@@ -197,13 +197,11 @@ export function createFlowStore(database: Database): FlowStore {
     },
 
     async countAttempt(scope, digest, now, limit) {
-      const [row] = await database.query<ChallengeRow & Pick<FlowRow, "f_revision">>(
-        scope,
-        statements.countAttemptStatement,
-        [scope.tenantId, digest, now, limit],
-      );
+      const [row] = await database.query<
+        ChallengeRow & Pick<FlowRow, "f_revision"> & { readonly is_marked: boolean }
+      >(scope, statements.countAttemptStatement, [scope.tenantId, digest, now, limit]);
       const challenge = row && challengeFromRow(row);
-      return row && challenge && { challenge, revision: row.f_revision };
+      return row && challenge && { challenge, revision: row.f_revision, isMarked: row.is_marked };
     },
 
     async completeLogin(scope, completion) {

@@ -6,6 +6,7 @@ import { messageRow } from "./rows.generated.ts";
 /** What a message brings along; the other columns follow from it. */
 const brought = messageRow
   .without("updated_at", "attempts", "state", "next_attempt_at", "ended_at", "last_error")
+  .without("arrival", "arrival_at", "arrival_reason")
   .with({ sealed_data: "text" });
 
 /** How the messages of one statement are written. Each value is a piece of SQL that holds no input. */

@@ -11,6 +11,7 @@ import {
   type KeptRow,
   keptColumns,
   keptFromRow,
+  markColumn,
 } from "./message-row.ts";
 import { insertMessages, messagesParameter } from "./message-sql.ts";
 import { type MessageRow, messageRow, readMessage } from "./rows.generated.ts";
@@ -41,7 +42,7 @@ const claimStatement: Statement = {
   UPDATE ostiary.message m SET state = 'sending', attempts = attempts + 1, lease_token = $3,
     next_attempt_at = ${leaseEnd("$2")}, updated_at = $1
   FROM due WHERE m.tenant_id = due.tenant_id AND m.id = due.id
-  RETURNING ${claimedColumns}`,
+  RETURNING ${claimedColumns}, ${markColumn}`,
 };
 
 /** $1 to $3: tenants, ids and lease tokens; they select what is still held. */
@@ -83,7 +84,8 @@ const recordStatement: Statement = {
 const requeueStatement: Statement = {
   text: `WITH m AS (
     UPDATE ostiary.message SET state = 'queued', updated_at = $3, attempts = 0, next_attempt_at = $3,
-      ended_at = NULL, last_error = NULL, recipient = coalesce($4, recipient)
+      ended_at = NULL, last_error = NULL, recipient = coalesce($4, recipient),
+      arrival = NULL, arrival_at = NULL, arrival_reason = NULL
     WHERE tenant_id = $1 AND id = $2 AND state = 'failed'
     RETURNING *
   ), recorded AS (

@@ -582,6 +582,9 @@ export const messageRow = new Columns("m", {
   expires_at: "timestamptz",
   ended_at: "timestamptz",
   last_error: "text",
+  arrival: "text",
+  arrival_at: "timestamptz",
+  arrival_reason: "text",
 });
 
 /** What `messageRow.selected` selects. */
@@ -600,6 +603,9 @@ export interface MessageRow {
   readonly m_expires_at: Parameters<typeof endOf>[0];
   readonly m_ended_at: NonNullable<Message["endedAt"]> | null;
   readonly m_last_error: NonNullable<Message["lastError"]> | null;
+  readonly m_arrival: NonNullable<Message["arrival"]> | null;
+  readonly m_arrival_at: NonNullable<Message["arrivalAt"]> | null;
+  readonly m_arrival_reason: NonNullable<Message["arrivalReason"]> | null;
 }
 
 /** The value in a row. */
@@ -618,6 +624,9 @@ export interface MessageValue {
   readonly expiresAt: ReturnType<typeof endOf>;
   readonly endedAt: NonNullable<Message["endedAt"]> | undefined;
   readonly lastError: NonNullable<Message["lastError"]> | undefined;
+  readonly arrival: NonNullable<Message["arrival"]> | undefined;
+  readonly arrivalAt: NonNullable<Message["arrivalAt"]> | undefined;
+  readonly arrivalReason: NonNullable<Message["arrivalReason"]> | undefined;
 }
 
 export function readMessage(row: MessageRow): MessageValue {
@@ -636,5 +645,51 @@ export function readMessage(row: MessageRow): MessageValue {
     expiresAt: endOf(row.m_expires_at),
     endedAt: row.m_ended_at ?? undefined,
     lastError: row.m_last_error ?? undefined,
+    arrival: row.m_arrival ?? undefined,
+    arrivalAt: row.m_arrival_at ?? undefined,
+    arrivalReason: row.m_arrival_reason ?? undefined,
+  };
+}
+
+type AddressMark = InferEntity<typeof entities.AddressMark>;
+
+/** Of `ostiary.address_mark k`. */
+export const addressMarkRow = new Columns("k", {
+  value: "text",
+  updated_at: "timestamptz",
+  bounced_at: "timestamptz",
+  bounce_reason: "text",
+  open_at: "timestamptz",
+  complained_at: "timestamptz",
+});
+
+/** What `addressMarkRow.selected` selects. */
+export interface AddressMarkRow {
+  readonly k_value: AddressMark["value"];
+  readonly k_updated_at: AddressMark["updatedAt"];
+  readonly k_bounced_at: NonNullable<AddressMark["bouncedAt"]> | null;
+  readonly k_bounce_reason: NonNullable<AddressMark["bounceReason"]> | null;
+  readonly k_open_at: NonNullable<AddressMark["openAt"]> | null;
+  readonly k_complained_at: NonNullable<AddressMark["complainedAt"]> | null;
+}
+
+/** The value in a row. */
+export interface AddressMarkValue {
+  readonly value: AddressMark["value"];
+  readonly updatedAt: AddressMark["updatedAt"];
+  readonly bouncedAt: NonNullable<AddressMark["bouncedAt"]> | undefined;
+  readonly bounceReason: NonNullable<AddressMark["bounceReason"]> | undefined;
+  readonly openAt: NonNullable<AddressMark["openAt"]> | undefined;
+  readonly complainedAt: NonNullable<AddressMark["complainedAt"]> | undefined;
+}
+
+export function readAddressMark(row: AddressMarkRow): AddressMarkValue {
+  return {
+    value: row.k_value,
+    updatedAt: row.k_updated_at,
+    bouncedAt: row.k_bounced_at ?? undefined,
+    bounceReason: row.k_bounce_reason ?? undefined,
+    openAt: row.k_open_at ?? undefined,
+    complainedAt: row.k_complained_at ?? undefined,
   };
 }

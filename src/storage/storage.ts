@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import type { ApiKeyStore } from "../domain/access/store.ts";
-import type { CourierStore } from "../domain/courier/store.ts";
+import type { CourierStore, MarkStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/event/store.ts";
 import type { SettingsStore } from "../domain/flow/settings/store.ts";
@@ -28,6 +28,7 @@ import { createInvitationStore } from "./invitation-store.ts";
 import { watchJobs } from "./job-watch.ts";
 import { type JobRun, type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
+import { createMarkStore } from "./mark-store.ts";
 import { MessageChannel } from "./message-channel.ts";
 import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
@@ -60,6 +61,7 @@ export interface Storage extends Transactions {
   readonly idempotency: IdempotencyStore;
   readonly events: EventStore;
   readonly messages: CourierStore;
+  readonly marks: MarkStore;
   readonly throttle: ThrottleStore;
   /** Brings the schema up to date; several servers may do so at once. */
   migrate(): Promise<void>;
@@ -137,6 +139,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     idempotency: createIdempotencyStore(database),
     events: createEventStore(database),
     messages: createMessageStore(database),
+    marks: createMarkStore(database),
     throttle: createThrottleStore(database),
     migrate: () => migrateDatabase(database.url, { logger }),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),

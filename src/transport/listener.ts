@@ -10,6 +10,7 @@ import { domainError } from "../domain/errors.ts";
 import type { ProviderCallbacks } from "../domain/flow/provider-callbacks.ts";
 import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { type ArrivalReportParts, mailReportPages, providerReportPages } from "./arrival-reports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
 import type { MetricFamily, Metrics } from "./metrics/metrics.ts";
@@ -62,6 +63,8 @@ export interface ListenerOptions {
   readonly callbacks?: ProviderCallbacks | undefined;
   /** Logouts that providers tell of. Unset: they are not taken here. */
   readonly providerLogouts?: ProviderLogouts | undefined;
+  /** Reports of mail: of providers on the public listener, of mail that came back on the admin listener. Unset: none are taken. */
+  readonly arrivalReports?: ArrivalReportParts | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   /** Answers people at all other paths. Unset: everybody gets the error. */
@@ -253,7 +256,7 @@ async function readFigures({ metrics, serverFigures }: ListenerOptions): Promise
 }
 
 function guardedPagesOf(
-  { callbacks, providerLogouts }: ListenerOptions,
+  { name, callbacks, providerLogouts, arrivalReports }: ListenerOptions,
   pipeline: Pipeline,
 ): readonly GuardedPages[] {
   return [
@@ -261,6 +264,9 @@ function guardedPagesOf(
     ...(providerLogouts === undefined
       ? []
       : [new ProviderLogoutPages({ logouts: providerLogouts, pipeline })]),
+    ...(arrivalReports === undefined
+      ? []
+      : [(name === "admin" ? mailReportPages : providerReportPages)(arrivalReports, pipeline)]),
   ];
 }
 

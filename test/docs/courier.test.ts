@@ -66,6 +66,9 @@ test("has a section for each kind of server and provider", () => {
     "Postmark, 1",
     "Mailgun, 1",
     "Google Workspace, 1",
+    "Reports of Amazon SES, 1",
+    "Reports of Postmark, 1",
+    "Reports of SendGrid, 1",
   ]);
 });
 

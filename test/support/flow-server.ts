@@ -102,6 +102,7 @@ export class FlowServer {
       etags: new TraitsEtags({ digests }),
       invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
       mailReach: new MailReach("yes"),
+      arrivals: { isOpenlyBounced: async () => false, prove: async () => {} },
       smsLimits: new SmsLimits({ store: storage.throttle, digests, clock, logger: silentLogger }),
       throttle: new Throttle({ store: storage.throttle, digests, devices, failedAttempts, clock }),
       failedAttempts,

@@ -252,6 +252,7 @@ export class TestFlows {
       failedAttempts,
       smsLimits,
       mailReach: new MailReach("yes"),
+      arrivals: { isOpenlyBounced: async () => false, prove: async () => {} },
       outbox: this.outbox,
       sealer,
       digests,
@@ -526,7 +527,7 @@ export class TestFlows {
         const counted = { ...flow, challenge: tried, revision: flow.revision + 1 };
         if (flow === this.flow) this.flow = counted;
         else this.#waiting = counted;
-        return { challenge: tried, revision: counted.revision };
+        return { challenge: tried, revision: counted.revision, isMarked: false };
       },
       completeLogin: completes("completeLogin"),
       completeRegistration: completes("completeRegistration"),

@@ -11,6 +11,7 @@ import type {
   RenderedMessage,
   TakeTextMessage,
 } from "./delivery.ts";
+import { type MarkRefusal, markRefusal } from "./mark-refusal.ts";
 import type { MessageContent } from "./message.ts";
 import { Outages } from "./outages.ts";
 import type { Outbox } from "./outbox.ts";
@@ -36,7 +37,7 @@ interface Deps {
   readonly chance?: (() => number) | undefined;
 }
 
-type Failed = DeliveryResult & { readonly kind: "failed" };
+type Failed = DeliveryResult & { readonly kind: "failed"; readonly reason?: MarkRefusal["reason"] };
 
 /** Sends messages: decides which are no longer sent, which are tried again, and which are given up. */
 export class MessageSender {
@@ -99,7 +100,11 @@ export class MessageSender {
     const isCounted = result.isOutage !== true;
     if (result.permanent || (isCounted && message.attempts >= this.#deps.retry.maxAttempts)) {
       this.#deps.logger.warn({ ...about, error }, "a message was given up");
-      const event = this.#event("message.failed", message, { attempts: message.attempts });
+      const { reason } = result;
+      const event = this.#event("message.failed", message, {
+        attempts: message.attempts,
+        ...(reason && { reason }),
+      });
       await this.#deps.store.recordFailed(message, { at, error, event });
       return;
     }
@@ -109,12 +114,14 @@ export class MessageSender {
     await this.#deps.store.recordRetry(message, { at, nextAttemptAt, error, isCounted });
   }
 
-  async #attempt(message: ClaimedMessage, attempt: Attempt): Promise<DeliveryResult> {
+  async #attempt(message: ClaimedMessage, attempt: Attempt): Promise<{ readonly kind: "sent" } | Failed> {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
     if (message.attempts > this.#deps.retry.maxAttempts)
       return givenUp("its attempts ended without an answer", message);
     // Security rule (SR-MAIL-2): an expired code is not sent: it would only teach people to expect mails with codes.
     if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired", message);
+    const marked = markRefusal(message, this.#deps.clock.now());
+    if (marked !== undefined) return { ...givenUp(marked.error, message), reason: marked.reason };
     const transport = this.#deps.transports[message.channel];
     if (transport === undefined) {
       const key = `tenant_defaults.courier.${message.channel}`;
@@ -176,7 +183,7 @@ export class MessageSender {
   }
 
   /** Why a text message is not handed on. Each try counts: a provider may have sent what it did not confirm. */
-  async #refusalOf(message: ClaimedMessage): Promise<DeliveryResult | undefined> {
+  async #refusalOf(message: ClaimedMessage): Promise<Failed | undefined> {
     const refusal = await this.#deps.takeTextMessage(message);
     switch (refusal) {
       case undefined:
@@ -195,7 +202,7 @@ export class MessageSender {
     }
   }
 
-  #event(type: EventType, message: ClaimedMessage, data: { attempts?: number } = {}) {
+  #event(type: EventType, message: ClaimedMessage, data: { attempts?: number; reason?: string } = {}) {
     return newEvent(type, this.#deps.clock.now(), serverOrigin, {
       identityId: message.identityId,
       data: { message_id: message.id, template: message.template, channel: message.channel, ...data },

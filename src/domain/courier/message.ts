@@ -220,3 +220,16 @@ export function isProof(template: MessageTemplate): boolean {
   const data = sampleData[template];
   return "code" in data || "url" in data;
 }
+
+/** Whether a message of this template is a code or link that somebody has asked for. Others are notices. */
+export function isAskedFor(template: MessageTemplate): boolean {
+  return /_(code|link)$/.test(template);
+}
+
+/**
+ * Whether messages of this template go to any address that is typed, whether or not an account has it; and so to one that is to be
+ * proven.
+ */
+export function isForAnyAddress(template: MessageTemplate): boolean {
+  return /^(registration|verification)_/.test(template);
+}

@@ -8,6 +8,24 @@ import type { SealedMessage } from "./outbox.ts";
 /** State of a message. A suppressed message is never shown, so it has none here. */
 export type MessageState = "queued" | "sending" | "sent" | "failed";
 
+/** What became of a message that was sent, as far as somebody has told. Each outweighs those before it. */
+export type MessageArrival = "delivered" | "bounced" | "complained";
+
+/** What operators and senders know of an e-mail address. */
+export interface AddressMark {
+  /** Normalised. */
+  readonly value: string;
+  readonly updatedAt: Date;
+  /** When mail last came back for good. */
+  readonly bouncedAt: Date | undefined;
+  /** What was said then. */
+  readonly bounceReason: string | undefined;
+  /** When mail last came back that is sent to any address, whether or not somebody has it. */
+  readonly openAt: Date | undefined;
+  /** When its reader last complained of a mail. */
+  readonly complainedAt: Date | undefined;
+}
+
 /** A stored message without what it says. */
 export interface MessageRecord {
   readonly id: MessageId;
@@ -28,6 +46,12 @@ export interface MessageRecord {
   readonly endedAt: Date | undefined;
   /** Reason of the last failure, for operators; holds no secrets. */
   readonly lastError: string | undefined;
+  /** Undefined: nobody has told. */
+  readonly arrival: MessageArrival | undefined;
+  /** Time of what `arrival` says, by who told of it. */
+  readonly arrivalAt: Date | undefined;
+  /** What was said of it, for operators; as `lastError`. */
+  readonly arrivalReason: string | undefined;
 }
 
 /** A message that a worker holds a lease on. */
@@ -37,6 +61,8 @@ export interface ClaimedMessage extends SealedMessage {
   readonly leaseToken: string;
   /** Why the attempt before failed. */
   readonly lastError: string | undefined;
+  /** What is known of its recipient; undefined: nothing. */
+  readonly mark: Omit<AddressMark, "value" | "updatedAt" | "bounceReason"> | undefined;
 }
 
 /** Names a claimed message and the lease on it. */
@@ -130,4 +156,36 @@ export interface CourierStore {
     id: MessageId,
     change: { readonly at: Date; readonly recipient?: string | undefined; readonly event: Event },
   ): Promise<MessageRecord | undefined>;
+}
+
+/** What somebody told of a message. */
+export interface ArrivalReport {
+  readonly messageId: MessageId;
+  readonly arrival: MessageArrival;
+  /** Whom the mail did not reach, or whose complaint it is; normalised. Undefined where that is not said: then nobody is marked. */
+  readonly recipient: string | undefined;
+  readonly reason: string | undefined;
+}
+
+/** Where it is kept whether mail arrives. Implemented in src/storage/mark-store.ts; each method is one statement. */
+export interface MarkStore {
+  /**
+   * Notes what became of a message, and marks its recipient. Does nothing and gives undefined if the message was not sent, is gone, or
+   * if as much is known: a report may come twice, and before an earlier one.
+   */
+  record(
+    scope: TenantScope,
+    report: ArrivalReport,
+    change: { readonly at: Date; readonly event: Event | undefined },
+  ): Promise<{ readonly isMarked: boolean } | undefined>;
+  /** The mark of an address that counts; undefined if there is none. */
+  find(scope: TenantScope, value: string): Promise<AddressMark | undefined>;
+  /** Takes back what is said of an address; of a mail that came back alone if `bounceOnly`. Whether there was any of it. */
+  clear(
+    scope: TenantScope,
+    value: string,
+    change: { readonly at: Date; readonly bounceOnly: boolean; readonly event: Event | undefined },
+  ): Promise<boolean>;
+  /** Marks, by address. */
+  list(scope: TenantScope, page: PageRequest): Promise<Page<AddressMark>>;
 }

@@ -46,6 +46,9 @@ const classes: Readonly<Record<EventType, Exclude<EventClass, "unknown_names">>>
   "message.failed": "messages",
   "message.retried": "messages",
   "message.readdressed": "messages",
+  "message.bounced": "messages",
+  "message.complained": "messages",
+  "address_mark.cleared": "changes",
   "throttle.reset": "changes",
 };
 

@@ -45,6 +45,9 @@ export type EventType =
   | "message.failed"
   | "message.retried"
   | "message.readdressed"
+  | "message.bounced"
+  | "message.complained"
+  | "address_mark.cleared"
   | "throttle.reset";
 
 /** Author of a change. */

@@ -1,3 +1,4 @@
+import type { Arrivals } from "../courier/arrivals.ts";
 import type { MailReach } from "../courier/mail-reach.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import type { FailedAttempts } from "../event/failed-attempts.ts";
@@ -79,6 +80,7 @@ interface FlowParts {
   readonly failedAttempts: Pick<FailedAttempts, "note">;
   readonly smsLimits: SmsLimits;
   readonly mailReach: MailReach;
+  readonly arrivals: Pick<Arrivals, "isOpenlyBounced" | "prove">;
   readonly releases: CredentialReleases;
   readonly oauth2: OAuth2Server;
   readonly outbox: Outbox;

@@ -29,7 +29,8 @@ export type RejectionReason =
   | "PROVIDER_ANSWER_INVALID"
   | "NOT_LINKED"
   | "OTHER_ACCOUNT"
-  | "OAUTH2_SERVER_UNAVAILABLE";
+  | "OAUTH2_SERVER_UNAVAILABLE"
+  | "ADDRESS_BOUNCED";
 
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached" | "unchanged";

@@ -131,6 +131,7 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "9000125": "Enter a valid phone number. A number from another country begins with + and its country code.",
   "9000126":
     "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
+  "9000127": "Email to this address comes back to us. Check it for typos, or use another address.",
   "9000204": "Profile",
   "9000205": "Password",
   "9000206": "Delete account",
@@ -679,6 +680,7 @@ export const textValues: Readonly<Record<string, Readonly<Record<string, ValueKi
   "9000124": { title: "text", name: "text" },
   "9000125": { country: "text" },
   "9000126": {},
+  "9000127": {},
   "9000200": { title: "text" },
   "9000201": { title: "text", name: "text", value: "text" },
   "9000202": { description: "text", name: "text" },

@@ -69,6 +69,10 @@ export const unreachableEmail = (): UserMessage =>
     "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
   );
 
+/** An e-mail address that mail came back from a short while ago. */
+export const bouncedEmail = (): UserMessage =>
+  error(9000127, "Email to this address comes back to us. Check it for typos, or use another address.");
+
 /** Not a telephone number, where numbers of one country need no country code. */
 export const invalidPhoneOf = (country: string): UserMessage =>
   error(

@@ -103,6 +103,7 @@ describe("message numbers", () => {
       traitsTooLarge: 9000123,
       invalidPhoneOf: 9000125,
       unreachableEmail: 9000126,
+      bouncedEmail: 9000127,
     });
   });
 

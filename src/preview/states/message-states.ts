@@ -33,6 +33,7 @@ const said: readonly (readonly [state: string, field: string, message: texts.Use
   ["registration/fill-form-rich", "traits.website", texts.invalidFormat("website", "hostname")],
   ["registration/fill-form-rich", "traits.phone", trait.invalidPhoneOf("CH")],
   ["registration/fill-form-rich", "traits.email", trait.unreachableEmail()],
+  ["registration/fill-form-rich", "traits.email", trait.bouncedEmail()],
   ["registration/fill-form-rich", "traits.height", trait.notANumber()],
   ["registration/fill-form-rich", "traits.height", trait.ambiguousNumber()],
   ["registration/fill-form-rich", "traits.height", trait.notAbove(0.5)],

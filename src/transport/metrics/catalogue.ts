@@ -229,6 +229,18 @@ export const courierAttempts = metric({
   labels: { outcome: "`sent`, `retried` (it waits for the next one), `failed` (given up)" },
 });
 
+export const arrivalReports = metric({
+  name: "ostiary.courier.reports",
+  kind: "counter",
+  unit: "{report}",
+  help: "Reports of whether mail arrived that this process was handed.",
+  labels: {
+    source: "`mail`, `ses`, `postmark`, `sendgrid`",
+    outcome:
+      "`taken`, `ignored` (of no message that is known, or nothing new), `refused` (a wrong signature or password, or unreadable)",
+  },
+});
+
 /** Jobs. The label is not `job`: Prometheus has one of that name. */
 export const jobRuns = metric({
   name: "ostiary.job.runs",
@@ -405,6 +417,7 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   courierMessages,
   courierOldest,
   courierAttempts,
+  arrivalReports,
   jobRuns,
   jobLastSuccess,
   cacheRequests,

@@ -38,6 +38,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   PASSWORD_REJECTED: Code.InvalidArgument,
   PASSWORD_HASH_UNSUPPORTED: Code.InvalidArgument,
   IDENTIFIER_TAKEN: Code.AlreadyExists,
+  ADDRESS_MARK_NOT_FOUND: Code.NotFound,
+  ARRIVAL_REPORT_REFUSED: Code.PermissionDenied,
   EXTERNAL_ID_TAKEN: Code.AlreadyExists,
   IDENTITY_NOT_FOUND: Code.NotFound,
   CREDENTIAL_NOT_FOUND: Code.NotFound,

@@ -1186,6 +1186,14 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
    * @generated from field: google.protobuf.Duration retention = 7;
    */
   retention?: Duration | undefined;
+
+  /**
+   * Who tells whether mail arrives: docs/courier.md. Mail that comes back to your own mail server needs no key here, but an
+   * API key with `courier:report`.
+   *
+   * @generated from field: ostiary.config.v1.MailReportsConfig reports = 8;
+   */
+  reports?: MailReportsConfig | undefined;
 };
 
 /**
@@ -1193,6 +1201,108 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
  * Use `create(CourierConfigSchema)` to create a new message.
  */
 export declare const CourierConfigSchema: GenMessage<CourierConfig>;
+
+/**
+ * MailReportsConfig names the providers whose reports of mail are taken, at `<public_url>/courier/reports/<name>`.
+ *
+ * @generated from message ostiary.config.v1.MailReportsConfig
+ */
+export declare type MailReportsConfig = Message<"ostiary.config.v1.MailReportsConfig"> & {
+  /**
+   * Amazon SES, by Amazon SNS. Unset: none are taken.
+   *
+   * @generated from field: ostiary.config.v1.SesReportsConfig ses = 1;
+   */
+  ses?: SesReportsConfig | undefined;
+
+  /**
+   * Postmark. Unset: none are taken.
+   *
+   * @generated from field: ostiary.config.v1.PostmarkReportsConfig postmark = 2;
+   */
+  postmark?: PostmarkReportsConfig | undefined;
+
+  /**
+   * SendGrid. Unset: none are taken.
+   *
+   * @generated from field: ostiary.config.v1.SendGridReportsConfig sendgrid = 3;
+   */
+  sendgrid?: SendGridReportsConfig | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.MailReportsConfig.
+ * Use `create(MailReportsConfigSchema)` to create a new message.
+ */
+export declare const MailReportsConfigSchema: GenMessage<MailReportsConfig>;
+
+/**
+ * SesReportsConfig configures the reports of Amazon SES.
+ *
+ * @generated from message ostiary.config.v1.SesReportsConfig
+ */
+export declare type SesReportsConfig = Message<"ostiary.config.v1.SesReportsConfig"> & {
+  /**
+   * The topics that SES publishes to, by their ARNs: `arn:aws:sns:eu-central-1:123456789012:mail`. Their subscription to
+   * `<public_url>/courier/reports/ses` is confirmed by itself. Messages of other topics are refused.
+   *
+   * @generated from field: repeated string topic_arns = 1;
+   */
+  topicArns: string[];
+};
+
+/**
+ * Describes the message ostiary.config.v1.SesReportsConfig.
+ * Use `create(SesReportsConfigSchema)` to create a new message.
+ */
+export declare const SesReportsConfigSchema: GenMessage<SesReportsConfig>;
+
+/**
+ * PostmarkReportsConfig configures the reports of Postmark, whose webhooks show a name and a password (basic auth).
+ *
+ * @generated from message ostiary.config.v1.PostmarkReportsConfig
+ */
+export declare type PostmarkReportsConfig = Message<"ostiary.config.v1.PostmarkReportsConfig"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * The password: at least 16 characters.
+   *
+   * @generated from field: ostiary.config.v1.Secret password = 2;
+   */
+  password?: Secret | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.PostmarkReportsConfig.
+ * Use `create(PostmarkReportsConfigSchema)` to create a new message.
+ */
+export declare const PostmarkReportsConfigSchema: GenMessage<PostmarkReportsConfig>;
+
+/**
+ * SendGridReportsConfig configures the reports of SendGrid: its signed event webhook.
+ *
+ * @generated from message ostiary.config.v1.SendGridReportsConfig
+ */
+export declare type SendGridReportsConfig = Message<"ostiary.config.v1.SendGridReportsConfig"> & {
+  /**
+   * The verification key that SendGrid shows where the signature is switched on: one line of base64.
+   *
+   * @generated from field: string public_key = 1;
+   */
+  publicKey: string;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SendGridReportsConfig.
+ * Use `create(SendGridReportsConfigSchema)` to create a new message.
+ */
+export declare const SendGridReportsConfigSchema: GenMessage<SendGridReportsConfig>;
 
 /**
  * EmailConfig says what mail is sent through. Unset: no mail is sent.

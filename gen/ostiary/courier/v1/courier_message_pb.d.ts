@@ -122,6 +122,28 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
    * @generated from field: string last_error = 14;
    */
   lastError: string;
+
+  /**
+   * What became of the message after it was sent, as far as a mail server or provider has told (docs/courier.md). Unspecified:
+   * nobody has.
+   *
+   * @generated from field: ostiary.courier.v1.CourierMessageArrival arrival = 15;
+   */
+  arrival: CourierMessageArrival;
+
+  /**
+   * When that was told. Unset: it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp arrival_time = 16;
+   */
+  arrivalTime?: Timestamp | undefined;
+
+  /**
+   * What was said of a message that came back, as `last_error`. Empty: nothing.
+   *
+   * @generated from field: string arrival_reason = 17;
+   */
+  arrivalReason: string;
 };
 
 /**
@@ -129,6 +151,56 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
  * Use `create(CourierMessageSchema)` to create a new message.
  */
 export declare const CourierMessageSchema: GenMessage<CourierMessage>;
+
+/**
+ * AddressMark says of an e-mail address that mail came back from it, or that its reader complained of some. It belongs to the
+ * address, whoever has it.
+ *
+ * @generated from message ostiary.courier.v1.AddressMark
+ */
+export declare type AddressMark = Message<"ostiary.courier.v1.AddressMark"> & {
+  /**
+   * The address.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * When mail last came back from it for good. As long as this is set no notice is sent there; codes and links that somebody
+   * asks for are not sent for a day, after which the next one tries it again. Unset: none has.
+   *
+   * @generated from field: google.protobuf.Timestamp bounce_time = 2;
+   */
+  bounceTime?: Timestamp | undefined;
+
+  /**
+   * What was said then, as in CourierMessage. Empty: nothing.
+   *
+   * @generated from field: string bounce_reason = 3;
+   */
+  bounceReason: string;
+
+  /**
+   * When its reader last complained. As long as this is set no notice is sent there; codes and links are. Unset: never.
+   *
+   * @generated from field: google.protobuf.Timestamp complaint_time = 4;
+   */
+  complaintTime?: Timestamp | undefined;
+
+  /**
+   * When the mark last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 5;
+   */
+  updateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.AddressMark.
+ * Use `create(AddressMarkSchema)` to create a new message.
+ */
+export declare const AddressMarkSchema: GenMessage<AddressMark>;
 
 /**
  * CourierMessageState names the states of a message.
@@ -209,4 +281,44 @@ export enum CourierMessageChannel {
  * Describes the enum ostiary.courier.v1.CourierMessageChannel.
  */
 export declare const CourierMessageChannelSchema: GenEnum<CourierMessageChannel>;
+
+/**
+ * CourierMessageArrival names what may become of a message that was sent. Each outweighs those before it.
+ *
+ * @generated from enum ostiary.courier.v1.CourierMessageArrival
+ */
+export enum CourierMessageArrival {
+  /**
+   * Nobody has told.
+   *
+   * @generated from enum value: COURIER_MESSAGE_ARRIVAL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The recipient's mail server has taken it.
+   *
+   * @generated from enum value: COURIER_MESSAGE_ARRIVAL_DELIVERED = 1;
+   */
+  DELIVERED = 1,
+
+  /**
+   * It came back.
+   *
+   * @generated from enum value: COURIER_MESSAGE_ARRIVAL_BOUNCED = 2;
+   */
+  BOUNCED = 2,
+
+  /**
+   * Its reader has called it spam.
+   *
+   * @generated from enum value: COURIER_MESSAGE_ARRIVAL_COMPLAINED = 3;
+   */
+  COMPLAINED = 3,
+}
+
+/**
+ * Describes the enum ostiary.courier.v1.CourierMessageArrival.
+ */
+export declare const CourierMessageArrivalSchema: GenEnum<CourierMessageArrival>;
 

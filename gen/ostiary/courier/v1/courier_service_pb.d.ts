@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { CourierMessage, CourierMessageChannel, CourierMessageState } from "./courier_message_pb.js";
+import type { AddressMark, CourierMessage, CourierMessageChannel, CourierMessageState } from "./courier_message_pb.js";
 
 /**
  * Describes the file ostiary/courier/v1/courier_service.proto.
@@ -314,6 +314,135 @@ export declare type ReaddressMessageResponse = Message<"ostiary.courier.v1.Readd
 export declare const ReaddressMessageResponseSchema: GenMessage<ReaddressMessageResponse>;
 
 /**
+ * ListAddressMarksRequest is the request of ListAddressMarks.
+ *
+ * @generated from message ostiary.courier.v1.ListAddressMarksRequest
+ */
+export declare type ListAddressMarksRequest = Message<"ostiary.courier.v1.ListAddressMarksRequest"> & {
+  /**
+   * How many marks to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.ListAddressMarksRequest.
+ * Use `create(ListAddressMarksRequestSchema)` to create a new message.
+ */
+export declare const ListAddressMarksRequestSchema: GenMessage<ListAddressMarksRequest>;
+
+/**
+ * ListAddressMarksResponse is the response of ListAddressMarks.
+ *
+ * @generated from message ostiary.courier.v1.ListAddressMarksResponse
+ */
+export declare type ListAddressMarksResponse = Message<"ostiary.courier.v1.ListAddressMarksResponse"> & {
+  /**
+   * The marks of this page.
+   *
+   * @generated from field: repeated ostiary.courier.v1.AddressMark marks = 1;
+   */
+  marks: AddressMark[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.ListAddressMarksResponse.
+ * Use `create(ListAddressMarksResponseSchema)` to create a new message.
+ */
+export declare const ListAddressMarksResponseSchema: GenMessage<ListAddressMarksResponse>;
+
+/**
+ * GetAddressMarkRequest is the request of GetAddressMark.
+ *
+ * @generated from message ostiary.courier.v1.GetAddressMarkRequest
+ */
+export declare type GetAddressMarkRequest = Message<"ostiary.courier.v1.GetAddressMarkRequest"> & {
+  /**
+   * The e-mail address.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.GetAddressMarkRequest.
+ * Use `create(GetAddressMarkRequestSchema)` to create a new message.
+ */
+export declare const GetAddressMarkRequestSchema: GenMessage<GetAddressMarkRequest>;
+
+/**
+ * GetAddressMarkResponse is the response of GetAddressMark.
+ *
+ * @generated from message ostiary.courier.v1.GetAddressMarkResponse
+ */
+export declare type GetAddressMarkResponse = Message<"ostiary.courier.v1.GetAddressMarkResponse"> & {
+  /**
+   * What is known of the address.
+   *
+   * @generated from field: ostiary.courier.v1.AddressMark mark = 1;
+   */
+  mark?: AddressMark | undefined;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.GetAddressMarkResponse.
+ * Use `create(GetAddressMarkResponseSchema)` to create a new message.
+ */
+export declare const GetAddressMarkResponseSchema: GenMessage<GetAddressMarkResponse>;
+
+/**
+ * DeleteAddressMarkRequest is the request of DeleteAddressMark.
+ *
+ * @generated from message ostiary.courier.v1.DeleteAddressMarkRequest
+ */
+export declare type DeleteAddressMarkRequest = Message<"ostiary.courier.v1.DeleteAddressMarkRequest"> & {
+  /**
+   * The e-mail address.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.courier.v1.DeleteAddressMarkRequest.
+ * Use `create(DeleteAddressMarkRequestSchema)` to create a new message.
+ */
+export declare const DeleteAddressMarkRequestSchema: GenMessage<DeleteAddressMarkRequest>;
+
+/**
+ * DeleteAddressMarkResponse is the response of DeleteAddressMark.
+ *
+ * @generated from message ostiary.courier.v1.DeleteAddressMarkResponse
+ */
+export declare type DeleteAddressMarkResponse = Message<"ostiary.courier.v1.DeleteAddressMarkResponse"> & {
+};
+
+/**
+ * Describes the message ostiary.courier.v1.DeleteAddressMarkResponse.
+ * Use `create(DeleteAddressMarkResponseSchema)` to create a new message.
+ */
+export declare const DeleteAddressMarkResponseSchema: GenMessage<DeleteAddressMarkResponse>;
+
+/**
  * CourierService lets operators see whether mail and text messages were sent, and send failed ones again. The content
  * of messages is never shown.
  *
@@ -391,6 +520,48 @@ export declare const CourierService: GenService<{
     methodKind: "unary";
     input: typeof ReaddressMessageRequestSchema;
     output: typeof ReaddressMessageResponseSchema;
+  },
+  /**
+   * ListAddressMarks lists the e-mail addresses that mail does not reach, or whose reader complained, in their order.
+   *
+   * Access: API key with `courier:read`.
+   * Errors: PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc ostiary.courier.v1.CourierService.ListAddressMarks
+   */
+  listAddressMarks: {
+    methodKind: "unary";
+    input: typeof ListAddressMarksRequestSchema;
+    output: typeof ListAddressMarksResponseSchema;
+  },
+  /**
+   * GetAddressMark returns what is known of an e-mail address.
+   *
+   * Access: API key with `courier:read`.
+   * Errors: ADDRESS_MARK_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.courier.v1.CourierService.GetAddressMark
+   */
+  getAddressMark: {
+    methodKind: "unary";
+    input: typeof GetAddressMarkRequestSchema;
+    output: typeof GetAddressMarkResponseSchema;
+  },
+  /**
+   * DeleteAddressMark takes back all that is said of an e-mail address: mail is sent there as to any other. It does nothing if
+   * there is nothing to take back.
+   *
+   * A mail that came back is also taken back when somebody enters a code that was sent to the address.
+   *
+   * Access: API key with `courier:update`.
+   * Errors: none of its own.
+   *
+   * @generated from rpc ostiary.courier.v1.CourierService.DeleteAddressMark
+   */
+  deleteAddressMark: {
+    methodKind: "unary";
+    input: typeof DeleteAddressMarkRequestSchema;
+    output: typeof DeleteAddressMarkResponseSchema;
   },
 }>;
 

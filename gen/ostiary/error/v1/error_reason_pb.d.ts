@@ -710,6 +710,22 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_OAUTH2_SERVER_UNAVAILABLE = 81;
    */
   OAUTH2_SERVER_UNAVAILABLE = 81,
+
+  /**
+   * Mail has not come back from this address, and its reader has not complained of any.
+   * Code: NOT_FOUND. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_ADDRESS_MARK_NOT_FOUND = 86;
+   */
+  ADDRESS_MARK_NOT_FOUND = 86,
+
+  /**
+   * A report of mail was not sent by who it names, or cannot be read.
+   * Code: PERMISSION_DENIED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_ARRIVAL_REPORT_REFUSED = 87;
+   */
+  ARRIVAL_REPORT_REFUSED = 87,
 }
 
 /**

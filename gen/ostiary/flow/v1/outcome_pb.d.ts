@@ -637,6 +637,14 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_OAUTH2_SERVER_UNAVAILABLE = 28;
    */
   OAUTH2_SERVER_UNAVAILABLE = 28,
+
+  /**
+   * Mail to the address that was typed came back a short while ago, so nothing is sent there: another address is needed. It
+   * depends on what came of mail that any address gets, and says nothing about accounts.
+   *
+   * @generated from enum value: REJECTION_REASON_ADDRESS_BOUNCED = 29;
+   */
+  ADDRESS_BOUNCED = 29,
 }
 
 /**

@@ -228,6 +228,8 @@ export const german: Catalogue = {
       "Geben Sie eine gültige Telefonnummer ein. Eine aus einem anderen Land beginnt mit + und ihrer Ländervorwahl.",
     9000126:
       "An diese Adresse können wir keine E-Mail senden. Geben Sie eine an, die vor dem @ nur einfache Buchstaben (a bis z), Ziffern und Zeichen hat.",
+    9000127:
+      "E-Mails an diese Adresse kommen zurück. Prüfen Sie sie auf Tippfehler, oder verwenden Sie eine andere Adresse.",
     9000120:
       "Ein Code hat {length} Ziffern, nach vielen Fehlversuchen {long_length}. Kopieren Sie nur den Code aus der Nachricht.",
     "9000200[title=Email]": "E-Mail",

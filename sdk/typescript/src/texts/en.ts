@@ -163,6 +163,7 @@ export const english: Catalogue = {
     9000125: "Enter a valid phone number. A number from another country begins with + and its country code.",
     9000126:
       "We can't send email to this address. Enter one with only plain letters (a to z), digits and signs before the @.",
+    9000127: "Email to this address comes back to us. Check it for typos, or use another address.",
     9000120:
       "A code has {length} digits, or {long_length} after many wrong attempts. Copy the code from the message, and nothing else.",
     9000204: "Profile",

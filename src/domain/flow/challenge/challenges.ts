@@ -1,3 +1,4 @@
+import type { Arrivals } from "../../courier/arrivals.ts";
 import { channelOf, type MessageContent, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
@@ -5,6 +6,7 @@ import type { Event } from "../../event/event.ts";
 import { nodeName, waitUntil } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
+import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import { toE164, withCountryCode } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
@@ -17,6 +19,7 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { SmsLimits } from "../../throttle/sms-limits.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import * as texts from "../../user-message/user-messages.ts";
+import { addressBounced } from "../shared/address-bounced.ts";
 import { smsRefusal } from "../shared/code-messages.ts";
 import type { FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
 import { resendRefused, sentTooSoon, withSent } from "../shared/sent-before.ts";
@@ -66,6 +69,7 @@ interface ChallengesDependencies {
   readonly flows: FlowStore;
   readonly throttle: Throttle;
   readonly smsLimits: SmsLimits;
+  readonly arrivals: Pick<Arrivals, "isOpenlyBounced" | "prove">;
   readonly tokens: Tokens;
   readonly outbox: Outbox;
   readonly wrongCodes: WrongCodeNotices;
@@ -136,6 +140,7 @@ export class Challenges {
     const refused = number && (await smsRefusal(this.#deps.smsLimits, tenant, number));
     if (refused) return refused;
     const ticket = await countSend(attempt, { isFixed, target, sentTo });
+    if (await this.#comesBack(tenant, sentTo)) return addressBounced();
     // Security rule (SR-ENUM-9): what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
     const strength = strengthAgainst(tenant, ticket);
@@ -285,6 +290,9 @@ export class Challenges {
       if (method.kind === "code") await this.#deps.wrongCodes.note(caller, flow, { ticket, target, sentTo });
       return counted.challenge.attempts >= limit ? tooManyTries() : invalid(flow.kind, method);
     }
+    if (counted.isMarked && target.kind === "email") {
+      await this.#deps.arrivals.prove(tenant, caller.origin, target.value);
+    }
     const held = { digest: holder.digest, revision: counted.revision };
     const own = { digest: flow.digest, revision: flow.revision };
     // The others complete without the counters.
@@ -296,6 +304,15 @@ export class Challenges {
     const isSent = !("operator" in holder.data.purpose && holder.data.purpose.operator === "vouches");
     const authentication = isSent ? this.authentication(method.kind, target) : method.authentication;
     return { kind: "proved", authentication, target, holder, held: all, ticket };
+  }
+
+  /**
+   * Whether mail to the address that was typed comes back. Security rule (SR-MAIL-8): it is looked up after the send was counted, and for
+   * what was typed, wherever that leads.
+   */
+  async #comesBack(tenant: Tenant, sentTo: string): Promise<boolean> {
+    const typed = normaliseIdentifier(sentTo);
+    return typed.kind === "email" && (await this.#deps.arrivals.isOpenlyBounced(tenant, typed.value));
   }
 
   #parentOf(tenant: Tenant, flow: FlowRecord, { parent }: Confirming) {

@@ -14,6 +14,7 @@ import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
 import type { AccountLinks } from "../linking/account-links.ts";
 import type { OtherFlows } from "../linking/other-flows.ts";
+import { saidAtField } from "../shared/address-bounced.ts";
 import { memoryAt } from "../shared/away.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
@@ -332,7 +333,7 @@ export class SignUp {
       return identifiersTaken(derived, new Set([target.value]));
     }
     const sent = await challenges.request(attempt, request);
-    if (sent.kind === "rejected") return sent;
+    if (sent.kind === "rejected") return saidAtField(sent, derived, target.value);
     const vouched = state.at === "complete_profile" ? state.vouched : undefined;
     const from = state.at === "complete_profile" ? state.at : choiceOf(state);
     return withState<RegistrationTypes>(sent, { ...sent.state, from, traits, account, vouched });

@@ -27,6 +27,7 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { ChallengeRequest, Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
+import { saidAtField } from "../shared/address-bounced.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { NotAccepted, StepResult } from "../shared/table.ts";
@@ -149,7 +150,8 @@ export class ProfileSettings {
     if (request.kind === "rejected") return filledIn(attempt, request, traits);
     const { change, ...asked } = request;
     const sent = await this.#deps.challenges.request(attempt, asked);
-    if (sent.kind === "rejected") return filledIn(attempt, sent, traits);
+    if (sent.kind === "rejected")
+      return filledIn(attempt, saidAtField(sent, plan.derived, added.value), traits);
     const interrupted = "interrupted" in state ? state.interrupted : undefined;
     return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
   }

@@ -279,7 +279,15 @@ export interface FlowStore {
     digest: Uint8Array,
     now: Date,
     limit: number,
-  ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined>;
+  ): Promise<
+    | {
+        readonly challenge: Challenge;
+        readonly revision: number;
+        /** Whether mail has come back from the address that it was sent to. */
+        readonly isMarked: boolean;
+      }
+    | undefined
+  >;
   /**
    * Completes a login, or moves it on to what is to be done before the session, or changes nothing: `flow_taken` if the flow is no
    * longer active, `candidate_changed` if the identity was deactivated or changed, its credential replaced, or another login completed since the

@@ -35,6 +35,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   PROVIDER_ANSWER_INVALID: ProtoRejectionReason.PROVIDER_ANSWER_INVALID,
   NOT_LINKED: ProtoRejectionReason.NOT_LINKED,
   OTHER_ACCOUNT: ProtoRejectionReason.OTHER_ACCOUNT,
+  ADDRESS_BOUNCED: ProtoRejectionReason.ADDRESS_BOUNCED,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,

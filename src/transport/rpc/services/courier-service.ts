@@ -1,27 +1,34 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
+  type AddressMarkSchema,
+  CourierMessageArrival,
   CourierMessageChannel,
   type CourierMessageSchema,
   CourierMessageState,
 } from "../../../../gen/ostiary/courier/v1/courier_message_pb.js";
 import type {
   CourierService as Contract,
+  DeleteAddressMarkRequest,
+  GetAddressMarkRequest,
   GetMessageRequest,
+  ListAddressMarksRequest,
   ListMessagesRequest,
   ReaddressMessageRequest,
   RetryMessageRequest,
   RetryMessagesRequest,
 } from "../../../../gen/ostiary/courier/v1/courier_service_pb.js";
+import type { Arrivals } from "../../../domain/courier/arrivals.ts";
 import type { MessageTemplate } from "../../../domain/courier/message.ts";
 import type { Messages } from "../../../domain/courier/messages.ts";
-import type { MessageRecord } from "../../../domain/courier/store.ts";
+import type { AddressMark, MessageRecord } from "../../../domain/courier/store.ts";
 import type { IdentityId, MessageId } from "../../../domain/ids.ts";
 import { callOf } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 
 interface Deps {
   readonly messages: Messages;
+  readonly arrivals: Arrivals;
 }
 
 /** ostiary.courier.v1.CourierService. */
@@ -75,7 +82,29 @@ export class CourierService implements ServiceImpl<typeof Contract> {
     const id = request.messageId as MessageId;
     return { message: toMessage(await this.#deps.messages.readdress(tenant, origin, id, request.recipient)) };
   }
+
+  async listAddressMarks(request: ListAddressMarksRequest, context: HandlerContext) {
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#deps.arrivals.list(callOf(context).tenant, page);
+    return { marks: items.map(toMark), nextPageToken: nextToken };
+  }
+
+  async getAddressMark({ address }: GetAddressMarkRequest, context: HandlerContext) {
+    return { mark: toMark(await this.#deps.arrivals.get(callOf(context).tenant, address)) };
+  }
+
+  async deleteAddressMark({ address }: DeleteAddressMarkRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    await this.#deps.arrivals.clear(tenant, origin, address);
+    return {};
+  }
 }
+
+const arrivalNames: Record<NonNullable<MessageRecord["arrival"]>, CourierMessageArrival> = {
+  delivered: CourierMessageArrival.DELIVERED,
+  bounced: CourierMessageArrival.BOUNCED,
+  complained: CourierMessageArrival.COMPLAINED,
+};
 
 const states: Record<MessageRecord["state"], CourierMessageState> = {
   queued: CourierMessageState.QUEUED,
@@ -105,6 +134,19 @@ function toMessage(message: MessageRecord): MessageInitShape<typeof CourierMessa
     expireTime: toTimestamp(message.expiresAt),
     endTime: toTimestamp(message.endedAt),
     lastError: message.lastError ?? "",
+    arrival: message.arrival && arrivalNames[message.arrival],
+    arrivalTime: toTimestamp(message.arrivalAt),
+    arrivalReason: message.arrivalReason ?? "",
+  };
+}
+
+function toMark(mark: AddressMark): MessageInitShape<typeof AddressMarkSchema> {
+  return {
+    address: mark.value,
+    bounceTime: toTimestamp(mark.bouncedAt),
+    bounceReason: mark.bounceReason ?? "",
+    complaintTime: toTimestamp(mark.complainedAt),
+    updateTime: toTimestamp(mark.updatedAt),
   };
 }
 
