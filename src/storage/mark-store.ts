@@ -66,10 +66,10 @@ const recordStatement: Statement = {
 /** A row from which nothing was taken back. */
 const counts = "(k.bounced_at IS NOT NULL OR k.complained_at IS NOT NULL)";
 
-/** $1 tenant, $2 address. */
+/** $1 tenant, $2 addresses. */
 const findStatement: Statement = {
   name: "find_address_mark",
-  text: `SELECT ${addressMarkRow.selected} FROM ostiary.address_mark k WHERE k.tenant_id = $1 AND k.value = $2 AND ${counts}`,
+  text: `SELECT ${addressMarkRow.selected} FROM ostiary.address_mark k WHERE k.tenant_id = $1 AND k.value = ANY ($2::text[]) AND ${counts}`,
 };
 
 /** $1 tenant, $2 address, $3 now, $4 whether a complaint stays, $5 events. */
@@ -101,9 +101,9 @@ export function createMarkStore(database: Database): MarkStore {
       return row && { isMarked: row.is_marked };
     },
 
-    async find(scope, value) {
-      const [row] = await database.query<AddressMarkRow>(scope, findStatement, [scope.tenantId, value]);
-      return row && readAddressMark(row);
+    async find(scope, values) {
+      const rows = await database.query<AddressMarkRow>(scope, findStatement, [scope.tenantId, values]);
+      return rows.map(readAddressMark);
     },
 
     async clear(scope, value, { at, bounceOnly, event }) {

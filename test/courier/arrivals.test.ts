@@ -12,6 +12,7 @@ import {
 } from "../../gen/ostiary/courier/v1/courier_message_pb.js";
 import { CourierService } from "../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { MessageContent } from "../../src/domain/courier/message.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
 import { freshEmail } from "../support/accounts.ts";
@@ -479,6 +480,13 @@ describe.each(protocols)("marks over %s", (protocol) => {
     } while (pageToken !== "");
     expect(listed).toEqual(expect.arrayContaining(addresses));
     expect(listed).toEqual([...listed].sort());
+    const identities = app.client(IdentityService, { protocol });
+    const made = await identities.createIdentity({ traits: { email: address } });
+    const { identity } = await identities.getIdentity({ identityId: made.identity?.id ?? "" });
+    const [shown] = identity?.addresses ?? [];
+    expect(shown?.bounceTime).toEqual(mark?.bounceTime);
+    const found = await identities.lookUpIdentity({ by: { case: "identifier", value: address } });
+    expect(found.identity?.addresses[0]?.bounceTime).toEqual(mark?.bounceTime);
     expect(await client.deleteAddressMark({ address })).toMatchObject({});
     expect(await client.deleteAddressMark({ address })).toMatchObject({});
     expect(await refusal(client.getAddressMark({ address }))).toMatchObject({
