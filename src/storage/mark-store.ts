@@ -33,13 +33,14 @@ const isProvenSince = `EXISTS (
 /**
  * $1 tenant, $2 message, $3 what became of it, $4 now, $5 reason or null, $6 recipient or null, $7 events.
  *
+ * A provider may tell of a message before it is noted here that it was sent.
+ *
  * Security rule (SR-MAIL-7): a report marks the recipient of the message that it names, and nobody else.
  */
 const recordStatement: Statement = {
   text: `WITH m AS (
     UPDATE ostiary.message SET arrival = $3, arrival_at = $4, arrival_reason = $5, updated_at = $4
-    WHERE tenant_id = $1 AND id = $2 AND channel = 'email' AND state <> 'suppressed'
-      AND (state IN ('sent', 'sending') OR attempts > 0)
+    WHERE tenant_id = $1 AND id = $2 AND channel = 'email' AND state <> 'suppressed' AND attempts > 0
       AND ${weight("arrival")} < ${weight("$3::text")}
     RETURNING id, recipient, template, created_at
   ), marked AS (

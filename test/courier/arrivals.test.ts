@@ -398,6 +398,22 @@ describe("SendGrid", () => {
   });
 });
 
+test("Amazon SES is known by its signature, whose certificate is Amazon's alone (SR-MAIL-9)", async () => {
+  const message = {
+    Type: "Notification",
+    MessageId: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+    TopicArn: topic,
+    Message: "{}",
+    Timestamp: "2026-11-30T02:00:00.000Z",
+    SignatureVersion: "2",
+    Signature: "AAAA",
+    SigningCertURL: `${app.localUrl}/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem`,
+  };
+  for (const body of [message, { ...message, TopicArn: `${topic}2` }, {}, "no JSON"]) {
+    expect(await post("ses", body)).toMatchObject(refused);
+  }
+});
+
 describe("who types an address", () => {
   test("that mail came back from is told so, and goes on with another one", async () => {
     const email = freshEmail();
