@@ -119,6 +119,39 @@ describe("refused is", () => {
       "courier.email.smtp.host (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST): must not be there together with",
     ],
     [
+      "reports of mail where none is sent",
+      {
+        OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_SES_TOPIC_ARNS: JSON.stringify([
+          "arn:aws:sns:eu-central-1:123456789012:mail",
+        ]),
+      },
+      "courier.reports",
+    ],
+    [
+      "a topic that is none",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_SES_TOPIC_ARNS: JSON.stringify(["mail"]) },
+      "courier.reports.ses.topic_arns[0]",
+    ],
+    [
+      "a verification key that is none",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_SENDGRID_PUBLIC_KEY: "AAAA" },
+      "courier.reports.sendgrid.public_key",
+    ],
+    [
+      "reports of Postmark without a password",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_POSTMARK_USER: "postmark" },
+      "courier.reports.postmark.password",
+    ],
+    [
+      "a password of reports that can be guessed (SR-MAIL-9)",
+      {
+        ...smtp,
+        OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_POSTMARK_USER: "postmark",
+        OSTIARY_TENANT_DEFAULTS_COURIER_REPORTS_POSTMARK_PASSWORD: "short",
+      },
+      "courier.reports.postmark.password",
+    ],
+    [
       "a password beside the URL",
       { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_PASSWORD: "hunter2" },
       "courier.email.smtp.password",

@@ -33,13 +33,14 @@ const isProvenSince = `EXISTS (
 /**
  * $1 tenant, $2 message, $3 what became of it, $4 now, $5 reason or null, $6 recipient or null, $7 events.
  *
+ * A provider may tell of a message before it is noted here that it was sent.
+ *
  * Security rule (SR-MAIL-7): a report marks the recipient of the message that it names, and nobody else.
  */
 const recordStatement: Statement = {
   text: `WITH m AS (
     UPDATE ostiary.message SET arrival = $3, arrival_at = $4, arrival_reason = $5, updated_at = $4
-    WHERE tenant_id = $1 AND id = $2 AND channel = 'email' AND state <> 'suppressed'
-      AND (state IN ('sent', 'sending') OR attempts > 0)
+    WHERE tenant_id = $1 AND id = $2 AND channel = 'email' AND state <> 'suppressed' AND attempts > 0
       AND ${weight("arrival")} < ${weight("$3::text")}
     RETURNING id, recipient, template, created_at
   ), marked AS (
@@ -66,10 +67,10 @@ const recordStatement: Statement = {
 /** A row from which nothing was taken back. */
 const counts = "(k.bounced_at IS NOT NULL OR k.complained_at IS NOT NULL)";
 
-/** $1 tenant, $2 address. */
+/** $1 tenant, $2 addresses. */
 const findStatement: Statement = {
   name: "find_address_mark",
-  text: `SELECT ${addressMarkRow.selected} FROM ostiary.address_mark k WHERE k.tenant_id = $1 AND k.value = $2 AND ${counts}`,
+  text: `SELECT ${addressMarkRow.selected} FROM ostiary.address_mark k WHERE k.tenant_id = $1 AND k.value = ANY ($2::text[]) AND ${counts}`,
 };
 
 /** $1 tenant, $2 address, $3 now, $4 whether a complaint stays, $5 events. */
@@ -101,9 +102,9 @@ export function createMarkStore(database: Database): MarkStore {
       return row && { isMarked: row.is_marked };
     },
 
-    async find(scope, value) {
-      const [row] = await database.query<AddressMarkRow>(scope, findStatement, [scope.tenantId, value]);
-      return row && readAddressMark(row);
+    async find(scope, values) {
+      const rows = await database.query<AddressMarkRow>(scope, findStatement, [scope.tenantId, values]);
+      return rows.map(readAddressMark);
     },
 
     async clear(scope, value, { at, bounceOnly, event }) {

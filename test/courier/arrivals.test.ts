@@ -12,6 +12,7 @@ import {
 } from "../../gen/ostiary/courier/v1/courier_message_pb.js";
 import { CourierService } from "../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { MessageContent } from "../../src/domain/courier/message.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
 import { freshEmail } from "../support/accounts.ts";
@@ -397,6 +398,22 @@ describe("SendGrid", () => {
   });
 });
 
+test("Amazon SES is known by its signature, whose certificate is Amazon's alone (SR-MAIL-9)", async () => {
+  const message = {
+    Type: "Notification",
+    MessageId: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+    TopicArn: topic,
+    Message: "{}",
+    Timestamp: "2026-11-30T02:00:00.000Z",
+    SignatureVersion: "2",
+    Signature: "AAAA",
+    SigningCertURL: `${app.localUrl}/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem`,
+  };
+  for (const body of [message, { ...message, TopicArn: `${topic}2` }, {}, "no JSON"]) {
+    expect(await post("ses", body)).toMatchObject(refused);
+  }
+});
+
 describe("who types an address", () => {
   test("that mail came back from is told so, and goes on with another one", async () => {
     const email = freshEmail();
@@ -479,6 +496,13 @@ describe.each(protocols)("marks over %s", (protocol) => {
     } while (pageToken !== "");
     expect(listed).toEqual(expect.arrayContaining(addresses));
     expect(listed).toEqual([...listed].sort());
+    const identities = app.client(IdentityService, { protocol });
+    const made = await identities.createIdentity({ traits: { email: address } });
+    const { identity } = await identities.getIdentity({ identityId: made.identity?.id ?? "" });
+    const [shown] = identity?.addresses ?? [];
+    expect(shown?.bounceTime).toEqual(mark?.bounceTime);
+    const found = await identities.lookUpIdentity({ by: { case: "identifier", value: address } });
+    expect(found.identity?.addresses[0]?.bounceTime).toEqual(mark?.bounceTime);
     expect(await client.deleteAddressMark({ address })).toMatchObject({});
     expect(await client.deleteAddressMark({ address })).toMatchObject({});
     expect(await refusal(client.getAddressMark({ address }))).toMatchObject({

@@ -37,14 +37,22 @@ export class Arrivals {
 
   /** Whether who typed an e-mail address is to be told that mail to it comes back. The same whether or not an account has it. */
   async isOpenlyBounced(scope: TenantScope, address: string): Promise<boolean> {
-    return isOpenlyBounced(await this.#deps.store.find(scope, address), this.#deps.clock.now());
+    const [mark] = await this.#deps.store.find(scope, [address]);
+    return isOpenlyBounced(mark, this.#deps.clock.now());
   }
 
   /** The mark of an e-mail address. Throws ADDRESS_MARK_NOT_FOUND. */
   async get(tenant: Tenant, address: string): Promise<AddressMark> {
-    const mark = await this.#deps.store.find(tenant, normalised(address));
+    const [mark] = await this.#deps.store.find(tenant, [normalised(address)]);
     if (mark === undefined) throw domainError("ADDRESS_MARK_NOT_FOUND", {});
     return mark;
+  }
+
+  /** The marks of addresses that are normalised, as far as there are any, by address. */
+  async of(tenant: Tenant, addresses: readonly string[]): Promise<ReadonlyMap<string, AddressMark>> {
+    if (addresses.length === 0) return new Map();
+    const marks = await this.#deps.store.find(tenant, addresses);
+    return new Map(marks.map((mark) => [mark.value, mark]));
   }
 
   /** The marked addresses, in the order of their bytes. */

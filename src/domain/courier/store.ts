@@ -178,8 +178,8 @@ export interface MarkStore {
     report: ArrivalReport,
     change: { readonly at: Date; readonly event: Event | undefined },
   ): Promise<{ readonly isMarked: boolean } | undefined>;
-  /** The mark of an address that counts; undefined if there is none. */
-  find(scope: TenantScope, value: string): Promise<AddressMark | undefined>;
+  /** The marks of some addresses, as far as there are any. */
+  find(scope: TenantScope, values: readonly string[]): Promise<readonly AddressMark[]>;
   /** Takes back what is said of an address; of a mail that came back alone if `bounceOnly`. Whether there was any of it. */
   clear(
     scope: TenantScope,

@@ -346,6 +346,21 @@ export declare type Address = Message<"ostiary.identity.v1.Address"> & {
    * @generated from field: bool pending = 8;
    */
   pending: boolean;
+
+  /**
+   * When mail last came back from it for good, as in ostiary.courier.v1.AddressMark. Set only in answers of GetIdentity and
+   * LookUpIdentity. Unset: none has.
+   *
+   * @generated from field: google.protobuf.Timestamp bounce_time = 9;
+   */
+  bounceTime?: Timestamp | undefined;
+
+  /**
+   * When its reader last complained of mail. As `bounce_time`.
+   *
+   * @generated from field: google.protobuf.Timestamp complaint_time = 10;
+   */
+  complaintTime?: Timestamp | undefined;
 };
 
 /**

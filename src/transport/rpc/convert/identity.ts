@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type AddressSchema,
   type CredentialSchema,
   type IdentityProfileSchema,
   type IdentitySchema,
@@ -8,6 +7,7 @@ import {
   IdentityState as ProtoIdentityState,
 } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityView as ProtoIdentityView } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import type { AddressMark } from "../../../domain/courier/store.ts";
 import { type OwnAddress, ownAddresses } from "../../../domain/identity/addresses.ts";
 import { etagOf } from "../../../domain/identity/etag.ts";
 import type {
@@ -40,6 +40,7 @@ export function toIdentity(
   identity: Identity,
   context: ActionContext,
   view: IdentityView = "full",
+  marks: ReadonlyMap<string, AddressMark> = new Map(),
 ): MessageInitShape<typeof IdentitySchema> {
   if (view === "id") return { id: identity.id };
   const documents =
@@ -66,7 +67,10 @@ export function toIdentity(
       kind: identifierKinds[kind],
       path,
     })),
-    addresses: ownAddresses(identity).map(toAddress),
+    addresses: ownAddresses(identity).map((address) => ({
+      ...toAddress(address),
+      ...toMark(address.kind === "email" ? marks.get(address.value) : undefined),
+    })),
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
     purgeTime: toTimestamp(identity.purgeAt),
@@ -75,9 +79,13 @@ export function toIdentity(
 }
 
 /** An address of an account. */
-export function toAddress(address: OwnAddress): MessageInitShape<typeof AddressSchema> {
+export function toAddress(address: OwnAddress) {
   const { kind, verifiedAt, ...rest } = address;
   return { ...rest, kind: addressKinds[kind], verifyTime: toTimestamp(verifiedAt) };
+}
+
+function toMark(mark: AddressMark | undefined) {
+  return { bounceTime: toTimestamp(mark?.bouncedAt), complaintTime: toTimestamp(mark?.complainedAt) };
 }
 
 /**

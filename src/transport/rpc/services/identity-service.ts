@@ -38,14 +38,17 @@ import {
   type UpdateIdentityRequest,
   type VerifyAddressRequest,
 } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import type { Arrivals } from "../../../domain/courier/arrivals.ts";
 import type { LoginHistory } from "../../../domain/event/login-history.ts";
 import type { LoginExplanations } from "../../../domain/flow/login/explanation.ts";
 import type { OperatorFlows, SentLink } from "../../../domain/flow/operator/operator-flows.ts";
 import type { OperatorSends } from "../../../domain/flow/operator/operator-sends.ts";
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import type { AddressVerifications } from "../../../domain/identity/address-verifications.ts";
+import { ownAddresses } from "../../../domain/identity/addresses.ts";
 import type { Credentials } from "../../../domain/identity/credentials.ts";
 import type { BatchItem, Identities } from "../../../domain/identity/identities.ts";
+import type { Identity } from "../../../domain/identity/identity.ts";
 import type { DocumentChange, NewIdentity } from "../../../domain/identity/identity-input.ts";
 import type { NewPassword } from "../../../domain/identity/new-password.ts";
 import type { ActionOrder, OperatorActions } from "../../../domain/identity/operator-actions.ts";
@@ -74,6 +77,7 @@ import { sendToEach } from "./operator-sends.ts";
 
 interface Deps {
   readonly identities: Identities;
+  readonly arrivals: Pick<Arrivals, "of">;
   readonly credentials: Credentials;
   readonly addressVerifications: AddressVerifications;
   readonly operatorFlows: OperatorFlows;
@@ -128,7 +132,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
     const call = callOf(context);
-    return { identity: toIdentity(await this.#deps.identities.get(call.tenant, idOf(request)), call) };
+    return this.#withMarks(call, await this.#deps.identities.get(call.tenant, idOf(request)));
   }
 
   async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
@@ -136,7 +140,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { by } = request;
     const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
-    return { identity: toIdentity(await this.#deps.identities.lookUp(call.tenant, key), call) };
+    return this.#withMarks(call, await this.#deps.identities.lookUp(call.tenant, key));
+  }
+
+  async #withMarks(call: Call, identity: Identity) {
+    const values = ownAddresses(identity).map(({ value }) => value);
+    return {
+      identity: toIdentity(identity, call, "full", await this.#deps.arrivals.of(call.tenant, values)),
+    };
   }
 
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
