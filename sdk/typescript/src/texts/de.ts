@@ -201,10 +201,10 @@ export const german: Catalogue = {
     9000093:
       "Dieses Konto hat sich inzwischen geändert, daher ist nichts passiert. Geben Sie Ihre Adresse noch einmal ein, um " +
       "fortzufahren.",
-    9000100: "Geben Sie ein gültiges Datum ein, zum Beispiel 2026-02-28.",
+    9000100: "Geben Sie ein gültiges Datum ein.",
     9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} ein.",
-    9000102: "Geben Sie Datum und Uhrzeit mit Zeitzone ein, zum Beispiel 2026-02-28T18:30:00Z.",
-    9000103: "Geben Sie eine Uhrzeit mit Zeitzone ein, zum Beispiel 18:30:00Z.",
+    9000102: "Geben Sie ein gültiges Datum mit Uhrzeit ein.",
+    9000103: "Geben Sie eine gültige Uhrzeit ein.",
     9000104: "Geben Sie eine vollständige Internetadresse ein, zum Beispiel https://example.com/seite.",
     9000105: "Das Format stimmt nicht.",
     9000106:

@@ -139,10 +139,10 @@ export const english: Catalogue = {
     9000092: "It wasn't me, or I can't sign in",
     9000093:
       "This account has changed in the meantime, so nothing was done. Enter your address again to continue.",
-    9000100: "Enter a valid date, for example 2026-02-28.",
+    9000100: "Enter a valid date.",
     9000101: "Enter a number between {minimum} and {maximum}.",
-    9000102: "Enter a date and time with the time zone, for example 2026-02-28T18:30:00Z.",
-    9000103: "Enter a time with the time zone, for example 18:30:00Z.",
+    9000102: "Enter a valid date and time.",
+    9000103: "Enter a valid time.",
     9000104: "Enter a full web address, for example https://example.com/page.",
     9000105: "This doesn't have the expected format.",
     9000106: "A username can't look like an email address, unless it's one of yours that is verified.",
