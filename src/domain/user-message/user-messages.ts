@@ -372,8 +372,7 @@ const removedSentences: Readonly<Record<CredentialKind, string>> = {
 };
 
 /** The account is recovered; a new secret must be set. */
-export const recoverySucceeded = (): UserMessage =>
-  success(1060001, "You're back in. Choose a new password to continue.");
+export const recoverySucceeded = (): UserMessage => success(1060001, "You're back in.");
 
 /** The code is wrong, used or too old. */
 export const invalidCode = (flow: FlowKind): UserMessage =>

@@ -86,7 +86,7 @@ export const german: Catalogue = {
     1050005: "QR-Code mit dem Schlüssel für Ihre Authenticator-App",
     1050008: "Neue Ersatzcodes erstellen",
     1050011: "Ich habe sie gespeichert",
-    1060001: "Sie haben wieder Zugriff auf Ihr Konto. Legen Sie ein neues Passwort fest.",
+    1060001: "Sie haben wieder Zugriff auf Ihr Konto.",
     1060002: "Falls es zu {sent_to} ein Konto gibt, haben wir einen Wiederherstellungslink gesendet.",
     1060003: "Falls es zu {sent_to} ein Konto gibt, haben wir einen Wiederherstellungscode gesendet.",
     1060007: "Zurück",

@@ -42,7 +42,7 @@ export const english: Catalogue = {
     1050005: "QR code with the key for your authenticator app",
     1050008: "Create new backup codes",
     1050011: "I've saved them",
-    1060001: "You're back in. Choose a new password to continue.",
+    1060001: "You're back in.",
     1060002: "If there's an account for {sent_to}, we've sent it a recovery link.",
     1060003: "If there's an account for {sent_to}, we've sent it a recovery code.",
     1060007: "Back",
