@@ -56,7 +56,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
     await appears(page, identifier);
   });
 
-  // Each state by itself, in other sizes and colours: preview.test.ts.
+  // Each state by itself, in other sizes and colours: preview.test.ts, preview-looks.test.ts.
   test("have no accessibility violations and fit, one after the other, in dark at 320 pixels", async () => {
     const options = { colorScheme: "dark", viewport: { width: 320, height: 640 } } as const;
     const { page, address } = await visitors.register(options);

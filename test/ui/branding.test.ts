@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { appears, chromiumInstalled } from "../support/chromium.ts";
 import { overflowOf, violationsOf } from "./scan.ts";
-import { identifier, password, submit, Visitors } from "./visitors.ts";
+import { identifier, password, servePages, submit, Visitors } from "./visitors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ostiary-brand-"));
 const custom = mkdtempSync(join(tmpdir(), "ostiary-custom-"));
@@ -50,22 +50,16 @@ const config = {
 };
 
 let app: TestApp;
-beforeAll(async () => {
-  write();
-  app = await startTestApp({ config });
+let visitors: Visitors;
+beforeAll(write);
+servePages(config, (served) => {
+  ({ app, visitors } = served);
 });
-afterAll(async () => {
-  await app.stop();
+afterAll(() => {
   for (const each of [folder, custom]) rmSync(each, { recursive: true });
 });
 
 describe.skipIf(!chromiumInstalled)("a brand, on the pages in Chromium,", () => {
-  let visitors: Visitors;
-  beforeAll(async () => {
-    visitors = await Visitors.of(app.publicUrl);
-  });
-  afterEach(() => visitors.leave());
-
   const colorOf = (page: Page, selector: string, property: string) =>
     page.$eval(selector, (element, name) => getComputedStyle(element).getPropertyValue(name), property);
 

@@ -307,7 +307,7 @@ describe("a broken document is refused, saying where", () => {
     ["an unknown key in the annotation", { ostiary: { identifer: "email" } }, /unknown key "identifer"/],
     [
       "an unknown identifier kind",
-      { ostiary: { identifier: "email" } },
+      { ostiary: { identifier: "e-mail" } },
       /must be one of email, phone, username/,
     ],
     ["an unknown address kind", { ostiary: { verifiable: "username" } }, /must be one of email, phone/],

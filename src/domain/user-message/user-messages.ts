@@ -173,17 +173,17 @@ export const invalidPhone = (): UserMessage =>
 
 /** Not a date. */
 export const invalidDate = (property: string): UserMessage =>
-  wrongFormatOf(9000100, property, "date", "Enter a valid date, for example 2026-02-28.");
+  wrongFormatOf(9000100, property, "date", "Enter a valid date.");
 
 /** Not a date with a time and its zone. */
 export function invalidDateTime(property: string): UserMessage {
-  const sentence = "Enter a date and time with the time zone, for example 2026-02-28T18:30:00Z.";
+  const sentence = "Enter a valid date and time.";
   return wrongFormatOf(9000102, property, "date-time", sentence);
 }
 
 /** Not a time with its zone. */
 export const invalidTime = (property: string): UserMessage =>
-  wrongFormatOf(9000103, property, "time", "Enter a time with the time zone, for example 18:30:00Z.");
+  wrongFormatOf(9000103, property, "time", "Enter a valid time.");
 
 /** Not a URI. */
 export const invalidUri = (property: string): UserMessage =>
@@ -372,8 +372,7 @@ const removedSentences: Readonly<Record<CredentialKind, string>> = {
 };
 
 /** The account is recovered; a new secret must be set. */
-export const recoverySucceeded = (): UserMessage =>
-  success(1060001, "You're back in. Choose a new password to continue.");
+export const recoverySucceeded = (): UserMessage => success(1060001, "You're back in.");
 
 /** The code is wrong, used or too old. */
 export const invalidCode = (flow: FlowKind): UserMessage =>

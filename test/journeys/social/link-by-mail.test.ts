@@ -28,6 +28,9 @@ async function asked() {
   const stranger = new Visitor(app);
   await stranger.by("first", somebody({ email }));
   expect(stranger.flow.form.messages.map(({ id }: { id: number }) => id)).toEqual([9000701]);
+  // For programs that keep passwords: what the provider has shown to be theirs.
+  const named = stranger.flow.form.nodes.find(({ name }: { name: string }) => name === "username");
+  expect(named).toMatchObject({ input: { type: "INPUT_TYPE_HIDDEN", value: email, readOnly: true } });
   return { identityId, email, stranger };
 }
 

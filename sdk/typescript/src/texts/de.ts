@@ -86,7 +86,7 @@ export const german: Catalogue = {
     1050005: "QR-Code mit dem Schlüssel für Ihre Authenticator-App",
     1050008: "Neue Ersatzcodes erstellen",
     1050011: "Ich habe sie gespeichert",
-    1060001: "Sie haben wieder Zugriff auf Ihr Konto. Legen Sie ein neues Passwort fest.",
+    1060001: "Sie haben wieder Zugriff auf Ihr Konto.",
     1060002: "Falls es zu {sent_to} ein Konto gibt, haben wir einen Wiederherstellungslink gesendet.",
     1060003: "Falls es zu {sent_to} ein Konto gibt, haben wir einen Wiederherstellungscode gesendet.",
     1060007: "Zurück",
@@ -201,10 +201,10 @@ export const german: Catalogue = {
     9000093:
       "Dieses Konto hat sich inzwischen geändert, daher ist nichts passiert. Geben Sie Ihre Adresse noch einmal ein, um " +
       "fortzufahren.",
-    9000100: "Geben Sie ein gültiges Datum ein, zum Beispiel 2026-02-28.",
+    9000100: "Geben Sie ein gültiges Datum ein.",
     9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} ein.",
-    9000102: "Geben Sie Datum und Uhrzeit mit Zeitzone ein, zum Beispiel 2026-02-28T18:30:00Z.",
-    9000103: "Geben Sie eine Uhrzeit mit Zeitzone ein, zum Beispiel 18:30:00Z.",
+    9000102: "Geben Sie ein gültiges Datum mit Uhrzeit ein.",
+    9000103: "Geben Sie eine gültige Uhrzeit ein.",
     9000104: "Geben Sie eine vollständige Internetadresse ein, zum Beispiel https://example.com/seite.",
     9000105: "Das Format stimmt nicht.",
     9000106:

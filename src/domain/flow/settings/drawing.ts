@@ -35,8 +35,10 @@ export function profileNodes(
 
 /** The headings where a new secret is set. */
 export function newSecretTexts({ settings }: Tenant) {
-  const title = settings.password.enabled ? headings.newSecretTitle() : headings.newWayTitle();
-  return { title, subtitle: headings.newSecretHelp() };
+  // What replaces nothing, such as a first passkey, needs no help.
+  return settings.password.enabled
+    ? { title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }
+    : { title: headings.newWayTitle() };
 }
 
 /** The link to the page where people sign in. */
