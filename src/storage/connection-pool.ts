@@ -113,8 +113,10 @@ export class ConnectionPool {
   #makePool(): Pool {
     const pool = this.#options.makePool();
     pool.on("connect", () => {
+      if (pool !== this.#pool) return;
       // The database gives more than it did.
-      if (pool === this.#pool && this.#limit < this.#options.size) this.#grow();
+      this.#refusal = undefined;
+      if (this.#limit < this.#options.size) this.#grow();
     });
     return pool;
   }
@@ -169,9 +171,9 @@ export class ConnectionPool {
 
   /** Tries one connection more. */
   #grow(): void {
-    const wanted = this.#limit + 1;
-    this.#stopGrowing();
-    if (wanted < this.#options.size) this.#limit = wanted;
+    clearTimeout(this.#growing);
+    this.#growing = undefined;
+    this.#limit = Math.min(this.#limit + 1, this.#options.size);
     this.#connect();
   }
 
