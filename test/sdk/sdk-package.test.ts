@@ -175,6 +175,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "signalUnknownPasskey",
       "translator",
       "viewMessage",
+      "watchRules",
       "withTexts",
     ]);
     expect(server).toEqual([
