@@ -104,6 +104,9 @@ describe.skipIf(!chromiumInstalled)("signing in, in Chromium,", () => {
     await page.click("[data-step='sendCode']");
     await appears(page, code);
     expect(await page.textContent(".page")).toContain(address);
+    // Finding 17 of our review of the pages: who had no verified address waited in vain, without a hint.
+    expect(await page.textContent(".aside")).toContain("only to addresses that have been verified");
+    expect(await page.getAttribute(".aside a", "href")).toBe("/ui/verification");
     const resend = page.locator("[data-step='resend']");
     expect(await resend.isDisabled()).toBe(true);
     expect(await resend.textContent()).toMatch(/^Resend code in (30|29|28) seconds$/);

@@ -12,6 +12,10 @@ export const english: PageWords = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your devices" },
   recovery: { title: "Forgot your password?", other: "Remember it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your devices" },
+  nothingCame: {
+    text: "Nothing arrived? Check your spam folder. Codes and links go only to addresses that have been verified.",
+    link: "Verify your address",
+  },
   forApplication: "You'll continue to {name} afterwards.",
   notNow: "Not now",
   invitationOnly: "You can create an account by invitation only.",

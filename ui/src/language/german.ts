@@ -13,6 +13,10 @@ export const german: PageWords = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Geräte" },
   recovery: { title: "Passwort vergessen?", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Geräte" },
+  nothingCame: {
+    text: "Nichts angekommen? Sehen Sie im Spam-Ordner nach. Codes und Links gehen nur an bestätigte Adressen.",
+    link: "Adresse bestätigen",
+  },
   forApplication: "Danach geht es weiter zu {name}.",
   notNow: "Jetzt nicht",
   invitationOnly: "Ein Konto können Sie nur mit einer Einladung erstellen.",

@@ -21,6 +21,8 @@ export interface PageWords {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  /** Said where a code or link to sign in was asked for, whether or not one was sent. */
+  readonly nothingCame: { readonly text: string; readonly link: string };
   /** Said where an OAuth2 server has sent the person; `{name}` is the application that they go on to. */
   readonly forApplication: string;
   /** The button that leaves the offer to make a passkey. */

@@ -166,6 +166,13 @@ function Aside({
     );
   }
   // Once somebody has begun to prove who they are, a recovery helps with nothing that is asked here.
+  if (name === "login" && isSentUnseen(flow)) {
+    return (
+      <p className="aside">
+        {words.nothingCame.text} <PageLink to="verification">{words.nothingCame.link}</PageLink>
+      </p>
+    );
+  }
   if (name === "login") return isAtFirstFactor(flow) ? <LoginLinks isOwned={!asksWho(flow)} /> : null;
   if (flow.returnTo !== "" && (name === "verification" || name === "settings")) {
     return (
@@ -234,6 +241,12 @@ function asksWho({ form }: Flow): boolean {
 /** Whether a login still asks for a first proof. */
 function isAtFirstFactor({ stage }: Flow): boolean {
   return stage.case === "enterIdentifier" || (stage.case === "chooseMethod" && !stage.value.secondFactor);
+}
+
+/** Whether nobody knows if anything was sent: to what was typed. An address that is masked is one of an account. */
+function isSentUnseen({ account, stage }: Flow): boolean {
+  const isSent = stage.case === "enterCode" || stage.case === "linkSent";
+  return isSent && account === undefined && !stage.value.sentTo.includes("*");
 }
 
 /** The stages of a recovery before anything was proved. */
