@@ -7,6 +7,7 @@ import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { ConfigError } from "./config/problems.ts";
+import type { Arrivals } from "./domain/courier/arrivals.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
@@ -95,6 +96,7 @@ export async function startCourier(
     readonly renderer: LiquidRenderer;
     readonly smsLimits: SmsLimits;
     readonly mailReach: MailReach;
+    readonly arrivals: Arrivals;
     readonly tenants: Tenants;
     readonly http: OutgoingHttp;
     readonly clock: Clock;
@@ -115,6 +117,7 @@ export async function startCourier(
         ...message,
         isNotice: !isProof(message.template),
       }),
+    noteAddressGone: (message, reason) => courier.arrivals.refused(message, message, reason),
     logger,
     retry: {
       maxAttempts: retry.maxAttempts,

@@ -201,6 +201,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     store: countingAttempts(storage.messages, metrics),
     smsLimits: domain.smsLimits,
     mailReach,
+    arrivals: domain.arrivals,
     http: domain.outbound.http,
   });
   cleanup.add(() => {

@@ -1,4 +1,5 @@
 import { createTransport } from "nodemailer";
+import { saysAddressIsGone } from "../domain/courier/address-gone.ts";
 import type { Attempt } from "../domain/courier/attempt.ts";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
 import { MailReach, needsSmtpUtf8 } from "../domain/courier/mail-reach.ts";
@@ -246,14 +247,24 @@ function failureOf(error: unknown, delivery: Delivery): DeliveryResult {
   if (!refusesMessage(error) || isAboutUs(error)) {
     return { kind: "failed", permanent: false, isOutage: true, error: reason };
   }
-  return { kind: "failed", permanent: responseCode === undefined || responseCode >= 500, error: reason };
+  return {
+    kind: "failed",
+    permanent: responseCode === undefined || responseCode >= 500,
+    isAddressGone: command === "RCPT TO" && saysAddressIsGone(statusIn(message)),
+    error: reason,
+  };
+}
+
+/** The enhanced status code of a reply (RFC 3463); empty without one. */
+function statusIn(reply: string): string {
+  return /\b[45]\.\d{1,3}\.\d{1,3}\b/.exec(reply)?.[0] ?? "";
 }
 
 /** Whether a refusal of a message is in truth about the server, or about us. */
 function isAboutUs({ command, responseCode: code, message }: SmtpFailure): boolean {
   if (code === undefined) return false;
   // RFC 3463: the class, what it is about, and the detail.
-  const [, subject, detail] = /\b[45]\.(\d{1,3})\.(\d{1,3})\b/.exec(message) ?? [];
+  const [, subject, detail] = statusIn(message).split(".");
   const isTooBig = code === 552 || (subject === "3" && detail === "4");
   if (isTooBig) return false;
   if (aboutLogin.has(code) || aboutCommands.has(code) || subject === "3") return true;

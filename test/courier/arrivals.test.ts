@@ -21,7 +21,7 @@ import { openAppQueue } from "../support/app-queue.ts";
 import { Caller, resultOf } from "../support/caller.ts";
 import { refusal } from "../support/errors.ts";
 import { complaint, deliveryStatus, sendGridSigner } from "../support/mail-reports.ts";
-import { type MailServer, startMailServer } from "../support/mail-server.ts";
+import { type MailServer, smtpError, startMailServer } from "../support/mail-server.ts";
 import { sealingSecret } from "../support/messages.ts";
 import { administer } from "../support/postgres.ts";
 import { beginRegistration, messageIds, steps } from "../support/registrations.ts";
@@ -38,7 +38,13 @@ let queue: Awaited<ReturnType<typeof openAppQueue>>;
 let reporter: string;
 
 beforeAll(async () => {
-  mail = await startMailServer();
+  mail = await startMailServer({
+    onRcptTo: ({ address }, _session, callback) => {
+      if (address.startsWith("gone-")) callback(smtpError(550, "5.1.1 User unknown"));
+      else if (address.startsWith("full-")) callback(smtpError(552, "5.2.2 Mailbox full"));
+      else callback();
+    },
+  });
   app = await startTestApp({
     config: {
       secrets: { sealing: [sealingSecret] },
@@ -277,6 +283,20 @@ describe("a delivery status (RFC 3464)", () => {
     expect([200, 403]).toContain(status);
     expect(app.log.filter(({ level }) => level === "error")).toEqual([]);
   });
+});
+
+test("an address that our own mail server refuses for good is marked as well, and one with a full mailbox is not", async () => {
+  const [gone, full] = ["gone", "full"].map((what) => `${what}-${freshEmail()}`) as [string, string];
+  const first = await send(code, gone);
+  expect(first).toMatchObject({
+    state: CourierMessageState.FAILED,
+    lastError: expect.stringContaining("5.1.1 User unknown"),
+  });
+  await vi.waitFor(async () => expect(await marks(gone)).toBe(true), patience);
+  expect((await events(first.id)).map(({ type }) => type)).toEqual(["message.failed", "message.bounced"]);
+  expect(await send(notice, gone)).toMatchObject(isRefused);
+  expect(await send(code, full)).toMatchObject({ state: CourierMessageState.FAILED });
+  expect(await marks(full)).toBe(false);
 });
 
 describe("a complaint", () => {

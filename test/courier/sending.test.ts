@@ -61,6 +61,7 @@ function aCourier(
       }),
     transports,
     takeTextMessage: async () => refusal,
+    noteAddressGone: async () => {},
     retry: { maxAttempts: 3, firstDelayMs: 1_000, maxDelayMs: 60_000 },
     clock,
     logger: { ...silentLogger, warn: (details, message) => logged.push({ details, message }) },

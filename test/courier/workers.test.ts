@@ -94,6 +94,7 @@ function startWorkers(port: number, workers: number): CourierWorkers & { hangUp(
     },
     transports: { email: smtp },
     takeTextMessage: async () => undefined,
+    noteAddressGone: async () => {},
     retry: { maxAttempts: 3, firstDelayMs: 1_000, maxDelayMs: 60_000 },
     clock: { now: () => new Date() },
     logger: silentLogger,

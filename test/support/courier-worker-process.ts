@@ -41,6 +41,7 @@ const sender = new MessageSender({
   }),
   transports: { email: smtp },
   takeTextMessage: async () => undefined,
+  noteAddressGone: async () => {},
   retry: { maxAttempts: 50, firstDelayMs: 100, maxDelayMs: 1_000 },
   clock: { now: () => new Date() },
   logger: silentLogger,

@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
-import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type CallOrigin, newEvent, serverOrigin } from "../event/event.ts";
 import { normaliseIdentifier } from "../identifier/normalise.ts";
+import type { MessageId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, TenantScope } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -33,6 +34,21 @@ export class Arrivals {
     let taken = 0;
     for (const report of reports) if (await this.#takeOne(tenant, origin, report)) taken++;
     return { taken, ignored: reports.length - taken };
+  }
+
+  /** Our own mail server has refused the address of a message for good. It is as if the message had come back. */
+  async refused(
+    scope: TenantScope,
+    message: { readonly id: MessageId; readonly recipient: string },
+    reason: string,
+  ) {
+    const report = {
+      messageId: message.id,
+      arrival: "bounced",
+      recipient: message.recipient,
+      reason,
+    } as const;
+    await this.#takeOne(scope, serverOrigin, report);
   }
 
   /** Whether who typed an e-mail address is to be told that mail to it comes back. The same whether or not an account has it. */
@@ -77,14 +93,14 @@ export class Arrivals {
     await this.#deps.store.clear(tenant, address, { at, bounceOnly: true, event });
   }
 
-  async #takeOne(tenant: Tenant, origin: CallOrigin, told: ArrivalReport): Promise<boolean> {
+  async #takeOne(scope: TenantScope, origin: CallOrigin, told: ArrivalReport): Promise<boolean> {
     const at = this.#deps.clock.now();
     const recipient = told.recipient === undefined ? undefined : normalised(told.recipient);
     const report = { ...told, recipient, reason: kept(told.reason, told.recipient) };
     const type = eventTypes[told.arrival];
     const by = { ...origin, actor: { kind: "server" } } as const;
     const event = type && newEvent(type, at, by, { data: { message_id: told.messageId } });
-    return (await this.#deps.store.record(tenant, report, { at, event })) !== undefined;
+    return (await this.#deps.store.record(scope, report, { at, event })) !== undefined;
   }
 }
 

@@ -43,6 +43,8 @@ export type DeliveryResult =
        * Such an attempt is not counted, so that no message is given up for it. Default false.
        */
       readonly isOutage?: boolean | undefined;
+      /** Whether the other side said for good that it has no such address: the address is marked. Default false. */
+      readonly isAddressGone?: boolean | undefined;
       /** For operators; without what the message says. */
       readonly error: string;
       /** Pause that the other side asks for. */

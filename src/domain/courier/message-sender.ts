@@ -28,6 +28,8 @@ interface Deps {
   readonly renderer: MessageRenderer;
   readonly transports: MessageTransports;
   readonly takeTextMessage: TakeTextMessage;
+  /** Notes that the other side has no such address as that of a message. */
+  readonly noteAddressGone: (message: ClaimedMessage, reason: string) => Promise<void>;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -106,6 +108,7 @@ export class MessageSender {
         ...(reason && { reason }),
       });
       await this.#deps.store.recordFailed(message, { at, error, event });
+      if (result.isAddressGone === true) await this.#deps.noteAddressGone(message, error);
       return;
     }
     this.#deps.logger.debug({ ...about, error }, "a message could not be sent and is tried again");

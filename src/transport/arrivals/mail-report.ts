@@ -1,4 +1,5 @@
 import PostalMime from "postal-mime";
+import { saysAddressIsGone } from "../../domain/courier/address-gone.ts";
 import type { ArrivalReport } from "../../domain/courier/store.ts";
 import { messageIdIn, reportOf } from "./told.ts";
 
@@ -106,12 +107,4 @@ function addressIn(field: string | undefined): string | undefined {
     ?.replace(/^[^;]*;/, "")
     .trim()
     .replace(/^<(.*)>$/, "$1");
-}
-
-/**
- * Whether a status says for good that there is no such mailbox, host or account, or none that takes mail (RFC 3463, sections 3.2 and
- * 3.3; RFC 7505). A full mailbox, a policy and everything about us, the sender, may be over tomorrow.
- */
-function saysAddressIsGone(status: string): boolean {
-  return /^5\.(1\.(0|1|2|3|6|10)|2\.1)$/.test(status);
 }
