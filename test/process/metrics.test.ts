@@ -142,11 +142,13 @@ describe("/metrics", () => {
   });
 
   test("has a figure of every metric, once what they count has happened", async () => {
-    // A message is sent, a job runs, and a request is refused that is no call.
+    // A message is sent, a job runs, a report of mail is refused, and a request that is no call.
     const other = await startTestApp();
     try {
       await register(other);
       await fetch(other.adminUrl, { method: "PUT" });
+      const headers = { authorization: `Bearer ${other.apiKey}`, "content-type": "message/rfc822" };
+      await fetch(`${other.adminUrl}/courier/reports/mail`, { method: "POST", headers, body: "no report" });
       await announceJob(other.databaseUrl, "remove_expired");
       const silent = async () => {
         const page = await (await fetch(`${other.adminUrl}/metrics`)).text();

@@ -308,11 +308,11 @@ export class Challenges {
 
   /**
    * Whether mail to the address that was typed comes back. Security rule (SR-MAIL-8): it is looked up after the send was counted, and for
-   * what was typed, wherever that leads.
+   * what was typed, whatever it is and wherever it leads.
    */
-  async #comesBack(tenant: Tenant, sentTo: string): Promise<boolean> {
+  #comesBack(tenant: Tenant, sentTo: string): Promise<boolean> {
     const typed = normaliseIdentifier(sentTo);
-    return typed.kind === "email" && (await this.#deps.arrivals.isOpenlyBounced(tenant, typed.value));
+    return this.#deps.arrivals.isOpenlyBounced(tenant, typed.kind === "problem" ? sentTo : typed.value);
   }
 
   #parentOf(tenant: Tenant, flow: FlowRecord, { parent }: Confirming) {
