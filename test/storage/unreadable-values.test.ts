@@ -90,8 +90,8 @@ const columns: Readonly<Record<string, () => Promise<Subject>>> = {
   "flow.challenge_expires_at": aFlow,
 };
 
-/** Tables whose times decide about nothing but when something is sent. */
-const harmless = ["message"];
+/** Tables whose times decide about nothing but whether and when something is sent. */
+const harmless = ["message", "address_mark"];
 
 /** Times that PostgreSQL can hold and a Date cannot. */
 const unreadable = ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", "12026-01-01 00:00:00+00"];
