@@ -453,6 +453,9 @@ export const englishTexts: Readonly<Record<string, string>> = {
   "settings.title": "Your account",
   "settings.other": "Where are you signed in?",
   "settings.link": "Your devices",
+  "nothingCame.text":
+    "Nothing arrived? Check your spam folder. Codes and links go only to addresses that have been verified.",
+  "nothingCame.link": "Verify your address",
   forApplication: "You'll continue to {name} afterwards.",
   notNow: "Not now",
   invitationOnly: "You can create an account by invitation only.",
@@ -932,6 +935,8 @@ export const textValues: Readonly<Record<string, Readonly<Record<string, ValueKi
   "settings.title": {},
   "settings.other": {},
   "settings.link": {},
+  "nothingCame.text": {},
+  "nothingCame.link": {},
   forApplication: { name: "text" },
   notNow: {},
   invitationOnly: {},
