@@ -16,13 +16,13 @@ function withScopes(scopes: string[]): LoadedConfig {
   return { ...loaded, config: { ...loaded.config, access: { ...loaded.config.access, clientCertificates } } };
 }
 
-test("the known scopes are those of the contract, and that of the metrics", () => {
+test("the known scopes are those of the contract, of the metrics and of reports of mail", () => {
   const files = readdirSync("proto/ostiary", { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".proto"),
   );
   const text = files.map((name) => readFileSync(join("proto/ostiary", name), "utf8")).join("\n");
   const declared = [...text.matchAll(/scope: "([a-z_:]+)"/g)].map((match) => match[1]);
-  expect(new Set(knownScopes)).toEqual(new Set([...declared, "metrics:read"]));
+  expect(new Set(knownScopes)).toEqual(new Set([...declared, "metrics:read", "courier:report"]));
 });
 
 test.each(["*", "identity:*", "identity:read", "metrics:read", "metrics:*", "session:revoke"])(

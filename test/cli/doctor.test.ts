@@ -182,7 +182,7 @@ describe("ostiary doctor", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
     const { code, of } = await examine();
     expect(of("clock")).toMatchObject({ state: "WRONG", remedy: expect.stringContaining("NTP") });
-    expect(of("clock")?.text).toMatch(/^is 35\d\d\.\d s ahead of the database's$/);
+    expect(of("clock")?.text).toMatch(/^is 3(5\d\d\.\d|600\.0) s ahead of the database's$/);
     expect(code).toBe(1);
   });
 
