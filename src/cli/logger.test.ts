@@ -48,7 +48,7 @@ describe("the log", () => {
     expect(JSON.parse(line).err.message).toBe(error.message);
   });
 
-  test("hands each line, as it is written, to whoever listens", () => {
+  test("hands each line, as it is written, to the listeners", () => {
     const written: string[] = [];
     const heard: string[] = [];
     const output = new LogOutput({ write: (line) => written.push(line) });

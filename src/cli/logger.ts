@@ -35,7 +35,7 @@ export function createLogger(
   );
 }
 
-/** Where the log goes: standard error, and whoever listens. */
+/** Where the log goes: standard error, and the listeners. */
 export class LogOutput {
   readonly #written: { write(line: string): unknown };
   readonly #listeners = new Set<(line: string) => void>();

@@ -65,7 +65,7 @@ function checkSigning({ mailSigning, smsSigning }: ResolvedSecrets): Problem[] {
   });
 }
 
-/** Security rule (SR-MAIL-9): whoever guesses it could mark any address that mail was sent to. */
+/** Security rule (SR-MAIL-9): a guessed password could mark any address that mail was sent to. */
 function checkReports({ postmarkPassword: password }: ResolvedSecrets): Problem[] {
   if (password === undefined || /^[!-~]{16,200}$/.test(password.secret.reveal())) return [];
   const message =

@@ -107,7 +107,7 @@ export class SmtpSession {
       logger: this.#dialogue,
     });
     this.#connection.on("error", (error: Error) => this.#fail(error));
-    // What the server said last, a 421 for example, tells more: it is on its way to whoever waits.
+    // What the server said last, a 421 for example, tells more: it is on its way to the caller.
     this.#connection.on("end", () => setImmediate(() => this.close()));
   }
 

@@ -17,7 +17,7 @@ interface SampleFlowsDependencies {
   readonly tokens: Tokens;
   readonly sealer: Sealer;
   readonly clock: Clock;
-  /** The tenant with these schemas. `own`: with those of the configuration, if it has any. */
+  /** The tenant with each sample schema. `own`: with the schemas of the configuration; undefined without any. */
   readonly tenants: Readonly<Record<SampleSchema, Tenant>> & { readonly own?: Tenant | undefined };
   /** The session of the owner of a sample that names none. */
   readonly session: () => Session;

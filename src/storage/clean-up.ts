@@ -25,7 +25,7 @@ const rules = [
     only: "state = 'suppressed'",
     keptFor: "retentionMs",
   },
-  // What nobody has any more, or never had, since nothing ends it there; and what was taken back.
+  // Marks that were removed, and those of addresses without an account: no code is ever entered for these.
   {
     rows: "addressMarks",
     table: "address_mark",

@@ -364,7 +364,7 @@ export const Message = defineEntity({
   }),
 });
 
-/** E-mail addresses that mail came back from, or whose reader complained. They belong to an address, whoever has it. */
+/** Email addresses that mail came back from, or whose reader complained. They belong to the address, and not to an identity. */
 export const AddressMark = defineEntity({
   name: "AddressMark",
   properties: {

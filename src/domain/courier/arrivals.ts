@@ -51,9 +51,9 @@ export class Arrivals {
     await this.#takeOne(scope, serverOrigin, report);
   }
 
-  /** Whether who typed an e-mail address is to be told that mail to it comes back. The same whether or not an account has it. */
-  async isOpenlyBounced(scope: TenantScope, address: string): Promise<boolean> {
-    const [mark] = await this.#deps.store.find(scope, [address]);
+  /** Whether a person who typed an address is told that mail to it comes back. The answer is the same for an address without an account. */
+  async isOpenlyBounced(scope: TenantScope, typed: string): Promise<boolean> {
+    const [mark] = await this.#deps.store.find(scope, [normalised(typed)]);
     return isOpenlyBounced(mark, this.#deps.clock.now());
   }
 

@@ -180,7 +180,7 @@ export interface MarkStore {
   ): Promise<{ readonly isMarked: boolean } | undefined>;
   /** The marks of some addresses, as far as there are any. */
   find(scope: TenantScope, values: readonly string[]): Promise<readonly AddressMark[]>;
-  /** Takes back what is said of an address; of a mail that came back alone if `bounceOnly`. Whether there was any of it. */
+  /** Removes the marks of an address; with `bounceOnly` the bounce alone, and a complaint stays. Gives whether there was a mark. */
   clear(
     scope: TenantScope,
     value: string,

@@ -153,8 +153,8 @@ export declare type CourierMessage = Message<"ostiary.courier.v1.CourierMessage"
 export declare const CourierMessageSchema: GenMessage<CourierMessage>;
 
 /**
- * AddressMark says of an e-mail address that mail came back from it, or that its reader complained of some. It belongs to the
- * address, whoever has it.
+ * AddressMark says of an email address that mail came back from it, or that its reader complained. It belongs to the address,
+ * and not to an identity.
  *
  * @generated from message ostiary.courier.v1.AddressMark
  */

@@ -6,7 +6,6 @@ import type { Event } from "../../event/event.ts";
 import { nodeName, waitUntil } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import { normaliseIdentifier } from "../../identifier/normalise.ts";
 import { toE164, withCountryCode } from "../../identifier/phone.ts";
 import type { ContactAddress } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
@@ -140,7 +139,8 @@ export class Challenges {
     const refused = number && (await smsRefusal(this.#deps.smsLimits, tenant, number));
     if (refused) return refused;
     const ticket = await countSend(attempt, { isFixed, target, sentTo });
-    if (await this.#comesBack(tenant, sentTo)) return addressBounced();
+    // Security rule (SR-MAIL-8): it is looked up after the send was counted, and for everything that is typed, wherever that leads.
+    if (await this.#deps.arrivals.isOpenlyBounced(tenant, sentTo)) return addressBounced();
     // Security rule (SR-ENUM-9): what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
     const strength = strengthAgainst(tenant, ticket);
@@ -304,15 +304,6 @@ export class Challenges {
     const isSent = !("operator" in holder.data.purpose && holder.data.purpose.operator === "vouches");
     const authentication = isSent ? this.authentication(method.kind, target) : method.authentication;
     return { kind: "proved", authentication, target, holder, held: all, ticket };
-  }
-
-  /**
-   * Whether mail to the address that was typed comes back. Security rule (SR-MAIL-8): it is looked up after the send was counted, and for
-   * what was typed, whatever it is and wherever it leads.
-   */
-  #comesBack(tenant: Tenant, sentTo: string): Promise<boolean> {
-    const typed = normaliseIdentifier(sentTo);
-    return this.#deps.arrivals.isOpenlyBounced(tenant, typed.kind === "problem" ? sentTo : typed.value);
   }
 
   #parentOf(tenant: Tenant, flow: FlowRecord, { parent }: Confirming) {

@@ -77,7 +77,7 @@ export class OAuth2Flows {
     }
   }
 
-  /** Begins the registration that a challenge asks for. Throws as `beginLogin`, and as any registration. */
+  /** Begins the registration that a challenge asks for. Throws the errors of `beginLogin` and of a registration. */
   async beginRegistration(
     caller: FlowCaller,
     challenge: string,
