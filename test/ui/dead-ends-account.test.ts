@@ -221,6 +221,8 @@ describe.skipIf(!chromiumInstalled)("whose account it is, on the self-service pa
       await page.clock.pauseAt(Date.now() + 60_000);
       const looked = page.waitForResponse("**/GetFlow");
       await comeBack(page);
+      // Part of the second: React draws nothing while the clock stands still.
+      await page.clock.runFor(100);
       await looked;
       const { identity } = await app.client(IdentityService).lookUpIdentity({
         by: { case: "identifier", value: address },

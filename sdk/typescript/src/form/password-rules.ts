@@ -60,6 +60,14 @@ export function rulesAttributes(
   return { [attribute]: JSON.stringify({ minLength, maxLength, open, kept, broken } satisfies Watched) };
 }
 
+/** What stands before a rule, with its name for screen readers, until `watchRules` looks at the field. */
+export function openMark({ ruleOpen }: FormTexts): {
+  readonly text: string;
+  readonly attributes: Readonly<Record<string, string>>;
+} {
+  return { text: marks.open, attributes: { role: "img", "aria-label": ruleOpen } };
+}
+
 const attribute = "data-rules";
 const marks = { open: "○", kept: "✓", broken: "✗" } as const;
 /** How long somebody has to stop typing before a screen reader is told. */

@@ -27,7 +27,7 @@ import { printText, saveText } from "./keep-text.ts";
 import { type FormBlock, hasErrors, layoutOf } from "./layout.ts";
 import type { FormMessageView } from "./message-view.ts";
 import { type FormPasskey, fillInPasskeys, offerPasskey, prepare, stopOffering } from "./passkey.ts";
-import { watchRules } from "./password-rules.ts";
+import { openMark, watchRules } from "./password-rules.ts";
 import { type Confirm, readPressed } from "./read-pressed.ts";
 import { signalPasskeys } from "./signal-passkeys.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
@@ -433,7 +433,7 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
   const control = drawControl(field, texts);
   element.append(...(field.control === "checkbox" ? [control, label] : [label, control]));
   element.append(
-    ...drawRules(field),
+    ...drawRules(field, texts),
     ...drawHint(field.ids.hint, field.hint),
     ...drawLink(field.link, texts),
     ...drawErrors(field.ids.errors, field.errors),
@@ -441,13 +441,15 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
   return element;
 }
 
-function drawRules({ rules, rulesAttributes }: FormField): readonly HTMLElement[] {
+function drawRules({ rules, rulesAttributes }: FormField, texts: FormTexts): readonly HTMLElement[] {
   if (rules.length === 0) return [];
   // Without their marks, lists are none to some screen readers unless they say so.
   const list = make("ul", "ostiary-rules", { role: "list", ...rulesAttributes });
   for (const { name, text } of rules) {
     const item = make("li", "", { "data-rule": name });
-    item.append(make("span", "ostiary-mark", { role: "img" }), " ", make("span", "ostiary-rule", {}, text));
+    const mark = openMark(texts);
+    item.append(make("span", "ostiary-mark", mark.attributes, mark.text), " ");
+    item.append(make("span", "ostiary-rule", {}, text));
     list.append(item);
   }
   return [list, make("p", "ostiary-rules-status", { role: "status" })];

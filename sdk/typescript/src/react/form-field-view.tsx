@@ -46,7 +46,7 @@ export function FormFieldView({
     >
       {isCheckbox ? control : label}
       {isCheckbox ? label : control}
-      <RulesView field={field} />
+      <RulesView field={field} texts={texts} />
       <HintView id={field.ids.hint} text={field.hint} />
       <LinkView link={field.link} texts={texts} />
       <ErrorsView id={field.ids.errors} errors={field.errors} />

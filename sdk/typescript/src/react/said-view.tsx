@@ -2,6 +2,7 @@
 import type { JSX } from "react";
 import type { FieldLink, FormField } from "../form/field.ts";
 import type { FormMessageView } from "../form/message-view.ts";
+import { openMark } from "../form/password-rules.ts";
 import { type FormTexts, fillIn } from "../form/texts.ts";
 
 /** What helps with a field, a list or a button; nothing where there is nothing to say. */
@@ -62,16 +63,26 @@ export function LinkView({
 }
 
 /** What is asked of a new password; nothing for any other field. Which rules it keeps is shown by `watchRules`. */
-export function RulesView({ field }: { readonly field: FormField }): JSX.Element | null {
+export function RulesView({
+  field,
+  texts,
+}: {
+  readonly field: FormField;
+  readonly texts: FormTexts;
+}): JSX.Element | null {
   const { rules, rulesAttributes } = field;
   if (rules.length === 0) return null;
+  const mark = openMark(texts);
   return (
     <>
       {/* biome-ignore lint/a11y/noRedundantRoles: lists without marks are none to some screen readers unless they say so */}
       <ul className="ostiary-rules" role="list" {...rulesAttributes}>
         {rules.map(({ name, text }) => (
           <li key={name} data-rule={name}>
-            <span className="ostiary-mark" role="img" /> <span className="ostiary-rule">{text}</span>
+            <span className="ostiary-mark" {...mark.attributes}>
+              {mark.text}
+            </span>{" "}
+            <span className="ostiary-rule">{text}</span>
           </li>
         ))}
       </ul>
