@@ -66,6 +66,7 @@ export function toTenantSettings(
     nativeOrigins: new Set(config.server.nativeOrigins),
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
+    protectedHosts: [...new Set(settings.forwardAuth.rules.map(({ host }) => host))],
     branding: brandingOf(settings.branding, publicUrl),
     mailboxUrl: mayServeMailbox(config) ? `${mailboxHostOf(config, publicUrl, publicPort)}/mailbox` : "",
     uiUrls,

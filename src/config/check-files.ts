@@ -22,10 +22,13 @@ export function checkFiles(config: CompleteConfig): { problems: Problem[]; warni
 export function checkCertificates(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
-  const { public: publicListener, admin } = config.server;
+  const { public: publicListener, admin, forwardAuth } = config.server;
   checkTls(publicListener.tls, "server.public.tls", problems, warnings);
   checkTls(admin.tls, "server.admin.tls", problems, warnings);
   checkAuthorities(admin.clientCaFile, "server.admin.client_ca_file", problems);
+  if (forwardAuth === undefined) return { problems, warnings };
+  checkTls(forwardAuth.tls, "server.forward_auth.tls", problems, warnings);
+  checkAuthorities(forwardAuth.clientCaFile, "server.forward_auth.client_ca_file", problems);
   return { problems, warnings };
 }
 

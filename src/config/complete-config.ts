@@ -2,6 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type {
   Config,
+  ForwardAuthListener,
   HttpDeliveryConfig,
   OidcMappingConfig,
   OidcProviderConfig,
@@ -29,7 +30,7 @@ type CompleteField<T> =
     ? T
     : NonNullable<T> extends OidcProviderConfig[]
       ? readonly Complete<OidcProviderConfig>[]
-      : NonNullable<T> extends SmtpConfig | HttpDeliveryConfig | ReportsOfProvider
+      : NonNullable<T> extends SmtpConfig | HttpDeliveryConfig | ReportsOfProvider | ForwardAuthListener
         ? Complete<NonNullable<T>> | undefined
         : NonNullable<T> extends Duration
           ? Duration

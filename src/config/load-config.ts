@@ -12,6 +12,7 @@ import { checkBranding, checkDarkColors } from "./check-branding.ts";
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
+import { checkForwardAuth, checkForwardAuthCookies } from "./check-forward-auth.ts";
 import { checkMethods } from "./check-methods.ts";
 import { checkNativeOrigins } from "./check-native-origins.ts";
 import { checkNativeReturnUrls } from "./check-native-return-urls.ts";
@@ -98,6 +99,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...secrets.problems,
     ...files.problems,
     ...checkCombinations(config),
+    ...checkForwardAuth(config),
     ...checkCourier(config),
     ...checkUrls(config),
     ...checkBranding(config),
@@ -142,6 +144,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       ...secrets.warnings,
       ...files.warnings,
       ...checkCourierPresence(config),
+      ...checkForwardAuthCookies(config),
       ...checkOpenRegistration(config),
       ...checkDarkColors(config),
     ].map((each) => describeProblem(each, sources)),

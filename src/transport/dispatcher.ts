@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { domainError } from "../domain/errors.ts";
-import type { Logger } from "../domain/ports.ts";
+import type { Clock, Logger } from "../domain/ports.ts";
 import { httpServerRequestDuration, refusals } from "./metrics/catalogue.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Exchange, HttpHandler } from "./net/exchange.ts";
@@ -14,7 +14,7 @@ import {
   maxHeaderFields,
   respondToPreflight,
 } from "./net/headers.ts";
-import type { Peers } from "./net/peers.ts";
+import { isBelieved, type Peers } from "./net/peers.ts";
 import type { PlainPaths } from "./pages/plain-paths.ts";
 import {
   clearCookiesPath,
@@ -59,6 +59,7 @@ interface Deps extends UnaryDependencies {
   readonly name: ListenerName;
   readonly access: Access;
   readonly peers: Peers;
+  readonly clock: Clock;
   readonly maxHeaderBytes: number;
   readonly routes: ReadonlyMap<string, Route>;
   /** Plain HTTP paths beside the calls. */
@@ -140,6 +141,10 @@ export class Dispatcher {
     const oversized = size.fields > maxHeaderFields || size.bytes > this.#deps.maxHeaderBytes;
     if (name === "public" && exchange.path === clearCookiesPath) {
       return respondToClearCookies(exchange, headers, oversized);
+    }
+    // Security rule (SR-FORWARD-4): whoever is answered here says whose request it is about, so nobody else is.
+    if (name === "forward-auth" && !isBelieved(exchange.peer, this.#deps.clock.now())) {
+      return this.#refuse(call, unknownPeer(exchange));
     }
     if (oversized) return this.#refuseHeaders(call);
     if (exchange.headerCount("host") > 1) return this.#refuse(call, ambiguousHost());
@@ -324,6 +329,11 @@ function streamProtocol(exchange: Exchange): string {
 
 function ambiguousHost(): Refusal {
   return { status: 400, headers: {}, error: malformedHeaders("The Host header was sent more than once.") };
+}
+
+function unknownPeer({ peer }: Exchange): Refusal {
+  const error = domainError("FORWARD_AUTH_PEER_UNKNOWN", { peer: peer.address });
+  return { status: 403, headers: {}, error: toConnectError(error, "") };
 }
 
 function malformedHeaders(message: string): ConnectError {

@@ -8,11 +8,13 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js"
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { domainError } from "../domain/errors.ts";
 import type { ProviderCallbacks } from "../domain/flow/provider-callbacks.ts";
+import type { ForwardAuth } from "../domain/forward-auth/forward-auth.ts";
 import type { ProviderLogouts } from "../domain/method/oidc/provider-logouts.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type ArrivalReportParts, mailReportPages, providerReportPages } from "./arrival-reports.ts";
 import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
 import { Dispatcher, type GuardedPages } from "./dispatcher.ts";
+import { ForwardAuthPages } from "./forward-auth.ts";
 import type { MetricFamily, Metrics } from "./metrics/metrics.ts";
 import { renderPrometheus } from "./metrics/prometheus.ts";
 import { type PackedFigures, unpackFigures } from "./metrics/several-processes.ts";
@@ -43,7 +45,7 @@ export interface TlsMaterial {
   /** The certificate and its chain. */
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
-  /** The authorities that may sign client certificates. Unset: none are asked for. Admin listener only. */
+  /** The authorities that may sign client certificates. Unset: none are asked for. Not on the public listener. */
   readonly ca?: string | Buffer | undefined;
 }
 
@@ -65,6 +67,8 @@ export interface ListenerOptions {
   readonly providerLogouts?: ProviderLogouts | undefined;
   /** Reports of mail: of providers on the public listener, of mail that came back on the admin listener. Unset: none are taken. */
   readonly arrivalReports?: ArrivalReportParts | undefined;
+  /** What proxies ask. Forward-auth listener only. */
+  readonly forwardAuth?: ForwardAuth | undefined;
   /** Plain HTTP paths beside health, version and metrics. */
   readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   /** Answers people at all other paths. Unset: everybody gets the error. */
@@ -91,7 +95,7 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits> | undefined;
 }
 
-/** One of the server's two listeners: a port that speaks gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2. */
+/** One of the server's listeners: a port that speaks gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2. */
 export interface Listener {
   /** Begins to accept connections. Throws an Error whose one line names host and port if it cannot. */
   listen(): Promise<{ readonly port: number }>;
@@ -237,6 +241,7 @@ function createDispatcher(
     name,
     access,
     peers,
+    clock,
     maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
@@ -256,10 +261,11 @@ async function readFigures({ metrics, serverFigures }: ListenerOptions): Promise
 }
 
 function guardedPagesOf(
-  { name, callbacks, providerLogouts, arrivalReports }: ListenerOptions,
+  { name, callbacks, providerLogouts, arrivalReports, forwardAuth }: ListenerOptions,
   pipeline: Pipeline,
 ): readonly GuardedPages[] {
   return [
+    ...(forwardAuth === undefined ? [] : [new ForwardAuthPages({ forwardAuth, pipeline })]),
     ...(callbacks === undefined ? [] : [new ProviderCallbackPages({ callbacks, pipeline })]),
     ...(providerLogouts === undefined
       ? []
@@ -287,7 +293,7 @@ function createTls({ material, name, limits, track, servers, authorities }: TlsS
     handshakeTimeout: limits.headerTimeoutMs,
     // Asked for where there is an authority to check it, and not demanded: API keys work without one. What a
     // certificate is worth is decided by peers.ts.
-    requestCert: name === "admin" && material.ca !== undefined,
+    requestCert: name !== "public" && material.ca !== undefined,
     rejectUnauthorized: false,
   });
   server.on("connection", (socket) => {

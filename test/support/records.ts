@@ -171,6 +171,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     nativeOrigins: new Set(),
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
+    protectedHosts: [],
     mailboxUrl: "",
     branding: {
       ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },

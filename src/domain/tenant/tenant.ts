@@ -2,6 +2,7 @@ import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters, TenantScope } from "../ports.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Branding } from "./branding.ts";
+import type { HostPattern } from "./protected-hosts.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
@@ -25,6 +26,8 @@ export interface TenantSettings {
   readonly nativeOrigins: ReadonlySet<string>;
   readonly allowedReturnUrls: ReadonlySet<string>;
   readonly defaultReturnUrl: string | undefined;
+  /** The hosts of the rules of forward auth, whose pages browsers may be sent back to. */
+  readonly protectedHosts: readonly HostPattern[];
   readonly branding: Branding;
   /** The URL of the development mailbox; empty if there is none. */
   readonly mailboxUrl: string;

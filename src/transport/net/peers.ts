@@ -81,6 +81,13 @@ export function createPeers(trustedProxies: readonly string[], connections: Conn
   };
 }
 
+/** Whether a peer is a proxy that the listener believes: by its address, or by a certificate that holds now. */
+export function isBelieved({ trustedProxy, certificate }: Peer, now: Date): boolean {
+  if (trustedProxy) return true;
+  // The handshake's check may be hours old on a connection that stays open. Asked for what must hold: see access.ts.
+  return certificate !== undefined && now >= certificate.validFromDate && now <= certificate.validToDate;
+}
+
 /** Whether an address is one of the machine itself. */
 export function isLoopback(address: string): boolean {
   return parseAddress(address)?.range() === "loopback";

@@ -277,7 +277,7 @@ export type Bearer =
 const absent: Bearer = { kind: "absent" };
 
 /** What the Authorization header of a request holds. */
-export function bearerOf(exchange: Exchange): Bearer {
+export function bearerOf(exchange: Pick<Exchange, "header" | "headerCount">): Bearer {
   const header = exchange.header("authorization");
   if (header === undefined) return absent;
   // Node keeps the first of several; a proxy in front may have checked another one.

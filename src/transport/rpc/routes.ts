@@ -19,7 +19,7 @@ export interface ServiceBinding {
 }
 
 /** The name of a listener. */
-export type ListenerName = "public" | "admin";
+export type ListenerName = "public" | "admin" | "forward-auth";
 
 /** One method that a listener serves, with all that can be known of it before a call. */
 export interface Route {
@@ -45,6 +45,7 @@ export interface Route {
 const listenerOptions: Readonly<Record<ListenerName, Listener>> = {
   public: Listener.PUBLIC,
   admin: Listener.ADMIN,
+  "forward-auth": Listener.FORWARD_AUTH,
 };
 
 /**

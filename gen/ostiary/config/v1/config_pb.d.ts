@@ -173,6 +173,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: uint32 workers = 15;
    */
   workers: number;
+
+  /**
+   * The listener that proxies ask whether a request may go on to an application. Unset: there is none.
+   *
+   * @generated from field: ostiary.config.v1.ForwardAuthListener forward_auth = 20;
+   */
+  forwardAuth?: ForwardAuthListener | undefined;
 };
 
 /**
@@ -180,6 +187,63 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * ForwardAuthListener answers proxies: Envoy by its external authorization, Traefik, Caddy and nginx by a request of their own.
+ * It believes those of `peers`, and those with a certificate of an authority of `client_ca_file`; one of the two is needed.
+ * All others are refused, because whoever is believed says which request was made.
+ *
+ * @generated from message ostiary.config.v1.ForwardAuthListener
+ */
+export declare type ForwardAuthListener = Message<"ostiary.config.v1.ForwardAuthListener"> & {
+  /**
+   * The IP address or host name to bind to. Beyond loopback it needs TLS, or `allow_plain_text_beyond_loopback`.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * The port. 0: any free one.
+   *
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+
+  /**
+   * Addresses or CIDR ranges of the proxies that may ask. Their X-Forwarded-For header is believed.
+   *
+   * @generated from field: repeated string peers = 3;
+   */
+  peers: string[];
+
+  /**
+   * The listener's certificate. Unset: plain text.
+   *
+   * @generated from field: ostiary.config.v1.Tls tls = 4;
+   */
+  tls?: Tls | undefined;
+
+  /**
+   * A PEM file with the authorities that may sign the certificates of proxies. Needs `tls`.
+   *
+   * @generated from field: string client_ca_file = 5;
+   */
+  clientCaFile: string;
+
+  /**
+   * Serves without TLS beyond loopback, for networks that encrypt by themselves: the requests hold session cookies.
+   *
+   * @generated from field: bool allow_plain_text_beyond_loopback = 6;
+   */
+  allowPlainTextBeyondLoopback: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.ForwardAuthListener.
+ * Use `create(ForwardAuthListenerSchema)` to create a new message.
+ */
+export declare const ForwardAuthListenerSchema: GenMessage<ForwardAuthListener>;
 
 /**
  * Budgets bounds what callers make one process hold, on both listeners together. A caller is a client IP (IPv6 by its /64)
@@ -965,6 +1029,13 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
    * @generated from field: ostiary.config.v1.OAuth2ProviderConfig oauth2_provider = 22;
    */
   oauth2Provider?: OAuth2ProviderConfig | undefined;
+
+  /**
+   * Which requests proxies may let through to applications. Needs `server.forward_auth`.
+   *
+   * @generated from field: ostiary.config.v1.ForwardAuthConfig forward_auth = 30;
+   */
+  forwardAuth?: ForwardAuthConfig | undefined;
 };
 
 /**
@@ -972,6 +1043,148 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
  * Use `create(TenantSettingsSchema)` to create a new message.
  */
 export declare const TenantSettingsSchema: GenMessage<TenantSettings>;
+
+/**
+ * ForwardAuthConfig says who may request what of applications that are behind a proxy.
+ *
+ * @generated from message ostiary.config.v1.ForwardAuthConfig
+ */
+export declare type ForwardAuthConfig = Message<"ostiary.config.v1.ForwardAuthConfig"> & {
+  /**
+   * The rules. Of those for the host of a request the one with the longest `path_prefix` counts, in whatever order they stand.
+   * A request without a rule is refused.
+   *
+   * @generated from field: repeated ostiary.config.v1.ForwardAuthRuleConfig rules = 1;
+   */
+  rules: ForwardAuthRuleConfig[];
+};
+
+/**
+ * Describes the message ostiary.config.v1.ForwardAuthConfig.
+ * Use `create(ForwardAuthConfigSchema)` to create a new message.
+ */
+export declare const ForwardAuthConfigSchema: GenMessage<ForwardAuthConfig>;
+
+/**
+ * ForwardAuthRuleConfig is one rule. Browsers may be sent to the host after a login, as with `allowed_return_urls`.
+ *
+ * @generated from message ostiary.config.v1.ForwardAuthRuleConfig
+ */
+export declare type ForwardAuthRuleConfig = Message<"ostiary.config.v1.ForwardAuthRuleConfig"> & {
+  /**
+   * The host: `app.example.com`, or `*.example.com` for all names below it. With a port where it is not that of the scheme:
+   * `localhost:8080`. A host that has a rule of its own has none of a wildcard's.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * The beginning of the path, decoded: `/admin` stands for `/admin` and for what follows it after a slash. Of a rule for
+   * sessions capitals and small letters count as the same. Empty: every path.
+   *
+   * @generated from field: string path_prefix = 2;
+   */
+  pathPrefix: string;
+
+  /**
+   * Who is let through.
+   *
+   * @generated from oneof ostiary.config.v1.ForwardAuthRuleConfig.access
+   */
+  access: {
+    /**
+     * Everybody. The application gets no token.
+     *
+     * @generated from field: ostiary.config.v1.ForwardAuthAnyone anyone = 3;
+     */
+    value: ForwardAuthAnyone;
+    case: "anyone";
+  } | {
+    /**
+     * The holder of a session. The application gets a token that says whose it is.
+     *
+     * @generated from field: ostiary.config.v1.ForwardAuthSession session = 4;
+     */
+    value: ForwardAuthSession;
+    case: "session";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.config.v1.ForwardAuthRuleConfig.
+ * Use `create(ForwardAuthRuleConfigSchema)` to create a new message.
+ */
+export declare const ForwardAuthRuleConfigSchema: GenMessage<ForwardAuthRuleConfig>;
+
+/**
+ * ForwardAuthAnyone lets everybody through.
+ *
+ * @generated from message ostiary.config.v1.ForwardAuthAnyone
+ */
+export declare type ForwardAuthAnyone = Message<"ostiary.config.v1.ForwardAuthAnyone"> & {
+};
+
+/**
+ * Describes the message ostiary.config.v1.ForwardAuthAnyone.
+ * Use `create(ForwardAuthAnyoneSchema)` to create a new message.
+ */
+export declare const ForwardAuthAnyoneSchema: GenMessage<ForwardAuthAnyone>;
+
+/**
+ * ForwardAuthSession lets the holder of an active session through that meets all that is asked for.
+ *
+ * @generated from message ostiary.config.v1.ForwardAuthSession
+ */
+export declare type ForwardAuthSession = Message<"ostiary.config.v1.ForwardAuthSession"> & {
+  /**
+   * The audience of the token (`aud`). Empty: `https://` and the host of the rule, which must then be no wildcard.
+   *
+   * @generated from field: string audience = 1;
+   */
+  audience: string;
+
+  /**
+   * Whether a second factor must have been shown (AAL2).
+   *
+   * @generated from field: bool second_factor = 2;
+   */
+  secondFactor: boolean;
+
+  /**
+   * How long ago its holder may have proved who they are. Unset: any time.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 3;
+   */
+  maxAge?: Duration | undefined;
+
+  /**
+   * Whether a passkey or security key must have been shown, which no look-alike page can ask for.
+   *
+   * @generated from field: bool phishing_resistant = 4;
+   */
+  phishingResistant: boolean;
+
+  /**
+   * Whether an address must be verified.
+   *
+   * @generated from field: bool verified_address = 5;
+   */
+  verifiedAddress: boolean;
+
+  /**
+   * Whether every required action must be done.
+   *
+   * @generated from field: bool no_pending_actions = 6;
+   */
+  noPendingActions: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.ForwardAuthSession.
+ * Use `create(ForwardAuthSessionSchema)` to create a new message.
+ */
+export declare const ForwardAuthSessionSchema: GenMessage<ForwardAuthSession>;
 
 /**
  * BrandingConfig is the name and look of the service: docs/branding.md. GetTenantProfile shows it to everybody; the name

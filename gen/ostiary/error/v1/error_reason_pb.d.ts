@@ -726,6 +726,38 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_ARRIVAL_REPORT_REFUSED = 87;
    */
   ARRIVAL_REPORT_REFUSED = 87,
+
+  /**
+   * The listener for proxies was called by none that it believes.
+   * Code: PERMISSION_DENIED. Metadata: peer.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_PEER_UNKNOWN = 95;
+   */
+  FORWARD_AUTH_PEER_UNKNOWN = 95,
+
+  /**
+   * A proxy does not say which request it asks about, or says it twice.
+   * Code: PERMISSION_DENIED. Metadata: header.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_REQUEST_UNCLEAR = 96;
+   */
+  FORWARD_AUTH_REQUEST_UNCLEAR = 96,
+
+  /**
+   * The request that a proxy asks about can be read in several ways, and so is refused.
+   * Code: PERMISSION_DENIED. Metadata: part.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_TARGET_AMBIGUOUS = 97;
+   */
+  FORWARD_AUTH_TARGET_AMBIGUOUS = 97,
+
+  /**
+   * No rule lets the request go on.
+   * Code: PERMISSION_DENIED. Metadata: host.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_RULE_MISSING = 98;
+   */
+  FORWARD_AUTH_RULE_MISSING = 98,
 }
 
 /**

@@ -257,7 +257,7 @@ export enum RateClass {
 export declare const RateClassSchema: GenEnum<RateClass>;
 
 /**
- * Listener names one of the server's two listeners.
+ * Listener names one of the server's listeners.
  *
  * @generated from enum ostiary.option.v1.Listener
  */
@@ -282,6 +282,13 @@ export enum Listener {
    * @generated from enum value: LISTENER_ADMIN = 2;
    */
   ADMIN = 2,
+
+  /**
+   * The listener for proxies that ask whether a request may go on. It serves a service of Envoy's.
+   *
+   * @generated from enum value: LISTENER_FORWARD_AUTH = 3;
+   */
+  FORWARD_AUTH = 3,
 }
 
 /**
