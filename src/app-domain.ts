@@ -22,6 +22,9 @@ import { createFlows } from "./domain/flow/create-flows.ts";
 import { OperatorSends } from "./domain/flow/operator/operator-sends.ts";
 import type { StepTaken } from "./domain/flow/shared/flow-engine.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
+import { ForwardAuth } from "./domain/forward-auth/forward-auth.ts";
+import { ForwardedTokens } from "./domain/forward-auth/forwarded-tokens.ts";
+import type { ForwardAuthRule } from "./domain/forward-auth/rules.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
@@ -64,6 +67,8 @@ interface DomainParts {
   /** The languages of the templates. */
   readonly languages?: readonly string[];
   readonly mailReach?: MailReach;
+  /** What proxies may let through. */
+  readonly forwardAuthRules?: readonly ForwardAuthRule[];
   /** Told of each step of a flow. */
   readonly onStep?: (taken: StepTaken) => void;
 }
@@ -73,7 +78,7 @@ export function createDomain(
   options: AppOptions,
   storage: Storage,
   tenants: Tenants,
-  { languages = [], mailReach = new MailReach("yes"), onStep }: DomainParts = {},
+  { languages = [], mailReach = new MailReach("yes"), forwardAuthRules = [], onStep }: DomainParts = {},
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -225,11 +230,17 @@ export function createDomain(
     hasher,
     clock,
   });
+  const forwardAuth = new ForwardAuth({
+    rules: forwardAuthRules,
+    sessions,
+    tokens: new ForwardedTokens({ signer: signedTokens, clock }),
+  });
   const messages = new Messages({ store: storage.messages, pageTokens, clock });
   return {
     outbound,
     breaches,
     failedAttempts,
+    forwardAuth,
     outbox,
     messages,
     arrivals,

@@ -2,11 +2,13 @@ import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import { Authorization } from "../gen/envoy/service/auth/v3/external_auth_pb.js";
 import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
 import type { Arrivals } from "./domain/courier/arrivals.ts";
 import { readSendGridKey } from "./domain/courier/send-grid-key.ts";
 import type { ProviderCallbacks } from "./domain/flow/provider-callbacks.ts";
+import type { ForwardAuth } from "./domain/forward-auth/forward-auth.ts";
 import type { ProviderLogouts } from "./domain/method/oidc/provider-logouts.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
@@ -22,6 +24,7 @@ import { createPlainPaths, wellKnownRoutes } from "./transport/pages/plain-paths
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
+import { EnvoyAuthorization } from "./transport/rpc/services/envoy-authorization.ts";
 import type { CallTracer } from "./transport/telemetry/traces.ts";
 
 interface Served {
@@ -41,13 +44,22 @@ interface Served {
   readonly callbacks: ProviderCallbacks;
   readonly providerLogouts: ProviderLogouts;
   readonly arrivals: Arrivals;
+  readonly forwardAuth: ForwardAuth;
   readonly http: OutgoingHttp;
   /** Plain HTTP paths that only the public listener has. */
   readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
 
-/** Makes the two listeners. A service is served by the one that its `listener` option names. */
-export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
+/** The listeners of a process. */
+interface Listeners {
+  readonly public: Listener;
+  readonly admin: Listener;
+  /** Undefined if proxies ask nothing. */
+  readonly forwardAuth: Listener | undefined;
+}
+
+/** Makes the listeners. A service is served by the one that its `listener` option names. */
+export function createListeners(served: Served): Listeners {
   const { config, logger, version } = served.options;
   const { metrics } = served;
   const { server } = config.config;
@@ -93,7 +105,26 @@ export function createListeners(served: Served): { readonly public: Listener; re
       tls: tlsOf(server.admin.tls, server.admin.clientCaFile),
       services: servicesOf(ListenerKind.ADMIN),
     }),
+    forwardAuth: server.forwardAuth && createForwardAuthListener(served, server.forwardAuth, shared),
   };
+}
+
+function createForwardAuthListener(
+  { forwardAuth }: Served,
+  { host, port, peers, tls, clientCaFile }: NonNullable<Config["server"]["forwardAuth"]>,
+  { arrivalReports: _, ...shared }: SharedOptions,
+): Listener {
+  return createListener({
+    ...shared,
+    name: "forward-auth",
+    host,
+    port,
+    tls: tlsOf(tls, clientCaFile),
+    // Security rule (SR-FORWARD-4): the proxies that may ask, and no others that are trusted for something else.
+    trustedProxies: peers,
+    services: [{ service: Authorization, implementation: new EnvoyAuthorization({ forwardAuth }) }],
+    forwardAuth,
+  });
 }
 
 /** The plain HTTP paths of the public listener. */
@@ -108,6 +139,9 @@ function publicRoutesOf(served: Served): ReadonlyMap<string, HttpHandler> {
     ...(served.pages === undefined ? [] : [...served.pages, ...lookRoutes(branding)]),
   ]);
 }
+
+/** What all listeners have. */
+type SharedOptions = Omit<ListenerOptions, "name" | "host" | "port" | "services">;
 
 type Config = AppOptions["config"]["config"];
 

@@ -52,6 +52,8 @@ export interface RunningApp {
   /** URL of the self-service pages; undefined if they are not served. */
   readonly pagesUrl: string | undefined;
   readonly adminUrl: string;
+  /** URL of the listener that proxies ask; undefined if there is none. */
+  readonly forwardAuthUrl: string | undefined;
   /** The port that the public listener is bound to. */
   readonly publicPort: number;
   /** The first admin API key: itself, if it was made just now, and the file that holds it, if there is one. */

@@ -21,6 +21,7 @@ import { createServices } from "./app-services.ts";
 import { builtInSchemaId, otherLoopbackAddress, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp, StopOptions } from "./app-types.ts";
 import { mailReachMode } from "./config/check-courier.ts";
+import { forwardAuthRules } from "./config/forward-auth.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
@@ -119,6 +120,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const domain = createDomain(options, storage, tenants, {
     languages,
     mailReach,
+    forwardAuthRules: forwardAuthRules(config.config),
     onStep: countSteps(metrics),
   });
   watchDomain(metrics, domain);
@@ -157,6 +159,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     callbacks: domain.flows.callbacks,
     providerLogouts: domain.providerLogouts,
     arrivals: domain.arrivals,
+    forwardAuth: domain.forwardAuth,
     http: domain.outbound.http,
     pages,
     tracer,
@@ -168,10 +171,10 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const graceMs = durationMs(config.config.server.shutdownTimeout);
   let courierStopped = Promise.resolve();
   // All at once: the stop takes no longer than it may.
+  const all = Object.values(listeners).filter((listener) => listener !== undefined);
   cleanup.add(async () => {
-    const both = [listeners.public, listeners.admin];
     await Promise.all([
-      ...both.map((listener) => listener.close(graceMs, stopOptions.patienceMs)),
+      ...all.map((listener) => listener.close(graceMs, stopOptions.patienceMs)),
       courierStopped,
     ]);
   });
@@ -179,6 +182,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   // With port 0 the public URL is only known now.
   tenant = { ...tenant, settings: toTenantSettings(config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
+  const forwardAuth = await listeners.forwardAuth?.listen();
   cleanup.add(() => {
     if (stopOptions.patienceMs === undefined) readiness.stop();
   });
@@ -212,19 +216,19 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   for (const warning of config.warnings) logger.warn({}, warning);
 
   const renew = (fileText?: string) => {
-    const steps = [config.renew(fileText), listeners.public.renewTls(), listeners.admin.renewTls()];
+    const steps = [config.renew(fileText), ...all.map((listener) => listener.renewTls())];
     return () => {
       for (const step of steps) step();
       const url = config.secrets.databaseUrl();
       if (url !== undefined) storage.useUrl(url.reveal());
     };
   };
-  const { admin } = config.config.server;
-  const scheme = admin.tls === undefined ? "http" : "https";
+  const { server } = config.config;
   return {
     publicUrl: tenant.settings.publicUrl,
     pagesUrl: pages === undefined ? undefined : `${tenant.settings.publicUrl}/ui/`,
-    adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
+    adminUrl: urlOf(server.admin, adminPort),
+    forwardAuthUrl: server.forwardAuth && forwardAuth && urlOf(server.forwardAuth, forwardAuth.port),
     publicPort,
     bootstrapKey,
     mailboxLink: await mailbox?.announce(),
@@ -237,6 +241,10 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     },
     failed: database.failed,
   };
+}
+
+function urlOf({ host, tls }: { readonly host: string; readonly tls?: unknown }, port: number): string {
+  return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function eventRetentionOf(

@@ -101,6 +101,7 @@ export function readyLines(
     `Ostiary ${version} is ready.${config.config.dev ? " DEVELOPMENT MODE: insecure settings are accepted." : ""}`,
     `  Public API       ${app.publicUrl}`,
     `  Admin API        ${app.adminUrl}`,
+    ...(app.forwardAuthUrl === undefined ? [] : [`  Forward auth     ${app.forwardAuthUrl}`]),
     ...keyLines,
     ...(app.mailboxLink === undefined ? [] : [`  Mailbox          ${mailbox}`]),
     "",

@@ -11,7 +11,12 @@ export function forwardAuthRules({ tenantDefaults }: CompleteConfig): readonly F
     pathPrefix: prefixOf(rule),
     access:
       rule.access.case === "session"
-        ? { kind: "session", demands: demandsOf(rule.access.value), audience: audienceOf(rule) }
+        ? {
+            kind: "session",
+            demands: demandsOf(rule.access.value),
+            audience: audienceOf(rule),
+            template: rule.access.value.template,
+          }
         : { kind: "anyone" },
   }));
 }

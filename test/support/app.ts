@@ -38,6 +38,8 @@ export interface TestApp {
   /** Where the public listener is reached in fact. */
   readonly localUrl: string;
   readonly adminUrl: string;
+  /** Empty if there is no such listener. */
+  readonly forwardAuthUrl: string;
   /** The bootstrap key: it may do everything. */
   readonly apiKey: string;
   readonly databaseUrl: string;
@@ -136,6 +138,7 @@ export async function startTestApp(
     publicUrl,
     localUrl,
     adminUrl,
+    forwardAuthUrl: app.forwardAuthUrl ?? "",
     apiKey: key ?? "",
     databaseUrl: database.url,
     dataDirectory: directory,

@@ -3,6 +3,7 @@ import type { SessionCredential } from "../session/credential.ts";
 import type { Demand } from "../session/demands.ts";
 import type { AuthenticatedSession } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { ForwardedTokens } from "./forwarded-tokens.ts";
 import { type ForwardAuthRule, ruleFor } from "./rules.ts";
 import { type ForwardedRequest, readTarget } from "./target.ts";
 
@@ -28,7 +29,7 @@ export type ForwardAuthVerdict =
   | { readonly kind: "refused"; readonly error: DomainError; readonly loginUrl: string | undefined };
 
 interface Deps {
-  readonly rules: () => readonly ForwardAuthRule[];
+  readonly rules: readonly ForwardAuthRule[];
   readonly sessions: {
     check(
       tenant: Tenant,
@@ -36,8 +37,8 @@ interface Deps {
       demands: readonly Demand[],
     ): Promise<AuthenticatedSession>;
   };
-  /** Signs what the application gets. */
-  readonly tokenFor: (tenant: Tenant, shown: AuthenticatedSession, audience: string) => Promise<string>;
+  /** What the application gets. */
+  readonly tokens: Pick<ForwardedTokens, "tokenFor">;
 }
 
 /** Decides for proxies whether a request may go on to the application behind them. */
@@ -53,7 +54,7 @@ export class ForwardAuth {
     const target = readTarget(request);
     if (typeof target === "string")
       return refused(domainError("FORWARD_AUTH_TARGET_AMBIGUOUS", { part: target }));
-    const rule = ruleFor(this.#deps.rules(), target);
+    const rule = ruleFor(this.#deps.rules, target);
     if (rule === undefined) return refused(domainError("FORWARD_AUTH_RULE_MISSING", { host: target.host }));
     const { access } = rule;
     if (access.kind === "anyone") return { kind: "allowed", token: undefined };
@@ -61,7 +62,7 @@ export class ForwardAuth {
       const credential = request.credential();
       if (credential === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
       const shown = await this.#deps.sessions.check(tenant, credential, access.demands);
-      const token = await this.#deps.tokenFor(tenant, shown, access.audience);
+      const token = await this.#deps.tokens.tokenFor(tenant, shown, access);
       return { kind: "allowed", token };
     } catch (error) {
       if (!(error instanceof DomainError) || !error.reason.startsWith("SESSION_")) throw error;

@@ -3,7 +3,7 @@ import { type ForwardAuthRule, ruleFor } from "./rules.ts";
 import { readTarget } from "./target.ts";
 
 const anyone = { kind: "anyone" } as const;
-const session = { kind: "session", demands: [], audience: "app" } as const;
+const session = { kind: "session", demands: [], audience: "app", template: "" } as const;
 
 function rule(host: string, pathPrefix: string, access: ForwardAuthRule["access"]): ForwardAuthRule {
   return { host, pathPrefix, access };

@@ -1,5 +1,6 @@
 import type { Demand } from "../session/demands.ts";
 import { type HostPattern, hostMatches } from "../tenant/protected-hosts.ts";
+import type { ForwardedTokenAsk } from "./forwarded-tokens.ts";
 import type { ForwardedTarget } from "./target.ts";
 
 /** Who may request what lies below a path of a host. */
@@ -9,12 +10,7 @@ export interface ForwardAuthRule {
   readonly pathPrefix: string;
   readonly access:
     | { readonly kind: "anyone" }
-    | {
-        readonly kind: "session";
-        readonly demands: readonly Demand[];
-        /** The audience of the token that the application gets. */
-        readonly audience: string;
-      };
+    | ({ readonly kind: "session"; readonly demands: readonly Demand[] } & ForwardedTokenAsk);
 }
 
 /**

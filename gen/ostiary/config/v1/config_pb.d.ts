@@ -1178,6 +1178,14 @@ export declare type ForwardAuthSession = Message<"ostiary.config.v1.ForwardAuthS
    * @generated from field: bool no_pending_actions = 6;
    */
   noPendingActions: boolean;
+
+  /**
+   * The template of the token's further claims, one of `session.tokens.templates`. Empty: the template `default`, if there is
+   * one.
+   *
+   * @generated from field: string template = 7;
+   */
+  template: string;
 };
 
 /**
