@@ -103,6 +103,7 @@ const domainOrder: Record<string, readonly string[]> = {
   identity: ["courier", "event", "identifier", "paging", "tenant"],
   "user-message": ["identity"],
   session: ["event", "identity", "paging", "tenant"],
+  "signed-token": ["identity", "provider", "session", "tenant"],
   oauth2: ["session", "tenant"],
   throttle: ["event", "identifier", "identity", "session", "tenant"],
   form: ["identity", "user-message"],

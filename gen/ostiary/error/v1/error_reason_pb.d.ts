@@ -726,6 +726,38 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_ARRIVAL_REPORT_REFUSED = 87;
    */
   ARRIVAL_REPORT_REFUSED = 87,
+
+  /**
+   * The audience is not one that tokens can be for: `tenant_defaults.session.tokens.audiences`.
+   * Code: INVALID_ARGUMENT. Metadata: audience.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_AUDIENCE_NOT_ALLOWED = 96;
+   */
+  TOKEN_AUDIENCE_NOT_ALLOWED = 96,
+
+  /**
+   * The configuration has no such set of claims: `tenant_defaults.session.tokens.templates`.
+   * Code: INVALID_ARGUMENT. Metadata: template.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_TEMPLATE_UNKNOWN = 97;
+   */
+  TOKEN_TEMPLATE_UNKNOWN = 97,
+
+  /**
+   * A claim of the template cannot be computed for this account, so no token is issued. The log says why.
+   * Code: FAILED_PRECONDITION. Metadata: template, claim.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_CLAIMS_FAILED = 98;
+   */
+  TOKEN_CLAIMS_FAILED = 98,
+
+  /**
+   * The token would be larger than services take in a header.
+   * Code: FAILED_PRECONDITION. Metadata: template, limitBytes.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_TOO_LARGE = 99;
+   */
+  TOKEN_TOO_LARGE = 99,
 }
 
 /**
