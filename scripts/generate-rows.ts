@@ -26,6 +26,7 @@ const rows: Readonly<Record<string, RowOptions>> = {
   Event: { alias: "e" },
   Message: { alias: "m", isWritten: false },
   AddressMark: { alias: "k", isWritten: false },
+  SigningKey: { alias: "k" },
 };
 
 const file = "src/storage/rows.generated.ts";

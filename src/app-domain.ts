@@ -5,6 +5,7 @@ import type { AppOptions } from "./app-types.ts";
 import { createBoundChallenges } from "./crypto/bound-challenges.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
+import { createKeyPairs } from "./crypto/key-pairs.ts";
 import { createKeyedDigests } from "./crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
 import { createPasskeyVerifier } from "./crypto/passkey-verifier.ts";
@@ -49,6 +50,8 @@ import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import { shareOf } from "./domain/shares.ts";
+import { SignedTokens } from "./domain/signed-token/signed-tokens.ts";
+import { SigningKeys } from "./domain/signed-token/signing-keys.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
 import { Devices } from "./domain/throttle/devices.ts";
 import { SmsLimits } from "./domain/throttle/sms-limits.ts";
@@ -71,6 +74,8 @@ interface DomainParts {
   readonly forwardAuthRules?: readonly ForwardAuthRule[];
   /** Told of each step of a flow. */
   readonly onStep?: (taken: StepTaken) => void;
+  /** Told of each signed token. */
+  readonly onTokenIssued?: (issued: { readonly template: string }) => void;
 }
 
 /** Makes the classes of the domain on top of the stores. */
@@ -78,7 +83,13 @@ export function createDomain(
   options: AppOptions,
   storage: Storage,
   tenants: Tenants,
-  { languages = [], mailReach = new MailReach("yes"), forwardAuthRules = [], onStep }: DomainParts = {},
+  {
+    languages = [],
+    mailReach = new MailReach("yes"),
+    forwardAuthRules = [],
+    onStep,
+    onTokenIssued,
+  }: DomainParts = {},
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -120,6 +131,20 @@ export function createDomain(
     logger,
   });
   const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
+  const signingKeys = new SigningKeys({
+    store: storage.signingKeys,
+    keyPairs: createKeyPairs(),
+    sealer,
+    clock,
+    logger,
+  });
+  const signedTokens = new SignedTokens({
+    keys: signingKeys,
+    schemas,
+    clock,
+    logger,
+    onIssued: onTokenIssued,
+  });
   const apiKeys = new ApiKeys({
     store: storage.apiKeys,
     transactions: storage,
@@ -246,6 +271,8 @@ export function createDomain(
     arrivals,
     sessions,
     sessionUses,
+    signingKeys,
+    signedTokens,
     apiKeys,
     apiKeyUses,
     flows,

@@ -19,6 +19,7 @@ import type { Metrics } from "./transport/metrics/metrics.ts";
 import type { HttpHandler } from "./transport/net/exchange.ts";
 import type { Readiness } from "./transport/net/readiness.ts";
 import { lookRoutes, pictureRoutes } from "./transport/pages/branding.ts";
+import { keySetRoutes, type PublishedKeys } from "./transport/pages/key-set.ts";
 import { passkeyLinkRoutes } from "./transport/pages/passkey-links.ts";
 import { createPlainPaths, wellKnownRoutes } from "./transport/pages/plain-paths.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
@@ -43,6 +44,7 @@ interface Served {
   readonly publicBesideHost: string | undefined;
   readonly callbacks: ProviderCallbacks;
   readonly providerLogouts: ProviderLogouts;
+  readonly signingKeys: PublishedKeys;
   readonly arrivals: Arrivals;
   readonly forwardAuth: ForwardAuth;
   readonly http: OutgoingHttp;
@@ -134,6 +136,7 @@ function publicRoutesOf(served: Served): ReadonlyMap<string, HttpHandler> {
   return new Map([
     ...passkeyLinkRoutes(served.tenants),
     ...wellKnownRoutes(served),
+    ...keySetRoutes(served),
     ...pictureRoutes(branding),
     ...(served.publicRoutes ?? []),
     ...(served.pages === undefined ? [] : [...served.pages, ...lookRoutes(branding)]),

@@ -25,6 +25,11 @@ export function countSteps(metrics: Metrics): (taken: StepTaken) => void {
     metrics.count(metric.flowSteps, { kind, method: step, outcome, reason });
 }
 
+/** Counts signed tokens. */
+export function countTokens(metrics: Metrics): (issued: { readonly template: string }) => void {
+  return ({ template }) => metrics.count(metric.tokensIssued, { template: template || undefined });
+}
+
 /** Adds the figures of the domain's parts. */
 export function watchDomain(
   metrics: Metrics,

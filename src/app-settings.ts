@@ -8,6 +8,7 @@ import {
   RegistrationMode,
   RegistrationStyle,
   SecondFactorPolicy,
+  TokenAlgorithm,
   UserVerification,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
@@ -41,7 +42,7 @@ import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
  * there to draw the flows that have no `ui_url`.
  */
 export function toTenantSettings(
-  { config, providers }: Pick<LoadedConfig, "config" | "providers">,
+  { config, providers, tokenTemplates }: Pick<LoadedConfig, "config" | "providers" | "tokenTemplates">,
   publicPort: number,
   servesPages = false,
 ): TenantSettings {
@@ -143,6 +144,14 @@ export function toTenantSettings(
         persistent: session.cookie.persistent,
       },
     },
+    signedTokens: {
+      audiences: session.tokens.audiences,
+      issuer: textOf(session.tokens.issuer) ?? publicUrl,
+      lifetimeMs: durationMs(session.tokens.lifetime),
+      algorithm: algorithmOf(session.tokens.algorithm),
+      keyRotationMs: durationMs(session.tokens.keyRotation),
+      templates: tokenTemplates,
+    },
     password: {
       enabled: password.enabled,
       minLength: password.minLength,
@@ -218,6 +227,10 @@ function userVerificationOf(verification: UserVerification): PasskeySettings["us
 function policyOf(policy: SecondFactorPolicy): TenantSettings["secondFactor"]["policy"] {
   if (policy === SecondFactorPolicy.REQUIRED) return "required";
   return policy === SecondFactorPolicy.OPTIONAL ? "optional" : "required_if_enrolled";
+}
+
+function algorithmOf(algorithm: TokenAlgorithm): TenantSettings["signedTokens"]["algorithm"] {
+  return algorithm === TokenAlgorithm.EDDSA ? "EdDSA" : "ES256";
 }
 
 function passkeyUseOf(use: PasskeyUse): PasskeySettings["useAs"] {

@@ -11,6 +11,7 @@ import { createListeners } from "./app-listeners.ts";
 import {
   countingAttempts,
   countSteps,
+  countTokens,
   watchBacklog,
   watchDomain,
   watchJobs,
@@ -31,7 +32,8 @@ import type { TenantId } from "./domain/ids.ts";
 import type { Logger } from "./domain/ports.ts";
 import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
-import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
+import type { SigningKeyState } from "./domain/signed-token/signing-keys.ts";
+import { issuesTokens, type Tenant, type Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import type { EventRetention } from "./storage/event-retention.ts";
 import { jobNames } from "./storage/jobs.ts";
@@ -96,6 +98,19 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
   });
 }
 
+/** The keys that sign the tokens of a server, newest first, after another one was made if `rotates`. */
+export async function signingKeysOf(
+  options: AppOptions,
+  how: "list" | "rotate" | "withdraw",
+): Promise<readonly SigningKeyState[]> {
+  return withStorage(options, async (storage) => {
+    const tenant = await defaultTenant(options, storage);
+    const { signingKeys } = createDomain(options, storage, new OneTenant(() => tenant));
+    if (how === "list") return signingKeys.list(tenant);
+    return signingKeys.rotate(tenant, { withdraws: how === "withdraw" });
+  });
+}
+
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
   const metrics = new Metrics();
@@ -122,9 +137,12 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     mailReach,
     forwardAuthRules: forwardAuthRules(config.config),
     onStep: countSteps(metrics),
+    onTokenIssued: countTokens(metrics),
   });
   watchDomain(metrics, domain);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
+  // Published before anybody asks for a token.
+  if (issuesTokens(tenant)) await domain.signingKeys.prepare(tenant);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
   // The server is ready without its providers, and without some of its workers.
@@ -158,6 +176,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     services,
     callbacks: domain.flows.callbacks,
     providerLogouts: domain.providerLogouts,
+    signingKeys: domain.signingKeys,
     arrivals: domain.arrivals,
     forwardAuth: domain.forwardAuth,
     http: domain.outbound.http,

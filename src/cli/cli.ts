@@ -73,10 +73,18 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
       .description("look at configuration, database, clock, mail, https, proxies and origins"),
   ).action(run(async () => (await import("./doctor-command.ts")).examineSetUp));
 
-  const keys = program.command("keys").description("API keys");
+  const keys = program.command("keys").description("the first API key, and the keys that sign tokens");
   withConfigOptions(keys.command("bootstrap").description("make the first admin key of an external database"))
     .option("--output <file>", "write it to a new file that only this account can read")
     .action(run(async () => (await import("./keys-command.ts")).bootstrapKey));
+  withConfigOptions(
+    keys.command("list").description("list the keys that sign tokens, for the services that check them"),
+  ).action(run(async () => (await import("./keys-command.ts")).listSigningKeys));
+  withConfigOptions(
+    keys.command("rotate").description("make the next key that signs tokens now; it signs an hour later"),
+  )
+    .option("--withdraw", "let it sign at once, and the others end at once, because one is known to others")
+    .action(run(async () => (await import("./keys-command.ts")).rotateSigningKeys));
 
   const templates = program.command("templates").description("the templates of mail and text messages");
   withConfigOptions(templates.command("check").description("say OK, or name the file and line")).action(

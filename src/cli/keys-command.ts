@@ -1,5 +1,7 @@
 import { open, rm } from "node:fs/promises";
-import { bootstrapAdminKey } from "../app.ts";
+import { bootstrapAdminKey, signingKeysOf } from "../app.ts";
+import { never } from "../domain/instant.ts";
+import type { SigningKeyState } from "../domain/signed-token/signing-keys.ts";
 import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "./context.ts";
 import { UserError } from "./describe-failure.ts";
 
@@ -41,6 +43,32 @@ export async function bootstrapKey(options: CommandOptions, context: CommandCont
   } finally {
     await file?.close();
     if (output !== undefined && file !== undefined && !written) await rm(output, { force: true });
+  }
+}
+
+/** `ostiary keys list`: the keys that sign tokens, newest first. Nothing of them is a secret. */
+export async function listSigningKeys(options: CommandOptions, context: CommandContext): Promise<void> {
+  const config = loadFrom(options, context);
+  printKeys(await signingKeysOf(appOptionsFrom(config, context), "list"), context);
+}
+
+/** `ostiary keys rotate`: makes the next key that signs tokens. Servers that run follow within ten seconds. */
+export async function rotateSigningKeys(options: CommandOptions, context: CommandContext): Promise<void> {
+  const config = loadFrom(options, context);
+  const how = options.withdraw === true ? "withdraw" : "rotate";
+  printKeys(await signingKeysOf(appOptionsFrom(config, context), how), context);
+  if (how === "withdraw") {
+    context.warn(
+      "Services refuse what the withdrawn keys have signed once they read the keys again: most within five to ten minutes, at once after a restart.",
+    );
+  }
+}
+
+function printKeys(keys: readonly SigningKeyState[], context: CommandContext): void {
+  if (keys.length === 0) context.print("There is no key yet. The server makes the first one when it starts.");
+  for (const { keyId, state, signsAt, endsAt } of keys) {
+    const end = endsAt === never ? "" : `, published until ${endsAt.toISOString()}`;
+    context.print(`${keyId} ${state}: signs from ${signsAt.toISOString()}${end}`);
   }
 }
 

@@ -7,6 +7,7 @@ import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb
 import type { Provider } from "../domain/provider/provider.ts";
 import { Secret } from "../domain/secret.ts";
 import type { BrandFiles } from "../domain/tenant/brand-files.ts";
+import type { TokenTemplate } from "../domain/tenant/token-settings.ts";
 import { readBrandFiles } from "./brand-files.ts";
 import { checkBranding, checkDarkColors } from "./check-branding.ts";
 import { checkCombinations } from "./check-combinations.ts";
@@ -28,6 +29,7 @@ import { ConfigError, describeProblem, type Problem, type Source, type Sources }
 import { readProviders } from "./providers.ts";
 import { withoutLiterals } from "./secret-references.ts";
 import { createSecretSource, type SecretSource } from "./secrets.ts";
+import { readTokenTemplates } from "./token-templates.ts";
 import { maxYamlBytes } from "./yaml.ts";
 
 /** Sources of the configuration; a later one wins. */
@@ -50,6 +52,8 @@ export interface LoadedConfig {
   readonly secrets: SecretSource;
   /** `tenant_defaults.oidc.providers`, with what their presets fill in. Their secrets are those of `secrets`. */
   readonly providers: readonly Provider[];
+  /** The sets of claims of `tenant_defaults.session.tokens.templates`, by their names. */
+  readonly tokenTemplates: ReadonlyMap<string, TokenTemplate>;
   /** `access.client_certificates`. Ask each time: `reload` changes them. */
   readonly clientCertificates: () => CompleteConfig["access"]["clientCertificates"];
   /** The files of `tenant_defaults.branding`. Ask each time: `reload` changes them. */
@@ -94,6 +98,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   const secrets = createSecretSource({ config: message, environment: places.environment, sources });
   const files = checkFiles(config);
   const read = readProviders(config, secrets);
+  const tokens = readTokenTemplates(config);
   const brand = readBrandFiles(config);
   const problems = [
     ...secrets.problems,
@@ -108,6 +113,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkPasskey(config),
     ...checkNativeReturnUrls(config),
     ...read.problems,
+    ...tokens.problems,
     ...checkMethods(config),
     ...checkSecurity(config, secrets.resolved),
   ];
@@ -133,6 +139,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
     providers: read.providers,
+    tokenTemplates: tokens.templates,
     clientCertificates: () => clientCertificates,
     brandFiles: () => brandFiles,
     fileText: fileText === undefined ? undefined : new Secret(fileText),

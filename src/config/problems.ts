@@ -1,3 +1,5 @@
+import type { LeafProblem } from "../domain/provider/expression-leaves.ts";
+
 /** Source of the value of a key. */
 export type Source =
   | { readonly kind: "default" }
@@ -25,6 +27,15 @@ export function problemIf(
   more?: { insecure: true },
 ): Problem[] {
   return isWrong ? [{ key, message, ...more }] : [];
+}
+
+/**
+ * The problem of an expression below a key. The line is that of the key; in a text of several lines that of the expression is said as
+ * well.
+ */
+export function expressionProblem(key: string, { path, message, line = 1 }: LeafProblem): Problem {
+  const place = line > 1 ? `in line ${line} of the expression: ` : "";
+  return { key: path === "" ? key : `${key}.${path}`, message: `${place}${message}` };
 }
 
 /** The configuration cannot be used. The message has one line for each problem. */

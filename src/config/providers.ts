@@ -1,11 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { OidcClaimsSource, OidcPkce, OidcUpdate } from "../../gen/ostiary/config/v1/config_pb.js";
-import {
-  type ClaimsMapping,
-  compileMapping,
-  type MappingExpressions,
-  type MappingProblem,
-} from "../domain/provider/mapping.ts";
+import { type ClaimsMapping, compileMapping, type MappingExpressions } from "../domain/provider/mapping.ts";
 import type { ProviderPreset } from "../domain/provider/preset.ts";
 import type { ClientAuthentication, Provider, ProviderEndpoints } from "../domain/provider/provider.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -14,7 +9,7 @@ import { checkProvider, checkProviders } from "./check-providers.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { textTraitsOf } from "./identity-schemas.ts";
 import { type GivenProvider, type PresetProvider, withPreset } from "./preset-provider.ts";
-import type { Problem } from "./problems.ts";
+import { expressionProblem, type Problem } from "./problems.ts";
 import { providerKey } from "./secret-references.ts";
 import type { ResolvedSecrets, SecretSource } from "./secrets.ts";
 
@@ -42,15 +37,10 @@ export function readProviders(
   for (const each of found) {
     const compiled = compileMapping(expressionsOf(each, hasTrait));
     if ("mapping" in compiled) providers.push(toProvider(each, compiled.mapping, secrets.source));
-    else problems.push(...compiled.problems.map((problem) => toProblem(`${each.key}.mapping`, problem)));
+    else
+      problems.push(...compiled.problems.map((problem) => expressionProblem(`${each.key}.mapping`, problem)));
   }
   return { providers, problems };
-}
-
-/** The line is that of the key; in a text of several lines that of the expression is said as well. */
-function toProblem(key: string, { path, message, line = 1 }: MappingProblem): Problem {
-  const place = line > 1 ? `in line ${line} of the expression: ` : "";
-  return { key: path === "" ? key : `${key}.${path}`, message: `${place}${message}` };
 }
 
 /** The operator's expressions, else those of the preset, as far as the default schema has a place for what they find. */

@@ -541,6 +541,26 @@ const texts = {
     message: "The report of mail was not sent by who it names, or cannot be read.",
     remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
   },
+  TOKEN_AUDIENCE_NOT_ALLOWED: {
+    message: "The audience is not one that tokens can be for.",
+    remedy: "Name one of tenant_defaults.session.tokens.audiences, or add it there.",
+    metadata: ["audience"],
+  },
+  TOKEN_TEMPLATE_UNKNOWN: {
+    message: "The configuration has no such set of claims.",
+    remedy: "Name one of tenant_defaults.session.tokens.templates, or none.",
+    metadata: ["template"],
+  },
+  TOKEN_CLAIMS_FAILED: {
+    message: "A claim of the template cannot be computed for this account.",
+    remedy: "Correct the expression of the claim, or the account's data; the log says what is wrong.",
+    metadata: ["template", "claim"],
+  },
+  TOKEN_TOO_LARGE: {
+    message: "The token would be larger than services take in a header.",
+    remedy: "Name a template with fewer or shorter claims.",
+    metadata: ["template", "limitBytes"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

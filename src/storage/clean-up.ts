@@ -38,6 +38,7 @@ const rules = [
     keptFor: "messageRetentionMs",
   },
   { rows: "throttleCounters", table: "throttle_counter", key: "key", column: "spent_until_us" },
+  { rows: "signingKeys", table: "signing_key", key: "ordinal", column: "ends_at", keptFor: "retentionMs" },
   { rows: "devices", table: "device", key: "token_digest", column: "expires_at" },
   { rows: "invitations", table: "invitation", key: "id", column: "ends_at", keptFor: "retentionMs" },
 ] as const;
@@ -46,7 +47,7 @@ type Rule = (typeof rules)[number];
 
 /**
  * Removes what has ended longer ago than it is kept: sessions that expired or were revoked, flows that expired, invitations that
- * were used or revoked or expired; messages that were sent, given up or suppressed; marks of addresses that nobody has; request ids and known devices that expired;
+ * were used or revoked or expired; keys that signed tokens, once they are published no longer; messages that were sent, given up or suppressed; marks of addresses that nobody has; request ids and known devices that expired;
  * counters of attempts that are empty. Events have event-retention.ts. Works through all tenants, in batches, so that it can be interrupted at
  * any time. Returns how many rows were removed.
  */

@@ -432,3 +432,17 @@ export const Invitation = defineEntity({
   }),
   uniques: [{ name: "invitation_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
+
+/** The keys that sign tokens, with the private key sealed. */
+export const SigningKey = defineEntity({
+  name: "SigningKey",
+  properties: {
+    tenantId: p.uuid().primary(),
+    ordinal: p.integer().primary(),
+    keyId: p.text(),
+    sealedKey: p.text(),
+    createdAt: moment(),
+    signsAt: instant(),
+    endsAt: end(),
+  },
+});

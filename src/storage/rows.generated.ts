@@ -693,3 +693,58 @@ export function readAddressMark(row: AddressMarkRow): AddressMarkValue {
     complainedAt: row.k_complained_at ?? undefined,
   };
 }
+
+type SigningKey = InferEntity<typeof entities.SigningKey>;
+
+/** Of `ostiary.signing_key k`. */
+export const signingKeyRow = new Columns("k", {
+  ordinal: "int",
+  key_id: "text",
+  sealed_key: "text",
+  created_at: "timestamptz",
+  signs_at: "timestamptz",
+  ends_at: "timestamptz",
+});
+
+/** What `signingKeyRow.selected` selects. */
+export interface SigningKeyRow {
+  readonly k_ordinal: SigningKey["ordinal"];
+  readonly k_key_id: SigningKey["keyId"];
+  readonly k_sealed_key: SigningKey["sealedKey"];
+  readonly k_created_at: SigningKey["createdAt"];
+  readonly k_signs_at: Parameters<typeof instantOf>[0];
+  readonly k_ends_at: Parameters<typeof endOf>[0];
+}
+
+/** The value in a row. */
+export interface SigningKeyValue {
+  readonly ordinal: SigningKey["ordinal"];
+  readonly keyId: SigningKey["keyId"];
+  readonly sealedKey: SigningKey["sealedKey"];
+  readonly createdAt: SigningKey["createdAt"];
+  readonly signsAt: ReturnType<typeof instantOf>;
+  readonly endsAt: ReturnType<typeof endOf>;
+}
+
+export function readSigningKey(row: SigningKeyRow): SigningKeyValue {
+  return {
+    ordinal: row.k_ordinal,
+    keyId: row.k_key_id,
+    sealedKey: row.k_sealed_key,
+    createdAt: row.k_created_at,
+    signsAt: instantOf(row.k_signs_at),
+    endsAt: endOf(row.k_ends_at),
+  };
+}
+
+/** What `signingKeyRow.record` unfolds. */
+export function writeSigningKey(value: SigningKeyValue): Readonly<Record<string, unknown>> {
+  return {
+    ordinal: value.ordinal,
+    key_id: value.keyId,
+    sealed_key: value.sealedKey,
+    created_at: value.createdAt,
+    signs_at: value.signsAt,
+    ends_at: endColumn(value.endsAt),
+  };
+}

@@ -12,6 +12,7 @@ import type { TenantId } from "../domain/ids.ts";
 import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
+import type { SigningKeyStore } from "../domain/signed-token/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
 import { createApiKeyStore } from "./api-key-store.ts";
 import { checkServer, poolerRefused } from "./check-server.ts";
@@ -35,6 +36,7 @@ import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { createSchemaStore } from "./schema-store.ts";
 import { createSessionStore } from "./session-store.ts";
 import { createSettingsStore } from "./settings-store.ts";
+import { createSigningKeyStore } from "./signing-key-store.ts";
 import { ensureTenant } from "./tenants.ts";
 import { createThrottleStore } from "./throttle-store.ts";
 
@@ -63,6 +65,7 @@ export interface Storage extends Transactions {
   readonly messages: CourierStore;
   readonly marks: MarkStore;
   readonly throttle: ThrottleStore;
+  readonly signingKeys: SigningKeyStore;
   /** Brings the schema up to date; several servers may do so at once. */
   migrate(): Promise<void>;
   /** The names of the migrations that the database lacks. */
@@ -141,6 +144,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     messages: createMessageStore(database),
     marks: createMarkStore(database),
     throttle: createThrottleStore(database),
+    signingKeys: createSigningKeyStore(database),
     migrate: () => migrateDatabase(database.url, { logger }),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),

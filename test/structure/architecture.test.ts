@@ -104,6 +104,7 @@ const domainOrder: Record<string, readonly string[]> = {
   "user-message": ["identity"],
   session: ["event", "identity", "paging", "tenant"],
   "forward-auth": ["session", "tenant"],
+  "signed-token": ["identity", "provider", "session", "tenant"],
   oauth2: ["session", "tenant"],
   throttle: ["event", "identifier", "identity", "session", "tenant"],
   form: ["identity", "user-message"],

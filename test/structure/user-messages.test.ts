@@ -16,6 +16,8 @@ const programsOnly: readonly ErrorReason[] = [
     "SCHEMA_NOT_FOUND",
   ] as const),
   ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF"] as const),
+  ...(["TOKEN_AUDIENCE_NOT_ALLOWED", "TOKEN_TEMPLATE_UNKNOWN"] as const),
+  ...(["TOKEN_CLAIMS_FAILED", "TOKEN_TOO_LARGE"] as const),
 ];
 
 /** Reasons of the admin listener alone. */

@@ -227,6 +227,14 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       maxParallel: 50,
       cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },
+    signedTokens: {
+      audiences: [],
+      issuer: "http://localhost:4433",
+      lifetimeMs: 300_000,
+      algorithm: "ES256",
+      keyRotationMs: 720 * hourMs,
+      templates: new Map(),
+    },
     password: {
       enabled: true,
       minLength: 8,

@@ -6,7 +6,8 @@ import { ExpressionLimit } from "./expression-functions.ts";
 /** What an expression gave, or why it gave nothing that can be kept. */
 export type ExpressionOutcome =
   | { readonly kind: "value"; readonly value: JsonValue; readonly values: number }
-  | { readonly kind: "nothing"; readonly reason: string };
+  /** `absent`: what it names is not there, or is empty. Otherwise it could not be computed, or not be kept. */
+  | { readonly kind: "nothing"; readonly reason: string; readonly absent: boolean };
 
 const maxDepth = 16;
 /** The limits of traits and metadata have the same: see src/domain/identity/json-limits.ts. */
@@ -16,14 +17,15 @@ const forbiddenNames = new Set(["__proto__", "constructor", "prototype"]);
 
 /** Turns a result into JSON. An error, null, an empty text and what JSON cannot say are nothing. Never throws. */
 export function toOutcome(result: CelResult, source: string): ExpressionOutcome {
-  if (isCelError(result)) return { kind: "nothing", reason: explained(result, source) };
+  if (isCelError(result))
+    return { kind: "nothing", reason: explained(result, source), absent: isAbsence(result) };
   try {
     const count = { values: 0 };
     const value = toJson(result, 1, count);
-    if (value === null || value === "") return { kind: "nothing", reason: "it is empty" };
+    if (value === null || value === "") return { kind: "nothing", reason: "it is empty", absent: true };
     return { kind: "value", value, values: count.values };
   } catch (error) {
-    if (error instanceof UnusableValue) return { kind: "nothing", reason: error.message };
+    if (error instanceof UnusableValue) return { kind: "nothing", reason: error.message, absent: false };
     throw error;
   }
 }
@@ -76,17 +78,32 @@ export function isAllowedName(name: string): boolean {
   return !forbiddenNames.has(name) && name !== "" && name.length <= maxNameLength && isStorableText(name);
 }
 
+/** Whether an expression failed because a member or an item is not there. */
+function isAbsence(error: CelError): boolean {
+  return (
+    !(error.cause instanceof ExpressionLimit) &&
+    (fieldOf(error) !== undefined || isBeyondList.test(error.message))
+  );
+}
+
+const isBeyondList = /^index .* out of bounds/;
+
+/** The member that is not there. */
+function fieldOf({ message }: CelError): string | undefined {
+  return /^field not found: (.*?) ?$/.exec(message)?.[1];
+}
+
 /**
  * Why an expression fails, for operators. The library's own words are not passed on, because some of them have values of claims:
  * `int(claims.a)` says what is no number.
  */
 function explained(error: CelError, source: string): string {
   if (error.cause instanceof ExpressionLimit) return error.cause.message;
-  const field = /^field not found: (.*?) ?$/.exec(error.message)?.[1];
+  const field = fieldOf(error);
   // With an index such as `claims[claims.a]` the name is the value of a claim.
   if (field !== undefined)
     return source.includes(field) ? `there is no \`${field}\`` : "there is no such member";
-  if (/^index .* out of bounds/.test(error.message)) return "the list is shorter than that";
+  if (isBeyondList.test(error.message)) return "the list is shorter than that";
   const overload = /^found no matching overload for '?(.+?)'? applied to '(.*)' ?$/.exec(error.message);
   if (overload !== null) return `\`${overload[1]}\` cannot be used on ${overload[2]}`;
   return "it cannot be computed";

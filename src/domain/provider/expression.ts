@@ -24,9 +24,10 @@ export interface ExpressionProblem {
 /** An expression that was checked. */
 export interface Expression {
   readonly source: string;
-  /** How many parts are evaluated at most, whatever the claims. */
+  /** How many parts are evaluated at most, whatever the values. */
   readonly steps: number;
-  evaluate(claims: ReadonlyMap<string, CelInput>, allowance: Allowance): CelResult;
+  /** `values` are those of the variables, by their names. */
+  evaluate(values: Readonly<Record<string, CelInput>>, allowance: Allowance): CelResult;
 }
 
 /** The most characters of an expression; the configuration's message says the same. */
@@ -39,7 +40,7 @@ const maxPatternStates = 512;
 type Node = ReturnType<typeof parse>["expr"];
 
 /**
- * Parses and checks an expression: what it names is there, and it costs little whatever the claims are.
+ * Parses and checks an expression: of what it names, the variables and functions are there, and it costs little whatever the values are.
  *
  * Security rule (SR-MAP-1): length and nesting are limited before the parser, which recurses; then the number of parts, one level
  * of loops, and patterns, which have to be literals. The library checks none of this, and finds an unknown name only when it
@@ -47,6 +48,7 @@ type Node = ReturnType<typeof parse>["expr"];
  */
 export function compileExpression(
   source: string,
+  variables: readonly string[] = ["claims"],
 ): { readonly expression: Expression } | { readonly problems: readonly ExpressionProblem[] } {
   if (source.trim() === "") return problemOf("is empty");
   if (source.length > maxLength) return problemOf(`is longer than ${maxLength} characters`);
@@ -55,7 +57,7 @@ export function compileExpression(
   try {
     const parsed = parse(source);
     const check = new Check(source, parsed.sourceInfo?.positions ?? {});
-    const steps = check.visit(parsed.expr, new Set(["claims"]), false);
+    const steps = check.visit(parsed.expr, new Set(variables), false);
     if (check.problems.length > 0) return { problems: check.problems };
     const run = plan(expressionEnvironment(), parsed.expr);
     const { patterns } = check;
@@ -63,7 +65,7 @@ export function compileExpression(
       expression: {
         source,
         steps,
-        evaluate: (claims, allowance) => runWith(allowance, patterns, () => run({ claims })),
+        evaluate: (values, allowance) => runWith(allowance, patterns, () => run(values)),
       },
     };
   } catch (error) {
@@ -221,7 +223,9 @@ function statesOf(pattern: string): number {
 function unknownName(name: string, variables: ReadonlySet<string>): string {
   const near = closest(name, [...variables]);
   if (near !== undefined) return `there is no \`${name}\`; did you mean \`${near}\`?`;
-  return `there is no \`${name}\`; a claim is written \`claims.${name}\`, a text in quotation marks`;
+  if (variables.has("claims"))
+    return `there is no \`${name}\`; a claim is written \`claims.${name}\`, a text in quotation marks`;
+  return `there is no \`${name}\`; there is ${[...variables].join(" and ")}, and a text is written in quotation marks`;
 }
 
 function callProblem(name: string, isMethod: boolean, count: number): string | undefined {

@@ -397,7 +397,7 @@ describe("Security rule (SR-MAP-1): the work that a mapping does is limited, wha
     expect(compiled.expression.steps).toBeLessThan(20_000);
     const { claims: limited } = limitClaims(hostile);
     const allowance = { left: wholeAllowance };
-    compiled.expression.evaluate(limited, allowance);
+    compiled.expression.evaluate({ claims: limited }, allowance);
     expect(allowance.left).toBeGreaterThanOrEqual(0);
     // Far above the few milliseconds that it takes, and far below the seconds that it takes without the limits.
     const before = process.cpuUsage();

@@ -1,9 +1,9 @@
 /** What of a provider's claims becomes what of an account, in CEL. */
 import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
-import { compileExpression, type Expression, type ExpressionProblem } from "./expression.ts";
 import { type Allowance, tooMuchWork, wholeAllowance } from "./expression-functions.ts";
-import { type ExpressionOutcome, isAllowedName, toOutcome } from "./expression-result.ts";
+import { ExpressionLeaves, type Leaf, type LeafProblem, setAt } from "./expression-leaves.ts";
+import { type ExpressionOutcome, toOutcome } from "./expression-result.ts";
 import { type LeftOut, limitClaims } from "./limited-claims.ts";
 
 /** The expressions of a provider, as they are written: maps whose leaves are CEL. */
@@ -46,16 +46,6 @@ export interface MappingExplanation {
   readonly ignoredClaims: readonly LeftOut[];
 }
 
-/** What is wrong with a mapping, and where: `traits.name.first`, `verified_addresses`. */
-export interface MappingProblem extends ExpressionProblem {
-  readonly path: string;
-}
-
-/** The most expressions of one mapping. */
-const maxExpressions = 64;
-const maxDepth = 8;
-/** The most steps of all expressions of one mapping together. */
-const maxSteps = 20_000;
 const maxAddresses = 32;
 const maxAddressLength = 320;
 /** The limits of traits and metadata, less what else an account has: see src/domain/identity/json-limits.ts. */
@@ -66,8 +56,8 @@ const groupValues = 1500;
 /** Checks the expressions of a mapping. All problems are reported, each with its place. */
 export function compileMapping(
   expressions: MappingExpressions,
-): { readonly mapping: ClaimsMapping } | { readonly problems: readonly MappingProblem[] } {
-  const compiler = new Compiler();
+): { readonly mapping: ClaimsMapping } | { readonly problems: readonly LeafProblem[] } {
+  const compiler = new ExpressionLeaves(["claims"], "mapping");
   const mapping = new CompiledMapping(expressions, {
     traits: compiler.leaves(expressions.traits, ["traits"]),
     verifiedAddresses: compiler.optional(expressions.verifiedAddresses, "verified_addresses"),
@@ -79,73 +69,12 @@ export function compileMapping(
   return problems.length === 0 ? { mapping } : { problems };
 }
 
-/** An expression with the place that its value goes to. */
-interface Leaf {
-  /** The first part is the name of the group: `traits`. */
-  readonly path: readonly string[];
-  readonly expression: Expression;
-}
-
 interface Parts {
   readonly traits: readonly Leaf[];
   readonly verifiedAddresses: Leaf | undefined;
   readonly publicMetadata: readonly Leaf[];
   readonly adminMetadata: readonly Leaf[];
   readonly account: Leaf | undefined;
-}
-
-class Compiler {
-  readonly #problems: MappingProblem[] = [];
-  #expressions = 0;
-  #steps = 0;
-
-  leaves(map: JsonObject, path: readonly string[]): readonly Leaf[] {
-    return Object.keys(map).flatMap((name) => {
-      const inner = [...path, name];
-      const value: JsonValue | undefined = map[name];
-      if (!isAllowedName(name)) return this.#refuse(path, `\`${name.slice(0, 64)}\` cannot be a name`);
-      if (typeof value === "string") return this.#leaf(value, inner);
-      if (typeof value !== "object" || value === null || Array.isArray(value)) {
-        return this.#refuse(inner, "is no expression; write CEL in quotation marks, or a map of expressions");
-      }
-      if (inner.length > maxDepth) return this.#refuse(inner, `is more than ${maxDepth - 1} levels deep`);
-      return this.leaves(value, inner);
-    });
-  }
-
-  optional(source: string, path: string): Leaf | undefined {
-    return source === "" ? undefined : this.#leaf(source, [path])[0];
-  }
-
-  finish(): readonly MappingProblem[] {
-    if (this.#steps > maxSteps) {
-      this.#refuse(
-        [],
-        `the expressions have ${this.#steps} steps together, of ${maxSteps}; use fewer loops, or smaller ones`,
-      );
-    }
-    return this.#problems;
-  }
-
-  #leaf(source: string, path: readonly string[]): readonly Leaf[] {
-    this.#expressions += 1;
-    if (this.#expressions === maxExpressions + 1) {
-      this.#refuse([], `a mapping has at most ${maxExpressions} expressions`);
-    }
-    if (this.#expressions > maxExpressions) return [];
-    const compiled = compileExpression(source);
-    if ("expression" in compiled) {
-      this.#steps += compiled.expression.steps;
-      return [{ path, expression: compiled.expression }];
-    }
-    this.#problems.push(...compiled.problems.map((problem) => ({ path: joinFieldPath(path), ...problem })));
-    return [];
-  }
-
-  #refuse(path: readonly string[], message: string): readonly Leaf[] {
-    this.#problems.push({ path: joinFieldPath(path), message });
-    return [];
-  }
 }
 
 class CompiledMapping implements ClaimsMapping {
@@ -167,9 +96,9 @@ class CompiledMapping implements ClaimsMapping {
     const run: Run = {
       leftOut: [],
       evaluate: ({ expression }) => {
-        const result = allowance.left === 0 ? null : expression.evaluate(limited, allowance);
+        const result = allowance.left === 0 ? null : expression.evaluate({ claims: limited }, allowance);
         // Also where there is a result: `||` and `&&` go over errors, so it may be of half the work.
-        if (allowance.left === 0) return { kind: "nothing", reason: tooMuchWork };
+        if (allowance.left === 0) return { kind: "nothing", reason: tooMuchWork, absent: false };
         return toOutcome(result, expression.source);
       },
     };
@@ -251,18 +180,4 @@ function groupOf(run: Run, leaves: readonly Leaf[], maxBytes: number): JsonObjec
 
 function sizeOf(value: JsonValue): number {
   return Buffer.byteLength(JSON.stringify(value));
-}
-
-/** The names were checked: none is one that every object inherits. */
-function setAt(group: JsonObject, path: readonly string[], value: JsonValue): void {
-  let inner = group;
-  for (const name of path.slice(0, -1)) {
-    const found = inner[name];
-    const next: JsonObject =
-      typeof found === "object" && found !== null && !Array.isArray(found) ? found : {};
-    inner[name] = next;
-    inner = next;
-  }
-  const last = path.at(-1);
-  if (last !== undefined) inner[last] = value;
 }

@@ -4,6 +4,7 @@ import type { Provider } from "../provider/provider.ts";
 import type { Branding } from "./branding.ts";
 import type { HostPattern } from "./protected-hosts.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
+import type { TokenSettings } from "./token-settings.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
 export interface BreachCheckSettings {
@@ -122,6 +123,8 @@ export interface TenantSettings {
       readonly persistent: boolean;
     };
   };
+  /** The signed tokens that are made of sessions. */
+  readonly signedTokens: TokenSettings;
   readonly password: {
     readonly enabled: boolean;
     readonly minLength: number;
@@ -200,6 +203,11 @@ export interface Tenant extends TenantScope {
   /** The name within tokens: `default`. Never changes. */
   readonly name: string;
   readonly settings: TenantSettings;
+}
+
+/** Whether signed tokens are made of the sessions of a tenant. */
+export function issuesTokens({ settings }: Pick<Tenant, "settings">): boolean {
+  return settings.signedTokens.audiences.length > 0;
 }
 
 /** Finds tenants, from memory. Implemented in src/app.ts; there is one, `default`. */

@@ -117,6 +117,15 @@ export const flowSteps = metric({
   },
 });
 
+/** Signed tokens. */
+export const tokensIssued = metric({
+  name: "ostiary.tokens.issued",
+  kind: "counter",
+  unit: "{token}",
+  help: "Signed tokens that were made of sessions (IssueToken).",
+  labels: { template: "the name of the set of claims; no label: none" },
+});
+
 /** Passwords. */
 export const hashRunning = metric({
   name: "ostiary.hash.running",
@@ -405,6 +414,7 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   httpServerRequestDuration,
   refusals,
   flowSteps,
+  tokensIssued,
   hashRunning,
   hashWaiting,
   hashWaitingLimit,

@@ -105,6 +105,10 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   PROVIDER_UNAVAILABLE: Code.Unavailable,
   OAUTH2_CHALLENGE_INVALID: Code.FailedPrecondition,
   OAUTH2_SERVER_UNAVAILABLE: Code.Unavailable,
+  TOKEN_AUDIENCE_NOT_ALLOWED: Code.InvalidArgument,
+  TOKEN_TEMPLATE_UNKNOWN: Code.InvalidArgument,
+  TOKEN_CLAIMS_FAILED: Code.FailedPrecondition,
+  TOKEN_TOO_LARGE: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

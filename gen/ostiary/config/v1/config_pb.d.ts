@@ -2854,6 +2854,13 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
    * @generated from field: ostiary.config.v1.Aal2SessionConfig aal2 = 6;
    */
   aal2?: Aal2SessionConfig | undefined;
+
+  /**
+   * The signed tokens that IssueToken makes of a session: docs/session-checks.md.
+   *
+   * @generated from field: ostiary.config.v1.SessionTokensConfig tokens = 7;
+   */
+  tokens?: SessionTokensConfig | undefined;
 };
 
 /**
@@ -2861,6 +2868,94 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
  * Use `create(SessionConfigSchema)` to create a new message.
  */
 export declare const SessionConfigSchema: GenMessage<SessionConfig>;
+
+/**
+ * SessionTokensConfig configures the short-lived signed tokens (JWT, RFC 7519) that a session's holder can ask for. A
+ * token is good until its end, also if its session is revoked before.
+ *
+ * @generated from message ostiary.config.v1.SessionTokensConfig
+ */
+export declare type SessionTokensConfig = Message<"ostiary.config.v1.SessionTokensConfig"> & {
+  /**
+   * The services that tokens can be for: the values that the claim `aud` may have. The first is used where a request
+   * names none. Empty: no tokens are issued.
+   *
+   * @generated from field: repeated string audiences = 1;
+   */
+  audiences: string[];
+
+  /**
+   * How long a token is valid where a request does not say.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * The signature. In YAML: `es256` (P-256, which nearly every library and proxy can check) or `eddsa` (Ed25519, where
+   * all that check tokens know it). After a change the former key signs for another hour.
+   *
+   * @generated from field: ostiary.config.v1.TokenAlgorithm algorithm = 3;
+   */
+  algorithm: TokenAlgorithm;
+
+  /**
+   * How long a key signs before another one takes its place. The next key is published an hour before it signs, a
+   * former one until the last of its tokens has ended.
+   *
+   * @generated from field: google.protobuf.Duration key_rotation = 4;
+   */
+  keyRotation?: Duration | undefined;
+
+  /**
+   * The claim `iss`. Empty: `public_url`. Verifiers compare it exactly.
+   *
+   * @generated from field: string issuer = 5;
+   */
+  issuer: string;
+
+  /**
+   * Sets of further claims. A request names one. The one named `default` is used where a request names none.
+   *
+   * @generated from field: repeated ostiary.config.v1.TokenTemplateConfig templates = 6;
+   */
+  templates: TokenTemplateConfig[];
+};
+
+/**
+ * Describes the message ostiary.config.v1.SessionTokensConfig.
+ * Use `create(SessionTokensConfigSchema)` to create a new message.
+ */
+export declare const SessionTokensConfigSchema: GenMessage<SessionTokensConfig>;
+
+/**
+ * TokenTemplateConfig is a named set of claims.
+ *
+ * @generated from message ostiary.config.v1.TokenTemplateConfig
+ */
+export declare type TokenTemplateConfig = Message<"ostiary.config.v1.TokenTemplateConfig"> & {
+  /**
+   * Its name, which requests give.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The claims: a map like them, whose leaves are CEL expressions over `session` and `identity`, such as
+   * `{email: identity.traits.email}`. A claim whose expression finds nothing is left out; one that cannot be computed
+   * refuses the token. Claims that the server itself makes cannot be set.
+   *
+   * @generated from field: google.protobuf.Struct claims = 2;
+   */
+  claims?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.TokenTemplateConfig.
+ * Use `create(TokenTemplateConfigSchema)` to create a new message.
+ */
+export declare const TokenTemplateConfigSchema: GenMessage<TokenTemplateConfig>;
 
 /**
  * Aal2SessionConfig limits sessions that are worth more (NIST SP 800-63B-4, section 2.2.3).
@@ -3793,6 +3888,39 @@ export enum OidcUpdate {
  * Describes the enum ostiary.config.v1.OidcUpdate.
  */
 export declare const OidcUpdateSchema: GenEnum<OidcUpdate>;
+
+/**
+ * TokenAlgorithm is a kind of signature.
+ *
+ * @generated from enum ostiary.config.v1.TokenAlgorithm
+ */
+export enum TokenAlgorithm {
+  /**
+   * Taken as es256.
+   *
+   * @generated from enum value: TOKEN_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * ECDSA on P-256 with SHA-256 (RFC 7518).
+   *
+   * @generated from enum value: TOKEN_ALGORITHM_ES256 = 1;
+   */
+  ES256 = 1,
+
+  /**
+   * Ed25519 (RFC 8037).
+   *
+   * @generated from enum value: TOKEN_ALGORITHM_EDDSA = 2;
+   */
+  EDDSA = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.TokenAlgorithm.
+ */
+export declare const TokenAlgorithmSchema: GenEnum<TokenAlgorithm>;
 
 /**
  * BreachedAtLogin says by when somebody is asked for a new password whose own turned out to be known from breaches.

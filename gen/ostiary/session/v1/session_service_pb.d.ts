@@ -494,7 +494,8 @@ export declare const ListOwnLoginHistoryResponseSchema: GenMessage<ListOwnLoginH
  */
 export declare type IssueTokenRequest = Message<"ostiary.session.v1.IssueTokenRequest"> & {
   /**
-   * The audience of the token, the claim `aud`. Empty: the configured audience.
+   * The audience of the token, the claim `aud`: one of `tenant_defaults.session.tokens.audiences`, compared exactly.
+   * Empty: the first of them.
    *
    * @generated from field: string audience = 1;
    */
@@ -509,7 +510,8 @@ export declare type IssueTokenRequest = Message<"ostiary.session.v1.IssueTokenRe
   lifetime?: Duration | undefined;
 
   /**
-   * The configured name of the set of claims that the token has. Empty: the default claims.
+   * The name of a set of further claims (`tenant_defaults.session.tokens.templates`). Empty: the one named `default`,
+   * or none if there is none of that name.
    *
    * @generated from field: string template = 3;
    */
@@ -529,14 +531,14 @@ export declare const IssueTokenRequestSchema: GenMessage<IssueTokenRequest>;
  */
 export declare type IssueTokenResponse = Message<"ostiary.session.v1.IssueTokenResponse"> & {
   /**
-   * The token, a signed JWT (RFC 7519).
+   * The token, a signed JWT (RFC 7519) of at most 4096 characters. docs/session-checks.md lists its claims.
    *
    * @generated from field: string token = 1;
    */
   token: string;
 
   /**
-   * When it ends.
+   * When it ends, in whole seconds. Never later than the session.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
@@ -705,10 +707,13 @@ export declare const SessionService: GenService<{
     output: typeof ExtendCurrentSessionResponseSchema;
   },
   /**
-   * IssueToken makes a short-lived signed token from the session, for services that check signatures by themselves.
+   * IssueToken makes a short-lived signed token from the session, for services that check signatures by themselves. The
+   * session is looked up for it, never taken from a cache. The keys are at `/.well-known/jwks.json`. Services accept a
+   * token until its end, also if the session is revoked before.
    *
    * Access: session.
-   * Errors: as GetCurrentSession, and FEATURE_OFF: the server does not issue tokens yet.
+   * Errors: as GetCurrentSession, TOKEN_AUDIENCE_NOT_ALLOWED, TOKEN_TEMPLATE_UNKNOWN, TOKEN_CLAIMS_FAILED,
+   * TOKEN_TOO_LARGE, and FEATURE_OFF where `tenant_defaults.session.tokens.audiences` is empty.
    *
    * @generated from rpc ostiary.session.v1.SessionService.IssueToken
    */

@@ -1,3 +1,4 @@
+import { durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type CheckSessionRequest,
@@ -21,10 +22,11 @@ import type { OAuth2Logouts } from "../../../domain/oauth2/logouts.ts";
 import { assertMeets } from "../../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
+import type { SignedTokens } from "../../../domain/signed-token/signed-tokens.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
 import { type Call, callOf } from "../call.ts";
-import { refuseUnserved, unservedMethod } from "../convert/common.ts";
+import { refuseUnserved } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { toSession } from "../convert/session.ts";
@@ -32,6 +34,7 @@ import type { IdentityProfiles } from "./identity-profiles.ts";
 
 interface Deps {
   readonly sessions: Sessions;
+  readonly signedTokens: SignedTokens;
   readonly logins: LoginHistory;
   readonly oauth2Logouts: OAuth2Logouts;
   readonly profiles: IdentityProfiles;
@@ -118,8 +121,12 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     return { redirectUrl: await providerSignOuts.urlAfter(call.tenant, await signOut(), returnTo) };
   }
 
-  issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
-    throw unservedMethod(context);
+  async issueToken({ audience, lifetime, template }: IssueTokenRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const lifetimeMs = lifetime && durationMs(lifetime);
+    const ask = { audience, lifetimeMs, template };
+    const { token, expiresAt } = await this.#deps.signedTokens.issue(call.tenant, holderOf(call), ask);
+    return { token: token.reveal(), expireTime: timestampFromDate(expiresAt) };
   }
 
   /** The identity of a session. Traits are personal data, so they are only in an answer to a request for them. */
