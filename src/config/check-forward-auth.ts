@@ -12,11 +12,19 @@ const rulesKey = "tenant_defaults.forward_auth.rules";
 /** Checks the listener that proxies ask, and the rules that it answers by. */
 export function checkForwardAuth(config: CompleteConfig): Problem[] {
   const { rules } = config.tenantDefaults.forwardAuth;
+  const templates = new Set(config.tenantDefaults.session.tokens.templates.map(({ name }) => name));
   const isUnserved = rules.length > 0 && config.server.forwardAuth === undefined;
   return [
     ...problemIf(isUnserved, rulesKey, `needs ${listenerKey}`),
     ...checkListener(config.server),
     ...rules.flatMap((rule, index) => checkRule(rule, `${rulesKey}[${index}]`)),
+    ...rules.flatMap(({ access }, index) =>
+      problemIf(
+        access.case === "session" && access.value.template !== "" && !templates.has(access.value.template),
+        `${rulesKey}[${index}].session.template`,
+        "names none of tenant_defaults.session.tokens.templates",
+      ),
+    ),
     ...rules.flatMap((rule, index) =>
       problemIf(
         rules.findIndex((other) => isSame(rule, other)) !== index,
@@ -75,7 +83,8 @@ function checkRule(rule: ForwardAuthRuleConfig, key: string): Problem[] {
     readTarget({ method: "GET", scheme: "https", host: name, uri });
   const named = target(isWildcard ? host.slice(2) : host, "/");
   const isHost = typeof named === "object" && named.host === (isWildcard ? host.slice(2) : host);
-  const below = target("host", prefix);
+  // Written decoded, so that it is compared as it stands.
+  const below = target("host", encodeURI(prefix));
   const isPath = typeof below === "object" && below.path === prefix;
   const isUnnamed = isWildcard && access.case === "session" && access.value.audience === "";
   return [

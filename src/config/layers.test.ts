@@ -134,7 +134,7 @@ describe("variables", () => {
 function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue } {
   const kind = valueKindOf(field);
   if (kind === "message") {
-    const value = { id: "a", name: "a", package_name: "a" };
+    const value = { id: "a", name: "a", package_name: "a", host: "a" };
     const [name = ""] = field.message?.fields.map((each) => each.name).filter((each) => each in value) ?? [];
     const item = { [name]: "a" };
     const defaults = Object.fromEntries(field.message?.fields.flatMap(defaultEntry) ?? []);

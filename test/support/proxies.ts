@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** A proxy of the field, as the page of it in docs/ sets it up. */
-export interface Proxy {
+export interface RunningProxy {
   readonly url: string;
   stop(): Promise<void>;
 }
@@ -19,7 +19,10 @@ export const proxies = {
     program: "/usr/sbin/nginx",
     version: ["-v"],
     file: "nginx.conf",
-    wrap: (server: string, directory: string) => `daemon off; worker_processes 1; pid ${directory}/pid; error_log stderr;
+    wrap: (
+      server: string,
+      directory: string,
+    ) => `daemon off; worker_processes 1; pid ${directory}/pid; error_log stderr;
       ${process.getuid?.() === 0 ? "user root;" : ""}
       events {}
       http {
@@ -42,7 +45,15 @@ export const proxies = {
     version: ["--version"],
     file: "envoy.yaml",
     wrap: (bootstrap: string) => bootstrap,
-    arguments: (file: string) => ["-c", file, "--use-dynamic-base-id", "--log-level", "error", "--concurrency", "1"],
+    arguments: (file: string) => [
+      "-c",
+      file,
+      "--use-dynamic-base-id",
+      "--log-level",
+      "error",
+      "--concurrency",
+      "1",
+    ],
   },
 } as const;
 
@@ -61,7 +72,7 @@ export async function documentedConfig(name: ProxyName): Promise<string> {
 export async function startProxy(
   name: ProxyName,
   at: { readonly port: number; readonly applicationPort: number; readonly ostiaryPort: number },
-): Promise<Proxy> {
+): Promise<RunningProxy> {
   const { program, file, wrap, arguments: toArguments } = proxies[name];
   const directory = await mkdtemp(join(tmpdir(), `ostiary-${name}-`));
   const documented = await documentedConfig(name);

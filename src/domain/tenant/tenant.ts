@@ -207,7 +207,7 @@ export interface Tenant extends TenantScope {
 
 /** Whether signed tokens are made of the sessions of a tenant. */
 export function issuesTokens({ settings }: Pick<Tenant, "settings">): boolean {
-  return settings.signedTokens.audiences.length > 0;
+  return settings.signedTokens.audiences.length > 0 || settings.protectedHosts.length > 0;
 }
 
 /** Finds tenants, from memory. Implemented in src/app.ts; there is one, `default`. */

@@ -28,10 +28,10 @@ export function shownCredential(headers: HeaderSource, tenant: Tenant): ShownCre
  * Whether a person waits for a page: browsers say so (Fetch Metadata), and older ones and other programs by what they accept. A form that was sent is
  * no such request: what it held would be lost on the way.
  */
-export function isNavigation(method: string, { header }: Pick<HeaderSource, "header">): boolean {
+export function isNavigation(method: string, headers: Pick<HeaderSource, "header">): boolean {
   if (method !== "GET" && method !== "HEAD") return false;
-  const mode = header("sec-fetch-mode");
-  return mode === undefined ? /\btext\/html\b/.test(header("accept") ?? "") : mode === "navigate";
+  const mode = headers.header("sec-fetch-mode");
+  return mode === undefined ? /\btext\/html\b/.test(headers.header("accept") ?? "") : mode === "navigate";
 }
 
 /** The header by which an application learns who it is: a signed token, and nothing that a client could write as well. */

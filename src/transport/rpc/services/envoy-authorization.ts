@@ -73,10 +73,13 @@ class SentHeaders implements HeaderSource {
     }
   }
 
-  readonly header = (name: string): string | undefined =>
-    this.#values.get(name)?.join(name === "cookie" ? "; " : ", ");
+  header(name: string): string | undefined {
+    return this.#values.get(name)?.join(name === "cookie" ? "; " : ", ");
+  }
 
-  readonly headerCount = (name: string): number => this.#values.get(name)?.length ?? 0;
+  headerCount(name: string): number {
+    return this.#values.get(name)?.length ?? 0;
+  }
 
   #add(name: string, value: string): void {
     const key = name.toLowerCase();

@@ -6,7 +6,7 @@
 
 // What Envoy asks an external authorization server, as far as this server reads and answers it. Names and numbers are those of
 // Envoy's API, so that its messages can be read; the sentences and the selection are ours. Fields that are left out are
-// ignored. A test compares this file with Envoy's own.
+// ignored. Envoy itself is run in the tests.
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
