@@ -94,29 +94,6 @@ const texts = {
     remedy: "",
     metadata: ["method"],
   },
-  FORWARD_AUTH_PEER_UNKNOWN: {
-    message:
-      "This listener answers the proxies that the server is configured to believe, and this is none of them.",
-    remedy:
-      "Add the proxy's address to server.forward_auth.peers, or give it a certificate of server.forward_auth.client_ca_file.",
-    metadata: ["peer"],
-  },
-  FORWARD_AUTH_REQUEST_UNCLEAR: {
-    message: "The proxy does not say which request it asks about, or says it twice.",
-    remedy: "Have the proxy set the header that the metadata names, and overwrite what clients send.",
-    metadata: ["header"],
-  },
-  FORWARD_AUTH_TARGET_AMBIGUOUS: {
-    message: "The request can be read in several ways, so it is not let through.",
-    remedy:
-      "Send a path without encoded slashes, backslashes, semicolons, dot segments, empty segments and control characters.",
-    metadata: ["part"],
-  },
-  FORWARD_AUTH_RULE_MISSING: {
-    message: "No rule lets this request through.",
-    remedy: "Add a rule for the host and the path to tenant_defaults.forward_auth.rules.",
-    metadata: ["host"],
-  },
   ORIGIN_NOT_ALLOWED: {
     message: "The request comes from a web page whose origin is not allowed.",
     remedy: "Add the page's origin to tenant_defaults.allowed_origins.",
@@ -560,6 +537,29 @@ const texts = {
     message: "The token would be larger than services take in a header.",
     remedy: "Name a template with fewer or shorter claims.",
     metadata: ["template", "limitBytes"],
+  },
+  FORWARD_AUTH_PEER_UNKNOWN: {
+    message:
+      "This listener answers the proxies that the server is configured to believe, and this is none of them.",
+    remedy:
+      "Add the proxy's address to server.forward_auth.peers, or give it a certificate of server.forward_auth.client_ca_file.",
+    metadata: ["peer"],
+  },
+  FORWARD_AUTH_REQUEST_UNCLEAR: {
+    message: "The proxy does not say which request it asks about, or says it twice.",
+    remedy: "Have the proxy set the header that the metadata names, and overwrite what clients send.",
+    metadata: ["header"],
+  },
+  FORWARD_AUTH_TARGET_AMBIGUOUS: {
+    message: "The request can be read in several ways, so it is not let through.",
+    remedy:
+      "Send a path without encoded slashes, backslashes, semicolons, dot segments, empty segments and control characters.",
+    metadata: ["part"],
+  },
+  FORWARD_AUTH_RULE_MISSING: {
+    message: "No rule lets this request through.",
+    remedy: "Add a rule for the host and the path to tenant_defaults.forward_auth.rules.",
+    metadata: ["host"],
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -161,14 +161,12 @@ export class Dispatcher {
     }
     try {
       await this.#deps.guards.admit(call);
-      await handler(exchange, headers);
     } catch (refused) {
-      // What was answered in part cannot be answered otherwise.
-      if (exchange.answered) throw refused;
       const error = toConnectError(refused, call.id);
       connectPost.json.fail(exchange, { headers, trailers: {} }, error);
       return this.#finish({ method: exchange.path, protocol: "http", quiet: false, error, call });
     }
+    await handler(exchange, headers);
   }
 
   async #servePages(call: Call, pages: GuardedPages): Promise<void> {

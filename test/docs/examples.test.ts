@@ -214,6 +214,8 @@ describe("the configuration on the pages is accepted", () => {
   });
 
   test("the origins of web views and extensions", async () => {
+    const [proxies = ""] = await yamlOf("docs/forward-auth.md");
+    expect(await check(proxies)).toMatchObject({ stdout: "OK\n", stderr: "" });
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
@@ -355,6 +357,8 @@ test("no block of code is left that nothing runs", async () => {
     if (page === "docs/errors.md" && language === "go") return false;
     // Compiled and run by hand-written-pages.test.ts, which finds them by their first line.
     if (page === "docs/hand-written-pages.md" && /^\/\/ \w+\.(ts|go)\n/.test(code)) return false;
+    // Proxies run with them in test/process/proxies.test.ts.
+    if (page === "docs/forward-auth.md" && ["nginx", "caddyfile"].includes(language)) return false;
     // Run by test/process/backup.test.ts.
     if (page === "docs/backup.md") return false;
     // Run by test/courier/arrivals.test.ts.
@@ -421,6 +425,8 @@ test("docs/clients.md shows the foreign clients as the tests run them", async ()
 const tried = {
   "docs/errors.md": 1,
   "docs/configuration.md": 2,
+  // The second is Envoy's (test/process/proxies.test.ts); the third Traefik's, which is not run.
+  "docs/forward-auth.md": 3,
   "docs/operations.md": 1,
   "docs/admin-api.md": 2,
   "docs/identity-schemas.md": 3,

@@ -142,10 +142,12 @@ describe("/metrics", () => {
   });
 
   test("has a figure of every metric, once what they count has happened", async () => {
-    // A message is sent, a job runs, a report of mail is refused, and a request that is no call.
-    const other = await startTestApp();
+    // A message is sent, a token issued, a job runs, a report of mail is refused, and a request that is no call.
+    const tokens = { audiences: ["https://api.example.com"] };
+    const other = await startTestApp({ config: { tenant_defaults: { session: { tokens } } } });
     try {
-      await register(other);
+      const { sessionToken: bearer } = await register(other);
+      await other.client(SessionService, { bearer }).issueToken({});
       await fetch(other.adminUrl, { method: "PUT" });
       const headers = { authorization: `Bearer ${other.apiKey}`, "content-type": "message/rfc822" };
       await fetch(`${other.adminUrl}/courier/reports/mail`, { method: "POST", headers, body: "no report" });

@@ -105,7 +105,8 @@ describe("the tarball of @ostiary/sdk", () => {
     expect(sdk.peerDependencies).toEqual({
       "@bufbuild/protobuf": `^${server.dependencies["@bufbuild/protobuf"]}`,
       "@connectrpc/connect": `^${server.dependencies["@connectrpc/connect"]}`,
-      // Optional: only ./react needs it.
+      // Optional: only ./tokens needs the one, and only ./react the other.
+      jose: `^${server.dependencies.jose}`,
       react: ">=19",
     });
   });
@@ -118,6 +119,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "./server",
       "./texts/de",
       "./texts/en",
+      "./tokens",
       "./v1/access",
       "./v1/common",
       "./v1/courier",
@@ -137,6 +139,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "formDataToValues",
       "getTenantProfile",
       "isErrorReason",
+      "issueTokens",
       "metadataOf",
       "providersOf",
       "reasonOf",

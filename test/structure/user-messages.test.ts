@@ -18,6 +18,8 @@ const programsOnly: readonly ErrorReason[] = [
   ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF"] as const),
   ...(["TOKEN_AUDIENCE_NOT_ALLOWED", "TOKEN_TEMPLATE_UNKNOWN"] as const),
   ...(["TOKEN_CLAIMS_FAILED", "TOKEN_TOO_LARGE"] as const),
+  ...(["FORWARD_AUTH_PEER_UNKNOWN", "FORWARD_AUTH_REQUEST_UNCLEAR"] as const),
+  ...(["FORWARD_AUTH_TARGET_AMBIGUOUS", "FORWARD_AUTH_RULE_MISSING"] as const),
 ];
 
 /** Reasons of the admin listener alone. */

@@ -17,6 +17,7 @@ export {
 } from "./errors.ts";
 export { type FormValues, formDataToValues } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
+export { type IssueTokensOptions, issueTokens } from "./issue-tokens.ts";
 export type { NumberedMessage } from "./numbered-message.ts";
 export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export {

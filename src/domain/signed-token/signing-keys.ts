@@ -15,7 +15,7 @@ interface Deps {
 }
 
 /** The longest time that a token is valid, which the contract says as well. */
-export const longestTokenMs = 3_600_000;
+const longestTokenMs = 3_600_000;
 /** For how long anybody may keep the published keys. */
 const publishedMaxAgeMs = 300_000;
 /**
@@ -126,9 +126,18 @@ export class SigningKeys {
     });
   }
 
-  /** The keys that can be used, after what is due was done: among them is one for a token that is valid so long. */
+  /**
+   * The keys that can be used, after what is due was done: among them is one for a token that is valid so long. While the database is
+   * away, those that were read last, if they are good enough.
+   */
   async #ready(tenant: Tenant, expiresAt = this.#usualEnd(tenant)): Promise<readonly UsableKey[]> {
-    return this.#untilAdded(tenant, ({ usable }) => this.#due(tenant, usable, expiresAt), false);
+    try {
+      return await this.#untilAdded(tenant, ({ usable }) => this.#due(tenant, usable, expiresAt), false);
+    } catch (error) {
+      const usable = this.#kept.get(tenant.tenantId)?.usable ?? [];
+      if (this.#signingKey(usable, expiresAt) === undefined) throw error;
+      return usable;
+    }
   }
 
   #usualEnd({ settings }: Tenant): Date {
@@ -183,8 +192,11 @@ export class SigningKeys {
     const { tenantId } = tenant;
     const now = clock.now();
     const pair = keyPairs.make(tenant.settings.signedTokens.algorithm);
-    const signsAt = instantOf(when === "at_once" ? now : new Date(now.getTime() + publishedBeforeMs));
-    const lastEndsAt = new Date(signsAt.getTime() + longestTokenMs + clockMarginMs);
+    // At once also for processes whose clock is a little behind.
+    const signsInMs = when === "at_once" ? -clockMarginMs : publishedBeforeMs;
+    const signsAt = instantOf(new Date(now.getTime() + signsInMs));
+    const lastSignsAt = Math.max(now.getTime(), signsAt.getTime());
+    const lastEndsAt = new Date(lastSignsAt + longestTokenMs + clockMarginMs);
     const privateKey = Buffer.from(pair.privateKey()).toString("base64");
     const key: StoredSigningKey = {
       ordinal: (stored[0]?.ordinal ?? 0) + 1,
@@ -200,17 +212,11 @@ export class SigningKeys {
     return isAdded;
   }
 
-  /** The keys as they are kept in memory, or read. While the database is away, those that were read last. */
+  /** The keys as they are kept in memory, or read. */
   async #current(tenant: Tenant): Promise<KeptKeys> {
     const kept = this.#kept.get(tenant.tenantId);
     const age = kept && this.#deps.clock.now().getTime() - kept.readAt.getTime();
-    if (kept !== undefined && age !== undefined && age >= 0 && age < keptMs) return kept;
-    try {
-      return await this.#read(tenant);
-    } catch (error) {
-      if (kept === undefined) throw error;
-      return kept;
-    }
+    return kept !== undefined && age !== undefined && age >= 0 && age < keptMs ? kept : this.#read(tenant);
   }
 
   /** Reads the keys. Calls at the same moment share one statement. */
@@ -237,7 +243,9 @@ export class SigningKeys {
   }
 
   #open({ tenantId }: Tenant, { keyId, sealedKey }: StoredSigningKey): KeyPair | undefined {
-    const known = this.#kept.get(tenantId)?.usable.find((key) => key.sealedKey === sealedKey);
+    const known = this.#kept
+      .get(tenantId)
+      ?.usable.find((key) => key.sealedKey === sealedKey && key.keyId === keyId);
     if (known !== undefined) return known.pair;
     const { sealer, keyPairs, logger } = this.#deps;
     const plain = sealer.open(purpose, sealedKey);

@@ -26,10 +26,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   DATABASE_UNAVAILABLE: Code.Unavailable,
   SERVER_OVERLOADED: Code.ResourceExhausted,
   ACCESS_UNDECLARED: Code.PermissionDenied,
-  FORWARD_AUTH_PEER_UNKNOWN: Code.PermissionDenied,
-  FORWARD_AUTH_REQUEST_UNCLEAR: Code.PermissionDenied,
-  FORWARD_AUTH_TARGET_AMBIGUOUS: Code.PermissionDenied,
-  FORWARD_AUTH_RULE_MISSING: Code.PermissionDenied,
   ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   FLOW_NOT_FOUND: Code.NotFound,
   FLOW_COMPLETED: Code.FailedPrecondition,
@@ -109,6 +105,10 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   TOKEN_TEMPLATE_UNKNOWN: Code.InvalidArgument,
   TOKEN_CLAIMS_FAILED: Code.FailedPrecondition,
   TOKEN_TOO_LARGE: Code.FailedPrecondition,
+  FORWARD_AUTH_PEER_UNKNOWN: Code.PermissionDenied,
+  FORWARD_AUTH_REQUEST_UNCLEAR: Code.PermissionDenied,
+  FORWARD_AUTH_TARGET_AMBIGUOUS: Code.PermissionDenied,
+  FORWARD_AUTH_RULE_MISSING: Code.PermissionDenied,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

@@ -728,68 +728,68 @@ export enum ErrorReason {
   ARRIVAL_REPORT_REFUSED = 87,
 
   /**
-   * The listener for proxies was called by none that it believes.
-   * Code: PERMISSION_DENIED. Metadata: peer.
-   *
-   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_PEER_UNKNOWN = 110;
-   */
-  FORWARD_AUTH_PEER_UNKNOWN = 110,
-
-  /**
-   * A proxy does not say which request it asks about, or says it twice.
-   * Code: PERMISSION_DENIED. Metadata: header.
-   *
-   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_REQUEST_UNCLEAR = 111;
-   */
-  FORWARD_AUTH_REQUEST_UNCLEAR = 111,
-
-  /**
-   * The request that a proxy asks about can be read in several ways, and so is refused.
-   * Code: PERMISSION_DENIED. Metadata: part.
-   *
-   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_TARGET_AMBIGUOUS = 112;
-   */
-  FORWARD_AUTH_TARGET_AMBIGUOUS = 112,
-
-  /**
-   * No rule lets the request go on.
-   * Code: PERMISSION_DENIED. Metadata: host.
-   *
-   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_RULE_MISSING = 113;
-   */
-  FORWARD_AUTH_RULE_MISSING = 113,
-
-  /**
    * The audience is not one that tokens can be for: `tenant_defaults.session.tokens.audiences`.
    * Code: INVALID_ARGUMENT. Metadata: audience.
    *
-   * @generated from enum value: ERROR_REASON_TOKEN_AUDIENCE_NOT_ALLOWED = 96;
+   * @generated from enum value: ERROR_REASON_TOKEN_AUDIENCE_NOT_ALLOWED = 88;
    */
-  TOKEN_AUDIENCE_NOT_ALLOWED = 96,
+  TOKEN_AUDIENCE_NOT_ALLOWED = 88,
 
   /**
    * The configuration has no such set of claims: `tenant_defaults.session.tokens.templates`.
    * Code: INVALID_ARGUMENT. Metadata: template.
    *
-   * @generated from enum value: ERROR_REASON_TOKEN_TEMPLATE_UNKNOWN = 97;
+   * @generated from enum value: ERROR_REASON_TOKEN_TEMPLATE_UNKNOWN = 89;
    */
-  TOKEN_TEMPLATE_UNKNOWN = 97,
+  TOKEN_TEMPLATE_UNKNOWN = 89,
 
   /**
    * A claim of the template cannot be computed for this account, so no token is issued. The log says why.
    * Code: FAILED_PRECONDITION. Metadata: template, claim.
    *
-   * @generated from enum value: ERROR_REASON_TOKEN_CLAIMS_FAILED = 98;
+   * @generated from enum value: ERROR_REASON_TOKEN_CLAIMS_FAILED = 90;
    */
-  TOKEN_CLAIMS_FAILED = 98,
+  TOKEN_CLAIMS_FAILED = 90,
 
   /**
    * The token would be larger than services take in a header.
    * Code: FAILED_PRECONDITION. Metadata: template, limitBytes.
    *
-   * @generated from enum value: ERROR_REASON_TOKEN_TOO_LARGE = 99;
+   * @generated from enum value: ERROR_REASON_TOKEN_TOO_LARGE = 91;
    */
-  TOKEN_TOO_LARGE = 99,
+  TOKEN_TOO_LARGE = 91,
+
+  /**
+   * The listener for proxies was called by none that it believes.
+   * Code: PERMISSION_DENIED. Metadata: peer.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_PEER_UNKNOWN = 92;
+   */
+  FORWARD_AUTH_PEER_UNKNOWN = 92,
+
+  /**
+   * A proxy does not say which request it asks about, or says it twice.
+   * Code: PERMISSION_DENIED. Metadata: header.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_REQUEST_UNCLEAR = 93;
+   */
+  FORWARD_AUTH_REQUEST_UNCLEAR = 93,
+
+  /**
+   * The request that a proxy asks about can be read in several ways, and so is refused.
+   * Code: PERMISSION_DENIED. Metadata: part.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_TARGET_AMBIGUOUS = 94;
+   */
+  FORWARD_AUTH_TARGET_AMBIGUOUS = 94,
+
+  /**
+   * No rule lets the request go on.
+   * Code: PERMISSION_DENIED. Metadata: host.
+   *
+   * @generated from enum value: ERROR_REASON_FORWARD_AUTH_RULE_MISSING = 95;
+   */
+  FORWARD_AUTH_RULE_MISSING = 95,
 }
 
 /**
