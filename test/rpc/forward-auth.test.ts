@@ -184,11 +184,15 @@ describe("a request that a proxy asks about by HTTP", () => {
     expect(await ask({ ...asked, path: "/auth-request" })).toMatchObject(expected);
   });
 
-  test.each([
-    ["/strong", "SESSION_ASSURANCE_TOO_LOW"],
-    ["/fresh", "SESSION_AUTHENTICATION_TOO_OLD"],
-    ["/verified", "SESSION_ADDRESS_UNVERIFIED"],
-  ])("of %s needs more than a session", async (uri, reason) => {
+  test.each<[string, string, object]>([
+    ["/strong", "SESSION_ASSURANCE_TOO_LOW", { refusal: "SESSION_ASSURANCE_TOO_LOW", required: "aal2" }],
+    [
+      "/fresh",
+      "SESSION_AUTHENTICATION_TOO_OLD",
+      { refusal: "SESSION_AUTHENTICATION_TOO_OLD", maxAgeSeconds: "300" },
+    ],
+    ["/verified", "SESSION_ADDRESS_UNVERIFIED", {}],
+  ])("of %s needs more than a session", async (uri, reason, parameters) => {
     const { sessionToken } = await register(app);
     app.clock.advance(6 * 60_000);
     expect(await ask({ uri, headers: bearer(sessionToken) })).toMatchObject({
@@ -197,6 +201,10 @@ describe("a request that a proxy asks about by HTTP", () => {
       token: null,
     });
     expect((await ask({ headers: bearer(sessionToken) })).status).toBe(200);
+    const { location } = await ask({ uri, headers: { ...bearer(sessionToken), ...navigation } });
+    const { pathname, searchParams } = new URL(location ?? "");
+    expect(pathname).toBe(reason === "SESSION_ADDRESS_UNVERIFIED" ? "/ui/verification" : "/ui/login");
+    expect(Object.fromEntries(searchParams)).toEqual({ return_to: `https://${host}${uri}`, ...parameters });
   });
 
   test("of a session that has ended is refused at once", async () => {

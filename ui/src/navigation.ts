@@ -158,6 +158,12 @@ export function keepReturnTo(returnTo: string | undefined): void {
   keepParameter("return_to", returnTo);
 }
 
+/** What the address says that the visitor's session lacks: a proxy has sent the browser here because of it. */
+export function refusalInAddress(): { reason: string; metadata: Record<string, string> } | undefined {
+  const { refusal: reason, ...metadata } = Object.fromEntries(new URLSearchParams(window.location.search));
+  return reason === undefined ? undefined : { reason, metadata };
+}
+
 /** The login request that the OAuth2 server has sent the browser here with. */
 export function loginChallengeInAddress(): string | undefined {
   return parameter("login_challenge");

@@ -75,12 +75,28 @@ function refused(error: DomainError, loginUrl?: string): ForwardAuthVerdict {
   return { kind: "refused", error, loginUrl };
 }
 
-/** The page where what is missing can be shown; undefined if there is none. */
-function loginUrlOf({ settings }: Tenant, { reason }: DomainError, returnTo: string): string | undefined {
+/** The page where what is missing can be shown, with what that is; undefined if there is none. */
+function loginUrlOf(
+  { settings }: Tenant,
+  { reason, metadata }: DomainError,
+  returnTo: string,
+): string | undefined {
   const { login, verification } = settings.uiUrls;
   const page = reason === "SESSION_ADDRESS_UNVERIFIED" ? verification : login;
   if (page === undefined) return undefined;
   const url = new URL(page);
   url.searchParams.set("return_to", returnTo);
+  if (!shownByLogin.has(reason)) return url.href;
+  url.searchParams.set("refusal", reason);
+  for (const name of ["required", "maxAgeSeconds", "property"] as const) {
+    if (metadata[name] !== undefined) url.searchParams.set(name, metadata[name]);
+  }
   return url.href;
 }
+
+/** What somebody who is signed in shows by a login for it alone. */
+const shownByLogin: ReadonlySet<string> = new Set([
+  "SESSION_ASSURANCE_TOO_LOW",
+  "SESSION_AUTHENTICATION_TOO_OLD",
+  "SESSION_METHOD_INSUFFICIENT",
+]);

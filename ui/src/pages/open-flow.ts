@@ -1,4 +1,4 @@
-import { reasonOf } from "@ostiary/sdk";
+import { reasonOf, stepUp } from "@ostiary/sdk";
 import { createFlow, FlowClientError, type FlowName, type FoundFlow, getFlow } from "@ostiary/sdk/form";
 import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import {
@@ -11,6 +11,7 @@ import {
   leaveFor,
   linkTokenInAddress,
   loginChallengeInAddress,
+  refusalInAddress,
   returnToInAddress,
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
@@ -49,7 +50,9 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
     linkToken: linkTokenInAddress(),
     invitationToken: invitationTokenInAddress(),
   };
-  const flow = await createFlow(ostiary, name, start).catch((error: unknown) => {
+  const missing = name === "login" ? refusalInAddress() : undefined;
+  const begun = (missing && (await flowForMissing(missing, start))) ?? createFlow(ostiary, name, start);
+  const flow = await Promise.resolve(begun).catch((error: unknown) => {
     // A dead link or invitation stays dead: another attempt begins without it.
     const reason = reasonOf(error);
     if (reason === "LINK_INVALID" || reason === "INVITATION_INVALID") clearFragment();
@@ -58,6 +61,19 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
   });
   keepFlowId(flow.id);
   return flow;
+}
+
+/** The login that shows what the visitor's session lacks; undefined for somebody who has none any more. */
+async function flowForMissing(
+  refusal: NonNullable<ReturnType<typeof refusalInAddress>>,
+  start: Parameters<typeof stepUp>[2],
+): Promise<Flow | undefined> {
+  try {
+    return await stepUp(ostiary, refusal, start);
+  } catch (error) {
+    if (!reasonOf(error)?.startsWith("SESSION_")) throw error;
+    return undefined;
+  }
 }
 
 /** The flow that an OAuth2 server asks for. Where nothing is to be filled in, the browser goes back there, and no flow comes. */
