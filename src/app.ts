@@ -121,6 +121,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     mailReach,
     onStep: countSteps(metrics),
   });
+  cleanup.add(() => domain.hasher.close());
   watchDomain(metrics, domain);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
