@@ -9,7 +9,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Arguments for the server: make run ARGS="--public-port 5000"
 ARGS ?=
-# Another checkout, installed by `make`, for bench-compare.
+# Another checkout, installed by `make`, for bench-compare and bench-logins.
 BASE ?=
 # The name of a new migration: make migration NAME=identity-locale
 NAME ?=
@@ -98,6 +98,10 @@ bench: node_modules/.installed ## Print the figures: round trips, start-up, memo
 .PHONY: bench-compare
 bench-compare: node_modules/.installed ## Measure a session check and a login against the checkout BASE
 	node bench/compare.ts $(BASE)
+
+.PHONY: bench-logins
+bench-logins: node_modules/.installed ## Measure a login beside its hash, and session checks while clients log in (BASE: with another checkout)
+	node bench/logins.ts $(BASE)
 
 .PHONY: bench-enumeration
 bench-enumeration: node_modules/.installed ## Measure whether answers take longer for accounts that exist

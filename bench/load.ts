@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** One kind of call to repeat. */
 export interface Load {
@@ -6,6 +7,8 @@ export interface Load {
   readonly body: () => string;
   readonly connections: number;
   readonly seconds: number;
+  /** How long each connection rests after a call, in milliseconds. Default: it does not. */
+  readonly pauseMs?: number;
 }
 
 /** What a load gave. */
@@ -30,6 +33,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
       const status = await post(agent, load.url, load.body());
       durations.push(performance.now() - begun);
       if (status !== 200) failed++;
+      if (load.pauseMs !== undefined) await delay(load.pauseMs);
     }
   };
   await Promise.all(Array.from({ length: load.connections }, worker));

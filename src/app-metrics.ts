@@ -35,12 +35,14 @@ export function watchDomain(
   metrics: Metrics,
   domain: {
     readonly hasher: {
-      readonly figures: {
+      readonly figures: readonly {
+        readonly lane: string;
         readonly running: number;
         readonly waiting: number;
         readonly waitingLimit: number;
         readonly refused: number;
-      };
+        readonly dropped: number;
+      }[];
     };
     readonly outbound: {
       readonly breachedPasswords: {
@@ -50,10 +52,13 @@ export function watchDomain(
   },
 ): void {
   const { hasher, outbound } = domain;
-  metrics.watch(metric.hashRunning, () => hasher.figures.running);
-  metrics.watch(metric.hashWaiting, () => hasher.figures.waiting);
-  metrics.watch(metric.hashWaitingLimit, () => hasher.figures.waitingLimit);
-  metrics.watch(metric.hashRefused, () => hasher.figures.refused);
+  const byLane = (figure: "running" | "waiting" | "waitingLimit" | "refused" | "dropped") => () =>
+    hasher.figures.map(({ lane, [figure]: value }) => ({ labels: { lane }, value }));
+  metrics.watch(metric.hashRunning, byLane("running"));
+  metrics.watch(metric.hashWaiting, byLane("waiting"));
+  metrics.watch(metric.hashWaitingLimit, byLane("waitingLimit"));
+  metrics.watch(metric.hashRefused, byLane("refused"));
+  metrics.watch(metric.hashDropped, byLane("dropped"));
   const cache = "breached_passwords";
   metrics.watch(metric.cacheRequests, () => {
     const { hits, misses } = outbound.breachedPasswords.figures;

@@ -11,7 +11,6 @@ import { pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions } from "./app-types.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { ConfigError, describeProblem } from "./config/problems.ts";
-import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
 import { scopeAllows } from "./domain/access/scopes.ts";
 import { bareHost, isAddress, isLoopbackHost } from "./domain/hosts.ts";
 import { closest } from "./domain/suggest.ts";
@@ -66,7 +65,6 @@ export async function prepare(
   await attempt("", () => readTelemetryVariables(environment));
   await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(config, values.server.public.port));
-  await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
     await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
   }
@@ -85,19 +83,6 @@ function assertScope(scope: string): void {
   const meant = closest(scope, [...knownScopes]);
   throw new Error(
     `${scope} is no permission; ${meant === undefined ? `there is ${[...knownScopes].join(", ")}` : `did you mean ${meant}?`}`,
-  );
-}
-
-/** Beyond libuv's threads, hashes would wait for each other, and files and names for them. */
-function assertThreads(
-  { hashing }: CompleteConfig,
-  environment: NonNullable<AppOptions["environment"]>,
-): void {
-  const threads = Number(environment.UV_THREADPOOL_SIZE ?? Number.POSITIVE_INFINITY);
-  if (hashing.concurrency <= threads) return;
-  const wanted = recommendedThreadPoolSize(hashing.concurrency);
-  throw new Error(
-    `needs the variable UV_THREADPOOL_SIZE=${wanted} at the start; there are ${threads} threads`,
   );
 }
 

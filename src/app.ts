@@ -139,6 +139,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     onStep: countSteps(metrics),
     onTokenIssued: countTokens(metrics),
   });
+  cleanup.add(() => domain.hasher.close());
   watchDomain(metrics, domain);
   await loadSchemas(options, domain.schemas, tenant.tenantId);
   // Published before anybody asks for a token.

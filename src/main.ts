@@ -1,19 +1,13 @@
 #!/usr/bin/env node
 /**
- * The process: prepares what must be set before anything else is loaded, runs the command line, ends with its code.
+ * The process: looks at its Node before anything else is loaded, runs the command line, ends with its code.
  */
-import { availableParallelism } from "node:os";
-
 // Before anything is loaded: an older Node ends in the middle of it, some by a segmentation fault in a native package.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(`ostiary: Node.js 22.18 or newer is needed, and this is ${process.versions.node}\n`);
   process.exit(1);
 }
-
-// libuv reads this once, at the first use of its threads: argon2 runs there, one thread a core, and what the other
-// four do (name lookups, files) must not wait behind passwords. Hence also the import below, which is not static.
-process.env.UV_THREADPOOL_SIZE ||= String(Math.min(availableParallelism() + 4, 1024));
 
 const { runCommandLine } = await import("./cli/cli.ts");
 

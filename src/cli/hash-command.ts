@@ -13,7 +13,7 @@ export async function calibrateHash(options: CommandOptions, context: CommandCon
   if (!Number.isInteger(memoryMib) || memoryMib < 19 || memoryMib > 4096) {
     throw new UserError("--max-memory must be a whole number of MiB from 19 to 4096");
   }
-  const { parameters, durationMs } = await calibrateArgon2({ targetMs, memoryKibMax: memoryMib * 1024 });
+  const { parameters, durationMs } = calibrateArgon2({ targetMs, memoryKibMax: memoryMib * 1024 });
   const { memoryKib, iterations, parallelism } = parameters;
   context.print(
     `# One hash takes about ${Math.round(durationMs)} ms on this machine while nothing else runs.`,

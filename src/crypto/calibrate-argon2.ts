@@ -27,15 +27,15 @@ export const minimumArgon2Parameters: Argon2Parameters = { memoryKib: 19_456, it
  * attacker's hardware expensive (RFC 9106, section 4); passes follow when the memory is used up. One lane: logins
  * already run beside each other. Never below the OWASP minimum, even if that takes longer than the target.
  */
-export async function calibrateArgon2({ targetMs, memoryKibMax }: Argon2Target): Promise<Argon2Calibration> {
+export function calibrateArgon2({ targetMs, memoryKibMax }: Argon2Target): Argon2Calibration {
   let parameters = minimumArgon2Parameters;
-  let durationMs = await measure(parameters);
+  let durationMs = measure(parameters);
   // The time grows almost in line with the memory, a little faster beyond the caches: each round corrects the one before.
   for (let round = 0; round < maxRounds; round++) {
     const next = scale(parameters, (targetMs * headroom) / durationMs, memoryKibMax);
     if (isSame(next, parameters)) break;
     parameters = next;
-    durationMs = await measure(parameters);
+    durationMs = measure(parameters);
     if (durationMs <= targetMs && durationMs >= targetMs * 0.8) break;
   }
   return { parameters, durationMs };
@@ -59,11 +59,11 @@ function scale(from: Argon2Parameters, factor: number, memoryKibMax: number): Ar
   return { memoryKib, iterations, parallelism: 1 };
 }
 
-async function measure(parameters: Argon2Parameters): Promise<number> {
+function measure(parameters: Argon2Parameters): number {
   const durations: number[] = [];
   for (let run = 0; run < runsPerMeasure; run++) {
     const startedAt = performance.now();
-    await computeArgon2id(Buffer.from("a password to measure with"), parameters, Buffer.alloc(16));
+    computeArgon2id(Buffer.from("a password to measure with"), parameters, Buffer.alloc(16));
     durations.push(performance.now() - startedAt);
   }
   // The fastest run is the one that least else was in the way of.

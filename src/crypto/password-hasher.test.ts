@@ -1,15 +1,36 @@
+import { execFileSync } from "node:child_process";
+import { hashRawSync, type Options } from "@node-rs/argon2";
 import argon2 from "argon2";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { anAsker } from "../../test/support/records.ts";
+import type { Argon2Parameters } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
 import { minimumArgon2Parameters } from "./calibrate-argon2.ts";
-import {
-  availableHashingConcurrency,
-  createPasswordHasher,
-  recommendedThreadPoolSize,
-} from "./password-hasher.ts";
+import { HashThreads } from "./hash-threads.ts";
+import { doHashWork } from "./hash-work.ts";
+import { availableHashingConcurrency, createPasswordHasher } from "./password-hasher.ts";
+
+// Notes what is computed in this thread; nothing else is changed.
+vi.mock(import("@node-rs/argon2"), async (original) => {
+  const library = await original();
+  return { ...library, hashRawSync: vi.fn(library.hashRawSync) };
+});
+
+/** A hasher for somebody who asks for all of it. */
+function aHasher(limits: Parameters<typeof createPasswordHasher>[0]) {
+  const hasher = createPasswordHasher(limits);
+  return {
+    importable: hasher.importable,
+    hash: (password: Secret, parameters: Argon2Parameters) => hasher.hash(password, parameters, anAsker()),
+    compare: (password: Secret, hash: string, parameters: Argon2Parameters) =>
+      hasher.compare(password, hash, parameters, anAsker()),
+    verifyDecoy: (password: Secret, parameters: Argon2Parameters) =>
+      hasher.verifyDecoy(password, parameters, anAsker()),
+  };
+}
 
 const cheap = { memoryKib: 64, iterations: 1, parallelism: 1 };
-const hasher = createPasswordHasher({ concurrency: 2, queueLimit: 10 });
+const hasher = aHasher({ concurrency: 2, queueLimit: 100 });
 const password = new Secret("correct horse battery staple");
 
 async function verify(tried: Secret, hash: string): Promise<boolean> {
@@ -104,20 +125,14 @@ describe("verifyDecoy", () => {
 
   /** The computations that some work asked the library for: what each cost, without what it was for. */
   async function computationsOf(work: () => Promise<unknown>) {
-    const hash = vi.spyOn(argon2, "hash");
+    vi.spyOn(HashThreads.prototype, "run").mockImplementation(async (given) => doHashWork(given));
+    const hash = vi.mocked(hashRawSync);
+    hash.mockClear();
     await work();
-    const costs = hash.mock.calls.map(([bytes, options]) => ({
-      passwordLength: bytes.length,
-      type: options?.type,
-      version: options?.version,
-      memoryCost: options?.memoryCost,
-      timeCost: options?.timeCost,
-      parallelism: options?.parallelism,
-      hashLength: options?.hashLength,
-      saltLength: options?.salt?.length,
-    }));
-    hash.mockRestore();
-    return costs;
+    return hash.mock.calls.map(([bytes, options]) => {
+      const { salt, ...costs }: Options = options ?? {};
+      return { ...costs, passwordLength: bytes.length, saltLength: salt?.length };
+    });
   }
 
   // Security rule (SR-ENUM-3): an unknown account does the same work as a wrong password (ASVS V6.3.8), from the first call on.
@@ -129,7 +144,7 @@ describe("verifyDecoy", () => {
     ["a password that is all of it", new Secret("ｓomething\u00a0e\u0301lse"), 3],
   ])("computes exactly what a failed verify computes, for %s", async (_name, tried, count) => {
     const stored = await hasher.hash(password, cheap);
-    const fresh = createPasswordHasher({ concurrency: 1, queueLimit: 0 });
+    const fresh = aHasher({ concurrency: 1, queueLimit: 0 });
     const decoy = await computationsOf(() => fresh.verifyDecoy(tried, cheap));
     const failed = await computationsOf(() => fresh.compare(tried, stored, cheap));
     expect(failed).toHaveLength(count);
@@ -146,7 +161,7 @@ describe("verifyDecoy", () => {
 
 describe("a full queue", () => {
   test("refuses hash, compare and verifyDecoy at once, and says when to come again", async () => {
-    const small = createPasswordHasher({ concurrency: 1, queueLimit: 1 });
+    const small = aHasher({ concurrency: 1, queueLimit: 1 });
     const hash = await small.hash(password, cheap);
     const taken = [small.hash(password, minimumArgon2Parameters), small.compare(password, hash, cheap)];
     const refused = await Promise.allSettled([
@@ -289,8 +304,18 @@ describe("importable", () => {
   });
 });
 
-test("the thread pool has room for every hash and four more, within libuv's limit", () => {
-  expect(availableHashingConcurrency()).toBeGreaterThanOrEqual(1);
-  expect(recommendedThreadPoolSize(2)).toBe(6);
-  expect(recommendedThreadPoolSize(5_000)).toBe(1_024);
+test.each([
+  [64, 63],
+  [2, 1],
+  [1, 1],
+])("of %i cores %i hash: one is left to all else", (cores, hashing) => {
+  expect(availableHashingConcurrency(cores)).toBe(hashing);
+});
+
+// What a container may use of the machine is not what the machine has. The CPU limit of a cgroup counts in the same way (libuv 1.49).
+test.runIf(process.platform === "linux")("the cores are those that the process may use", () => {
+  const module = new URL("./password-hasher.ts", import.meta.url).href;
+  const script = `import { availableHashingConcurrency } from ${JSON.stringify(module)}; console.log(availableHashingConcurrency())`;
+  const node = [process.execPath, "--input-type=module", "--eval", script];
+  expect(execFileSync("taskset", ["--cpu-list", "0", ...node], { encoding: "utf8" }).trim()).toBe("1");
 });

@@ -1,108 +1,86 @@
-import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { passwordForm } from "../domain/password-form.ts";
 import type { Argon2Parameters, PasswordHasher } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
-import {
-  computeArgon2id,
-  currentArgon2Version,
-  formatArgon2id,
-  parseArgon2,
-} from "./password-formats/argon2.ts";
+import { type HashLaneFigures, HashQueue, type HashQueueLimits } from "./hash-queue.ts";
+import { HashThreads } from "./hash-threads.ts";
+import type { PasswordText } from "./hash-work.ts";
+import { currentArgon2Version, parseArgon2 } from "./password-formats/argon2.ts";
 import { importableHash, readPasswordHash } from "./password-formats/index.ts";
-import { WorkQueue, type WorkQueueFigures, type WorkQueueLimits } from "./work-queue.ts";
+
+/** The hasher of a process. */
+export interface OwnPasswordHasher extends PasswordHasher {
+  readonly figures: readonly HashLaneFigures[];
+  /** Ends its threads. */
+  close(): Promise<void>;
+}
 
 /**
- * Hashes with argon2id and verifies every format of password-formats/, in libuv's threads, with bounded
- * concurrency and a bounded queue.
+ * Hashes with argon2id and verifies every format of password-formats/, in threads of its own (`HashThreads`), with bounded
+ * concurrency and a bounded, fair queue (`HashQueue`).
  *
  * Passwords are hashed in the form of RFC 8265 (see `passwordForm`). Older hashes and imported ones may have been made of
  * another form of the same text, so a password that has several is compared in up to three of them, for every account;
  * `verifyDecoy` then does as much work.
  */
-export function createPasswordHasher(
-  limits: WorkQueueLimits,
-): PasswordHasher & { readonly figures: WorkQueueFigures } {
-  const queue = new WorkQueue(limits);
+export function createPasswordHasher(limits: HashQueueLimits): OwnPasswordHasher {
+  const queue = new HashQueue(limits);
+  const threads = new HashThreads();
   return {
     get figures() {
       return queue.figures;
     },
 
-    hash: (password, parameters) =>
-      queue.run(async () => {
-        const salt = randomBytes(saltLength);
-        const form = Buffer.from(passwordForm(password.reveal()));
-        const hash = await computeArgon2id(form, parameters, salt);
-        return formatArgon2id(parameters, salt, hash);
-      }),
+    close: () => threads.close(),
 
-    compare: async (password, hash, parameters) => {
-      const readable = readPasswordHash(hash);
-      if (readable === undefined) return noMatch;
-      return queue.run(async () => {
-        for (const { kind, bytes } of formsOf(password)) {
-          // Security rule (SR-PASSWORD-3): hashes of ours are of no folded password. The work is done all the same, so that neither the
-          // origin of a hash nor whether there is one shows in the time.
-          const matches = await readable.verify(bytes);
-          if (!matches || (kind === "folded" && !readable.imported)) continue;
-          return { matches: true, needsRehash: kind !== "current" || !isCurrent(hash, parameters) };
-        }
-        return noMatch;
-      });
+    hash: async (password, parameters, asker) => {
+      const text = passwordForm(password.reveal());
+      const hash = await queue.run(asker, () => threads.run({ kind: "hash", text, parameters }));
+      if (hash === undefined) throw new Error("a thread gave no hash");
+      return hash;
     },
 
-    // Security rule (SR-ENUM-3): an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
-    // fixed salt is exactly the work of a failed comparison, from the first call on, without a decoy hash to make.
-    verifyDecoy: (password, parameters) =>
-      queue.run(async () => {
-        for (const { bytes } of formsOf(password)) await computeArgon2id(bytes, parameters, decoySalt);
-      }),
+    compare: async (password, hash, parameters, asker) => {
+      if (readPasswordHash(hash) === undefined) return noMatch;
+      const forms = formsOf(password);
+      const kind = await queue.run(asker, () => threads.run({ kind: "compare", hash, forms }));
+      if (kind === undefined) return noMatch;
+      return { matches: true, needsRehash: kind !== "current" || !isCurrent(hash, parameters) };
+    },
+
+    // Security rule (SR-ENUM-3): an unknown account costs what a wrong password costs (ASVS V6.3.8), waits in the same queue, and is
+    // refused and dropped there in the same way. Computing a hash with a fixed salt is exactly the work of a failed comparison, from the
+    // first call on, without a decoy hash to make.
+    verifyDecoy: async (password, parameters, asker) => {
+      const forms = formsOf(password);
+      await queue.run(asker, () => threads.run({ kind: "decoy", forms, parameters }));
+    },
 
     importable: importableHash,
   };
 }
 
-/** Default number of hashes that are computed at the same time: one for each core. */
-export function availableHashingConcurrency(): number {
-  return availableParallelism();
-}
-
 /**
- * The size for libuv's thread pool (UV_THREADPOOL_SIZE, set before the pool's first use): a thread for each hash
- * that runs, and libuv's usual four for name lookups and files, which must not wait behind passwords.
+ * Default number of hashes that are computed at the same time: one for each core but one, which is left to all else; one on a machine
+ * with one core. `cores` are those that this process may use: Linux counts those it is bound to and the CPU limit of its cgroup.
  */
-export function recommendedThreadPoolSize(concurrency: number): number {
-  return Math.min(concurrency + 4, maxThreadPoolSize);
+export function availableHashingConcurrency(cores: number = availableParallelism()): number {
+  return Math.max(1, cores - 1);
 }
-
-// libuv's own upper limit.
-const maxThreadPoolSize = 1024;
-const saltLength = 16;
-const decoySalt = Buffer.alloc(saltLength);
 
 const noMatch = { matches: false, needsRehash: false } as const;
 
-interface PasswordBytes {
-  /**
-   * `current`: as it is hashed today. `earlier`: by NFC alone, or as it was typed. `folded`: by NFKC, as some other systems
-   * do (better-auth, Matrix Authentication Service).
-   */
-  readonly kind: "current" | "earlier" | "folded";
-  readonly bytes: Buffer;
-}
-
 /** The forms to try, each text once: nearly always one. */
-function formsOf(password: Secret): readonly PasswordBytes[] {
+function formsOf(password: Secret): readonly PasswordText[] {
   const typed = password.reveal();
-  const forms = new Map<string, PasswordBytes["kind"]>([[passwordForm(typed), "current"]]);
+  const forms = new Map<string, PasswordText["kind"]>([[passwordForm(typed), "current"]]);
   const others = [
     [typed.normalize("NFC"), "earlier"],
     [typed, "earlier"],
     [typed.normalize("NFKC"), "folded"],
   ] as const;
   for (const [text, kind] of others) if (!forms.has(text)) forms.set(text, kind);
-  return [...forms].slice(0, maxForms).map(([text, kind]) => ({ kind, bytes: Buffer.from(text) }));
+  return [...forms].slice(0, maxForms).map(([text, kind]) => ({ kind, text }));
 }
 
 // Bounds the work of one try. More forms has only a text that mixes decomposed letters, blanks and compatibility forms.

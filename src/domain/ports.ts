@@ -177,13 +177,27 @@ export interface Argon2Parameters {
   readonly parallelism: number;
 }
 
+/** For whom a hash is computed: the queue is fair among them, and drops what nobody waits for. */
+export interface HashAsker {
+  /** `operator`: what operators have hashed, which waits apart from people who sign in or up. */
+  readonly lane: "sign_in" | "operator";
+  readonly tenantId: TenantId;
+  /** The client IP as limits count it, or the operator's key. Undefined where it is not known, or is that of many. */
+  readonly source: string | undefined;
+  /** The account whose password it is, as it was named, whether or not it exists. Undefined if it is only being made. */
+  readonly account: string | undefined;
+  /** Aborts when nobody waits any more. Undefined: somebody always does. */
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Hashes and checks passwords off the event loop. Implemented in src/crypto. `hash`, `compare` and `verifyDecoy`
- * wait in a bounded queue and throw SERVER_OVERLOADED (with retryAfterMs) at once when it is full.
+ * wait in a bounded, fair queue, throw SERVER_OVERLOADED (with retryAfterMs) at once when it is full for the asker, and the reason of
+ * the asker's signal when that aborts before their turn comes.
  */
 export interface PasswordHasher {
   /** The argon2id hash of a password in PHC form. */
-  hash(password: Secret, parameters: Argon2Parameters): Promise<string>;
+  hash(password: Secret, parameters: Argon2Parameters, asker: HashAsker): Promise<string>;
   /**
    * Whether the password has this hash, of any supported format; false for a format that is not. `needsRehash` where it
    * has, and the hash is not what `hash` would make of it today: other parameters, another algorithm, another form of the text.
@@ -192,9 +206,10 @@ export interface PasswordHasher {
     password: Secret,
     hash: string,
     parameters: Argon2Parameters,
+    asker: HashAsker,
   ): Promise<{ readonly matches: boolean; readonly needsRehash: boolean }>;
   /** Does the work of verifying against a hash with these parameters, for accounts that do not exist. */
-  verifyDecoy(password: Secret, parameters: Argon2Parameters): Promise<void>;
+  verifyDecoy(password: Secret, parameters: Argon2Parameters, asker: HashAsker): Promise<void>;
   /** The form in which a foreign hash is stored; undefined if the format or its cost is not supported. */
   importable(hash: string): { readonly hash: string; readonly algorithm: string } | undefined;
 }

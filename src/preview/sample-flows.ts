@@ -108,6 +108,7 @@ export class SampleFlows {
         return { session: { ...session, identityId: identity.id }, identity };
       },
       browserSessions: async () => [],
+      signal: new AbortController().signal,
       limitedClientIp: undefined,
       shownSession: () => undefined,
       shownDevice: () => undefined,

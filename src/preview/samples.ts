@@ -9,7 +9,7 @@ import { instantOf, never } from "../domain/instant.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { MethodKind } from "../domain/kinds.ts";
 import type { MethodMemory, Methods, StepContinues, VouchedAccount } from "../domain/method/method.ts";
-import type { Clock } from "../domain/ports.ts";
+import type { Clock, HashAsker } from "../domain/ports.ts";
 import type { Session } from "../domain/session/session.ts";
 import type { Tenant } from "../domain/tenant/tenant.ts";
 
@@ -205,6 +205,7 @@ export class Samples {
       account: { traits: {}, identifiers: [email], name: "Ada Lovelace" },
       flow: { kind: "settings", id: "" },
       place: { time: clock.now(), device: "" },
+      asker: askerAt(tenant),
     });
     return memoryIn(taken);
   }
@@ -217,6 +218,7 @@ export class Samples {
     const taken = await method.proveLogin({
       ...{ tenant, binding, step: { name: kind, fields: {} }, candidate: undefined, factor: "second" },
       ...{ demanded: [], place: { time: clock.now(), device: "" }, flow: { kind: "login", id: "" } },
+      asker: askerAt(tenant),
     });
     return memoryIn(taken);
   }
@@ -340,4 +342,9 @@ function idOf<Id extends string>(name: string): Id {
 function memoryIn(taken: { readonly kind: string }): MethodMemory {
   if (taken.kind !== "continues") throw new Error(`the step does not go on: ${taken.kind}`);
   return (taken as StepContinues).memory;
+}
+
+/** Whom a password would be hashed for; the previews hash none. */
+function askerAt({ tenantId }: Tenant): HashAsker {
+  return { lane: "sign_in", tenantId, source: undefined, account: undefined, signal: undefined };
 }

@@ -141,11 +141,6 @@ const lies: readonly (readonly [string, Record<string, string>, string])[] = [
     "database.acquire_timeout",
   ],
   [
-    "more hashes at once than threads",
-    { OSTIARY_HASHING_CONCURRENCY: "16", UV_THREADPOOL_SIZE: "8" },
-    "hashing.concurrency (OSTIARY_HASHING_CONCURRENCY): needs the variable UV_THREADPOOL_SIZE=20",
-  ],
-  [
     "a first pause beyond the longest one",
     { [`${settings}COURIER_RETRY_FIRST_DELAY`]: "1h", [`${settings}COURIER_RETRY_MAX_DELAY`]: "1s" },
     "tenant_defaults.courier.retry.first_delay",

@@ -4,7 +4,7 @@ import type { Credential, Identity } from "../../src/domain/identity/identity.ts
 import type { NewPassword } from "../../src/domain/identity/new-password.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { anEvent, aSession, noon, origin } from "../support/records.ts";
+import { anAsker, anEvent, aSession, noon, origin } from "../support/records.ts";
 import { goodPassword, type IdentityRules, newIdentity, openIdentityRules, plain } from "./identity-rules.ts";
 
 let rules: IdentityRules;
@@ -15,15 +15,19 @@ afterAll(() => rules.storage.close());
 
 async function create(password?: NewPassword): Promise<Identity> {
   const input = newIdentity({ email: `${randomUUID()}@example.com` }, { password });
-  return rules.identities.create(rules.scope, origin, await rules.identities.prepare(rules.tenant, input));
+  return rules.identities.create(
+    rules.scope,
+    origin,
+    await rules.identities.prepare(rules.tenant, input, anAsker()),
+  );
 }
 
 function check(id: IdentityId, password: string): Promise<boolean> {
-  return rules.passwordChecks.check(rules.tenant, origin, { id, password: new Secret(password) });
+  return rules.passwordChecks.check(rules.tenant, origin, { id, password: new Secret(password) }, anAsker());
 }
 
 function setPassword(id: IdentityId, password: NewPassword, keepSessions = false) {
-  return rules.credentials.setPassword(rules.tenant, origin, { id, password, keepSessions });
+  return rules.credentials.setPassword(rules.tenant, origin, { id, password, keepSessions }, anAsker());
 }
 
 /** Puts a session into the database, as a login leaves it. */

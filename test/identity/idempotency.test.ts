@@ -4,7 +4,7 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { IdempotencyRunner, outcomeLifetimeMs } from "../../src/domain/idempotency/idempotency.ts";
 import type { Sealer, TenantScope } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { noon, origin } from "../support/records.ts";
+import { anAsker, noon, origin } from "../support/records.ts";
 import { type IdentityRules, newIdentity, openIdentityRules } from "./identity-rules.ts";
 
 let rules: IdentityRules;
@@ -44,6 +44,7 @@ async function make(scope: TenantScope): Promise<string> {
   const prepared = await rules.identities.prepare(
     rules.tenant,
     newIdentity({ email: `${randomUUID()}@example.com` }),
+    anAsker(),
   );
   return (await rules.identities.create(scope, origin, prepared)).id;
 }

@@ -7,7 +7,7 @@ import type { IdentityChange, NewIdentity } from "../../src/domain/identity/iden
 import type { IdentityId } from "../../src/domain/ids.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { afterNoon, noon, origin } from "../support/records.ts";
+import { afterNoon, anAsker, noon, origin } from "../support/records.ts";
 import { goodPassword, type IdentityRules, newIdentity, openIdentityRules, plain } from "./identity-rules.ts";
 
 let rules: IdentityRules;
@@ -24,7 +24,11 @@ function freshEmail(): string {
 }
 
 async function create(input: NewIdentity = newIdentity({ email: freshEmail() })): Promise<Identity> {
-  return rules.identities.create(rules.scope, origin, await rules.identities.prepare(rules.tenant, input));
+  return rules.identities.create(
+    rules.scope,
+    origin,
+    await rules.identities.prepare(rules.tenant, input, anAsker()),
+  );
 }
 
 function change(id: IdentityId, wanted: Partial<IdentityChange> = {}): IdentityChange {
@@ -193,7 +197,7 @@ describe("creating an identity", () => {
       ["externalId FORMAT"],
     ],
   ])("refuses %s before anything is stored", async (_name, input, reason, metadata, fields) => {
-    const error = await failure(rules.identities.prepare(rules.tenant, input));
+    const error = await failure(rules.identities.prepare(rules.tenant, input, anAsker()));
     expect(error).toMatchObject({ reason, metadata });
     expect([...(error.fields ?? [])].sort()).toEqual([...fields].sort());
   });
@@ -226,7 +230,7 @@ describe("creating an identity", () => {
   test("leaves the same identifier free in another tenant", async () => {
     const email = freshEmail();
     await create(newIdentity({ email }));
-    const prepared = await rules.identities.prepare(rules.otherTenant, newIdentity({ email }));
+    const prepared = await rules.identities.prepare(rules.otherTenant, newIdentity({ email }), anAsker());
     const other = await rules.identities.create(rules.other, origin, prepared);
     expect(await failure(rules.identities.get(rules.tenant, other.id))).toMatchObject({
       reason: "IDENTITY_NOT_FOUND",
@@ -247,7 +251,7 @@ describe("creating a batch", () => {
         newIdentity({ email: freshEmail() }, { password: plain("short") }),
         newIdentity({ email: freshEmail() }),
       ];
-      const items = await rules.identities.prepareBatch(rules.tenant, inputs);
+      const items = await rules.identities.prepareBatch(rules.tenant, inputs, anAsker());
       const results =
         within === "by itself"
           ? await rules.identities.createBatch(rules.scope, origin, items)
@@ -274,7 +278,7 @@ describe("creating a batch", () => {
     const inputs = Array.from({ length: 40 }, () =>
       newIdentity({ email: freshEmail() }, { password: plain(goodPassword) }),
     );
-    const items = await rules.identities.prepareBatch(rules.tenant, inputs);
+    const items = await rules.identities.prepareBatch(rules.tenant, inputs, anAsker());
     expect(items.filter((item) => item.kind === "prepared")).toHaveLength(40);
   });
 });

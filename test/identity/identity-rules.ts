@@ -169,17 +169,17 @@ function tenantOf(scope: TenantScope, name: string): Tenant {
 function recording(hasher: PasswordHasher, calls: HashCall[]): PasswordHasher {
   return {
     ...hasher,
-    hash: (password, parameters) => {
+    hash: (password, parameters, asker) => {
       calls.push("hash");
-      return hasher.hash(password, parameters);
+      return hasher.hash(password, parameters, asker);
     },
-    compare: (password, hash, parameters) => {
+    compare: (password, hash, parameters, asker) => {
       calls.push("compare");
-      return hasher.compare(password, hash, parameters);
+      return hasher.compare(password, hash, parameters, asker);
     },
-    verifyDecoy: (password, parameters) => {
+    verifyDecoy: (password, parameters, asker) => {
       calls.push("decoy");
-      return hasher.verifyDecoy(password, parameters);
+      return hasher.verifyDecoy(password, parameters, asker);
     },
   };
 }

@@ -102,7 +102,7 @@ describe("/metrics", () => {
     expect(
       await figure('db_client_connection_pending_requests{db_client_connection_pool_name="calls"}'),
     ).toBe(0);
-    expect(await figure("ostiary_hash_waiting_limit")).toBe(100);
+    expect(await figure('ostiary_hash_waiting_limit{lane="sign_in"}')).toBe(100);
     expect(await figure("ostiary_database_up")).toBe(1);
 
     expect(await figure('ostiary_job_last_success_timestamp_seconds{job_name="delete_due_accounts"}')).toBe(

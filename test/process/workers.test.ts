@@ -264,7 +264,9 @@ describe.runIf(process.platform === "linux")("a server of three workers", { time
     expect(await figure("ostiary_workers_wanted")).toBe(count);
     expect(await figure("ostiary_database_up")).toBe(1);
     // Divided among them.
-    expect(await figure("ostiary_hash_waiting_limit")).toBe(100);
+    for (const lane of ["sign_in", "operator"]) {
+      expect(await figure(`ostiary_hash_waiting_limit{lane="${lane}"}`)).toBe(100);
+    }
     expect(await figure('db_client_connection_max{db_client_connection_pool_name="calls"}')).toBe(count * 10);
 
     const [victim = 0] = await workers(server);

@@ -127,6 +127,7 @@ export class FlowServer {
         return shown;
       },
       browserSessions: async () => [],
+      signal: new AbortController().signal,
       limitedClientIp: undefined,
       browserToken: undefined,
       lastProvider: undefined,

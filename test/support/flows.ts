@@ -45,6 +45,7 @@ import { silentLogger } from "./postgres.ts";
 import {
   aCredential,
   aFlow,
+  anAsker,
   anIdentity,
   aSession,
   noon,
@@ -286,7 +287,7 @@ export class TestFlows {
     });
     if (password !== undefined) {
       const { argon2 } = this.tenant.settings.password;
-      this.credential = await this.hasher.hash(new Secret(password), argon2);
+      this.credential = await this.hasher.hash(new Secret(password), argon2, anAsker());
     }
     return this.identity;
   }
@@ -319,6 +320,7 @@ export class TestFlows {
       languages: undefined,
       session: () => Promise.reject(domainError("SESSION_CREDENTIAL_MISSING", {})),
       browserSessions: async () => [],
+      signal: new AbortController().signal,
       limitedClientIp: { clientIp: "192.0.2.1", isShared: false },
       shownSession: () => undefined,
       browserToken: undefined,

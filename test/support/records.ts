@@ -10,11 +10,12 @@ import {
   type NewCredential,
   newIdentity,
 } from "../../src/domain/identity/identity.ts";
-import { type IdentityId, newId } from "../../src/domain/ids.ts";
+import { type IdentityId, newId, type TenantId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
 import type { FlowKind } from "../../src/domain/kinds.ts";
 import type { VouchedAccount } from "../../src/domain/method/method.ts";
+import type { HashAsker } from "../../src/domain/ports.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { wideThrottle } from "./throttle.ts";
@@ -285,6 +286,15 @@ export function anApiKey(change: Partial<NewApiKey> = {}): NewApiKey {
     bootstrap: false,
     maker: undefined,
     tokenDigest: randomDigest(),
+    ...change,
+  };
+}
+
+/** Somebody who signs in, for whom a password is hashed. */
+export function anAsker(change: Partial<HashAsker> = {}): HashAsker {
+  return {
+    ...{ lane: "sign_in", tenantId: "t" as TenantId, source: "192.0.2.1", account: "ada@example.com" },
+    signal: undefined,
     ...change,
   };
 }

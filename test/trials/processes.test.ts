@@ -325,12 +325,12 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
   );
 
   // That those of one account are served in turn is asked by test/race/logins-of-one-account.
-  test.each<[string, () => readonly string[]]>([
-    ["many accounts", () => accounts],
-    ["one account", () => accounts.slice(0, 1)],
+  test.each<[string, () => readonly string[], number]>([
+    ["many accounts", () => accounts, 4],
+    ["one account", () => accounts.slice(0, 1), 2],
   ])(
     "refuses logins of %s beyond its queue with a time to wait, and checks sessions all the while",
-    async (_name, who) => {
+    async (_name, who, least) => {
       const server = await start([], { ...env(), OSTIARY_HASHING_QUEUE_LIMIT: "5" });
       const caller = callerOf(server);
       const token = tokenIn(await caller.logIn(accounts[0] ?? ""));
@@ -350,8 +350,8 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
         expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
         expect(JSON.stringify(body)).toContain("google.rpc.RetryInfo");
       }
-      // At least those that were under way and waited.
-      expect(answers.length - refused.length).toBeGreaterThanOrEqual(6);
+      // At least those that were under way and waited: of one address, three of five; of one account, one.
+      expect(answers.length - refused.length).toBeGreaterThanOrEqual(least);
       expect(resultOf(await caller.logIn(accounts[0] ?? ""))).toBe("completed");
     },
   );

@@ -15,6 +15,6 @@ export interface ReadableHash {
   readonly algorithm: string;
   /** Whether its cost is one that an import may bring. Our own parameters may be set higher than that. */
   readonly importable: boolean;
-  /** Does the work, off the event loop, and compares in constant time. */
-  verify(password: Buffer): Promise<boolean>;
+  /** Does the work, in the thread that calls it, and compares in constant time. */
+  verify(password: Buffer): boolean;
 }

@@ -1,4 +1,4 @@
-import { pbkdf2 } from "node:crypto";
+import { pbkdf2Sync } from "node:crypto";
 import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, readParameters } from "./phc.ts";
@@ -24,8 +24,7 @@ export const pbkdf2Format: PasswordFormat = {
     return {
       algorithm: `pbkdf2-${digest}`,
       importable: true,
-      verify: async (password) =>
-        isSameBytes(await derive(password, salt, iterations, hash.length, digest), hash),
+      verify: (password) => isSameBytes(pbkdf2Sync(password, salt, iterations, hash.length, digest), hash),
     };
   },
 };
@@ -40,18 +39,4 @@ const digestLengths: ReadonlyMap<string, number> = new Map([
 function readIterations(text: string): number | undefined {
   if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
   return readParameters(text, ["i"], ["l"])?.i;
-}
-
-function derive(
-  password: Buffer,
-  salt: Buffer,
-  iterations: number,
-  length: number,
-  digest: string,
-): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    pbkdf2(password, salt, iterations, length, digest, (error, derived) =>
-      error ? reject(error) : resolve(derived),
-    );
-  });
 }

@@ -1,4 +1,4 @@
-import { type ScryptOptions, scrypt } from "node:crypto";
+import { type ScryptOptions, scryptSync } from "node:crypto";
 import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, readParameters } from "./phc.ts";
@@ -23,7 +23,7 @@ export const scryptFormat: PasswordFormat = {
     return {
       algorithm: "scrypt",
       importable: true,
-      verify: async (password) => isSameBytes(await derive(password, salt, hash.length, options), hash),
+      verify: (password) => isSameBytes(scryptSync(password, salt, hash.length, options), hash),
     };
   },
 };
@@ -36,10 +36,4 @@ function readCost(ln: number, r: number, p: number): ScryptOptions | undefined {
   // RFC 7914, section 2: N is less than 2^(128 * r / 8).
   if (cost >= 2 ** (16 * r)) return undefined;
   return { N: cost, r, p, maxmem: 128 * r * (cost + p + 2) + 1024 };
-}
-
-function derive(password: Buffer, salt: Buffer, length: number, options: ScryptOptions): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    scrypt(password, salt, length, options, (error, derived) => (error ? reject(error) : resolve(derived)));
-  });
 }

@@ -1,5 +1,6 @@
 import { pbkdf2Sync, scryptSync } from "node:crypto";
 import argon2 from "argon2";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { importableHash, readPasswordHash } from "./index.ts";
 import { encodeBase64 } from "./phc.ts";
@@ -275,4 +276,32 @@ describe("hashes as other software exports them", () => {
   ])("are refused where they are malformed or too expensive: %j", (text) => {
     expect(importableHash(text)).toBeUndefined();
   });
+});
+
+// Two implementations that have nothing in common: the reference one in C, and the one in Rust that the server uses.
+test("argon2 of any kind, version, cost and lengths is what the reference implementation computes", async () => {
+  const numbers = { argon2d: argon2.argon2d, argon2i: argon2.argon2i, argon2id: argon2.argon2id } as const;
+  const hashes = fc.record({
+    type: fc.constantFrom("argon2d", "argon2i", "argon2id"),
+    version: fc.constantFrom(0x10, 0x13),
+    lanes: fc.integer({ min: 1, max: 4 }),
+    memoryPerLane: fc.integer({ min: 8, max: 40 }),
+    timeCost: fc.integer({ min: 1, max: 4 }),
+    salt: fc.uint8Array({ minLength: 8, maxLength: 64 }),
+    hashLength: fc.integer({ min: 16, max: 64 }),
+    password: fc.uint8Array({ maxLength: 200 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(hashes, async (hash) => {
+      const { type, version, lanes, memoryPerLane, timeCost, hashLength, password } = hash;
+      const memoryCost = memoryPerLane * lanes;
+      const [salt, bytes] = [Buffer.from(hash.salt), Buffer.from(password)];
+      const options = { type: numbers[type], version, memoryCost, timeCost, parallelism: lanes, hashLength };
+      const raw = await argon2.hash(bytes, { ...options, salt, raw: true });
+      const cost = `$v=${version}$m=${memoryCost},t=${timeCost},p=${lanes}`;
+      const text = `$${type}${cost}$${encodeBase64(salt)}$${encodeBase64(raw)}`;
+      expect(readPasswordHash(text)?.verify(bytes)).toBe(true);
+      expect(readPasswordHash(text)?.verify(Buffer.concat([bytes, Buffer.from("x")]))).toBe(false);
+    }),
+  );
 });

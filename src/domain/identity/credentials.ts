@@ -4,7 +4,7 @@ import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, TenantScope, Transactions } from "../ports.ts";
+import type { Clock, HashAsker, TenantScope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { CredentialReleases } from "./credential-releases.ts";
 import type { Credential, Identity } from "./identity.ts";
@@ -77,12 +77,13 @@ export class Credentials {
     tenant: Tenant,
     origin: CallOrigin,
     change: { readonly id: IdentityId; readonly password: NewPassword; readonly keepSessions: boolean },
+    asker: HashAsker,
   ): Promise<Credential> {
     const { id } = change;
     const identity = await this.#get(tenant, id);
     const { traits, identifiers } = identity;
     const account = { traits, identifiers: identifiers.map((identifier) => identifier.value) };
-    const record = await this.#deps.passwords.make(tenant, change.password, account, "password");
+    const record = await this.#deps.passwords.make(tenant, change.password, account, "password", asker);
     const at = this.#deps.clock.now();
     const notice = { template: "password_changed", data: {} } as const;
     const data = { kind: "password", imported: change.password.kind === "hash" };

@@ -5,7 +5,7 @@ import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, TenantScope } from "../ports.ts";
+import type { Clock, HashAsker, TenantScope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
@@ -94,7 +94,7 @@ export class Identities {
    * Throws TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
    * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
-  async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
+  async prepare(tenant: Tenant, input: NewIdentity, asker: HashAsker): Promise<PreparedIdentity> {
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
     const schema = this.#deps.schemas.current(tenant, schemaId);
     const derived = deriveFrom(schema, input.traits, ownedByNew(input));
@@ -111,7 +111,7 @@ export class Identities {
     const passwords =
       password === undefined
         ? []
-        : [await this.#deps.passwords.make(tenant, password, account, "credentials.password")];
+        : [await this.#deps.passwords.make(tenant, password, account, "credentials.password", asker)];
     const imported = await this.#deps.imports.read(tenant, input.imported ?? [], []);
     return { schema, input, derived, credentials: [...passwords, ...imported], actions };
   }
@@ -150,14 +150,21 @@ export class Identities {
 
   /**
    * Prepares each identity of a batch by itself. Passwords are hashed one after the other: a batch takes one place
-   * in the queue of hashes, so it neither fills it nor keeps logins waiting. Throws SERVER_OVERLOADED and
-   * BREACH_CHECK_UNAVAILABLE, before anything is stored.
+   * in the operators' lane of the queue of hashes, so it does not fill it. Throws SERVER_OVERLOADED and
+   * BREACH_CHECK_UNAVAILABLE, before anything is stored, and ends when the asker's signal aborts.
    */
-  async prepareBatch(tenant: Tenant, inputs: readonly NewIdentity[]): Promise<readonly PreparedItem[]> {
+  async prepareBatch(
+    tenant: Tenant,
+    inputs: readonly NewIdentity[],
+    asker: HashAsker,
+  ): Promise<readonly PreparedItem[]> {
     const items: PreparedItem[] = [];
     for (const input of inputs) {
       items.push(
-        await orFailed(async () => ({ kind: "prepared", prepared: await this.prepare(tenant, input) })),
+        await orFailed(async () => ({
+          kind: "prepared",
+          prepared: await this.prepare(tenant, input, asker),
+        })),
       );
     }
     return items;

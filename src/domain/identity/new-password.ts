@@ -1,4 +1,5 @@
 import type { JsonObject } from "../json.ts";
+import type { HashAsker } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { NewCredential } from "./identity.ts";
@@ -12,7 +13,7 @@ export type NewPassword =
 export interface PasswordMaker {
   /**
    * The credential of a new password. Throws PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED (both name the field, below
-   * `field`), BREACH_CHECK_UNAVAILABLE or SERVER_OVERLOADED. Never call it within a transaction: it takes as long as
+   * `field`), BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED, or the reason of the asker's signal. Never call it within a transaction: it takes as long as
    * hashing takes, and may ask another server before that.
    */
   make(
@@ -20,5 +21,6 @@ export interface PasswordMaker {
     password: NewPassword,
     account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
     field: string,
+    asker: HashAsker,
   ): Promise<NewCredential>;
 }

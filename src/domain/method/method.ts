@@ -16,6 +16,7 @@ import type { NoticePlace } from "../identity/notices.ts";
 import type { CredentialId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import type { ChallengeKind, CredentialKind, FlowClient, FlowKind, MethodKind } from "../kinds.ts";
+import type { HashAsker } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel, MethodProperty } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -159,6 +160,8 @@ export interface LoginAttempt {
   readonly place: NoticePlace;
   /** The flow, to come back to from elsewhere. */
   readonly flow: { readonly kind: FlowKind; readonly id: string };
+  /** For whom a password is hashed. */
+  readonly asker: HashAsker;
 }
 
 /** A proof that was refused. */
@@ -332,6 +335,8 @@ export interface SecretAttempt {
   readonly outdatedSecret?: string | undefined;
   /** When and where it is made, for what the owner is told. */
   readonly place: NoticePlace;
+  /** For whom a password is hashed. */
+  readonly asker: HashAsker;
 }
 
 /** One way to make an account. */

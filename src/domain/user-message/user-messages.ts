@@ -67,8 +67,17 @@ function anyOf(titles: readonly SchemaText[], language: string): string {
   return listFormat(language).format(listed);
 }
 
-/** A schema's author can write any tag. British English lists without a comma before "or". */
+/** Kept, because making one takes longer than all else of a label. There are as many as the schemas have languages. */
+const listFormats = new Map<string, Intl.ListFormat>();
+
 function listFormat(language: string): Intl.ListFormat {
+  const kept = listFormats.get(language) ?? newListFormat(language);
+  listFormats.set(language, kept);
+  return kept;
+}
+
+/** A schema's author can write any tag. British English lists without a comma before "or". */
+function newListFormat(language: string): Intl.ListFormat {
   const options = { type: "disjunction" } as const;
   try {
     return new Intl.ListFormat(language === "en" ? "en-GB" : language, options);

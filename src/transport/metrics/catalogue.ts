@@ -127,12 +127,14 @@ export const tokensIssued = metric({
 });
 
 /** Passwords. */
+const hashLane = { lane: "Who waits: `sign_in`, or `operator` for passwords that operators send." };
+
 export const hashRunning = metric({
   name: "ostiary.hash.running",
   kind: "gauge",
   unit: "{hash}",
   help: "Password hashes that are computed now.",
-  labels: none,
+  labels: hashLane,
 });
 
 export const hashWaiting = metric({
@@ -140,7 +142,7 @@ export const hashWaiting = metric({
   kind: "gauge",
   unit: "{hash}",
   help: "Password hashes that wait for a core.",
-  labels: none,
+  labels: hashLane,
 });
 
 export const hashWaitingLimit = metric({
@@ -148,15 +150,23 @@ export const hashWaitingLimit = metric({
   kind: "gauge",
   unit: "{hash}",
   help: "How many may wait: hashing.queue_limit.",
-  labels: none,
+  labels: hashLane,
 });
 
 export const hashRefused = metric({
   name: "ostiary.hash.refused",
   kind: "counter",
   unit: "{hash}",
-  help: "Password hashes that were refused with SERVER_OVERLOADED because as many waited as may.",
-  labels: none,
+  help: "Password hashes that were refused with SERVER_OVERLOADED because too many waited.",
+  labels: hashLane,
+});
+
+export const hashDropped = metric({
+  name: "ostiary.hash.dropped",
+  kind: "counter",
+  unit: "{hash}",
+  help: "Password hashes that were not computed, because the caller had gone away or its deadline had passed.",
+  labels: hashLane,
 });
 
 /** The database. */
@@ -419,6 +429,7 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   hashWaiting,
   hashWaitingLimit,
   hashRefused,
+  hashDropped,
   databaseUp,
   databaseErrors,
   poolConnections,

@@ -817,21 +817,23 @@ export declare type ClientCertificate = Message<"ostiary.config.v1.ClientCertifi
 export declare const ClientCertificateSchema: GenMessage<ClientCertificate>;
 
 /**
- * Hashing bounds the work of password hashing in this process.
+ * Hashing bounds the work of password hashing.
  *
  * @generated from message ostiary.config.v1.Hashing
  */
 export declare type Hashing = Message<"ostiary.config.v1.Hashing"> & {
   /**
-   * How many passwords are hashed at the same time, by all workers together, of which each hashes one at least. 0: as many as
-   * the machine has cores. For more than that, start with the variable UV_THREADPOOL_SIZE set to this number and four.
+   * How many passwords are hashed at the same time, by all workers together, of which each hashes one at least. 0: one for each
+   * core that the server may use but one, which is left to all else. A CPU limit of a container counts as so many cores.
    *
    * @generated from field: uint32 concurrency = 1;
    */
   concurrency: number;
 
   /**
-   * How many more may wait, of all workers together; beyond that a call is refused with SERVER_OVERLOADED.
+   * How many more may wait, of all workers together: so many of people who sign in or up, and as many of operators. Beyond that a
+   * call is refused at once with SERVER_OVERLOADED. One IP address or API key has at most half of the places, one account a
+   * fifth, one tenant nine tenths; they take turns.
    *
    * @generated from field: uint32 queue_limit = 2;
    */

@@ -36,6 +36,8 @@ type LoginFlow = RecordOf<LoginTypes>;
 
 /** How long a login waits for other logins of the same identity: here in its turn, or for those of other servers. */
 const longestWaitMs = 1_000;
+/** Of so many identities it is remembered. Of others a statement finds out. */
+const mostRemembered = 1_000;
 
 /** A proof of who somebody is, with what a login needs to complete by it. */
 export interface LoginProof {
@@ -88,6 +90,8 @@ type Ended =
 export class LoginCompletions {
   readonly #deps: LoginCompletionsDependencies;
   readonly #turns = new Turns(longestWaitMs);
+  /** By identity, the login sequence that a login here used up last. */
+  readonly #used = new Map<string, number>();
 
   constructor(deps: LoginCompletionsDependencies) {
     this.#deps = deps;
@@ -110,11 +114,13 @@ export class LoginCompletions {
     const key = `${caller.tenant.tenantId} ${given.candidate.identity.id}`;
     const until = performance.now() + longestWaitMs;
     const inTurn = async (hasWaited: boolean) => {
-      // What was read before the turn came is of the past.
-      let proof = hasWaited ? await renew(given) : given;
+      // What was read before the turn came, or while its password was hashed, may be of the past: no statement is sent to find out.
+      const used = this.#used.get(key) ?? Number.NEGATIVE_INFINITY;
+      let proof = hasWaited || given.candidate.loginSequence <= used ? await renew(given) : given;
       while (proof.kind !== "rejected") {
         const ended = await this.#tryOnce(caller, flow, proof);
         if (ended !== "candidate_changed") {
+          this.#noteUsed(key, proof.candidate.loginSequence);
           proof.whenShown?.();
           return ended;
         }
@@ -125,6 +131,16 @@ export class LoginCompletions {
       return proof;
     };
     return this.#turns.take(key, inTurn, overloaded);
+  }
+
+  #noteUsed(key: string, sequence: number): void {
+    this.#used.delete(key);
+    this.#used.set(key, sequence);
+    // The oldest is first.
+    for (const oldest of this.#used.keys()) {
+      if (this.#used.size <= mostRemembered) break;
+      this.#used.delete(oldest);
+    }
   }
 
   async #tryOnce(

@@ -9,6 +9,7 @@ import type { ProvedAddress } from "../challenge/challenges.ts";
 import { type Away, memoryAt } from "../shared/away.ts";
 import type { CodeMessages } from "../shared/code-messages.ts";
 import type { FlowCaller } from "../shared/flow.ts";
+import { askerOf } from "../shared/hash-asker.ts";
 import { bindingOf, type SecondFactors, shownFirst } from "../shared/second-factors.ts";
 import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -83,6 +84,7 @@ export class LoginProofs {
         isForTwo: secondFactorWantedBy(flow.data.purpose) === "demanded",
         typed: entered?.typed ?? attempt.identifier,
         isNobodys,
+        asker: askerOf(caller, entered?.value ?? flow.identityId, ticket.own),
       });
       if (result.kind !== "proved") return result;
       return {
@@ -158,6 +160,7 @@ export class LoginProofs {
       demanded: demandedBy(flow.data.purpose),
       binding: bindingOf(flow),
       flow: { kind: flow.kind, id: flowId },
+      asker: askerOf(caller, flow.identityId),
     });
     if (result.kind !== "continues") throw new Error(`${method.kind} was to send a code`);
     const next = continued(state, { kind: method.kind, memory: result.memory }, entered);

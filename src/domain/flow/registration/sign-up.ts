@@ -16,6 +16,7 @@ import type { AccountLinks } from "../linking/account-links.ts";
 import type { OtherFlows } from "../linking/other-flows.ts";
 import { saidAtField } from "../shared/address-bounced.ts";
 import { memoryAt } from "../shared/away.ts";
+import { askerOf } from "../shared/hash-asker.ts";
 import { bindingOf } from "../shared/second-factors.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, RecordOf, StepResult } from "../shared/table.ts";
@@ -277,6 +278,7 @@ export class SignUp {
       memory: memoryAt(state, kind),
       flow: { kind: flow.kind, id: flowId },
       place: placeOf(caller.origin, this.#deps.clock.now()),
+      asker: askerOf(caller, account.identifiers[0]),
     };
   }
 

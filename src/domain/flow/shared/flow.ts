@@ -301,6 +301,8 @@ export interface FlowCaller {
    * without a cookie, which costs nothing.
    */
   browserSessions(): Promise<readonly Session[]>;
+  /** Aborts when nobody waits for the answer any more: the caller went away, or the deadline has passed. */
+  readonly signal: AbortSignal;
   /** The address that limits count the call for; undefined where it is not known. */
   readonly limitedClientIp: LimitedClientIp | undefined;
   /**

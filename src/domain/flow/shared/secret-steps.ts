@@ -16,6 +16,7 @@ import type { Clock } from "../../ports.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import type { CodeMessages } from "./code-messages.ts";
+import { askerOf } from "./hash-asker.ts";
 import { bindingOf } from "./second-factors.ts";
 import type { Sent } from "./sent-before.ts";
 import type { AttemptOf, KindTypes } from "./table.ts";
@@ -82,6 +83,7 @@ export class SecretSteps {
       ...{ tenant, step, account, credentials, binding: bindingOf(flow), memory, isFresh },
       flow: { kind: flow.kind, id: flowId },
       place: placeOf(caller.origin, now),
+      asker: askerOf(caller, identity.id),
       // Security rule (SR-LIMIT-5): the answer tells which password the account has, so nobody gets it before a fresh login.
       outdatedSecret:
         isFresh && isComparedWith(identity, method)

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { noon, someSettings } from "../../../../test/support/records.ts";
+import { anAsker, noon, someSettings } from "../../../../test/support/records.ts";
 import { createOneTimeCodes } from "../../../crypto/one-time-codes.ts";
 import { createSealer } from "../../../crypto/sealer.ts";
 import type { TenantId } from "../../ids.ts";
@@ -24,6 +24,7 @@ function take(method: BackupCodeMethod, fields: object, memory?: MethodMemory) {
     isFresh: true,
     place: { time: noon, device: "" },
     flow: { kind: "settings", id: "" },
+    asker: anAsker(),
   });
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../../../../test/support/postgres.ts";
-import { aCredential, noon, someSettings } from "../../../../test/support/records.ts";
+import { aCredential, anAsker, noon, someSettings } from "../../../../test/support/records.ts";
 import { testProvider } from "../../../../test/support/upstream/provider-records.ts";
 import { createBoundChallenges } from "../../../crypto/bound-challenges.ts";
 import { createSealer } from "../../../crypto/sealer.ts";
@@ -55,6 +55,7 @@ function attempt(fields: object, change: Partial<LoginAttempt> = {}): LoginAttem
     ...{ tenant, step: { name: "oidc", fields: { ...fields } }, candidate: undefined },
     binding: { client: "browser", flowDigest: Buffer.alloc(32), revision: 1 },
     flow: { kind: "login", id: "ost_flw_default_x" },
+    asker: anAsker(),
     ...{ factor: "first", demanded: [], place: { time: noon, device: "" } },
     ...change,
   };

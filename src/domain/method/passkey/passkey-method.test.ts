@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { aCredential, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
+import { aCredential, anAsker, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
 import { SoftwareAuthenticator } from "../../../../test/support/software-authenticator.ts";
 import { createBoundChallenges } from "../../../crypto/bound-challenges.ts";
 import { createPasskeyVerifier } from "../../../crypto/passkey-verifier.ts";
@@ -50,6 +50,7 @@ function attempt(response: unknown, change: Partial<SecretAttempt> = {}): Secret
     ...{ tenant, step: { name: "passkey", fields: { response } }, binding, place, flow, credentials: [] },
     account: { traits: {}, identifiers: [], name: "Ada" },
     isFresh: true,
+    asker: anAsker(),
     ...change,
   };
 }
@@ -73,7 +74,7 @@ const stage = { factor: "first", demanded: [], binding } as const;
 
 function login(response: unknown, candidate: LoginCandidate | undefined, change: Partial<LoginAttempt> = {}) {
   const step = { name: "passkey", fields: { response } };
-  return method.proveLogin({ tenant, step, candidate, place, flow, ...stage, ...change });
+  return method.proveLogin({ tenant, step, candidate, place, flow, asker: anAsker(), ...stage, ...change });
 }
 
 const optionsOf = (change: object = {}) =>

@@ -2,7 +2,7 @@ import { domainError } from "../../errors.ts";
 import { violationReasonOf } from "../../field-violation.ts";
 import type { NewCredential } from "../../identity/identity.ts";
 import type { NewPassword, PasswordMaker } from "../../identity/new-password.ts";
-import type { PasswordHasher } from "../../ports.ts";
+import type { HashAsker, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { passwordCredential } from "./password-credential.ts";
@@ -21,11 +21,12 @@ export class NewPasswords implements PasswordMaker {
     password: NewPassword,
     account: PasswordAccount,
     field: string,
+    asker: HashAsker,
   ): Promise<NewCredential> {
     if (password.kind === "hash") return this.#importable(password.hash, field);
     const violation = await this.#deps.policy.check(password.password.reveal(), account, tenant);
     if (violation !== undefined) throw rejected(violation, `${field}.password`);
-    const hash = await this.#deps.hasher.hash(password.password, tenant.settings.password.argon2);
+    const hash = await this.#deps.hasher.hash(password.password, tenant.settings.password.argon2, asker);
     return passwordCredential({ hash, algorithm: "argon2id" });
   }
 

@@ -4,7 +4,7 @@ import type { EventStore } from "../../event/store.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
-import type { Clock, PasswordHasher } from "../../ports.ts";
+import type { Clock, HashAsker, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
@@ -30,12 +30,13 @@ export class PasswordChecks {
   /**
    * Whether a password is the identity's, recorded as an event with its outcome. False, after the same work, if it
    * has none or cannot sign in. A hash with other parameters than the configured ones is replaced when the password
-   * is right. Throws IDENTITY_NOT_FOUND, SERVER_OVERLOADED, RATE_LIMITED.
+   * is right. Throws IDENTITY_NOT_FOUND, SERVER_OVERLOADED, RATE_LIMITED, and the reason of the asker's signal.
    */
   async check(
     tenant: Tenant,
     origin: CallOrigin,
     { id, password }: { readonly id: IdentityId; readonly password: Secret },
+    asker: HashAsker,
   ): Promise<boolean> {
     const identity = await this.#deps.identities.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
@@ -47,7 +48,7 @@ export class PasswordChecks {
       accounts,
       identityId: id,
     });
-    const matches = await this.#verify(tenant, identity, password);
+    const matches = await this.#verify(tenant, identity, password, asker);
     if (matches) await this.#deps.throttle.release(tenant, ticket);
     const data = { outcome: matches ? "matched" : "not_matched" };
     const event = newEvent("password.checked", this.#deps.clock.now(), origin, { identityId: id, data });
@@ -55,24 +56,35 @@ export class PasswordChecks {
     return matches;
   }
 
-  async #verify(tenant: Tenant, { id, state }: Identity, password: Secret): Promise<boolean> {
+  async #verify(
+    tenant: Tenant,
+    { id, state }: Identity,
+    password: Secret,
+    asker: HashAsker,
+  ): Promise<boolean> {
     const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, for any account.
     if (passwordLength(password.reveal()) > longestPassword) return false;
     const stored = await this.#deps.identities.findSecret(tenant, id, "password");
     if (stored === undefined || state !== "active") {
       // Security rule (SR-ENUM-3): the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
-      await this.#deps.hasher.verifyDecoy(password, argon2);
+      await this.#deps.hasher.verifyDecoy(password, argon2, asker);
       return false;
     }
-    const { matches, needsRehash } = await this.#deps.hasher.compare(password, stored, argon2);
-    if (needsRehash) await this.#rehash(tenant, id, stored, password);
+    const { matches, needsRehash } = await this.#deps.hasher.compare(password, stored, argon2, asker);
+    if (needsRehash) await this.#rehash(tenant, id, stored, password, asker);
     return matches;
   }
 
-  async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {
+  async #rehash(
+    tenant: Tenant,
+    id: IdentityId,
+    previous: string,
+    password: Secret,
+    asker: HashAsker,
+  ): Promise<void> {
     try {
-      const hash = await this.#deps.hasher.hash(password, tenant.settings.password.argon2);
+      const hash = await this.#deps.hasher.hash(password, tenant.settings.password.argon2, asker);
       const former = { kind: "password", secret: previous } as const;
       const credential = passwordCredential({ hash, algorithm: "argon2id" });
       await this.#deps.identities.replaceSecret(tenant, id, former, credential, this.#deps.clock.now());

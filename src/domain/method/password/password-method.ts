@@ -2,7 +2,7 @@ import { button, type Node } from "../../form/form.ts";
 import type { PasswordRule, StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { NewCredential } from "../../identity/identity.ts";
-import type { PasswordHasher } from "../../ports.ts";
+import type { HashAsker, PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { newPasswordLabel } from "../../user-message/account-messages.ts";
@@ -72,7 +72,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     ];
   }
 
-  async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
+  async proveLogin({ tenant, step, candidate, asker }: LoginAttempt): Promise<LoginProved | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const { argon2 } = tenant.settings.password;
@@ -84,12 +84,12 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     if (candidate === undefined || credential === undefined || hash === undefined) {
       // Unknown, inactive or without a password: the same work and the same answer as for a wrong password
       // (ASVS V6.3.8), so that neither the answer nor its time tells which.
-      await this.#hasher.verifyDecoy(secret, argon2);
+      await this.#hasher.verifyDecoy(secret, argon2, asker);
       return credentialsInvalid();
     }
-    const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2);
+    const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2, asker);
     if (!matches) return credentialsInvalid();
-    const replacement = needsRehash ? await this.#hash(tenant, secret) : undefined;
+    const replacement = needsRehash ? await this.#hash(tenant, secret, asker) : undefined;
     const { identity } = candidate;
     const whenShown = () =>
       this.#breaches.note(tenant, {
@@ -141,7 +141,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     const violation = await this.#policy.check(password, account, tenant);
     if (violation !== undefined) return notTaken(violation.rule, violationMessage(violation));
     if (await this.#isUnchanged(password, attempt)) return notTaken("unchanged", texts.passwordUnchanged());
-    const credential = await this.#hash(tenant, new Secret(password));
+    const credential = await this.#hash(tenant, new Secret(password), attempt.asker);
     return { kind: "changed", credential, notice, endsOtherSessions: step.fields.keepOtherSessions !== true };
   }
 
@@ -149,14 +149,14 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
    * Security rule (SR-ACTION-2): the password that an account has is no new one, where a new one is asked for. Elsewhere nobody is told
    * which password that is.
    */
-  async #isUnchanged(password: string, { tenant, outdatedSecret }: SecretAttempt): Promise<boolean> {
+  async #isUnchanged(password: string, { tenant, outdatedSecret, asker }: SecretAttempt): Promise<boolean> {
     if (outdatedSecret === undefined) return false;
     const { argon2 } = tenant.settings.password;
-    return (await this.#hasher.compare(new Secret(password), outdatedSecret, argon2)).matches;
+    return (await this.#hasher.compare(new Secret(password), outdatedSecret, argon2, asker)).matches;
   }
 
-  async #hash(tenant: Tenant, password: Secret): Promise<NewCredential> {
-    const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
+  async #hash(tenant: Tenant, password: Secret, asker: HashAsker): Promise<NewCredential> {
+    const hash = await this.#hasher.hash(password, tenant.settings.password.argon2, asker);
     return passwordCredential({ hash, algorithm: "argon2id" });
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { TestClock } from "../../../../test/support/clock.ts";
-import { aCredential, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
+import { aCredential, anAsker, anIdentity, noon, someSettings } from "../../../../test/support/records.ts";
 import { createOneTimeCodes } from "../../../crypto/one-time-codes.ts";
 import { createSealer } from "../../../crypto/sealer.ts";
 import type { CredentialWithSecret } from "../../identity/identity.ts";
@@ -26,6 +26,7 @@ function setUp(fields: object, change: Partial<SecretAttempt> = {}) {
   const account = { traits: {}, identifiers: [], name: "Ada" };
   return method.settingsSteps.sms.take({
     ...{ tenant, step, account, credentials: [], binding: bindings.here, isFresh: true, place, flow },
+    asker: anAsker(),
     ...change,
   });
 }
@@ -36,6 +37,7 @@ function signIn(fields: object, credential: CredentialWithSecret, change: Partia
   return method.proveLogin({
     ...{ tenant, step, candidate, binding: bindings.here, place, flow },
     ...{ factor: "second", demanded: [] },
+    asker: anAsker(),
     ...change,
   });
 }

@@ -55,7 +55,9 @@ import type { ActionOrder, OperatorActions } from "../../../domain/identity/oper
 import type { CredentialId, IdentityId } from "../../../domain/ids.ts";
 import type { KeptTokens } from "../../../domain/method/oidc/kept-tokens.ts";
 import type { PasswordChecks } from "../../../domain/method/password/password-checks.ts";
+import type { HashAsker } from "../../../domain/ports.ts";
 import { Secret } from "../../../domain/secret.ts";
+import { namesOf } from "../access.ts";
 import { type Call, callOf } from "../call.ts";
 import { toCallError } from "../convert/call-error.ts";
 import { fromExpiration, fromStruct, fromTimestamp, refuseUnserved, toTimestamp } from "../convert/common.ts";
@@ -100,7 +102,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
 
   async createIdentity(request: CreateIdentityRequest, context: HandlerContext) {
     const call = callOf(context);
-    const prepared = await this.#deps.identities.prepare(call.tenant, toNewIdentity(request));
+    const prepared = await this.#deps.identities.prepare(call.tenant, toNewIdentity(request), askerOf(call));
     const once = {
       method: "CreateIdentity",
       request,
@@ -116,6 +118,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const prepared = await this.#deps.identities.prepareBatch(
       call.tenant,
       request.requests.map(toNewIdentity),
+      askerOf(call),
     );
     const once = {
       method: "BatchCreateIdentities",
@@ -272,12 +275,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async setPassword(request: SetPasswordRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    const credential = await this.#deps.credentials.setPassword(tenant, origin, {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const change = {
       id: idOf(request),
       password: toNewPassword(request.password),
       keepSessions: request.keepSessions,
-    });
+    };
+    const credential = await this.#deps.credentials.setPassword(tenant, origin, change, askerOf(call));
     return { credential: toCredential(credential) };
   }
 
@@ -300,9 +305,10 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
+    const call = callOf(context);
+    const { tenant, origin } = call;
     const check = { id: idOf(request), password: new Secret(request.password) };
-    return { matches: await this.#deps.passwordChecks.check(tenant, origin, check) };
+    return { matches: await this.#deps.passwordChecks.check(tenant, origin, check, askerOf(call)) };
   }
 
   async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {
@@ -370,6 +376,13 @@ function toSent({ address, expiresAt }: SentLink) {
 
 function idOf({ identityId }: { readonly identityId: string }): IdentityId {
   return identityId as IdentityId;
+}
+
+/** For whom a password is hashed that an operator sends. */
+function askerOf(call: Call): HashAsker {
+  const { tenantId } = call.tenant;
+  const source = namesOf(call.caller).key;
+  return { lane: "operator", tenantId, source, account: undefined, signal: call.signal };
 }
 
 function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
