@@ -1,6 +1,5 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newEvent } from "../../src/domain/event/event.ts";
 import type { EventCursor, RecordedEvent } from "../../src/domain/event/store.ts";
 import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
 import type { TenantScope } from "../../src/domain/ports.ts";
@@ -43,17 +42,17 @@ async function othersHaveEnded(): Promise<void> {
 }
 
 test("events are read back as they were written, in order, within their tenant", async () => {
-  const event = newEvent(
-    "session.revoked",
-    noon,
-    {
+  const event = anEvent("session.revoked", {
+    origin: {
       actor: { kind: "certificate", name: "CN=x" },
-      requestId: "r",
-      ipAddress: undefined,
-      userAgent: undefined,
+      ...{ requestId: "r", ipAddress: undefined, userAgent: undefined },
     },
-    { identityId: newId<IdentityId>(noon), sessionId: newId<SessionId>(noon), data: { reason: "é", n: 1 } },
-  );
+    ...{
+      identityId: newId<IdentityId>(noon),
+      sessionId: newId<SessionId>(noon),
+      data: { reason: "é", n: 1 },
+    },
+  });
   await storage.events.append(scope, [event, anEvent("login.failed")]);
   await storage.events.append(scope, []);
   await storage.events.append(other, [anEvent("password.checked")]);
@@ -192,7 +191,7 @@ describe("the epoch", () => {
 test("the logins of an identity are listed newest first, page by page, within their tenant", async () => {
   const [identityId, somebody] = [newId<IdentityId>(noon), newId<IdentityId>(noon)];
   const kinds = ["registration.succeeded", "login.failed", "login.succeeded", "recovery.succeeded"] as const;
-  const events = kinds.map((type, index) => newEvent(type, afterNoon(index), origin, { identityId }));
+  const events = kinds.map((type, index) => anEvent(type, { createdAt: afterNoon(index), identityId }));
   const others = [
     anEvent("session.created", { identityId }),
     anEvent("login.failed", { identityId: somebody }),
