@@ -13,6 +13,7 @@ import {
   countSteps,
   watchBacklog,
   watchDomain,
+  watchFeed,
   watchJobs,
   watchStorage,
 } from "./app-metrics.ts";
@@ -141,6 +142,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     intervalMs: durationMs(maxStaleness) / readsInStaleness,
   });
   cleanup.add(stopFeed);
+  watchFeed(metrics, feed);
   watchStorage(metrics, storage, () => readiness.components.database === true);
   cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(() => domain.outbound.http.close());
