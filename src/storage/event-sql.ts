@@ -1,5 +1,10 @@
 import type { Event } from "../domain/event/event.ts";
+import { classOf } from "../domain/event/event-class.ts";
+import { Announced } from "./database.ts";
 import { eventRow, writeEvent } from "./rows.generated.ts";
+
+/** The column that says how long an event is kept: part of the row alone. */
+const written = eventRow.with({ retention_class: "text" });
 
 /** How the events of one statement are written. Each value is a piece of SQL that holds no input. */
 interface EventInsertion {
@@ -18,12 +23,12 @@ interface EventInsertion {
 
 /** The INSERT that writes events in the statement that makes them happen. */
 export function insertEvents({ tenant, events, from, identityId, sessionId, id }: EventInsertion): string {
-  const plain = eventRow.without("id", "identity_id", "session_id");
+  const plain = written.without("id", "identity_id", "session_id");
   return `INSERT INTO ostiary.event (tenant_id, transaction_id, id, identity_id, session_id, ${plain.names})
     SELECT ${tenant}, pg_current_xact_id(), ${id ?? "given.id"},
       ${identityId ? `coalesce(given.identity_id, ${identityId})` : "given.identity_id"},
       ${sessionId ?? "given.session_id"}, ${plain.given}
-    FROM ${from}, jsonb_to_recordset(${events}::jsonb) ${eventRow.record}`;
+    FROM ${from}, jsonb_to_recordset(${events}::jsonb) ${written.record}`;
 }
 
 /**
@@ -33,9 +38,16 @@ export function insertEvents({ tenant, events, from, identityId, sessionId, id }
 export const derivedEventId =
   "overlay(gen_random_uuid()::text placing left(given.id::text, 15) from 1 for 15)::uuid";
 
-/** Events as one parameter. */
-export function eventsParameter(events: readonly Event[]): string {
-  return JSON.stringify(
-    events.map(({ identityId, sessionId, ...event }) => writeEvent({ ...event, identityId, sessionId })),
+/**
+ * Events as one parameter. Followers are told of them once they are committed; `messages`: the statement writes or hastens messages as
+ * well.
+ */
+export function eventsParameter(events: readonly Event[], { messages = false } = {}): Announced {
+  const text = JSON.stringify(
+    events.map((event) => ({
+      ...writeEvent({ ...event, identityId: event.identityId, sessionId: event.sessionId }),
+      retention_class: classOf(event),
+    })),
   );
+  return new Announced(text, { events, messages });
 }
