@@ -405,6 +405,11 @@ const texts = {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
   },
+  STREAM_READER_TOO_SLOW: {
+    message: "The client reads the stream more slowly than there is something to tell, so it was given up.",
+    remedy: "Read faster, and open the stream again after the last position that you have handled.",
+    metadata: ["limitBytes"],
+  },
   HEADERS_TOO_LARGE: {
     message: "The headers of the request are larger than the server reads.",
     remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",

@@ -15,7 +15,7 @@ const programsOnly: readonly ErrorReason[] = [
     "REQUEST_ID_REUSED",
     "SCHEMA_NOT_FOUND",
   ] as const),
-  ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF"] as const),
+  ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "STREAM_READER_TOO_SLOW", "FEATURE_OFF"] as const),
 ];
 
 /** Reasons of the admin listener alone. */

@@ -85,6 +85,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  STREAM_READER_TOO_SLOW: Code.ResourceExhausted,
   HEADERS_TOO_LARGE: Code.ResourceExhausted,
   FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,

@@ -726,6 +726,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_ARRIVAL_REPORT_REFUSED = 87;
    */
   ARRIVAL_REPORT_REFUSED = 87,
+
+  /**
+   * The client of the stream does not read as fast as there is something to tell, and was given up. What it has not read is lost, and
+   * told again by a new call that goes on after the last position that it has.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes.
+   *
+   * @generated from enum value: ERROR_REASON_STREAM_READER_TOO_SLOW = 92;
+   */
+  STREAM_READER_TOO_SLOW = 92,
 }
 
 /**
