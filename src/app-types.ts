@@ -1,5 +1,6 @@
 /** The interface of src/app.ts for the command line and the tests. */
 import type { LoadedConfig } from "./config/load-config.ts";
+import type { EventFeed } from "./domain/event/feed.ts";
 import type { Clock, Logger } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { PackedFigures } from "./transport/metrics/several-processes.ts";
@@ -67,6 +68,8 @@ export interface RunningApp {
   reload(): Promise<void>;
   /** The figures of this process. */
   figures(): PackedFigures;
+  /** The event log as it grows. */
+  readonly eventFeed: EventFeed;
   /** Finishes the calls under way, then stops everything, also the embedded database. */
   stop(options?: StopOptions): Promise<void>;
   /** Resolves if the application can no longer serve, with the reason. It must then be stopped. */

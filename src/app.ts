@@ -44,6 +44,8 @@ import { startTelemetry } from "./transport/telemetry/telemetry.ts";
 const tenantName = "default";
 /** Interval of writing the gathered uses. */
 const flushIntervalMs = 15_000;
+/** Reads of the event log in the time that it may be behind: one of them may be late, or lost. */
+const readsInStaleness = 4;
 
 /** Steps that stop the parts which were started, in reverse order. */
 class Cleanup {
@@ -134,6 +136,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
+  const { maxStaleness } = config.config.tenantDefaults.session;
+  const { feed, stop: stopFeed } = storage.openEventFeed({
+    intervalMs: durationMs(maxStaleness) / readsInStaleness,
+  });
+  cleanup.add(stopFeed);
   watchStorage(metrics, storage, () => readiness.components.database === true);
   cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(() => domain.outbound.http.close());
@@ -229,6 +236,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     bootstrapKey,
     mailboxLink: await mailbox?.announce(),
     figures: () => packFigures(metrics.read()),
+    eventFeed: feed,
     renew,
     reload: async () => renew()(),
     stop: (how = {}) => {

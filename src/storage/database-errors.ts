@@ -17,19 +17,24 @@ export function sqlState(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** The same of an error that a store has thrown as well. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return sqlState(originalOf(error));
+}
+
 /** Whether the statement broke a unique index. Which one is found out by looking, never by its name. */
 export function isDuplicate(error: unknown): boolean {
-  return sqlState(originalOf(error)) === "23505";
+  return sqlStateOf(error) === "23505";
 }
 
 /** Whether the statement refers to a row that is not there, for example because it was deleted at the same moment. */
 export function isForeignKeyViolation(error: unknown): boolean {
-  return sqlState(originalOf(error)) === "23503";
+  return sqlStateOf(error) === "23503";
 }
 
 /** Whether running the same again can succeed: a deadlock, or a serialization failure. */
 export function isRetryable(error: unknown): boolean {
-  const state = sqlState(originalOf(error));
+  const state = sqlStateOf(error);
   return state === "40P01" || state === "40001";
 }
 

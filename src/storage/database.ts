@@ -1,4 +1,5 @@
 import { Pool, type PoolClient, type QueryResult } from "pg";
+import type { Event } from "../domain/event/event.ts";
 import type { TenantId } from "../domain/ids.ts";
 import type { Logger, TenantScope, Transaction, Transactions } from "../domain/ports.ts";
 import { columnTypes } from "./column-types.ts";
@@ -26,12 +27,22 @@ export interface Statement {
   readonly text: string;
 }
 
-/** A parameter of a statement that writes messages: others are told of them once they are committed. */
+/** What a statement writes that others are told of. */
+interface News {
+  /** Whether there are messages to send. */
+  readonly messages?: boolean;
+  /** Those that it is given; it may write each of them several times, or not at all. */
+  readonly events?: readonly Event[];
+}
+
+/** A parameter of a statement that writes messages or events: others are told of them once they are committed. */
 export class Announced {
   readonly #text: string;
+  readonly news: News;
 
-  constructor(text: string) {
+  constructor(text: string, news: News) {
     this.#text = text;
+    this.news = news;
   }
 
   /** Called by the driver. */
@@ -52,28 +63,45 @@ export interface DatabaseOptions {
   readonly onStatement?: ((text: string) => void) | undefined;
   /** Called when messages were committed. */
   readonly onMessages?: (() => void) | undefined;
+  /**
+   * Called with the events that statements were given, when they are committed, before the caller knows of it; also where the
+   * connection was lost on the way, so that nobody knows whether they were. Must not throw.
+   */
+  readonly onEvents?: ((tenantId: TenantId, events: readonly Event[]) => void) | undefined;
+}
+
+/** Gathers what is written until it is committed. */
+class Gathered {
+  hasMessages = false;
+  readonly events: Event[] = [];
+
+  /** Notes what the parameters of a statement announce. */
+  note(values: readonly unknown[]): void {
+    for (const value of values) {
+      if (!(value instanceof Announced)) continue;
+      this.hasMessages ||= value.news.messages === true;
+      this.events.push(...(value.news.events ?? []));
+    }
+  }
+
+  /** Takes what was gathered in a part that is done. */
+  add(part: Gathered): void {
+    this.hasMessages ||= part.hasMessages;
+    this.events.push(...part.events);
+  }
 }
 
 /** The open transaction behind the brand that the domain sees. */
 class OpenTransaction {
   readonly tenantId: TenantId;
   readonly client: PoolClient;
-  /** Undefined: it is the outermost one. */
-  readonly outer: OpenTransaction | undefined;
   readonly depth: number;
-  /** Whether messages were written in the outermost one, by whatever is within it. */
-  hasMessages = false;
+  readonly written = new Gathered();
 
-  constructor(tenantId: TenantId, client: PoolClient, outer?: OpenTransaction) {
+  constructor(tenantId: TenantId, client: PoolClient, depth = 0) {
     this.tenantId = tenantId;
     this.client = client;
-    this.outer = outer;
-    this.depth = outer === undefined ? 0 : outer.depth + 1;
-  }
-
-  noteMessages(): void {
-    if (this.outer === undefined) this.hasMessages = true;
-    else this.outer.noteMessages();
+    this.depth = depth;
   }
 }
 
@@ -87,11 +115,13 @@ export class Database implements Transactions {
   readonly #problems: DatabaseProblems;
   readonly #onStatement: ((text: string) => void) | undefined;
   readonly #onMessages: () => void;
+  readonly #onEvents: NonNullable<DatabaseOptions["onEvents"]>;
 
   constructor(options: DatabaseOptions) {
     const { poolSize: size, acquireTimeoutMs } = options;
     this.#onStatement = options.onStatement;
     this.#onMessages = options.onMessages ?? (() => {});
+    this.#onEvents = options.onEvents ?? (() => {});
     this.#url = options.url;
     this.#problems = new DatabaseProblems(options.logger);
     this.#pool = new ConnectionPool({
@@ -151,16 +181,17 @@ export class Database implements Transactions {
     statement: Statement,
     values: readonly unknown[],
   ): Promise<Row[]> {
-    const writesMessages = values.some((value) => value instanceof Announced);
     if (scope instanceof OpenTransaction) {
-      if (writesMessages) scope.noteMessages();
+      scope.written.note(values);
       return this.#send<Row>(scope.client, statement, values);
     }
-    const rows = await this.#retrying(() =>
-      this.#withClient((client) => this.#send<Row>(client, statement, values)),
+    const written = new Gathered();
+    written.note(values);
+    return this.#retrying(() =>
+      this.#withClient((client) =>
+        this.#committing(client, scope?.tenantId, written, () => this.#send<Row>(client, statement, values)),
+      ),
     );
-    if (writesMessages) this.#onMessages();
-    return rows;
   }
 
   async transaction<T>(scope: TenantScope, work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -176,16 +207,19 @@ export class Database implements Transactions {
           await this.#rollback(client, "ROLLBACK");
           throw error;
         }
-        await this.#commit(client);
-        if (open.hasMessages) this.#onMessages();
+        await this.#committing(client, scope.tenantId, open.written, () => this.#commit(client));
         return result;
       }),
     );
   }
 
   /** Runs statements one by one on one and the same connection, without a transaction. */
-  async withConnection<T>(work: (ask: (text: string) => Promise<object[]>) => Promise<T>): Promise<T> {
-    return this.#withClient((client) => work((text) => this.#send(client, { text }, [])));
+  async withConnection<T>(
+    work: (
+      ask: <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>,
+    ) => Promise<T>,
+  ): Promise<T> {
+    return this.#withClient((client) => work((text, values = []) => this.#send(client, { text }, values)));
   }
 
   /** Whether a scope is an open transaction. */
@@ -221,14 +255,38 @@ export class Database implements Transactions {
   async #savepoint<T>(outer: OpenTransaction, work: (tx: Transaction) => Promise<T>): Promise<T> {
     const name = `s${outer.depth}`;
     await this.#send(outer.client, { text: `SAVEPOINT ${name}` }, []);
+    const inner = new OpenTransaction(outer.tenantId, outer.client, outer.depth + 1);
     let result: T;
     try {
-      result = await work(branded(new OpenTransaction(outer.tenantId, outer.client, outer)));
+      result = await work(branded(inner));
     } catch (error) {
       await this.#rollback(outer.client, `ROLLBACK TO SAVEPOINT ${name}`);
       throw error;
     }
     await this.#send(outer.client, { text: `RELEASE SAVEPOINT ${name}` }, []);
+    outer.written.add(inner.written);
+    return result;
+  }
+
+  /** Sends what commits, and tells of what was written: once it is done, or where the connection was lost and nobody knows. */
+  async #committing<T>(
+    client: PoolClient,
+    tenantId: TenantId | undefined,
+    written: Gathered,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const tell = () => {
+      if (tenantId !== undefined && written.events.length > 0) this.#onEvents(tenantId, written.events);
+    };
+    let result: T;
+    try {
+      result = await send();
+    } catch (error) {
+      if (broken.has(client)) tell();
+      throw error;
+    }
+    tell();
+    if (written.hasMessages) this.#onMessages();
     return result;
   }
 

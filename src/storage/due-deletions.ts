@@ -60,7 +60,7 @@ export async function deleteDueAccounts(
       const ids = rows.map(({ id }) => id);
       const values = [tenantId, ids, now, eventsParameter([deletionEvent(now)])];
       const gone = await database.query<{ readonly links: readonly Kept[] | null }>(
-        undefined,
+        { tenantId },
         deleteDueStatement,
         values,
       );

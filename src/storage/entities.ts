@@ -286,12 +286,14 @@ export const IdempotencyRecord = defineEntity({
   indexes: [{ name: "idempotency_record_expiry", properties: ["expiresAt"] }],
 });
 
+/** One row: the event log is that of the whole database. */
 export const EventEpoch = defineEntity({
   name: "EventEpoch",
   properties: {
-    tenantId: p.uuid().primary(),
-    epoch: p.uuid(),
+    only: p.smallint().primary().autoincrement(false),
+    epoch: p.bigint("string"),
     databaseIdentity: p.text(),
+    timeline: p.text(),
     createdAt: moment(),
   },
 });
@@ -323,6 +325,7 @@ export const Event = defineEntity({
   },
   indexes: indexes("event", {
     event_order: "(tenant_id, transaction_id, position)",
+    event_feed: "(transaction_id)",
     event_age: "(type, created_at)",
     event_client_details: "(created_at) where ip_address is not null or user_agent is not null",
     event_of_identity: "(tenant_id, identity_id, created_at desc, id desc) where identity_id is not null",

@@ -1,4 +1,5 @@
 import type { Event } from "../domain/event/event.ts";
+import { Announced } from "./database.ts";
 import { eventRow, writeEvent } from "./rows.generated.ts";
 
 /** How the events of one statement are written. Each value is a piece of SQL that holds no input. */
@@ -33,9 +34,13 @@ export function insertEvents({ tenant, events, from, identityId, sessionId, id }
 export const derivedEventId =
   "overlay(gen_random_uuid()::text placing left(given.id::text, 15) from 1 for 15)::uuid";
 
-/** Events as one parameter. */
-export function eventsParameter(events: readonly Event[]): string {
-  return JSON.stringify(
+/**
+ * Events as one parameter. Followers are told of them once they are committed; `messages`: the statement writes or hastens messages as
+ * well.
+ */
+export function eventsParameter(events: readonly Event[], { messages = false } = {}): Announced {
+  const text = JSON.stringify(
     events.map(({ identityId, sessionId, ...event }) => writeEvent({ ...event, identityId, sessionId })),
   );
+  return new Announced(text, { events, messages });
 }

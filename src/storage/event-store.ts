@@ -32,10 +32,9 @@ const appendGatheredStatement: Statement = {
 const readAfterStatement: Statement = {
   name: "read_events_after",
   text: `SELECT p.epoch, e.transaction_id, e.position, ${eventRow.selected}
-    FROM ostiary.event_epoch p
-    JOIN ostiary.event e ON e.tenant_id = p.tenant_id
-    WHERE p.tenant_id = $1
-      AND (p.epoch IS DISTINCT FROM $2::uuid OR (e.transaction_id, e.position) > ($3::xid8, $4::bigint))
+    FROM ostiary.event_epoch p, ostiary.event e
+    WHERE e.tenant_id = $1
+      AND (p.epoch IS DISTINCT FROM $2::bigint OR (e.transaction_id, e.position) > ($3::xid8, $4::bigint))
       AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY e.transaction_id, e.position
     LIMIT $5`,

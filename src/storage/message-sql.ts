@@ -54,5 +54,5 @@ export function messagesParameter(messages: readonly SealedMessage[]): string | 
       sealed_data: message.sealedData,
     })),
   );
-  return new Announced(parameter);
+  return new Announced(parameter, { messages: true });
 }

@@ -185,7 +185,7 @@ export function createMessageStore(database: Database): CourierStore {
     },
 
     async hasten(scope, filter, now) {
-      const values: unknown[] = [scope.tenantId, new Announced(now.toISOString())];
+      const values: unknown[] = [scope.tenantId, new Announced(now.toISOString(), { messages: true })];
       const waiting = ["m.tenant_id = $1", "m.state = 'queued'", "m.next_attempt_at > $2", unended];
       const conditions = [...waiting, ...conditionsOf(filter, values)].join(" AND ");
       const text = `WITH hastened AS (
@@ -216,7 +216,7 @@ export function createMessageStore(database: Database): CourierStore {
     },
 
     async requeue(scope, id, change) {
-      const recorded = new Announced(eventsParameter([change.event]));
+      const recorded = eventsParameter([change.event], { messages: true });
       const values = [scope.tenantId, id, change.at, change.recipient, recorded];
       const [row] = await database.query<MessageRow>(scope, requeueStatement, values);
       return row && readMessage(row);

@@ -2,6 +2,8 @@ import { Client } from "pg";
 import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { CourierStore, MarkStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
+import type { Event } from "../domain/event/event.ts";
+import type { EventFeed } from "../domain/event/feed.ts";
 import type { EventStore } from "../domain/event/store.ts";
 import type { SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowStore } from "../domain/flow/shared/store.ts";
@@ -18,6 +20,7 @@ import { checkServer, poolerRefused } from "./check-server.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { type DatabaseState, watchDatabase } from "./database-watch.ts";
+import { openEventFeed } from "./event-feed.ts";
 import { createEventStore } from "./event-store.ts";
 import { type DatabaseFacts, examineDatabase } from "./examination.ts";
 import { type CourierBacklog, courierBacklog, type PoolFigures } from "./figures.ts";
@@ -29,9 +32,9 @@ import { watchJobs } from "./job-watch.ts";
 import { type JobRun, type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { createMarkStore } from "./mark-store.ts";
-import { MessageChannel } from "./message-channel.ts";
 import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
+import { Notifications } from "./notifications.ts";
 import { createSchemaStore } from "./schema-store.ts";
 import { createSessionStore } from "./session-store.ts";
 import { createSettingsStore } from "./settings-store.ts";
@@ -39,15 +42,18 @@ import { ensureTenant } from "./tenants.ts";
 import { createThrottleStore } from "./throttle-store.ts";
 
 /**
- * Connections that a process opens beside those for calls: three for the jobs, one that listens for messages, one that watches the
- * database. Migrations take two, before any of these is there.
+ * Connections that a process opens beside those for calls: three for the jobs, one for notifications, one that reads the event log,
+ * one that watches the database. Migrations take two, before any of these is there.
  */
-export const connectionsBesideCalls = 5;
+export const connectionsBesideCalls = 6;
 
 export type { DatabaseFacts } from "./examination.ts";
 
 /** How to reach the database. */
-export type StorageOptions = Omit<DatabaseOptions, "onMessages">;
+export type StorageOptions = Omit<DatabaseOptions, "onMessages" | "onEvents">;
+
+/** Told of what this process has written. */
+export type OwnEventsListener = (tenantId: TenantId, events: readonly Event[]) => void;
 
 /** Everything that is stored. */
 export interface Storage extends Transactions {
@@ -96,6 +102,20 @@ export interface Storage extends Transactions {
    * must look by themselves now and then.
    */
   openMessageChannel(onMessages?: () => void): { stop(): Promise<void> };
+  /**
+   * Reads the event log as it grows, until it is stopped: at once where this process or another one tells of events, and otherwise when
+   * the interval is over. Returns at once; a database that is away is waited for. One for each process.
+   */
+  openEventFeed(options: { readonly intervalMs: number }): {
+    readonly feed: EventFeed;
+    stop(): Promise<void>;
+  };
+  /**
+   * Calls back with the events that this process writes, once they are committed and before the caller knows of it; also where nobody
+   * knows whether they were, since the connection was lost. Those whose identity or session only the statement finds out come without
+   * it, and some may not have been written at all. Must not throw. Returns what ends it.
+   */
+  onOwnEvents(listener: OwnEventsListener): () => void;
   /** Ends all connections, after the statements under way. */
   close(): Promise<void>;
 }
@@ -107,8 +127,16 @@ export interface Storage extends Transactions {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const where = describeUrl(options.url);
   const { logger } = options;
-  const channel = new MessageChannel({ url: () => database.url, logger });
-  const database = new Database({ ...options, onMessages: () => channel.announce() });
+  const notifications = new Notifications({ url: () => database.url, logger });
+  const ownEventsListeners = new Set<OwnEventsListener>();
+  const database = new Database({
+    ...options,
+    onMessages: () => notifications.announce("message"),
+    onEvents: (tenantId, events) => {
+      for (const listener of ownEventsListeners) listener(tenantId, events);
+      notifications.announce("event");
+    },
+  });
   try {
     await checkServer(database);
   } catch (error) {
@@ -169,7 +197,28 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       };
       return running({ ...worker, stop });
     },
-    openMessageChannel: (onMessages) => running(channel.open(onMessages)),
+    openMessageChannel: (onMessages) => running(notifications.open("message", onMessages)),
+    openEventFeed: ({ intervalMs }) => {
+      const feed = openEventFeed({ url: () => database.url, logger, intervalMs });
+      const wake = () => feed.wake();
+      ownEventsListeners.add(wake);
+      const topic = notifications.open("event", (isOwn) => {
+        if (!isOwn) wake();
+      });
+      const stop = async () => {
+        ownEventsListeners.delete(wake);
+        await Promise.all([topic.stop(), feed.stop()]);
+      };
+      const reconnect = () => {
+        topic.reconnect();
+        feed.reconnect();
+      };
+      return running({ feed, stop, reconnect });
+    },
+    onOwnEvents: (listener) => {
+      ownEventsListeners.add(listener);
+      return () => ownEventsListeners.delete(listener);
+    },
     pool: () => database.figures,
     problems: () => database.problems,
     courierBacklog: () => courierBacklog(database),

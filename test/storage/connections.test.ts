@@ -83,8 +83,8 @@ describe.runIf(mayMakeRoles)("with fewer connections to be had than the pool may
 });
 
 /** @see operations 3.2: what was documented was not what a process opened. */
-test("a process opens no more connections than database.pool_size, jobs, messages and the watch included", async () => {
-  const app = await startTestApp({ config: { database: { pool_size: 8 } } });
+test("a process opens no more connections than database.pool_size, jobs, notifications, the feed and the watch included", async () => {
+  const app = await startTestApp({ config: { database: { pool_size: 9 } } });
   onTestFinished(() => app.stop());
   const caller = new Caller(app);
   const token = tokenIn(await caller.register());
@@ -100,12 +100,13 @@ test("a process opens no more connections than database.pool_size, jobs, message
     const counts = await open();
     expect(counts.map(({ application }) => application)).toEqual([
       "ostiary",
+      "ostiary feed",
       "ostiary jobs",
-      "ostiary messages",
+      "ostiary notifications",
       "ostiary watch",
     ]);
     expect(counts[0]).toEqual({ application: "ostiary", count: 3 });
-    expect(counts.reduce((sum, { count }) => sum + count, 0)).toBeLessThanOrEqual(8);
+    expect(counts.reduce((sum, { count }) => sum + count, 0)).toBeLessThanOrEqual(9);
   }, patience);
 });
 

@@ -61,7 +61,7 @@ test("events are read back as they were written, in order, within their tenant",
   const [first, second, ...rest] = await storage.events.readAfter(scope, undefined, 10);
   const { cursor, ...read } = first ?? { cursor: undefined };
   expect(read).toEqual(event);
-  expect(cursor?.epoch).toMatch(/^[0-9a-f-]{36}$/);
+  expect(cursor?.epoch).toMatch(/^\d+$/);
   expect(second).toMatchObject({ type: "login.failed", origin });
   expect(rest).toEqual([]);
   expect(types(await storage.events.readAfter(scope, cursor, 10))).toEqual(["login.failed"]);

@@ -297,7 +297,7 @@ test("the listener hears of messages, also after its connection was lost", async
     heard = Promise.withResolvers<void>();
     await tenants.rows(
       `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'ostiary messages'`,
+        WHERE datname = current_database() AND application_name = 'ostiary notifications'`,
     );
     // Connected again, it calls once for what it may have missed.
     await heard.promise;
@@ -394,6 +394,6 @@ describe("the announcement of messages", () => {
     const notifying = files.filter((name) =>
       /pg_notify|NOTIFY \$/.test(readFileSync(`src/storage/${name}`, "utf8")),
     );
-    expect(notifying).toEqual(["message-channel.ts"]);
+    expect(notifying).toEqual(["notifications.ts"]);
   });
 });

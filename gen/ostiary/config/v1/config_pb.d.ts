@@ -503,8 +503,8 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
   dataDirectory: string;
 
   /**
-   * The most connections that one process opens, of all kinds: five of them are for jobs, messages and the watch on the
-   * database, the others for calls. Where the database gives fewer, calls wait for one that is open.
+   * The most connections that one process opens, of all kinds: six of them are for jobs, notifications, the event feed and the
+   * watch on the database, the others for calls. Where the database gives fewer, calls wait for one that is open.
    *
    * @generated from field: uint32 pool_size = 3;
    */
@@ -2633,6 +2633,15 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
    * @generated from field: ostiary.config.v1.Aal2SessionConfig aal2 = 6;
    */
   aal2?: Aal2SessionConfig | undefined;
+
+  /**
+   * How long a session can still pass a check after it has ended in another process: what is known of it in memory is used only
+   * while the event log was read within this time. In the process that ended it, it ends at once. Each process reads the log four
+   * times in it, and at once when another one tells of a change.
+   *
+   * @generated from field: google.protobuf.Duration max_staleness = 7;
+   */
+  maxStaleness?: Duration | undefined;
 };
 
 /**
