@@ -25,6 +25,11 @@ export function countSteps(metrics: Metrics): (taken: StepTaken) => void {
     metrics.count(metric.flowSteps, { kind, method: step, outcome, reason });
 }
 
+/** Adds the figures of the feed that other services follow. */
+export function watchSessionFeed(metrics: Metrics, feed: { readonly watchers: number }): void {
+  metrics.watch(metric.sessionWatchers, () => feed.watchers);
+}
+
 /** Adds the figures of the domain's parts. */
 export function watchDomain(
   metrics: Metrics,

@@ -14,6 +14,7 @@ import {
   watchBacklog,
   watchDomain,
   watchJobs,
+  watchSessionFeed,
   watchStorage,
 } from "./app-metrics.ts";
 import { prepare } from "./app-prepare.ts";
@@ -30,6 +31,7 @@ import type { TenantId } from "./domain/ids.ts";
 import type { Logger } from "./domain/ports.ts";
 import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
+import { SessionFeed } from "./domain/session/session-feed.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import type { EventRetention } from "./storage/event-retention.ts";
@@ -149,7 +151,15 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
   const { sessions, apiKeys, outbox } = domain;
-  const services = createServices(domain);
+  const sessionFeed = new SessionFeed({
+    feed,
+    log: storage.sessionChanges,
+    clock,
+    heartbeatIntervalMs: durationMs(maxStaleness) / readsInStaleness,
+  });
+  cleanup.add(() => sessionFeed.stop());
+  watchSessionFeed(metrics, sessionFeed);
+  const services = createServices({ ...domain, sessionFeed });
   const messages = { store: storage.messages, outbox, renderer };
   const mailbox = await openMailbox(config, { ...messages, tenants });
   const tracer = telemetry?.tracer;

@@ -30,9 +30,9 @@ export class LastUseRecorder<Id extends string> {
     this.#deps = deps;
   }
 
-  /** Notes a use now, unless the known last one is recent. */
-  note(tenantId: TenantId, id: Id, lastUsedAt: Date | undefined): void {
-    const usedAt = this.#deps.clock.now();
+  /** Notes a use of now or some time ago, unless the known last one is recent. */
+  note(tenantId: TenantId, id: Id, lastUsedAt: Date | undefined, agoMs = 0): void {
+    const usedAt = new Date(this.#deps.clock.now().getTime() - agoMs);
     if (lastUsedAt !== undefined && usedAt.getTime() - lastUsedAt.getTime() < coarseMs) return;
     if (this.#waiting.size >= mostUses) return;
     this.#waiting.set(`${tenantId}/${id}`, { tenantId, id, usedAt });

@@ -252,7 +252,9 @@ export class SessionFeed implements FeedFollower {
     }
     if (pending.length === 0) return;
     for (const group of this.#groups.values()) {
-      const wanted = pending.filter(({ tenantId, change }) => tenantId === group.tenantId && group.wants(change));
+      const wanted = pending.filter(
+        ({ tenantId, change }) => tenantId === group.tenantId && group.wants(change),
+      );
       if (wanted.length > 0) tell(group, this.#messagesOf(wanted.map(({ change }) => change)));
     }
   }

@@ -84,6 +84,11 @@ export class Sessions {
     this.#deps.uses.note(tenant.tenantId, session.id, session.lastUsedAt);
   }
 
+  /** Notes uses of sessions that others have checked by answers that they keep. */
+  noteUses({ tenantId }: Tenant, uses: readonly { readonly id: SessionId; readonly agoMs: number }[]): void {
+    for (const { id, agoMs } of uses) this.#deps.uses.note(tenantId, id, undefined, agoMs);
+  }
+
   /** The same as `authenticate`, for a session that must meet every demand. */
   async check(
     tenant: Tenant,
