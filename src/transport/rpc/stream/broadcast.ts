@@ -140,13 +140,14 @@ export class BroadcastServer {
     this.#streams.add(stream);
     this.#timer ??= setInterval(() => void this.#look(), limits.streamAccessIntervalMs);
     const leave = begin(stream);
-    await stream.closed;
+    await stream.ended;
     leave();
     this.#streams.delete(stream);
     if (this.#streams.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
+    await stream.closed;
     return stream.error;
   }
 
@@ -190,6 +191,8 @@ type BroadcastMethod = (request: MessageShape<DescMessage>, call: Call) => Broad
 class BroadcastStream implements Receiver {
   readonly call: Call;
   readonly route: Route;
+  /** Resolves once it takes nothing more. */
+  readonly ended: Promise<void>;
   /** Resolves once nothing of it is under way. */
   readonly closed: Promise<void>;
   /** Why it has ended. */
@@ -199,6 +202,7 @@ class BroadcastStream implements Receiver {
   readonly #limits: Deps["limits"];
   readonly #deadline: NodeJS.Timeout | undefined;
   #isOpen = true;
+  #noteEnd = () => {};
   /** When all that was written had been read last. */
   #readAt = performance.now();
 
@@ -221,6 +225,9 @@ class BroadcastStream implements Receiver {
     // nginx would gather messages before it passes them on.
     response.setHeader("x-accel-buffering", "no");
     response.on("error", () => {});
+    this.ended = new Promise((resolve) => {
+      this.#noteEnd = resolve;
+    });
     this.closed = new Promise((resolve) => {
       call.exchange.onClosed(() => {
         this.#close(domainError("REQUEST_CANCELED", {}));
@@ -269,6 +276,7 @@ class BroadcastStream implements Receiver {
   #close(cause: unknown): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
+    this.#noteEnd();
     clearTimeout(this.#deadline);
     this.error = toConnectError(cause, this.call.id);
     return true;
