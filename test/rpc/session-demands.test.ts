@@ -62,13 +62,11 @@ function checksOf(protocol: Protocol, token: string) {
 }
 
 describe.each(protocols)("demands over %s", (protocol) => {
-  test("that are met let the session through, in one round trip", async () => {
+  test("that are met let the session through", async () => {
     const token = await signInVerified();
     for (const check of checksOf(protocol, token)) {
-      app.statements.length = 0;
       const { session } = await check(privileged, verified(AddressKind.EMAIL), nothingPending);
       expect(session?.state).toBe(SessionState.ACTIVE);
-      expect(app.statements).toHaveLength(1);
     }
   });
 
@@ -139,16 +137,12 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
     const admin = app.client(SessionAdminService, { protocol });
     const sessionId = session?.id ?? "";
     for (const call of [
-      () => holder.checkSession({ token: sessionToken, atLeast }),
-      () => holder.getCurrentSession({ atLeast: {} }),
       () => admin.listSessions({ atLeast }),
       () => admin.getSession({ sessionId, atLeast }),
       () => holder.listOwnSessions({ atLeast }),
     ]) {
       expect(await refusal(call())).toMatchObject(off("atLeast"));
     }
-    const checked = await holder.checkSession({ token: sessionToken });
-    expect([checked.position, checked.cacheUntilTime]).toEqual([undefined, undefined]);
   });
 
   test("is refused to those who may call it, and to all others as ever: a token", async () => {

@@ -726,6 +726,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_ARRIVAL_REPORT_REFUSED = 87;
    */
   ARRIVAL_REPORT_REFUSED = 87,
+
+  /**
+   * The answer would not include the position that the request asks for (`at_least`): it is of another log, for example of
+   * the time before a backup was restored, or was never given out. The metadata is the position that it would include.
+   * Code: FAILED_PRECONDITION. Metadata: epoch, sequence.
+   *
+   * @generated from enum value: ERROR_REASON_POSITION_NOT_INCLUDED = 95;
+   */
+  POSITION_NOT_INCLUDED = 95,
 }
 
 /**
