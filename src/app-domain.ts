@@ -44,6 +44,8 @@ import { createPasswordPolicy } from "./domain/method/password/policy.ts";
 import { OAuth2Logouts } from "./domain/oauth2/logouts.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
+import { SessionCache } from "./domain/session/session-cache.ts";
+import { SessionReader } from "./domain/session/session-reader.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import { shareOf } from "./domain/shares.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
@@ -66,14 +68,28 @@ interface DomainParts {
   readonly mailReach?: MailReach;
   /** Told of each step of a flow. */
   readonly onStep?: (taken: StepTaken) => void;
+  /** Default: no session is kept. */
+  readonly sessionCache?: SessionCache;
 }
+
+/** A cache that keeps nothing, for what serves no calls. */
+const noSessionCache = () =>
+  new SessionCache(
+    { position: undefined, heardAt: Number.NEGATIVE_INFINITY },
+    { maxEntries: 0, maxBytes: 0, maxStalenessMs: 0 },
+  );
 
 /** Makes the classes of the domain on top of the stores. */
 export function createDomain(
   options: AppOptions,
   storage: Storage,
   tenants: Tenants,
-  { languages = [], mailReach = new MailReach("yes"), onStep }: DomainParts = {},
+  {
+    languages = [],
+    mailReach = new MailReach("yes"),
+    onStep,
+    sessionCache = noSessionCache(),
+  }: DomainParts = {},
 ) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
@@ -114,7 +130,15 @@ export function createDomain(
     clock,
     logger,
   });
-  const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
+  const sessions = new Sessions({
+    store: storage.sessions,
+    reader: new SessionReader({ store: storage.sessions, cache: sessionCache, clock }),
+    cache: sessionCache,
+    tokens,
+    pageTokens,
+    uses: sessionUses,
+    clock,
+  });
   const apiKeys = new ApiKeys({
     store: storage.apiKeys,
     transactions: storage,
@@ -234,6 +258,7 @@ export function createDomain(
     messages,
     arrivals,
     sessions,
+    sessionCache,
     sessionUses,
     apiKeys,
     apiKeyUses,

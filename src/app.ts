@@ -25,12 +25,14 @@ import { mailReachMode } from "./config/check-courier.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
+import type { EventFeed } from "./domain/event/feed.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import type { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { TenantId } from "./domain/ids.ts";
 import type { Logger } from "./domain/ports.ts";
 import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
+import { SessionCache } from "./domain/session/session-cache.ts";
 import { SessionFeed } from "./domain/session/session-feed.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
@@ -120,9 +122,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const tenants = new OneTenant(() => tenant);
   const mailReach = new MailReach(mailReachMode(config.config));
   const { languages } = renderer;
+  const feed = openFeed(options, storage, cleanup);
   const domain = createDomain(options, storage, tenants, {
     languages,
     mailReach,
+    sessionCache: openSessionCache(options, storage, feed),
     onStep: countSteps(metrics),
   });
   watchDomain(metrics, domain);
@@ -138,11 +142,6 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
-  const { maxStaleness } = config.config.tenantDefaults.session;
-  const { feed, stop: stopFeed } = storage.openEventFeed({
-    intervalMs: durationMs(maxStaleness) / readsInStaleness,
-  });
-  cleanup.add(stopFeed);
   watchStorage(metrics, storage, () => readiness.components.database === true);
   cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(() => domain.outbound.http.close());
@@ -155,7 +154,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     feed,
     log: storage.sessionChanges,
     clock,
-    heartbeatIntervalMs: durationMs(maxStaleness) / readsInStaleness,
+    heartbeatIntervalMs: durationMs(config.config.tenantDefaults.session.maxStaleness) / readsInStaleness,
   });
   cleanup.add(() => sessionFeed.stop());
   watchSessionFeed(metrics, sessionFeed);
@@ -255,6 +254,24 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     },
     failed: database.failed,
   };
+}
+
+/** Opens the feed of events. */
+function openFeed({ config }: AppOptions, storage: Storage, cleanup: Cleanup): EventFeed {
+  const { maxStaleness } = config.config.tenantDefaults.session;
+  const { feed, stop } = storage.openEventFeed({ intervalMs: durationMs(maxStaleness) / readsInStaleness });
+  cleanup.add(stop);
+  return feed;
+}
+
+/** Makes the cache of sessions, which hears of all changes. */
+function openSessionCache({ config }: AppOptions, storage: Storage, feed: EventFeed): SessionCache {
+  const { maxEntries, maxBytes } = config.config.server.sessionCache;
+  const maxStalenessMs = durationMs(config.config.tenantDefaults.session.maxStaleness);
+  const cache = new SessionCache(feed, { maxEntries, maxBytes, maxStalenessMs });
+  feed.follow(cache);
+  storage.onOwnEvents((_tenantId, events) => cache.noteOwn(events));
+  return cache;
 }
 
 function eventRetentionOf(

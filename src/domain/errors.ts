@@ -438,6 +438,12 @@ const texts = {
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },
+  POSITION_NOT_INCLUDED: {
+    message: "The answer would not include the position that the request asks for.",
+    remedy:
+      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
+    metadata: ["epoch", "sequence"],
+  },
   SESSION_METHOD_INSUFFICIENT: {
     message: "None of the proofs of the session has the property that is demanded.",
     remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",

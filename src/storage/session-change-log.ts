@@ -1,7 +1,7 @@
 import { membersOf } from "../domain/event/event-class.ts";
 import type { FeedEvent } from "../domain/event/feed.ts";
 import type { IdentityId, SessionId } from "../domain/ids.ts";
-import { sessionChangeOf, sessionEventTypes } from "../domain/session/session-change.ts";
+import { otherEventTypes, sessionChangeOf } from "../domain/session/session-change.ts";
 import type { SessionChangeLog } from "../domain/session/session-feed.ts";
 import type { Database, Statement } from "./database.ts";
 
@@ -15,11 +15,10 @@ interface Row {
 }
 
 const classes = ["changes", "sign_ins"] as const;
-const typesOf = (eventClass: (typeof classes)[number]) =>
-  membersOf(eventClass).types.filter((type) => sessionEventTypes.includes(type));
+const typesOf = (eventClass: (typeof classes)[number]) => membersOf(eventClass).types;
 
 /**
- * $1 tenant, $2 transaction, $3 types, $4 limit, $5 and $6 the types of each class.
+ * $1 tenant, $2 transaction, $3 types that are left out, $4 limit, $5 and $6 the types of each class.
  *
  * Old events are removed by their class, the oldest first. So where there is still one of each class that is as old as the transaction,
  * none of those after it was removed.
@@ -35,7 +34,7 @@ const changesAfterStatement: Statement = {
     SELECT kept.is_whole, e.type, e.identity_id, e.session_id, e.transaction_id
     FROM kept LEFT JOIN LATERAL (
       SELECT type, identity_id, session_id, transaction_id, position FROM ostiary.event
-      WHERE tenant_id = $1 AND transaction_id > $2::xid8 AND type = ANY ($3::text[])
+      WHERE tenant_id = $1 AND transaction_id > $2::xid8 AND type <> ALL ($3::text[])
       ORDER BY transaction_id, position LIMIT $4
     ) e ON kept.is_whole
     ORDER BY e.position`,
@@ -48,7 +47,7 @@ export function createSessionChangeLog(database: Pick<Database, "query">): Sessi
       const rows = await database.query<Row>(scope, changesAfterStatement, [
         scope.tenantId,
         String(sequence),
-        sessionEventTypes,
+        otherEventTypes,
         limit + 1,
         ...classes.map(typesOf),
       ]);

@@ -14,6 +14,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
+import { refusal } from "../support/errors.ts";
 import { ageOf, type Watch, watch, watchKey } from "../support/watch.ts";
 
 let app: TestApp;
@@ -50,6 +51,28 @@ describe.each(protocols)("over %s", (protocol) => {
     );
     expect(position?.epoch).toBe(first?.position?.epoch);
     await watching.stop();
+  });
+
+  // Security rule (SR-SESSION-5): the service of the public listener that takes an API key demands its scope before all else.
+  test("nobody watches without a key of the scope", async () => {
+    const { secret } = await app
+      .client(ApiKeyService)
+      .createApiKey({ name: "other", scopes: ["session:read"] });
+    const watching = (bearer?: string) =>
+      refusal(
+        app
+          .client(SessionFeedService, { protocol, ...(bearer !== undefined && { bearer }) })
+          .watchSessions({})
+          [Symbol.asyncIterator]()
+          .next(),
+      );
+    expect((await watching()).reason).toBe("API_KEY_MISSING");
+    expect(await watching(secret)).toMatchObject({
+      reason: "API_KEY_SCOPE_MISSING",
+      metadata: { scope: "session:watch" },
+    });
+    const { sessionToken } = await register(app);
+    expect((await watching(sessionToken)).reason).toBe("API_KEY_KIND_MISMATCH");
   });
 
   test("a watcher goes on after the position that it had", async () => {
@@ -140,7 +163,10 @@ test("each kind of change is told", async () => {
   await told(SessionChangeKind.EXTENDED);
   await identities.updateIdentity({ identityId, externalId: identityId });
   await told(SessionChangeKind.IDENTITY_CHANGED);
-  await identities.setPassword({ identityId, password: { value: { case: "password", value: "another horse battery" } } });
+  await identities.setPassword({
+    identityId,
+    password: { value: { case: "password", value: "another horse battery" } },
+  });
   await told(SessionChangeKind.FACTORS_CHANGED);
   await told(SessionChangeKind.REVOKED);
   await identities.deactivateIdentity({ identityId });

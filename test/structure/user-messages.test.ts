@@ -15,7 +15,8 @@ const programsOnly: readonly ErrorReason[] = [
     "REQUEST_ID_REUSED",
     "SCHEMA_NOT_FOUND",
   ] as const),
-  ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "STREAM_READER_TOO_SLOW", "FEATURE_OFF"] as const),
+  ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "STREAM_READER_TOO_SLOW"] as const),
+  ...(["FEATURE_OFF", "POSITION_NOT_INCLUDED"] as const),
 ];
 
 /** Reasons of the admin listener alone. */

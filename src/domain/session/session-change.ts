@@ -75,19 +75,19 @@ const kinds: Readonly<Record<EventType, SessionChangeKind | undefined>> = {
   "throttle.reset": undefined,
 };
 
-/** The events that change a session. */
-export const sessionEventTypes: readonly EventType[] = (Object.keys(kinds) as EventType[]).filter(
-  (type) => kinds[type] !== undefined,
+/** The events that change no session. One that only a newer server writes is not among them. */
+export const otherEventTypes: readonly EventType[] = (Object.keys(kinds) as EventType[]).filter(
+  (type) => kinds[type] === undefined,
 );
 
-/** What an event has changed about sessions; undefined: nothing. */
+/** What an event has changed about sessions; undefined: nothing. A type that only a newer server writes may have changed anything. */
 export function sessionChangeOf({
   type,
   identityId,
   sessionId,
   sequence,
 }: Omit<FeedEvent, "tenantId" | "data">): SessionChange | undefined {
-  const kind = kinds[type];
+  const kind = Object.hasOwn(kinds, type) ? kinds[type] : "identity_changed";
   if (kind === undefined || (identityId === undefined && sessionId === undefined)) return undefined;
   // Events of a change of the identity may name the session that it was made in; they concern all of them.
   const isOfOne = type.startsWith("session.");

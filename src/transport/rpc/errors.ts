@@ -90,6 +90,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   FEATURE_OFF: Code.FailedPrecondition,
+  POSITION_NOT_INCLUDED: Code.FailedPrecondition,
   SESSION_METHOD_INSUFFICIENT: Code.Unauthenticated,
   SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
   SESSION_ACTIONS_PENDING: Code.Unauthenticated,

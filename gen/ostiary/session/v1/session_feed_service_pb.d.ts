@@ -57,7 +57,8 @@ export declare const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest
  */
 export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSessionsResponse"> & {
   /**
-   * Where the feed stands once this message is handled: what a new call goes on after. Unset while the server has not read the log yet.
+   * Where the feed stands once this message is handled: what a new call goes on after. Unset: as the message before said, because
+   * more of the same is to come, or the server has not read the log yet.
    *
    * @generated from field: ostiary.common.v1.Position position = 1;
    */
@@ -95,16 +96,17 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
   } | { case: undefined; value?: undefined };
 
   /**
-   * How long before this message was sent the server last read the log successfully: everything that had been committed by then has been
-   * told. It grows while the server has lost its database. Unset: the server cannot say yet; what it has to tell is not complete.
+   * How long before this message was sent the server last read the log successfully: everything that had been committed by then
+   * has been told. It grows while the server has lost its database. Unset: the server cannot say yet; what it has to tell is not
+   * complete.
    *
    * @generated from field: google.protobuf.Duration feed_age = 5;
    */
   feedAge?: Duration | undefined;
 
   /**
-   * When this message was sent, as the time since the server's process started. No change of its clock moves it, so the client can see
-   * by the differences between messages how much later than others one has arrived.
+   * When this message was sent, as the time since the server's process started. No change of its clock moves it, so the client
+   * can see by the differences between messages how much later than others one has arrived.
    *
    * @generated from field: google.protobuf.Duration send_uptime = 6;
    */
@@ -158,7 +160,8 @@ export declare type SessionChange = Message<"ostiary.session.v1.SessionChange"> 
   kind: SessionChangeKind;
 
   /**
-   * To which session. Empty: to all sessions of the identity.
+   * To which session. Empty: to several sessions of the identity, mostly to all. A session that it may concern is asked about by
+   * CheckSession: where somebody ends their other sessions, their own stays.
    *
    * @generated from field: string session_id = 2;
    */
@@ -172,19 +175,13 @@ export declare type SessionChange = Message<"ostiary.session.v1.SessionChange"> 
   identityId: string;
 
   /**
-   * The change's own number. An answer of CheckSession whose `position` is of the same epoch includes the change if the `sequence` of
-   * that is at least this. It may be greater than that of the message's position, which waits for transactions that are still open.
+   * The change's own number. An answer of CheckSession whose `position` is of the same epoch includes the change if the
+   * `sequence` of that is at least this. It may be greater than that of the message's position, which waits for transactions that
+   * are still open.
    *
    * @generated from field: int64 sequence = 4;
    */
   sequence: bigint;
-
-  /**
-   * The only session of the identity that the change does not concern, where it concerns all others. Empty: there is none.
-   *
-   * @generated from field: string except_session_id = 5;
-   */
-  exceptSessionId: string;
 };
 
 /**
@@ -214,8 +211,9 @@ export declare type SessionFeedHeartbeat = Message<"ostiary.session.v1.SessionFe
 export declare const SessionFeedHeartbeatSchema: GenMessage<SessionFeedHeartbeat>;
 
 /**
- * SessionFeedReset says that changes are missing: `after` was of another epoch, is ahead of the log, or is too far back, or the server
- * has lost its place in the log. The client forgets every answer that it has kept; the stream goes on at the message's position.
+ * SessionFeedReset says that changes are missing: `after` was of another epoch, is ahead of the log, or is too far back, or the
+ * server has lost its place in the log. The client forgets every answer that it has kept; the stream goes on at the message's
+ * position.
  *
  * @generated from message ostiary.session.v1.SessionFeedReset
  */
@@ -374,8 +372,8 @@ export declare const SessionChangeKindSchema: GenEnum<SessionChangeKind>;
 export declare const SessionFeedService: GenService<{
   /**
    * WatchSessions tells of changes to the sessions of the API key's tenant as they happen, and at least twice within
-   * `session.max_staleness` how the feed stands. New sessions are not told of: nobody has kept an answer about one. A change may come
-   * more than once, and before the answers of another server include it.
+   * `session.max_staleness` how the feed stands. New sessions are not told of: nobody has kept an answer about one. A change may
+   * come more than once, and before the answers of another server include it.
    *
    * The stream ends only with an error, and goes on where it ended by a new call with `after`, at this or another server.
    *
@@ -390,8 +388,9 @@ export declare const SessionFeedService: GenService<{
     output: typeof WatchSessionsResponseSchema;
   },
   /**
-   * ReportSessionUses notes that sessions were used which the caller has checked by an answer that it kept. Without it their idle time
-   * would pass. Known to about a minute, as with every check. Sessions that there are not, or that have ended, are passed over.
+   * ReportSessionUses notes that sessions were used which the caller has checked by an answer that it kept. Without it their idle
+   * time would pass. Known to about a minute, as with every check. Sessions that there are not, or that have ended, are passed
+   * over.
    *
    * Access: API key with `session:watch`.
    *
