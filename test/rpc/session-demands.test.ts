@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import {
   AddressKind,
@@ -10,7 +9,6 @@ import {
   MethodProperty,
 } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
-import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionState } from "../../gen/ostiary/session/v1/session_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/accounts.ts";

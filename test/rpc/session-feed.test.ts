@@ -53,7 +53,7 @@ describe.each(protocols)("over %s", (protocol) => {
     await watching.stop();
   });
 
-  // Security rule (SR-SESSION-5): the service of the public listener that takes an API key demands its scope before all else.
+  // Security rule (SR-SESSION-5): what a method demands of its caller is looked at before its request is read.
   test("nobody watches without a key of the scope", async () => {
     const { secret } = await app
       .client(ApiKeyService)
