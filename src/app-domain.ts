@@ -48,6 +48,8 @@ import { createPasswordPolicy } from "./domain/method/password/policy.ts";
 import { OAuth2Logouts } from "./domain/oauth2/logouts.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
+import { SessionCache } from "./domain/session/session-cache.ts";
+import { SessionReader } from "./domain/session/session-reader.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import { shareOf } from "./domain/shares.ts";
 import { SignedTokens } from "./domain/signed-token/signed-tokens.ts";
@@ -76,7 +78,16 @@ interface DomainParts {
   readonly onStep?: (taken: StepTaken) => void;
   /** Told of each signed token. */
   readonly onTokenIssued?: (issued: { readonly template: string }) => void;
+  /** Default: no session is kept. */
+  readonly sessionCache?: SessionCache;
 }
+
+/** A cache that keeps nothing, for what serves no calls. */
+const noSessionCache = () =>
+  new SessionCache(
+    { position: undefined, heardAt: Number.NEGATIVE_INFINITY },
+    { maxEntries: 0, maxBytes: 0, maxStalenessMs: 0 },
+  );
 
 /** Makes the classes of the domain on top of the stores. */
 export function createDomain(
@@ -89,6 +100,7 @@ export function createDomain(
     forwardAuthRules = [],
     onStep,
     onTokenIssued,
+    sessionCache = noSessionCache(),
   }: DomainParts = {},
 ) {
   const { config, logger, clock = systemClock } = options;
@@ -130,7 +142,15 @@ export function createDomain(
     clock,
     logger,
   });
-  const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
+  const sessions = new Sessions({
+    store: storage.sessions,
+    reader: new SessionReader({ store: storage.sessions, cache: sessionCache, clock }),
+    cache: sessionCache,
+    tokens,
+    pageTokens,
+    uses: sessionUses,
+    clock,
+  });
   const signingKeys = new SigningKeys({
     store: storage.signingKeys,
     keyPairs: createKeyPairs(),
@@ -270,6 +290,7 @@ export function createDomain(
     messages,
     arrivals,
     sessions,
+    sessionCache,
     sessionUses,
     signingKeys,
     signedTokens,

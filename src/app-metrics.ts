@@ -31,6 +31,11 @@ export function countTokens(metrics: Metrics): (issued: { readonly template: str
   return ({ template }) => metrics.count(metric.tokensIssued, { template: template || undefined });
 }
 
+/** Adds the figures of the feed that other services follow. */
+export function watchSessionFeed(metrics: Metrics, feed: { readonly watchers: number }): void {
+  metrics.watch(metric.sessionWatchers, () => feed.watchers);
+}
+
 /** Adds the figures of the domain's parts. */
 export function watchDomain(
   metrics: Metrics,

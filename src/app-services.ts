@@ -18,6 +18,7 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
+import type { SessionFeed } from "./domain/session/session-feed.ts";
 import { reportScope } from "./transport/arrival-reports.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { metricsScope } from "./transport/rpc/path-guards.ts";
@@ -39,9 +40,15 @@ import { SessionService } from "./transport/rpc/services/session-service.ts";
 import { SettingsService } from "./transport/rpc/services/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/services/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/services/verification-service.ts";
+import type { BroadcastingImpl } from "./transport/rpc/stream/broadcast.ts";
 
-/** The rules that services call, with the parts of an answer that several services make. */
-interface Parts extends Domain {
+/** The rules that services call. */
+interface Rules extends Domain {
+  readonly sessionFeed: SessionFeed;
+}
+
+/** The same with the parts of an answer that several services make. */
+interface Parts extends Rules {
   readonly profiles: IdentityProfiles;
   readonly submits: FlowSubmits;
 }
@@ -49,6 +56,14 @@ interface Parts extends Domain {
 /** A service of the contract with its class; a method that the class lacks is a compile error. */
 function bind<Service extends DescService>(service: Service, make: (parts: Parts) => ServiceImpl<Service>) {
   return { service, make };
+}
+
+/** The same for a service whose streams go to many at once. */
+function bindBroadcasting<Service extends DescService>(
+  service: Service,
+  make: (parts: Parts) => BroadcastingImpl<Service>,
+) {
+  return { service, make, broadcasts: true };
 }
 
 /** Every service, with the class that carries it out. Its `listener` option says where it is served. */
@@ -74,7 +89,7 @@ const bindings = [
   bind(RecoveryContract, ({ flows, submits }) => new RecoveryService({ flows: flows.recovery, submits })),
   bind(SettingsContract, ({ flows, submits }) => new SettingsService({ flows: flows.settings, submits })),
   bind(SessionContract, (parts) => new SessionService(parts)),
-  bind(SessionFeedContract, () => new SessionFeedService()),
+  bindBroadcasting(SessionFeedContract, (parts) => new SessionFeedService(parts)),
   bind(ProviderAdminContract, ({ outbound: { providers } }) => new ProviderAdminService({ providers })),
   bind(SessionAdminContract, (parts) => new SessionAdminService(parts)),
   bind(IdentityContract, (parts) => {
@@ -104,9 +119,9 @@ export const knownScopes: ReadonlySet<string> = new Set([
 ]);
 
 /** Makes the classes that carry out the services. */
-export function createServices(domain: Domain) {
-  const profiles = new IdentityProfiles(domain);
-  const submits = new FlowSubmits({ answers: domain.flows.answers, profiles });
-  const parts = { ...domain, profiles, submits };
-  return bindings.map(({ service, make }) => ({ service, implementation: make(parts) }));
+export function createServices(rules: Rules) {
+  const profiles = new IdentityProfiles(rules);
+  const submits = new FlowSubmits({ answers: rules.flows.answers, profiles });
+  const parts = { ...rules, profiles, submits };
+  return bindings.map(({ make, ...binding }) => ({ ...binding, implementation: make(parts) }));
 }

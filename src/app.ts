@@ -16,6 +16,7 @@ import {
   watchDomain,
   watchFeed,
   watchJobs,
+  watchSessionFeed,
   watchStorage,
 } from "./app-metrics.ts";
 import { prepare } from "./app-prepare.ts";
@@ -27,12 +28,15 @@ import { forwardAuthRules } from "./config/forward-auth.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { MailReach } from "./domain/courier/mail-reach.ts";
+import type { EventFeed } from "./domain/event/feed.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import type { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { TenantId } from "./domain/ids.ts";
 import type { Logger } from "./domain/ports.ts";
 import type { Provider, ProviderClient } from "./domain/provider/provider.ts";
 import type { Secret } from "./domain/secret.ts";
+import { SessionCache } from "./domain/session/session-cache.ts";
+import { SessionFeed } from "./domain/session/session-feed.ts";
 import type { SigningKeyState } from "./domain/signed-token/signing-keys.ts";
 import { issuesTokens, type Tenant, type Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
@@ -135,10 +139,13 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const tenants = new OneTenant(() => tenant);
   const mailReach = new MailReach(mailReachMode(config.config));
   const { languages } = renderer;
+  const feed = openFeed(options, storage, cleanup);
+  watchFeed(metrics, feed);
   const domain = createDomain(options, storage, tenants, {
     languages,
     mailReach,
     forwardAuthRules: forwardAuthRules(config.config),
+    sessionCache: openSessionCache(options, storage, feed),
     onStep: countSteps(metrics),
     onTokenIssued: countTokens(metrics),
   });
@@ -158,12 +165,6 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
-  const { maxStaleness } = config.config.tenantDefaults.session;
-  const { feed, stop: stopFeed } = storage.openEventFeed({
-    intervalMs: durationMs(maxStaleness) / readsInStaleness,
-  });
-  cleanup.add(stopFeed);
-  watchFeed(metrics, feed);
   watchStorage(metrics, storage, () => readiness.components.database === true);
   cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(() => domain.outbound.http.close());
@@ -172,7 +173,15 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses, domain.breaches], logger));
 
   const { sessions, apiKeys, outbox } = domain;
-  const services = createServices(domain);
+  const sessionFeed = new SessionFeed({
+    feed,
+    log: storage.sessionChanges,
+    clock,
+    heartbeatIntervalMs: durationMs(config.config.tenantDefaults.session.maxStaleness) / readsInStaleness,
+  });
+  cleanup.add(() => sessionFeed.stop());
+  watchSessionFeed(metrics, sessionFeed);
+  const services = createServices({ ...domain, sessionFeed });
   const messages = { store: storage.messages, outbox, renderer };
   const mailbox = await openMailbox(config, { ...messages, tenants });
   const tracer = telemetry?.tracer;
@@ -275,6 +284,24 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
 function urlOf({ host, tls }: { readonly host: string; readonly tls?: unknown }, port: number): string {
   return `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Opens the feed of events. */
+function openFeed({ config }: AppOptions, storage: Storage, cleanup: Cleanup): EventFeed {
+  const { maxStaleness } = config.config.tenantDefaults.session;
+  const { feed, stop } = storage.openEventFeed({ intervalMs: durationMs(maxStaleness) / readsInStaleness });
+  cleanup.add(stop);
+  return feed;
+}
+
+/** Makes the cache of sessions, which hears of all changes. */
+function openSessionCache({ config }: AppOptions, storage: Storage, feed: EventFeed): SessionCache {
+  const { maxEntries, maxBytes } = config.config.server.sessionCache;
+  const maxStalenessMs = durationMs(config.config.tenantDefaults.session.maxStaleness);
+  const cache = new SessionCache(feed, { maxEntries, maxBytes, maxStalenessMs });
+  feed.follow(cache);
+  storage.onOwnEvents((_tenantId, events) => cache.noteOwn(events));
+  return cache;
 }
 
 function eventRetentionOf(

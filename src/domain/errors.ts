@@ -561,6 +561,17 @@ const texts = {
     remedy: "Add a rule for the host and the path to tenant_defaults.forward_auth.rules.",
     metadata: ["host"],
   },
+  STREAM_READER_TOO_SLOW: {
+    message: "The client reads the stream more slowly than there is something to tell, so it was given up.",
+    remedy: "Read faster, and open the stream again after the last position that you have handled.",
+    metadata: ["limitBytes"],
+  },
+  POSITION_NOT_INCLUDED: {
+    message: "The answer would not include the position that the request asks for.",
+    remedy:
+      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
+    metadata: ["epoch", "sequence"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

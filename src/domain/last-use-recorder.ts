@@ -30,12 +30,13 @@ export class LastUseRecorder<Id extends string> {
     this.#deps = deps;
   }
 
-  /** Notes a use now, unless the known last one is recent. */
-  note(tenantId: TenantId, id: Id, lastUsedAt: Date | undefined): void {
-    const usedAt = this.#deps.clock.now();
-    if (lastUsedAt !== undefined && usedAt.getTime() - lastUsedAt.getTime() < coarseMs) return;
-    if (this.#waiting.size >= mostUses) return;
+  /** Notes a use of now or some time ago, unless the known last one is recent. Returns when it was used, if that is noted. */
+  note(tenantId: TenantId, id: Id, lastUsedAt: Date | undefined, agoMs = 0): Date | undefined {
+    const usedAt = new Date(this.#deps.clock.now().getTime() - agoMs);
+    if (lastUsedAt !== undefined && usedAt.getTime() - lastUsedAt.getTime() < coarseMs) return undefined;
+    if (this.#waiting.size >= mostUses) return undefined;
     this.#waiting.set(`${tenantId}/${id}`, { tenantId, id, usedAt });
+    return usedAt;
   }
 
   /** Writes what was gathered. A failure is logged and the uses are kept for the next time. */

@@ -209,9 +209,9 @@ class Feed implements OpenEventFeed {
     const now = seenBy(rows[0]);
     if (before === undefined) {
       this.#seen = now;
+      this.#heardAt = begunAt;
       this.#tell((follower) => follower.reset());
       this.#tellOf([], now);
-      this.#heardAt = begunAt;
       return true;
     }
     const parts = (part?.parts ?? 0) + 1;
@@ -228,9 +228,11 @@ class Feed implements OpenEventFeed {
     const target = part?.target ?? now;
     const last = rows.at(-1)?.position ?? null;
     this.#part = isAll || last === null ? undefined : { target, begunAt, parts, after: last };
-    if (isAll) this.#seen = target;
+    if (isAll) {
+      this.#seen = target;
+      this.#heardAt = begunAt;
+    }
     this.#tellOf(rows, isAll ? target : before);
-    if (isAll) this.#heardAt = begunAt;
     return isAll;
   }
 

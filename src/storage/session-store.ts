@@ -1,4 +1,5 @@
-import type { SessionStore } from "../domain/session/store.ts";
+import type { FeedPosition } from "../domain/event/feed.ts";
+import type { SessionStore, SessionsRead } from "../domain/session/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { derivedEventId, eventsParameter, insertEvents } from "./event-sql.ts";
 import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
@@ -7,21 +8,34 @@ import { readSession, type SessionRow, sessionRow } from "./rows.generated.ts";
 import { idleParameter, usedSince } from "./session-row.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
 
-const findByTokenDigestStatement: Statement = {
-  name: "find_session_by_token_digest",
-  text: `SELECT ${sessionRow.selected}, ${identityColumns}
-    FROM ostiary.session s
-    JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
-    WHERE s.tenant_id = $1 AND s.token_digest = $2`,
-};
+/**
+ * Finds sessions by their tokens. $1 tenant, $2 digest or digests, $3 the number of a transaction that the answer is to include. There is a
+ * row where no session is found as well, since it says where the event log stood: everything below the oldest transaction that was still
+ * running is included, and of the others what the snapshot shows.
+ */
+function findStatement(name: string, condition: string): Statement {
+  return {
+    name,
+    text: `SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_visible_in_snapshot($3::xid8, pg_current_snapshot()) AS includes,
+      (SELECT epoch FROM ostiary.event_epoch) AS epoch, s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
+    FROM (SELECT) always LEFT JOIN (
+      ostiary.session s JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
+    ) ON s.tenant_id = $1 AND ${condition}`,
+  };
+}
 
-const findByTokenDigestsStatement: Statement = {
-  name: "find_sessions_by_token_digests",
-  text: `SELECT s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
-    FROM ostiary.session s
-    JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
-    WHERE s.tenant_id = $1 AND s.token_digest = ANY ($2::bytea[])`,
-};
+const findOneStatement = findStatement("find_session_by_token_digest", "s.token_digest = $2");
+const findSeveralStatement = findStatement(
+  "find_sessions_by_token_digests",
+  "s.token_digest = ANY ($2::bytea[])",
+);
+
+interface FoundRow extends SessionRow, IdentityRow {
+  readonly xmin: string;
+  readonly includes: boolean;
+  readonly epoch: string | null;
+  readonly digest: Uint8Array | null;
+}
 
 /**
  * $1 tenant, $2 session, $3 now, $4 owner or null, $5 event. The row is locked first, so that one that another call ends at the
@@ -116,23 +130,12 @@ const replaceTokenStatement: Statement = {
 /** Sessions on PostgreSQL. */
 export function createSessionStore(database: Database): SessionStore {
   return {
-    async findByTokenDigest(scope, digest) {
-      const values = [scope.tenantId, digest];
-      const [row] = await database.query<SessionRow & IdentityRow>(scope, findByTokenDigestStatement, values);
-      return row && { session: readSession(row), identity: identityFromRow(row) };
-    },
-
-    async findByTokenDigests(scope, digests) {
-      const rows = await database.query<SessionRow & IdentityRow & { readonly digest: Uint8Array }>(
-        scope,
-        findByTokenDigestsStatement,
-        [scope.tenantId, digests],
-      );
-      return rows.map((row) => ({
-        digest: row.digest,
-        session: readSession(row),
-        identity: identityFromRow(row),
-      }));
+    async findByTokenDigests(scope, digests, atLeast) {
+      const [first, ...others] = digests;
+      const [statement, parameter] =
+        others.length === 0 ? [findOneStatement, first] : [findSeveralStatement, digests];
+      const values = [scope.tenantId, parameter, String(atLeast?.sequence ?? 0n)];
+      return toRead(await database.query<FoundRow>(scope, statement, values), atLeast);
     },
 
     async find(scope, id) {
@@ -208,5 +211,20 @@ export function createSessionStore(database: Database): SessionStore {
       if (uses.length === 0) return;
       await database.query(undefined, recordUseStatement("session"), latestUses(uses));
     },
+  };
+}
+
+function toRead(rows: readonly FoundRow[], atLeast: FeedPosition | undefined): SessionsRead {
+  const [row] = rows;
+  if (row === undefined) throw new Error("the look-up of sessions has answered nothing");
+  const epoch = row.epoch === null ? undefined : BigInt(row.epoch);
+  return {
+    sessions: rows.flatMap((each) =>
+      each.digest === null
+        ? []
+        : [{ digest: each.digest, session: readSession(each), identity: identityFromRow(each) }],
+    ),
+    position: epoch === undefined ? undefined : { epoch, sequence: BigInt(row.xmin) - 1n },
+    includesAsked: row.includes && epoch === atLeast?.epoch,
   };
 }

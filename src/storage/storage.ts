@@ -13,6 +13,7 @@ import type { IdentityStore } from "../domain/identity/store.ts";
 import type { TenantId } from "../domain/ids.ts";
 import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Transactions } from "../domain/ports.ts";
+import type { SessionChangeLog } from "../domain/session/session-feed.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import type { SigningKeyStore } from "../domain/signed-token/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
@@ -37,6 +38,7 @@ import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { Notifications } from "./notifications.ts";
 import { createSchemaStore } from "./schema-store.ts";
+import { createSessionChangeLog } from "./session-change-log.ts";
 import { createSessionStore } from "./session-store.ts";
 import { createSettingsStore } from "./settings-store.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
@@ -61,6 +63,7 @@ export type OwnEventsListener = (tenantId: TenantId, events: readonly Event[]) =
 export interface Storage extends Transactions {
   readonly identities: IdentityStore;
   readonly sessions: SessionStore;
+  readonly sessionChanges: SessionChangeLog;
   readonly flows: FlowStore;
   readonly settings: SettingsStore;
   readonly apiKeys: ApiKeyStore;
@@ -162,6 +165,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     transaction: (scope, work) => database.transaction(scope, work),
     identities: createIdentityStore(database),
     sessions: createSessionStore(database),
+    sessionChanges: createSessionChangeLog(database),
     flows: createFlowStore(database),
     settings: createSettingsStore(database),
     apiKeys: createApiKeyStore(database),

@@ -16,6 +16,7 @@ import {
   passwordProof,
   randomDigest,
 } from "../support/records.ts";
+import { findByDigest } from "../support/sessions.ts";
 import { deletePassword, openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -276,7 +277,7 @@ describe("completeLogin", () => {
     expect(await storage.flows.completeLogin(scope, login)).toBe("completed");
     const flow = await storage.flows.find(scope, "login", digestOf(login));
     expect(flow).toMatchObject({ state: "completed", identityId: identity.id });
-    const found = await storage.sessions.findByTokenDigest(scope, login.session.tokenDigest);
+    const found = await findByDigest(storage.sessions, scope, login.session.tokenDigest);
     const { tokenDigest: _, ...session } = login.session;
     expect(found?.session).toEqual(session);
     expect(found?.identity).toEqual({ ...identity, lastLoginAt: login.at });
@@ -465,7 +466,7 @@ describe("completeRegistration", () => {
     });
     const session = aSession(identity.id);
     expect(await register(identity, flow.digest, session)).toBe("completed");
-    const found = await storage.sessions.findByTokenDigest(scope, session.tokenDigest);
+    const found = await findByDigest(storage.sessions, scope, session.tokenDigest);
     expect(found?.identity).toEqual(identity);
     expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe(hash);
     expect((await storage.flows.find(scope, "registration", flow.digest))?.identityId).toBe(identity.id);

@@ -14,6 +14,7 @@ import {
   heldFlow,
   noon,
 } from "../support/records.ts";
+import { findByDigest } from "../support/sessions.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -202,11 +203,11 @@ describe("setState", () => {
     const event = anEvent("identity.deactivated", { identityId: identity.id });
     const changed = await storage.identities.setState(scope, identity.id, "inactive", afterNoon(5), [event]);
     expect(changed).toMatchObject({ state: "inactive", stateChangedAt: afterNoon(5), revision: 2 });
-    const found = await storage.sessions.findByTokenDigest(scope, digest);
+    const found = await findByDigest(storage.sessions, scope, digest);
     expect(found?.session.revokedAt).toEqual(afterNoon(5));
     expect(found?.identity.state).toBe("inactive");
     expect((await storage.flows.find(scope, "login", bound.digest))?.state).toBe("completed");
-    const other = await storage.sessions.findByTokenDigest(scope, bystander.digest);
+    const other = await findByDigest(storage.sessions, scope, bystander.digest);
     expect(other?.session.revokedAt).toBe(never);
   });
 
@@ -235,7 +236,7 @@ describe("delete", () => {
     const event = anEvent("identity.deleted", { identityId: identity.id });
     expect(await storage.identities.delete(scope, identity.id, [event])).toBe(true);
     expect(await storage.identities.find(scope, identity.id)).toBeUndefined();
-    expect(await storage.sessions.findByTokenDigest(scope, digest)).toBeUndefined();
+    expect(await findByDigest(storage.sessions, scope, digest)).toBeUndefined();
     expect(await storage.identities.findSecret(scope, identity.id, "password")).toBeUndefined();
     expect(await tenants.countEvents("identity.deleted")).toBe(1);
     expect(await storage.identities.delete(scope, identity.id, [event])).toBe(false);

@@ -16,6 +16,7 @@ import {
   passwordProof,
   randomDigest,
 } from "../support/records.ts";
+import { findByDigest } from "../support/sessions.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -67,27 +68,27 @@ describe("a session", () => {
     const session = await store(await newIdentity(), {
       device: { ipAddress: "2001:db8::1", userAgent: undefined },
     });
-    const found = await storage.sessions.findByTokenDigest(scope, session.tokenDigest);
+    const found = await findByDigest(storage.sessions, scope, session.tokenDigest);
     expect(found?.session).toEqual(withoutDigest(session));
     expect(found?.identity.id).toBe(session.identityId);
     expect(await storage.sessions.find(scope, session.id)).toEqual(withoutDigest(session));
-    expect(await storage.sessions.findByTokenDigest(other, session.tokenDigest)).toBeUndefined();
+    expect(await findByDigest(storage.sessions, other, session.tokenDigest)).toBeUndefined();
     expect(await storage.sessions.find(other, session.id)).toBeUndefined();
-    expect(await storage.sessions.findByTokenDigest(scope, randomDigest())).toBeUndefined();
+    expect(await findByDigest(storage.sessions, scope, randomDigest())).toBeUndefined();
   });
 
   test("is found among several digests, in one statement and within its tenant", async () => {
     const { storage, scope, other } = tenants;
     const sessions = [await store(await newIdentity()), await store(await newIdentity())];
     const digests = [...sessions.map(({ tokenDigest }) => tokenDigest), randomDigest()];
-    const found = await storage.sessions.findByTokenDigests(scope, digests);
+    const { sessions: found } = await storage.sessions.findByTokenDigests(scope, digests);
     expect(found).toHaveLength(2);
     for (const session of sessions) {
       const of = found.find(({ digest }) => Buffer.from(digest).equals(session.tokenDigest));
       expect(of?.session).toEqual(withoutDigest(session));
       expect(of?.identity.id).toBe(session.identityId);
     }
-    expect(await storage.sessions.findByTokenDigests(other, digests)).toEqual([]);
+    expect((await storage.sessions.findByTokenDigests(other, digests)).sessions).toEqual([]);
   });
 
   test("keeps what a client says of itself even if it cannot be stored as it is", async () => {

@@ -4,6 +4,7 @@ import type { TenantScope } from "../../src/domain/ports.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { openTestStorage } from "../support/database.ts";
 import { aFlow, anIdentity, aPassword, aSession, heldFlow, noon, randomDigest } from "../support/records.ts";
+import { findByDigest } from "../support/sessions.ts";
 
 const statements: string[] = [];
 let storage: Storage;
@@ -112,7 +113,7 @@ test("the round trips to the database keep to the budget of the design", async (
     events: [],
   };
   expect(await count(() => storage.flows.completeRegistration(scope, completion))).toBe(1);
-  expect(await count(() => storage.sessions.findByTokenDigest(scope, session.tokenDigest))).toBe(1);
+  expect(await count(() => findByDigest(storage.sessions, scope, session.tokenDigest))).toBe(1);
   const value = identity.identifiers[0]?.value ?? "";
   expect(
     await count(() => storage.flows.findForLogin(scope, login.digest, value, { kind: "password" })),

@@ -16,6 +16,7 @@ import { loadConfig } from "../../src/config/load-config.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import type { MessageContent, MessageTemplate } from "../../src/domain/courier/message.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
+import type { EventFeed } from "../../src/domain/event/feed.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -57,6 +58,8 @@ export interface TestApp {
     service: Service,
     options?: { readonly protocol?: Protocol; readonly bearer?: string; readonly headers?: HeadersInit },
   ): Client<Service>;
+  /** The event log, as the server follows it. */
+  readonly eventFeed: EventFeed;
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -153,6 +156,7 @@ export async function startTestApp(
       const token = bearer ?? (isAdmin ? key : undefined);
       return createClient(service, transportOf(protocol, baseUrl, token, headers));
     },
+    eventFeed: app.eventFeed,
     reload: () => app.reload(),
     stop: async () => {
       await app.stop();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
+import { domainError } from "../../src/domain/errors.ts";
 import { newerContract, newerField, serviceOf } from "./contract-variants.ts";
 import {
   detailOf,
@@ -19,12 +19,17 @@ import {
 const newer = newerContract(SessionService, FeedContract);
 const [sessions, feed] = [serviceOf(newer, SessionService), serviceOf(newer, FeedContract)];
 
+/** What comes after the check. */
+function watchSessions(): never {
+  throw domainError("FEATURE_OFF", { field: "" });
+}
+
 let running: Running;
 let feeding: Running;
 beforeAll(async () => {
   running = await startListener();
   feeding = await startListener({
-    services: [{ service: FeedContract, implementation: new SessionFeedService() }],
+    services: [{ service: FeedContract, implementation: { watchSessions }, broadcasts: true }],
   });
 });
 afterAll(() => Promise.all([running.close(), feeding.close()]));

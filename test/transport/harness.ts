@@ -28,6 +28,7 @@ import { type Access, createAccess } from "../../src/transport/rpc/access.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
 import type { CertificateGrant } from "../../src/transport/rpc/client-certificates.ts";
 import { someSettings } from "../support/records.ts";
+import { strongReading } from "../support/sessions.ts";
 
 /** What the service under test was last called with. */
 export interface Seen {
@@ -110,11 +111,11 @@ export function testAccess(
       async authenticate(_tenant, { kind, text }) {
         if (text !== (kind === "session" ? goodToken : goodCookie))
           throw domainError("SESSION_TOKEN_UNKNOWN", {});
-        return { session, identity };
+        return { session, identity, reading: strongReading };
       },
       async lookAt(_tenant, values) {
         return values.map((value) => {
-          if (value === goodCookie) return { kind: "live", value, session, identity };
+          if (value === goodCookie) return { kind: "live", value, session, identity, reading: strongReading };
           return { kind: "malformed", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
         });
       },

@@ -7,7 +7,6 @@ import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { accessRuleOf } from "../../src/transport/rpc/access-rule.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
-import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
 import { demandingService } from "./contract-variants.ts";
 import {
   detailOf,
@@ -112,7 +111,7 @@ describe.each(protocols)("a method that makes demands, over %s", (protocol) => {
     const demand = create(DemandSchema, { demand: within(3599n) });
     running = await startListener({
       services: [
-        { service: demandingService(FeedContract, [demand]), implementation: new SessionFeedService() },
+        { service: demandingService(FeedContract, [demand]), implementation: { async *watchSessions() {} } },
       ],
       clock: { now: () => anHourLater },
     });

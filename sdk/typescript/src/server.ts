@@ -32,3 +32,8 @@ export {
   sessionOf,
 } from "./server/session-guard.ts";
 export type { Span } from "./server/span.ts";
+export {
+  createSessionVerifier,
+  type SessionVerifier,
+  type SessionVerifierOptions,
+} from "./server/verifier/session-verifier.ts";

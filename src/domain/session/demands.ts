@@ -37,10 +37,21 @@ export function assertMeets(
   demands: readonly Demand[],
   at: { readonly tenant: Tenant; readonly now: Date },
 ): void {
+  const refusal = firstUnmet(shown, demands, at);
+  if (refusal !== undefined) throw refusal;
+}
+
+/** The SESSION_ reason of the first demand that a session does not meet; undefined if it meets all. */
+export function firstUnmet(
+  shown: AuthenticatedSession,
+  demands: readonly Demand[],
+  at: { readonly tenant: Tenant; readonly now: Date },
+): DomainError | undefined {
   for (const demand of demands) {
     const refusal = refusalOf(shown, demand, at);
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) return refusal;
   }
+  return undefined;
 }
 
 function refusalOf(
@@ -56,8 +67,7 @@ function refusalOf(
         : domainError("SESSION_ASSURANCE_TOO_LOW", { required: demand.level, actual });
     }
     case "freshness": {
-      const { maxAgeMs: asked } = demand;
-      const maxAgeMs = asked === "privileged" ? tenant.settings.settings.privilegedMs : asked;
+      const maxAgeMs = maxAgeOf(demand, tenant);
       return now.getTime() - session.authenticatedAt.getTime() <= maxAgeMs
         ? undefined
         : domainError("SESSION_AUTHENTICATION_TOO_OLD", { maxAgeSeconds: String(maxAgeMs / 1000) });
@@ -81,6 +91,20 @@ function refusalOf(
     default:
       return demand satisfies never;
   }
+}
+
+/** When a session that is not used or changed ceases to meet the demands; undefined if no demand has an end. */
+export function metUntil(
+  { session }: AuthenticatedSession,
+  demands: readonly Demand[],
+  tenant: Tenant,
+): Date | undefined {
+  const ages = demands.flatMap((demand) => (demand.kind === "freshness" ? [maxAgeOf(demand, tenant)] : []));
+  return ages.length === 0 ? undefined : new Date(session.authenticatedAt.getTime() + Math.min(...ages));
+}
+
+function maxAgeOf({ maxAgeMs }: Extract<Demand, { kind: "freshness" }>, { settings }: Tenant): number {
+  return maxAgeMs === "privileged" ? settings.settings.privilegedMs : maxAgeMs;
 }
 
 /** Whether an identity has a verified address, of the given kind if there is one. */

@@ -9,8 +9,8 @@ import type { Clock, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { SessionCredential } from "./credential.ts";
-import { assertMeets, type Demand } from "./demands.ts";
-import { extendedExpiry, idleSince, longestOf, type SessionEnd, sessionEnd } from "./lifetime.ts";
+import { type Demand, firstUnmet, metUntil } from "./demands.ts";
+import { extendedExpiry, idleExpiry, idleSince, longestOf, type SessionEnd, sessionEnd } from "./lifetime.ts";
 import type {
   AssuranceLevel,
   AuthenticatedSession,
@@ -18,11 +18,24 @@ import type {
   NewSession,
   Session,
 } from "./session.ts";
+import type { SessionCache } from "./session-cache.ts";
+import {
+  bounded,
+  type ReadingWish,
+  type ReadSession,
+  type SessionReader,
+  strongly,
+} from "./session-reader.ts";
 import { type BelievedCookie, believe, replacedWithinMs, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
 
+/** The longest time that others may keep an answer. They report meanwhile which sessions are used. */
+const longestKeptMs = 600_000;
+
 interface Deps {
   readonly store: SessionStore;
+  readonly reader: SessionReader;
+  readonly cache: Pick<SessionCache, "noteUse" | "isFollowed">;
   readonly tokens: Tokens;
   readonly pageTokens: PageTokens;
   readonly uses: LastUseRecorder<SessionId>;
@@ -37,43 +50,64 @@ export class Sessions {
     this.#deps = deps;
   }
 
-  /** The active session of a token or cookie value. Throws a SESSION_ reason otherwise. One round trip. */
-  async authenticate(tenant: Tenant, { kind, text }: SessionCredential): Promise<AuthenticatedSession> {
-    const parsed = this.#parse(tenant, kind, text);
+  /**
+   * The active session of a token or cookie value. Throws a SESSION_ reason otherwise. One round trip at most; none where it may be
+   * known from memory and is.
+   */
+  async authenticate(
+    tenant: Tenant,
+    credential: SessionCredential,
+    wish: ReadingWish = strongly,
+  ): Promise<ReadSession> {
+    const parsed = this.#parse(tenant, credential.kind, credential.text);
     if (parsed.kind === "wrong") throw parsed.error;
-    const found = await this.#deps.store.findByTokenDigest(tenant, parsed.digest);
-    if (found === undefined) throw domainError("SESSION_TOKEN_UNKNOWN", {});
-    const end = this.#endOf(tenant, found);
-    if (end !== undefined) throw domainError(end, {});
-    this.#deps.uses.note(tenant.tenantId, found.session.id, found.session.lastUsedAt);
-    return found;
+    const { found, ...reading } = await this.#deps.reader.find(tenant, parsed.digest, wish);
+    const refusal = this.#refusalOf(tenant, found);
+    if (found !== undefined && refusal === undefined) {
+      this.noteUse(tenant, found.session);
+      return { ...found, reading };
+    }
+    // Nobody is refused for what was known a while ago.
+    if (reading.isRecent) throw refusal;
+    return this.authenticate(tenant, credential, { ...wish, consistency: "strong" });
   }
 
   /**
    * What the values of a browser's session cookies are, in their order; `believe` says which of them counts. At most
-   * `mostSessionCookies`, which is for the caller to see to. One round trip, none where no value can be one of ours.
+   * `mostSessionCookies`, which is for the caller to see to. One round trip at most, none where no value can be one of ours.
    */
-  async lookAt(tenant: Tenant, values: readonly string[]): Promise<readonly ShownCookie[]> {
+  async lookAt(
+    tenant: Tenant,
+    values: readonly string[],
+    wish: ReadingWish = strongly,
+  ): Promise<readonly ShownCookie[]> {
     const parsed = values.map((value) => ({ value, ...this.#parse(tenant, "session_cookie", value) }));
     const digests = parsed.flatMap((cookie) => (cookie.kind === "digest" ? [cookie.digest] : []));
-    const found = await this.#findByDigests(tenant, digests);
-    return parsed.map((cookie) => {
+    const { found, ...reading } = await this.#deps.reader.findAll(tenant, digests, wish);
+    const shown = parsed.map((cookie): ShownCookie => {
       if (cookie.kind === "wrong")
         return { kind: cookie.foreign ? "unknown" : "malformed", error: cookie.error };
       const session = found.get(hexOf(cookie.digest));
       if (session === undefined) return { kind: "unknown", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
       const end = this.#endOf(tenant, session);
-      if (end === undefined) return { kind: "live", value: cookie.value, ...session };
+      if (end === undefined) return { kind: "live", value: cookie.value, ...session, reading };
       const { revokedAt } = session.session;
       const since = this.#deps.clock.now().getTime() - replacedWithinMs;
       const justNow = revokedAt !== never && revokedAt.getTime() > since;
       return { kind: "ended", identityId: session.identity.id, error: domainError(end, {}), justNow };
     });
+    // Nobody is refused for what was known a while ago.
+    if (reading.isRecent || believe(shown).kind === "believed") return shown;
+    return this.lookAt(tenant, values, { ...wish, consistency: "strong" });
   }
 
   /** The session that counts among the values of a browser's cookies. Throws a SESSION_ reason if there is none. */
-  async authenticateCookies(tenant: Tenant, values: readonly string[]): Promise<BelievedCookie> {
-    const verdict = believe(await this.lookAt(tenant, values));
+  async authenticateCookies(
+    tenant: Tenant,
+    values: readonly string[],
+    wish: ReadingWish = strongly,
+  ): Promise<BelievedCookie> {
+    const verdict = believe(await this.lookAt(tenant, values, wish));
     if (verdict.kind === "refused") throw verdict.error;
     this.noteUse(tenant, verdict.live.session);
     return verdict;
@@ -81,7 +115,16 @@ export class Sessions {
 
   /** Notes that a session is used now. */
   noteUse(tenant: Tenant, session: Session): void {
-    this.#deps.uses.note(tenant.tenantId, session.id, session.lastUsedAt);
+    const usedAt = this.#deps.uses.note(tenant.tenantId, session.id, session.lastUsedAt);
+    if (usedAt !== undefined) this.#deps.cache.noteUse(session.id, usedAt);
+  }
+
+  /** Notes uses of sessions that others have checked by answers that they keep. */
+  noteUses({ tenantId }: Tenant, uses: readonly { readonly id: SessionId; readonly agoMs: number }[]): void {
+    for (const { id, agoMs } of uses) {
+      const usedAt = this.#deps.uses.note(tenantId, id, undefined, agoMs);
+      if (usedAt !== undefined) this.#deps.cache.noteUse(id, usedAt);
+    }
   }
 
   /** The same as `authenticate`, for a session that must meet every demand. */
@@ -89,13 +132,34 @@ export class Sessions {
     tenant: Tenant,
     credential: SessionCredential | { readonly kind: "session_cookies"; readonly values: readonly string[] },
     demands: readonly Demand[],
-  ): Promise<AuthenticatedSession> {
+    wish: ReadingWish = bounded,
+  ): Promise<ReadSession> {
     const found =
       credential.kind === "session_cookies"
-        ? (await this.authenticateCookies(tenant, credential.values)).live
-        : await this.authenticate(tenant, credential);
-    assertMeets(found, demands, { tenant, now: this.#deps.clock.now() });
-    return found;
+        ? (await this.authenticateCookies(tenant, credential.values, wish)).live
+        : await this.authenticate(tenant, credential, wish);
+    const unmet = firstUnmet(found, demands, { tenant, now: this.#deps.clock.now() });
+    if (unmet === undefined) return found;
+    // The address may have been verified, the action done a moment ago.
+    if (found.reading.isRecent) throw unmet;
+    return this.check(tenant, credential, demands, { ...wish, consistency: "strong" });
+  }
+
+  /**
+   * Until when somebody who follows the event feed may keep the answer that a session counts and meets the demands: not beyond its end,
+   * and not for long, so that its use is noted. Undefined: it may not be kept, since this server does not follow the feed itself.
+   */
+  mayBeKeptUntil(tenant: Tenant, shown: AuthenticatedSession, demands: readonly Demand[]): Date | undefined {
+    if (!this.#deps.cache.isFollowed) return undefined;
+    const { session } = shown;
+    const soon = new Date(this.#deps.clock.now().getTime() + longestKeptMs);
+    const ends = [
+      soon,
+      session.expiresAt,
+      idleExpiry(session, tenant.settings.session) ?? soon,
+      metUntil(shown, demands, tenant) ?? soon,
+    ];
+    return new Date(Math.min(...ends.map((end) => end.getTime())));
   }
 
   /** The caller's own active sessions, newest first. */
@@ -201,19 +265,10 @@ export class Sessions {
     }
   }
 
-  /** By `hexOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
-  async #findByDigests(
-    tenant: Tenant,
-    digests: readonly Uint8Array[],
-  ): Promise<ReadonlyMap<string, AuthenticatedSession>> {
-    const [digest, ...others] = digests;
-    if (digest === undefined) return new Map();
-    if (others.length > 0) {
-      const found = await this.#deps.store.findByTokenDigests(tenant, digests);
-      return new Map(found.map(({ digest: of, ...session }) => [hexOf(of), session]));
-    }
-    const found = await this.#deps.store.findByTokenDigest(tenant, digest);
-    return new Map(found === undefined ? [] : [[hexOf(digest), found]]);
+  #refusalOf(tenant: Tenant, found: AuthenticatedSession | undefined): DomainError | undefined {
+    if (found === undefined) return domainError("SESSION_TOKEN_UNKNOWN", {});
+    const end = this.#endOf(tenant, found);
+    return end && domainError(end, {});
   }
 
   /** Reason why a session has ended; undefined while it is live. */

@@ -1,13 +1,13 @@
 import { type DomainError, domainError } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
-import type { AuthenticatedSession } from "./session.ts";
+import type { ReadSession } from "./session-reader.ts";
 
 /** The most distinct values of the session cookie that are looked up. With more, none is. */
 export const mostSessionCookies = 4;
 
 /** A value of the session cookie, looked up. */
 export type ShownCookie =
-  | ({ readonly kind: "live"; readonly value: string } & AuthenticatedSession)
+  | ({ readonly kind: "live"; readonly value: string } & ReadSession)
   | {
       readonly kind: "ended";
       readonly identityId: IdentityId;

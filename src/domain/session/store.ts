@@ -1,9 +1,9 @@
 import type { Event } from "../event/event.ts";
-import type { Identity } from "../identity/identity.ts";
+import type { FeedPosition } from "../event/feed.ts";
 import type { IdentityId, SessionId, TenantId } from "../ids.ts";
 import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { IdleSince } from "./lifetime.ts";
-import type { AuthenticationMethod, Session } from "./session.ts";
+import type { AuthenticatedSession, AuthenticationMethod, Session } from "./session.ts";
 
 /** Which sessions to list. */
 export interface SessionFilter {
@@ -16,20 +16,24 @@ export interface SessionFilter {
   readonly idleSince?: IdleSince | undefined;
 }
 
+/** What a read of sessions has found. */
+export interface SessionsRead {
+  readonly sessions: readonly ({ readonly digest: Uint8Array } & AuthenticatedSession)[];
+  /** Where the event log stood; undefined if the database does not say. */
+  readonly position: FeedPosition | undefined;
+  /** Whether the position that was asked for is included. */
+  readonly includesAsked: boolean;
+}
+
 /** Sessions. Implemented in src/storage/session-store.ts; each method is one statement. */
 export interface SessionStore {
-  /** The session with this token digest, ended or not, and its identity; undefined if there is none. */
-  findByTokenDigest(
-    scope: TenantScope,
-    digest: Uint8Array,
-  ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined>;
-  /** As `findByTokenDigest`, for several digests at once: those that there are, in no order. */
+  /** The sessions with these token digests, ended or not, and their identities, in no order. */
   findByTokenDigests(
     scope: TenantScope,
     digests: readonly Uint8Array[],
-  ): Promise<
-    readonly { readonly digest: Uint8Array; readonly session: Session; readonly identity: Identity }[]
-  >;
+    /** A position of the event log that the answer is to include; undefined: any. */
+    atLeast?: FeedPosition,
+  ): Promise<SessionsRead>;
   /** The session with this id, ended or not; undefined if there is none. */
   find(scope: TenantScope, id: SessionId): Promise<Session | undefined>;
   /** Sessions, newest first. */

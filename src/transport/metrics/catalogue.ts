@@ -354,6 +354,14 @@ export const anonymousStreams = metric({
   labels: none,
 });
 
+export const sessionWatchers = metric({
+  name: "ostiary.session.watchers",
+  kind: "gauge",
+  unit: "{stream}",
+  help: "Open streams of WatchSessions.",
+  labels: none,
+});
+
 export const budgetRefusals = metric({
   name: "ostiary.budget.refusals",
   kind: "counter",
@@ -473,6 +481,7 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   connectionsClosed,
   requestMemory,
   anonymousStreams,
+  sessionWatchers,
   budgetRefusals,
   workersServing,
   workersWanted,

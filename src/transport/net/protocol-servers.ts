@@ -24,6 +24,8 @@ export interface ListenerLimits {
   readonly maxConcurrentStreams: number;
   /** How long a stream waits for its client: for the next message, or for it to read an answer. */
   readonly streamIdleTimeoutMs: number;
+  /** How much may wait for a client to read it, of a stream whose messages go to many. */
+  readonly streamBufferBytes: number;
   /** The interval of the permission check on open streams. */
   readonly streamAccessIntervalMs: number;
   /** The lifetime of a stream without a credential: health and reflection. */
@@ -40,6 +42,8 @@ export const defaultLimits: ListenerLimits = {
   maxHeaderBytes: 32 * 1024,
   maxConcurrentStreams: 250,
   streamIdleTimeoutMs: 60_000,
+  // Several seconds of the liveliest feed. What waits is the same memory for all clients that are sent the same.
+  streamBufferBytes: 1024 * 1024,
   streamAccessIntervalMs: 1_000,
   anonymousStreamLifetimeMs: 60 * 60_000,
 };

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { selfSignedCertificate } from "../../../test/support/certificate.ts";
 import { TestClock } from "../../../test/support/clock.ts";
 import { anApiKey, anIdentity, aSession, noon, someSettings } from "../../../test/support/records.ts";
+import { offCache, strongReading } from "../../../test/support/sessions.ts";
 import { createTokens } from "../../crypto/tokens.ts";
 import type { ApiKey } from "../../domain/access/api-key.ts";
 import { ApiKeys } from "../../domain/access/api-keys.ts";
@@ -11,6 +12,7 @@ import { instantOf } from "../../domain/instant.ts";
 import { LastUseRecorder } from "../../domain/last-use-recorder.ts";
 import type { TokenKind } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
+import { SessionReader } from "../../domain/session/session-reader.ts";
 import { Sessions } from "../../domain/session/sessions.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { Exchange, Peer } from "../net/exchange.ts";
@@ -45,16 +47,16 @@ function server(certificates: readonly CertificateGrant[] = [grant]) {
   const recorder = { write: async () => {}, clock, logger };
   const pageTokens = undefined as never;
   const store = {
-    findByTokenDigest: async (_scope: object, digest: Uint8Array) => {
-      const session = sessions.get(keyOf(digest));
-      return session && { session, identity };
-    },
-    findByTokenDigests: async (_scope: object, digests: readonly Uint8Array[]) =>
-      digests.flatMap((digest) => {
+    findByTokenDigests: async (_scope: object, digests: readonly Uint8Array[]) => ({
+      sessions: digests.flatMap((digest) => {
         const session = sessions.get(keyOf(digest));
         return session ? [{ digest, session, identity }] : [];
       }),
+      position: undefined,
+      includesAsked: false,
+    }),
   };
+  const cache = offCache();
   const tenants = {
     byName: (name: string) => [tenant, other].find((each) => each.name === name),
     byHost: (host: string | undefined) => (host === "other.example.com" ? other : tenant),
@@ -65,6 +67,8 @@ function server(certificates: readonly CertificateGrant[] = [grant]) {
     clock,
     sessions: new Sessions({
       store: store as never,
+      reader: new SessionReader({ store, cache, clock }),
+      cache,
       tokens,
       pageTokens,
       uses: new LastUseRecorder(recorder),
@@ -388,7 +392,7 @@ describe("whom the headers show", () => {
     const callers: readonly [Caller, object][] = [
       [{ kind: "anonymous" }, { actor: { kind: "anonymous" }, id: undefined, key: "anonymous" }],
       [
-        { kind: "session", session, identity, credential: "bearer" },
+        { kind: "session", session, identity, reading: strongReading, credential: "bearer" },
         {
           actor: { kind: "identity", identityId: identity.id },
           id: identity.id,

@@ -1,3 +1,4 @@
+import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 import type { ApiKey } from "../../domain/access/api-key.ts";
 import { scopeAllows } from "../../domain/access/scopes.ts";
 import { domainError } from "../../domain/errors.ts";
@@ -7,7 +8,14 @@ import { type Instant, instantOf } from "../../domain/instant.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import { assertMeets } from "../../domain/session/demands.ts";
-import type { AuthenticatedSession, Session } from "../../domain/session/session.ts";
+import type { Session } from "../../domain/session/session.ts";
+import type { Reading } from "../../domain/session/session-cache.ts";
+import {
+  bounded,
+  type ReadingWish,
+  type ReadSession,
+  strongly,
+} from "../../domain/session/session-reader.ts";
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
 import type { Exchange } from "../net/exchange.ts";
 import { assertOriginAllowed } from "../net/origin.ts";
@@ -34,6 +42,8 @@ export type SessionCaller = {
   readonly kind: "session";
   readonly session: Session;
   readonly identity: Identity;
+  /** How fresh what is known of the session is. */
+  readonly reading: Reading;
 } & (
   | { readonly credential: "bearer" }
   /** What a cookie authenticates must come from an allowed origin. */
@@ -84,7 +94,7 @@ export function namesOf(caller: Caller): CallerNames {
 /** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
 export interface SessionAuthenticator extends CookieSessions {
   /** Throws a SESSION_ reason if the credential is not that of an active session. */
-  authenticate(tenant: Tenant, credential: SessionCredential): Promise<AuthenticatedSession>;
+  authenticate(tenant: Tenant, credential: SessionCredential, wish?: ReadingWish): Promise<ReadSession>;
 }
 
 /** Finds the API key of a secret. Implemented by domain/access/api-keys.ts. */
@@ -102,6 +112,8 @@ export interface Admission {
    * is none.
    */
   readonly session?: () => Promise<SessionCaller>;
+  /** Authenticates the caller of a method that only sessions may call once more. Throws a SESSION_ reason if it has ended. */
+  readonly again?: (wish: ReadingWish) => Promise<SessionCaller>;
   /** The session cookies of the call, made when they are asked for; undefined where no browser calls. */
   readonly browser?: () => BrowserSessions;
 }
@@ -134,6 +146,14 @@ interface AccessDependencies {
   readonly clock: Clock;
 }
 
+/**
+ * The methods for sessions whose caller may be known from memory: they show what is known of the session, and change nothing. All others
+ * read the database, so that nothing is changed in the name of a session that has ended, wherever it did.
+ */
+const readsBounded: ReadonlySet<string> = new Set([
+  `${SessionService.typeName}/${SessionService.method.getCurrentSession.name}`,
+]);
+
 /** Makes the one place that decides who may call what. */
 export function createAccess(deps: AccessDependencies): Access {
   const { tenants } = deps;
@@ -146,7 +166,8 @@ export function createAccess(deps: AccessDependencies): Access {
       if (credentialKindOf(exchange) === "api_key") return (await apiKeyOf(deps, exchange)).caller;
       const tenant = tenantOf(exchange);
       // What is stale is not removed for a call that did not need it.
-      return callerOf(deps.sessions, exchange, tenant, () => browserOf(tenant, exchange, []));
+      const browser = () => browserOf(tenant, exchange, []);
+      return callerOf(deps.sessions, exchange, tenant, browser, bounded);
     },
     async forwardingKey(exchange, text) {
       const { tenant, apiKey } = await deps.apiKeys.authenticate(text);
@@ -163,15 +184,20 @@ export function createAccess(deps: AccessDependencies): Access {
           const tenant = tenantOf(exchange);
           const browser = once(() => browserOf(tenant, exchange, setCookies));
           if (!rule.withSession) return { tenant, caller: anonymous, browser };
-          const session = () => callerOf(deps.sessions, exchange, tenant, browser);
+          const session = () => callerOf(deps.sessions, exchange, tenant, browser, strongly);
           return { tenant, caller: anonymous, session, browser };
         }
         case "session": {
           const tenant = tenantOf(exchange);
+          const wish = readsBounded.has(method) ? bounded : strongly;
           const browser = once(() => browserOf(tenant, exchange, setCookies));
-          const caller = await callerOf(deps.sessions, exchange, tenant, browser);
+          const caller = await callerOf(deps.sessions, exchange, tenant, browser, wish);
           assertMeets(caller, rule.demands, { tenant, now: deps.clock.now() });
-          return { tenant, caller, browser };
+          const again = (wanted: ReadingWish) => {
+            const anew = () => browserOf(tenant, exchange, setCookies);
+            return callerOf(deps.sessions, exchange, tenant, anew, wanted);
+          };
+          return { tenant, caller, browser, again };
         }
         case "api_key":
           return admitApiKey(deps, exchange, rule.scope);
@@ -192,13 +218,14 @@ async function callerOf(
   exchange: Exchange,
   tenant: Tenant,
   browserOf: () => BrowserSessions,
+  wish: ReadingWish,
 ): Promise<SessionCaller> {
   const bearer = bearerOf(exchange);
   // A bearer token wins over a cookie: its sender means it, and no page can make a browser send one.
   if (bearer.kind === "malformed")
     throw domainError("SESSION_TOKEN_MALFORMED", {}, { message: bearer.message });
   if (bearer.kind === "token") {
-    const found = await sessions.authenticate(tenant, { kind: "session", text: bearer.text });
+    const found = await sessions.authenticate(tenant, { kind: "session", text: bearer.text }, wish);
     return { kind: "session", ...found, credential: "bearer" };
   }
 
@@ -206,9 +233,14 @@ async function callerOf(
   if (!browser.isShown) throw domainError("SESSION_CREDENTIAL_MISSING", {});
   // Security rule (SR-ORIGIN-1): a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
   assertOriginAllowed(exchange, tenant.settings.allowedOrigins);
-  const { live, otherIdentity } = await browser.authenticate();
-  const { session, identity, value } = live;
-  return { kind: "session", session, identity, credential: "cookie", cookie: { value, otherIdentity } };
+  const { live, otherIdentity } = await browser.authenticate(wish);
+  const { session, identity, reading, value } = live;
+  return {
+    kind: "session",
+    ...{ session, identity, reading },
+    credential: "cookie",
+    cookie: { value, otherIdentity },
+  };
 }
 
 async function admitApiKey(deps: AccessDependencies, exchange: Exchange, scope: string): Promise<Admission> {

@@ -2,6 +2,7 @@ import { DomainError, domainError } from "../../domain/errors.ts";
 import type { CallOrigin } from "../../domain/event/event.ts";
 import type { IdentityId, SessionId } from "../../domain/ids.ts";
 import type { AuthenticatedSession, Session } from "../../domain/session/session.ts";
+import { type ReadingWish, strongly } from "../../domain/session/session-reader.ts";
 import {
   type BelievedCookie,
   believe,
@@ -18,8 +19,8 @@ import { removeSessionCookie, shownSessionCookies } from "../net/session-cookies
 
 /** Finds and ends the sessions of cookies. Implemented by domain/session/sessions.ts. */
 export interface CookieSessions {
-  /** What values of the session cookie are; one round trip. */
-  lookAt(tenant: Tenant, values: readonly string[]): Promise<readonly ShownCookie[]>;
+  /** What values of the session cookie are; one round trip at most. */
+  lookAt(tenant: Tenant, values: readonly string[], wish?: ReadingWish): Promise<readonly ShownCookie[]>;
   /** Notes that a session is used now. */
   noteUse(tenant: Tenant, session: Session): void;
   /** Ends a session of an identity. */
@@ -67,11 +68,11 @@ export class BrowserSessions {
 
   /**
    * The session that counts. Throws a SESSION_ reason if there is none; the browser then drops the cookie, unless that may be a newer one
-   * by now. One round trip.
+   * by now. One round trip at most.
    */
-  async authenticate(): Promise<BelievedCookie> {
+  async authenticate(wish: ReadingWish): Promise<BelievedCookie> {
     const tooMany = this.#own.length > mostSessionCookies;
-    const shown = tooMany ? [] : await this.#lookAt(this.#own);
+    const shown = tooMany ? [] : await this.#lookAt(this.#own, wish);
     const verdict = tooMany ? ambiguous : believe(shown);
     if (verdict.kind === "believed") {
       this.#sessions.noteUse(this.#tenant, verdict.live.session);
@@ -147,11 +148,11 @@ export class BrowserSessions {
     return this.#all.former.size > 0 || (this.isShown && !this.#ownName.startsWith("__Host-"));
   }
 
-  async #lookAt(values: readonly string[]): Promise<readonly ShownCookie[]> {
+  async #lookAt(values: readonly string[], wish: ReadingWish = strongly): Promise<readonly ShownCookie[]> {
     const wanted = values.slice(0, mostSessionCookies);
     const fresh = wanted.filter((value) => !this.#looked.has(value));
     if (fresh.length > 0) {
-      const found = await this.#sessions.lookAt(this.#tenant, fresh);
+      const found = await this.#sessions.lookAt(this.#tenant, fresh, wish);
       for (const [index, cookie] of found.entries()) this.#looked.set(fresh[index] ?? "", cookie);
     }
     return wanted.flatMap((value) => this.#looked.get(value) ?? []);

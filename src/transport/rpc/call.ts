@@ -13,6 +13,7 @@ import type { FlowClient } from "../../domain/kinds.ts";
 import type { TenantScope } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
+import type { ReadingWish } from "../../domain/session/session-reader.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { LimitedClientIp } from "../../domain/throttle/subjects.ts";
 import {
@@ -148,6 +149,17 @@ export class Call implements FlowCaller, HandlerContext {
         "A native flow takes the session's token in the Authorization header; a cookie is none.";
       throw domainError("SESSION_CREDENTIAL_MISSING", {}, { message });
     }
+    return caller;
+  }
+
+  /**
+   * Authenticates the caller once more, in a method that only sessions may call, because of what its request asks for. Throws a SESSION_
+   * reason, and POSITION_NOT_INCLUDED.
+   */
+  async authenticateAgain(wish: ReadingWish): Promise<SessionCaller> {
+    const caller = await this.#admitted.again?.(wish);
+    if (caller === undefined) throw new Error("the method's access option asks for no session");
+    this.caller = caller;
     return caller;
   }
 

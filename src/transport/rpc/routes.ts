@@ -16,6 +16,8 @@ export interface ServiceBinding {
   readonly service: DescService;
   /** A `ServiceImpl<typeof service>`. */
   readonly implementation: object;
+  /** Whether its server streams are carried out by a `BroadcastImpl`. Default: no. */
+  readonly broadcasts?: boolean;
 }
 
 /** The name of a listener. */
@@ -40,6 +42,8 @@ export interface Route {
   readonly allowsGet: boolean;
   /** Whether its calls are logged at `debug` only. */
   readonly quiet: boolean;
+  /** Whether it is a server stream whose messages go to many at once. */
+  readonly isBroadcast: boolean;
 }
 
 const listenerOptions: Readonly<Record<ListenerName, Listener>> = {
@@ -58,7 +62,7 @@ export function createRoutes(
   largestRequestBytes: number,
 ): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>();
-  for (const { service, implementation } of bindings) {
+  for (const { service, implementation, broadcasts = false } of bindings) {
     const foreign = openForeignServices.includes(service);
     if (!foreign && getOption(service, serviceOption).listener !== listenerOptions[name]) {
       throw new Error(`${service.typeName} does not declare the ${name} listener`);
@@ -66,13 +70,18 @@ export function createRoutes(
     const { methods } = createServiceImplSpec(service, implementation);
     for (const method of service.methods) {
       const spec = methods[method.localName];
-      if (spec !== undefined) routes.set(pathOf(method), createRoute(method, spec, largestRequestBytes));
+      if (spec !== undefined)
+        routes.set(pathOf(method), createRoute(method, spec, { largestRequestBytes, broadcasts }));
     }
   }
   return routes;
 }
 
-function createRoute(method: DescMethod, spec: MethodImplSpec, largestRequestBytes: number): Route {
+function createRoute(
+  method: DescMethod,
+  spec: MethodImplSpec,
+  { largestRequestBytes, broadcasts }: { readonly largestRequestBytes: number; readonly broadcasts: boolean },
+): Route {
   const path = pathOf(method);
   return {
     path,
@@ -85,6 +94,7 @@ function createRoute(method: DescMethod, spec: MethodImplSpec, largestRequestByt
     closed: closedCheckOf(method.input),
     allowsGet: method.methodKind === "unary" && method.idempotency === Idempotency.NO_SIDE_EFFECTS,
     quiet: isQuiet(method),
+    isBroadcast: broadcasts && method.methodKind === "server_streaming",
   };
 }
 

@@ -180,6 +180,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: ostiary.config.v1.ForwardAuthListener forward_auth = 20;
    */
   forwardAuth?: ForwardAuthListener | undefined;
+
+  /**
+   * The memory in which this process keeps sessions that were checked.
+   *
+   * @generated from field: ostiary.config.v1.SessionCache session_cache = 21;
+   */
+  sessionCache?: SessionCache | undefined;
 };
 
 /**
@@ -244,6 +251,36 @@ export declare type ForwardAuthListener = Message<"ostiary.config.v1.ForwardAuth
  * Use `create(ForwardAuthListenerSchema)` to create a new message.
  */
 export declare const ForwardAuthListenerSchema: GenMessage<ForwardAuthListener>;
+
+/**
+ * SessionCache bounds the memory in which one process keeps sessions, each with its identity, so that a check needs no
+ * database. The event log says which of them have changed; `tenant_defaults.session.max_staleness` bounds how late. The sessions
+ * that were not asked for longest make room for others. Tokens without a live session have room of their own, for 10,000 and an eighth
+ * of the bytes.
+ *
+ * @generated from message ostiary.config.v1.SessionCache
+ */
+export declare type SessionCache = Message<"ostiary.config.v1.SessionCache"> & {
+  /**
+   * How many sessions are kept. 0: none, so that each check is a statement of the database.
+   *
+   * @generated from field: uint32 max_entries = 1;
+   */
+  maxEntries: number;
+
+  /**
+   * The memory that they take, in bytes, as the server estimates it: about 4 KB for a session with a small identity. 0: none is kept.
+   *
+   * @generated from field: uint32 max_bytes = 2;
+   */
+  maxBytes: number;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SessionCache.
+ * Use `create(SessionCacheSchema)` to create a new message.
+ */
+export declare const SessionCacheSchema: GenMessage<SessionCache>;
 
 /**
  * Budgets bounds what callers make one process hold, on both listeners together. A caller is a client IP (IPv6 by its /64)

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Position } from "../../common/v1/position_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file ostiary/session/v1/session_feed_service.proto.
@@ -28,7 +29,7 @@ export declare type WatchSessionsRequest = Message<"ostiary.session.v1.WatchSess
   after?: Position | undefined;
 
   /**
-   * Only changes of these kinds. Empty: of all.
+   * Only changes of these kinds. Empty: of all. A client that keeps answers needs all of them.
    *
    * @generated from field: repeated ostiary.session.v1.SessionChangeKind kinds = 2;
    */
@@ -56,7 +57,8 @@ export declare const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest
  */
 export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSessionsResponse"> & {
   /**
-   * Where the feed stands once this message is handled.
+   * Where the feed stands once this message is handled: what a new call goes on after. Unset: as the message before said, because
+   * more of the same is to come, or the server has not read the log yet.
    *
    * @generated from field: ostiary.common.v1.Position position = 1;
    */
@@ -69,12 +71,12 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
    */
   event: {
     /**
-     * A session has changed.
+     * Sessions have changed.
      *
-     * @generated from field: ostiary.session.v1.SessionChange change = 2;
+     * @generated from field: ostiary.session.v1.SessionChanges changes = 2;
      */
-    value: SessionChange;
-    case: "change";
+    value: SessionChanges;
+    case: "changes";
   } | {
     /**
      * No session has changed, up to the position.
@@ -92,6 +94,30 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
     value: SessionFeedReset;
     case: "reset";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * How long before this message was sent the server last read the log successfully: everything that had been committed by then
+   * has been told. It grows while the server has lost its database. Unset: the server cannot say yet; what it has to tell is not
+   * complete.
+   *
+   * @generated from field: google.protobuf.Duration feed_age = 5;
+   */
+  feedAge?: Duration | undefined;
+
+  /**
+   * When this message was sent, as the time since the server's process started. No change of its clock moves it, so the client
+   * can see by the differences between messages how much later than others one has arrived.
+   *
+   * @generated from field: google.protobuf.Duration send_uptime = 6;
+   */
+  sendUptime?: Duration | undefined;
+
+  /**
+   * The server's clock when this message was sent, to compare with the times of sessions and with `cache_until_time`.
+   *
+   * @generated from field: google.protobuf.Timestamp server_time = 7;
+   */
+  serverTime?: Timestamp | undefined;
 };
 
 /**
@@ -99,6 +125,26 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export declare const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse>;
+
+/**
+ * SessionChanges are changes in the order in which the server heard of them.
+ *
+ * @generated from message ostiary.session.v1.SessionChanges
+ */
+export declare type SessionChanges = Message<"ostiary.session.v1.SessionChanges"> & {
+  /**
+   * At least one and at most 500.
+   *
+   * @generated from field: repeated ostiary.session.v1.SessionChange changes = 1;
+   */
+  changes: SessionChange[];
+};
+
+/**
+ * Describes the message ostiary.session.v1.SessionChanges.
+ * Use `create(SessionChangesSchema)` to create a new message.
+ */
+export declare const SessionChangesSchema: GenMessage<SessionChanges>;
 
 /**
  * SessionChange says what has happened to sessions.
@@ -114,7 +160,8 @@ export declare type SessionChange = Message<"ostiary.session.v1.SessionChange"> 
   kind: SessionChangeKind;
 
   /**
-   * To which session. Empty: to all sessions of the identity.
+   * To which session. Empty: to several sessions of the identity, mostly to all. A session that it may concern is asked about by
+   * CheckSession: where somebody ends their other sessions, their own stays.
    *
    * @generated from field: string session_id = 2;
    */
@@ -126,6 +173,15 @@ export declare type SessionChange = Message<"ostiary.session.v1.SessionChange"> 
    * @generated from field: string identity_id = 3;
    */
   identityId: string;
+
+  /**
+   * The change's own number. An answer of CheckSession whose `position` is of the same epoch includes the change if the
+   * `sequence` of that is at least this. It may be greater than that of the message's position, which waits for transactions that
+   * are still open.
+   *
+   * @generated from field: int64 sequence = 4;
+   */
+  sequence: bigint;
 };
 
 /**
@@ -135,12 +191,17 @@ export declare type SessionChange = Message<"ostiary.session.v1.SessionChange"> 
 export declare const SessionChangeSchema: GenMessage<SessionChange>;
 
 /**
- * SessionFeedHeartbeat says that the feed is alive. A client that hears none for longer than the time between two of them
- * keeps no answer any more.
+ * SessionFeedHeartbeat says that the feed is alive, and how it stands.
  *
  * @generated from message ostiary.session.v1.SessionFeedHeartbeat
  */
 export declare type SessionFeedHeartbeat = Message<"ostiary.session.v1.SessionFeedHeartbeat"> & {
+  /**
+   * The longest time until the next message. A client that hears nothing for several times as long opens another stream.
+   *
+   * @generated from field: google.protobuf.Duration interval = 1;
+   */
+  interval?: Duration | undefined;
 };
 
 /**
@@ -150,8 +211,9 @@ export declare type SessionFeedHeartbeat = Message<"ostiary.session.v1.SessionFe
 export declare const SessionFeedHeartbeatSchema: GenMessage<SessionFeedHeartbeat>;
 
 /**
- * SessionFeedReset says that changes are missing: `after` was of another epoch, or is longer ago than changes are kept. The
- * client forgets every answer that it has kept; the stream goes on at the message's position.
+ * SessionFeedReset says that changes are missing: `after` was of another epoch, is ahead of the log, or is too far back, or the
+ * server has lost its place in the log. The client forgets every answer that it has kept; the stream goes on at the message's
+ * position.
  *
  * @generated from message ostiary.session.v1.SessionFeedReset
  */
@@ -163,6 +225,67 @@ export declare type SessionFeedReset = Message<"ostiary.session.v1.SessionFeedRe
  * Use `create(SessionFeedResetSchema)` to create a new message.
  */
 export declare const SessionFeedResetSchema: GenMessage<SessionFeedReset>;
+
+/**
+ * ReportSessionUsesRequest is the request of ReportSessionUses.
+ *
+ * @generated from message ostiary.session.v1.ReportSessionUsesRequest
+ */
+export declare type ReportSessionUsesRequest = Message<"ostiary.session.v1.ReportSessionUsesRequest"> & {
+  /**
+   * The sessions, each once.
+   *
+   * @generated from field: repeated ostiary.session.v1.SessionUse uses = 1;
+   */
+  uses: SessionUse[];
+};
+
+/**
+ * Describes the message ostiary.session.v1.ReportSessionUsesRequest.
+ * Use `create(ReportSessionUsesRequestSchema)` to create a new message.
+ */
+export declare const ReportSessionUsesRequestSchema: GenMessage<ReportSessionUsesRequest>;
+
+/**
+ * SessionUse says that a session was used.
+ *
+ * @generated from message ostiary.session.v1.SessionUse
+ */
+export declare type SessionUse = Message<"ostiary.session.v1.SessionUse"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How long ago it was last used, at most an hour. Unset: now.
+   *
+   * @generated from field: google.protobuf.Duration age = 2;
+   */
+  age?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.session.v1.SessionUse.
+ * Use `create(SessionUseSchema)` to create a new message.
+ */
+export declare const SessionUseSchema: GenMessage<SessionUse>;
+
+/**
+ * ReportSessionUsesResponse is the response of ReportSessionUses.
+ *
+ * @generated from message ostiary.session.v1.ReportSessionUsesResponse
+ */
+export declare type ReportSessionUsesResponse = Message<"ostiary.session.v1.ReportSessionUsesResponse"> & {
+};
+
+/**
+ * Describes the message ostiary.session.v1.ReportSessionUsesResponse.
+ * Use `create(ReportSessionUsesResponseSchema)` to create a new message.
+ */
+export declare const ReportSessionUsesResponseSchema: GenMessage<ReportSessionUsesResponse>;
 
 /**
  * SessionChangeKind names what happens to sessions.
@@ -178,7 +301,7 @@ export enum SessionChangeKind {
   UNSPECIFIED = 0,
 
   /**
-   * It was ended early.
+   * It was ended early: by a logout, by its owner or an operator, or because another session took its place.
    *
    * @generated from enum value: SESSION_CHANGE_KIND_REVOKED = 1;
    */
@@ -192,18 +315,46 @@ export enum SessionChangeKind {
   EXTENDED = 2,
 
   /**
-   * Its holder has proved again who they are.
+   * It has another token; the former one counts no longer.
    *
-   * @generated from enum value: SESSION_CHANGE_KIND_AUTHENTICATED = 3;
+   * @generated from enum value: SESSION_CHANGE_KIND_TOKEN_REPLACED = 3;
    */
-  AUTHENTICATED = 3,
+  TOKEN_REPLACED = 3,
 
   /**
-   * The profile or the state of its identity has changed.
+   * The profile of its identity has changed: traits, addresses and what is verified of them, or a deletion that is planned.
    *
    * @generated from enum value: SESSION_CHANGE_KIND_IDENTITY_CHANGED = 4;
    */
   IDENTITY_CHANGED = 4,
+
+  /**
+   * Its identity was deactivated.
+   *
+   * @generated from enum value: SESSION_CHANGE_KIND_IDENTITY_DISABLED = 5;
+   */
+  IDENTITY_DISABLED = 5,
+
+  /**
+   * Its identity was deleted.
+   *
+   * @generated from enum value: SESSION_CHANGE_KIND_IDENTITY_DELETED = 6;
+   */
+  IDENTITY_DELETED = 6,
+
+  /**
+   * A credential or second factor of its identity was set or removed.
+   *
+   * @generated from enum value: SESSION_CHANGE_KIND_FACTORS_CHANGED = 7;
+   */
+  FACTORS_CHANGED = 7,
+
+  /**
+   * What its identity is asked to do has changed.
+   *
+   * @generated from enum value: SESSION_CHANGE_KIND_ACTIONS_CHANGED = 8;
+   */
+  ACTIONS_CHANGED = 8,
 }
 
 /**
@@ -212,18 +363,22 @@ export enum SessionChangeKind {
 export declare const SessionChangeKindSchema: GenEnum<SessionChangeKind>;
 
 /**
- * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions. It is on the public
- * listener, where those services check sessions, and needs an API key.
+ * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions, and is told by them which
+ * sessions are used. It is on the public listener, where those services check sessions, and needs an API key.
+ * docs/session-verifier.md has the rules of a client that keeps answers.
  *
  * @generated from service ostiary.session.v1.SessionFeedService
  */
 export declare const SessionFeedService: GenService<{
   /**
-   * WatchSessions tells of changes to sessions as they happen, oldest first, and from time to time that there were none. A
-   * change may come more than once, and before the answers of another server include it.
+   * WatchSessions tells of changes to the sessions of the API key's tenant as they happen, and at least twice within
+   * `session.max_staleness` how the feed stands. New sessions are not told of: nobody has kept an answer about one. A change may
+   * come more than once, and before the answers of another server include it.
+   *
+   * The stream ends only with an error, and goes on where it ended by a new call with `after`, at this or another server.
    *
    * Access: API key with `session:watch`.
-   * Errors: FEATURE_OFF: the server keeps no feed yet.
+   * Errors: SERVER_STOPPING, STREAM_READER_TOO_SLOW, STREAM_IDLE; an API_KEY_ reason once the key counts no longer.
    *
    * @generated from rpc ostiary.session.v1.SessionFeedService.WatchSessions
    */
@@ -231,6 +386,20 @@ export declare const SessionFeedService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchSessionsRequestSchema;
     output: typeof WatchSessionsResponseSchema;
+  },
+  /**
+   * ReportSessionUses notes that sessions were used which the caller has checked by an answer that it kept. Without it their idle
+   * time would pass. Known to about a minute, as with every check. Sessions that there are not, or that have ended, are passed
+   * over.
+   *
+   * Access: API key with `session:watch`.
+   *
+   * @generated from rpc ostiary.session.v1.SessionFeedService.ReportSessionUses
+   */
+  reportSessionUses: {
+    methodKind: "unary";
+    input: typeof ReportSessionUsesRequestSchema;
+    output: typeof ReportSessionUsesResponseSchema;
   },
 }>;
 

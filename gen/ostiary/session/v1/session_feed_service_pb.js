@@ -6,6 +6,7 @@
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_common_v1_position } from "../../common/v1/position_pb.js";
 import { file_ostiary_option_v1_message_option } from "../../option/v1/message_option_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
@@ -14,7 +15,7 @@ import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
  * Describes the file ostiary/session/v1/session_feed_service.proto.
  */
 export const file_ostiary_session_v1_session_feed_service = /*@__PURE__*/
-  fileDesc("Ci1vc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbl9mZWVkX3NlcnZpY2UucHJvdG8SEm9zdGlhcnkuc2Vzc2lvbi52MSK+AQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSKgoFYWZ0ZXIYASABKAsyGy5vc3RpYXJ5LmNvbW1vbi52MS5Qb3NpdGlvbhJJCgVraW5kcxgCIAMoDjIlLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uQ2hhbmdlS2luZEITukgQkgENEAoYASIHggEEEAEgABInCgxpZGVudGl0eV9pZHMYAyADKAlCEbpIDpIBCxBkGAEiBXIDsAEBOgbqpCYCCAEi+gEKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRItCghwb3NpdGlvbhgBIAEoCzIbLm9zdGlhcnkuY29tbW9uLnYxLlBvc2l0aW9uEjMKBmNoYW5nZRgCIAEoCzIhLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uQ2hhbmdlSAASPQoJaGVhcnRiZWF0GAMgASgLMigub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25GZWVkSGVhcnRiZWF0SAASNQoFcmVzZXQYBCABKAsyJC5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbkZlZWRSZXNldEgAQgcKBWV2ZW50Im0KDVNlc3Npb25DaGFuZ2USMwoEa2luZBgBIAEoDjIlLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uQ2hhbmdlS2luZBISCgpzZXNzaW9uX2lkGAIgASgJEhMKC2lkZW50aXR5X2lkGAMgASgJIhYKFFNlc3Npb25GZWVkSGVhcnRiZWF0IhIKEFNlc3Npb25GZWVkUmVzZXQqzAEKEVNlc3Npb25DaGFuZ2VLaW5kEiMKH1NFU1NJT05fQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIfChtTRVNTSU9OX0NIQU5HRV9LSU5EX1JFVk9LRUQQARIgChxTRVNTSU9OX0NIQU5HRV9LSU5EX0VYVEVOREVEEAISJQohU0VTU0lPTl9DSEFOR0VfS0lORF9BVVRIRU5USUNBVEVEEAMSKAokU0VTU0lPTl9DSEFOR0VfS0lORF9JREVOVElUWV9DSEFOR0VEEAQyowEKElNlc3Npb25GZWVkU2VydmljZRKEAQoNV2F0Y2hTZXNzaW9ucxIoLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBopLm9zdGlhcnkuc2Vzc2lvbi52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UiHJACAeqkJhUKEygBIg8KDXNlc3Npb246d2F0Y2gwARoG6qQmAggBQq4BChpleGFtcGxlLm9zdGlhcnkuc2Vzc2lvbi52MVABWi9vc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9zZXNzaW9uL3YxO3Nlc3Npb252MaICCk9TVFNlc3Npb26qAhJPc3RpYXJ5LlNlc3Npb24uVjG6Ag5Pc3RpYXJ5U2Vzc2lvbsoCEk9zdGlhcnlcU2Vzc2lvblxWMeoCFE9zdGlhcnk6OlNlc3Npb246OlYxYgZwcm90bzM", [file_buf_validate_validate, file_ostiary_common_v1_position, file_ostiary_option_v1_message_option, file_ostiary_option_v1_option]);
+  fileDesc("Ci1vc3RpYXJ5L3Nlc3Npb24vdjEvc2Vzc2lvbl9mZWVkX3NlcnZpY2UucHJvdG8SEm9zdGlhcnkuc2Vzc2lvbi52MSK+AQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSKgoFYWZ0ZXIYASABKAsyGy5vc3RpYXJ5LmNvbW1vbi52MS5Qb3NpdGlvbhJJCgVraW5kcxgCIAMoDjIlLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uQ2hhbmdlS2luZEITukgQkgENEBQYASIHggEEEAEgABInCgxpZGVudGl0eV9pZHMYAyADKAlCEbpIDpIBCxBkGAEiBXIDsAEBOgbqpCYCCAEiigMKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRItCghwb3NpdGlvbhgBIAEoCzIbLm9zdGlhcnkuY29tbW9uLnYxLlBvc2l0aW9uEjUKB2NoYW5nZXMYAiABKAsyIi5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbkNoYW5nZXNIABI9CgloZWFydGJlYXQYAyABKAsyKC5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbkZlZWRIZWFydGJlYXRIABI1CgVyZXNldBgEIAEoCzIkLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uRmVlZFJlc2V0SAASKwoIZmVlZF9hZ2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLc2VuZF91cHRpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoLc2VydmVyX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgcKBWV2ZW50IkQKDlNlc3Npb25DaGFuZ2VzEjIKB2NoYW5nZXMYASADKAsyIS5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbkNoYW5nZSJ/Cg1TZXNzaW9uQ2hhbmdlEjMKBGtpbmQYASABKA4yJS5vc3RpYXJ5LnNlc3Npb24udjEuU2Vzc2lvbkNoYW5nZUtpbmQSEgoKc2Vzc2lvbl9pZBgCIAEoCRITCgtpZGVudGl0eV9pZBgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoAyJDChRTZXNzaW9uRmVlZEhlYXJ0YmVhdBIrCghpbnRlcnZhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiISChBTZXNzaW9uRmVlZFJlc2V0Il0KGFJlcG9ydFNlc3Npb25Vc2VzUmVxdWVzdBI5CgR1c2VzGAEgAygLMh4ub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb25Vc2VCC7pICJIBBQgBEOgHOgbqpCYCCAEiaQoKU2Vzc2lvblVzZRIcCgpzZXNzaW9uX2lkGAEgASgJQgi6SAVyA7ABARI1CgNhZ2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcMgA6BuqkJgIIASIbChlSZXBvcnRTZXNzaW9uVXNlc1Jlc3BvbnNlKvQCChFTZXNzaW9uQ2hhbmdlS2luZBIjCh9TRVNTSU9OX0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASHwobU0VTU0lPTl9DSEFOR0VfS0lORF9SRVZPS0VEEAESIAocU0VTU0lPTl9DSEFOR0VfS0lORF9FWFRFTkRFRBACEiYKIlNFU1NJT05fQ0hBTkdFX0tJTkRfVE9LRU5fUkVQTEFDRUQQAxIoCiRTRVNTSU9OX0NIQU5HRV9LSU5EX0lERU5USVRZX0NIQU5HRUQQBBIpCiVTRVNTSU9OX0NIQU5HRV9LSU5EX0lERU5USVRZX0RJU0FCTEVEEAUSKAokU0VTU0lPTl9DSEFOR0VfS0lORF9JREVOVElUWV9ERUxFVEVEEAYSJwojU0VTU0lPTl9DSEFOR0VfS0lORF9GQUNUT1JTX0NIQU5HRUQQBxInCiNTRVNTSU9OX0NIQU5HRV9LSU5EX0FDVElPTlNfQ0hBTkdFRBAIMrQCChJTZXNzaW9uRmVlZFNlcnZpY2UShAEKDVdhdGNoU2Vzc2lvbnMSKC5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaKS5vc3RpYXJ5LnNlc3Npb24udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlIhyQAgHqpCYVChMoASIPCg1zZXNzaW9uOndhdGNoMAESjgEKEVJlcG9ydFNlc3Npb25Vc2VzEiwub3N0aWFyeS5zZXNzaW9uLnYxLlJlcG9ydFNlc3Npb25Vc2VzUmVxdWVzdBotLm9zdGlhcnkuc2Vzc2lvbi52MS5SZXBvcnRTZXNzaW9uVXNlc1Jlc3BvbnNlIhyQAgLqpCYVChMoASIPCg1zZXNzaW9uOndhdGNoGgbqpCYCCAFCrgEKGmV4YW1wbGUub3N0aWFyeS5zZXNzaW9uLnYxUAFaL29zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L3Nlc3Npb24vdjE7c2Vzc2lvbnYxogIKT1NUU2Vzc2lvbqoCEk9zdGlhcnkuU2Vzc2lvbi5WMboCDk9zdGlhcnlTZXNzaW9uygIST3N0aWFyeVxTZXNzaW9uXFYx6gIUT3N0aWFyeTo6U2Vzc2lvbjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_ostiary_common_v1_position, file_ostiary_option_v1_message_option, file_ostiary_option_v1_option]);
 
 /**
  * Describes the message ostiary.session.v1.WatchSessionsRequest.
@@ -31,25 +32,53 @@ export const WatchSessionsResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_session_v1_session_feed_service, 1);
 
 /**
+ * Describes the message ostiary.session.v1.SessionChanges.
+ * Use `create(SessionChangesSchema)` to create a new message.
+ */
+export const SessionChangesSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session_feed_service, 2);
+
+/**
  * Describes the message ostiary.session.v1.SessionChange.
  * Use `create(SessionChangeSchema)` to create a new message.
  */
 export const SessionChangeSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session_feed_service, 2);
+  messageDesc(file_ostiary_session_v1_session_feed_service, 3);
 
 /**
  * Describes the message ostiary.session.v1.SessionFeedHeartbeat.
  * Use `create(SessionFeedHeartbeatSchema)` to create a new message.
  */
 export const SessionFeedHeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session_feed_service, 3);
+  messageDesc(file_ostiary_session_v1_session_feed_service, 4);
 
 /**
  * Describes the message ostiary.session.v1.SessionFeedReset.
  * Use `create(SessionFeedResetSchema)` to create a new message.
  */
 export const SessionFeedResetSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_session_v1_session_feed_service, 4);
+  messageDesc(file_ostiary_session_v1_session_feed_service, 5);
+
+/**
+ * Describes the message ostiary.session.v1.ReportSessionUsesRequest.
+ * Use `create(ReportSessionUsesRequestSchema)` to create a new message.
+ */
+export const ReportSessionUsesRequestSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session_feed_service, 6);
+
+/**
+ * Describes the message ostiary.session.v1.SessionUse.
+ * Use `create(SessionUseSchema)` to create a new message.
+ */
+export const SessionUseSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session_feed_service, 7);
+
+/**
+ * Describes the message ostiary.session.v1.ReportSessionUsesResponse.
+ * Use `create(ReportSessionUsesResponseSchema)` to create a new message.
+ */
+export const ReportSessionUsesResponseSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_session_v1_session_feed_service, 8);
 
 /**
  * Describes the enum ostiary.session.v1.SessionChangeKind.
@@ -66,8 +95,9 @@ export const SessionChangeKind = /*@__PURE__*/
   tsEnum(SessionChangeKindSchema);
 
 /**
- * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions. It is on the public
- * listener, where those services check sessions, and needs an API key.
+ * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions, and is told by them which
+ * sessions are used. It is on the public listener, where those services check sessions, and needs an API key.
+ * docs/session-verifier.md has the rules of a client that keeps answers.
  *
  * @generated from service ostiary.session.v1.SessionFeedService
  */

@@ -39,12 +39,19 @@ export declare type GetCurrentSessionRequest = Message<"ostiary.session.v1.GetCu
   view: SessionView;
 
   /**
-   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
-   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
+   * The answer includes everything up to this position, such as the `revision` of a change. What the server knows from memory
+   * is used if it includes it; else the server asks the database. Unset: `consistency` alone decides.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 3;
    */
   atLeast?: Position | undefined;
+
+  /**
+   * How fresh the answer must be.
+   *
+   * @generated from field: ostiary.session.v1.Consistency consistency = 4;
+   */
+  consistency: Consistency;
 };
 
 /**
@@ -125,12 +132,19 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   view: SessionView;
 
   /**
-   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
-   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
+   * The answer includes everything up to this position, such as the `revision` of a change. What the server knows from memory
+   * is used if it includes it; else the server asks the database. Unset: `consistency` alone decides.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 7;
    */
   atLeast?: Position | undefined;
+
+  /**
+   * How fresh the answer must be.
+   *
+   * @generated from field: ostiary.session.v1.Consistency consistency = 8;
+   */
+  consistency: Consistency;
 };
 
 /**
@@ -160,16 +174,17 @@ export declare type CheckSessionResponse = Message<"ostiary.session.v1.CheckSess
   identity?: IdentityProfile | undefined;
 
   /**
-   * The position of the last change that the answer includes. A later change, which SessionFeedService tells of, may
-   * contradict it. Unset until the server keeps a feed.
+   * The position of the last change that the answer certainly includes. A later change, which SessionFeedService tells of, may
+   * contradict it.
    *
    * @generated from field: ostiary.common.v1.Position position = 3;
    */
   position?: Position | undefined;
 
   /**
-   * Until when a caller who follows the feed may keep the answer. Unset: it may not be kept. Always unset until the
-   * server keeps a feed.
+   * Until when a caller who follows the feed may keep the answer, by the server's clock: until the session ends, or a demand
+   * is no longer met, and not longer than ten minutes. The caller tells of uses meanwhile by ReportSessionUses. Unset: it may not
+   * be kept, because the server itself does not hear of changes at the moment.
    *
    * @generated from field: google.protobuf.Timestamp cache_until_time = 4;
    */
@@ -552,6 +567,40 @@ export declare type IssueTokenResponse = Message<"ostiary.session.v1.IssueTokenR
 export declare const IssueTokenResponseSchema: GenMessage<IssueTokenResponse>;
 
 /**
+ * Consistency says how fresh an answer must be.
+ *
+ * @generated from enum ostiary.session.v1.Consistency
+ */
+export enum Consistency {
+  /**
+   * Taken as CONSISTENCY_BOUNDED.
+   *
+   * @generated from enum value: CONSISTENCY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The server may answer from memory. A session that was ended by another process of the fleet passes for at most
+   * `session.max_staleness` after that; one that was ended by the process that answers does not pass.
+   *
+   * @generated from enum value: CONSISTENCY_BOUNDED = 1;
+   */
+  BOUNDED = 1,
+
+  /**
+   * The server asks the database: everything that was done before the call is included.
+   *
+   * @generated from enum value: CONSISTENCY_STRONG = 2;
+   */
+  STRONG = 2,
+}
+
+/**
+ * Describes the enum ostiary.session.v1.Consistency.
+ */
+export declare const ConsistencySchema: GenEnum<Consistency>;
+
+/**
  * SessionView says how much is returned of a session. Traits are personal data: ask for them where they are needed.
  *
  * @generated from enum ostiary.session.v1.SessionView
@@ -605,7 +654,7 @@ export declare const SessionService: GenService<{
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
    * SESSION_TOKEN_UNKNOWN, SESSION_COOKIE_AMBIGUOUS, SESSION_EXPIRED, SESSION_REVOKED, ORIGIN_NOT_ALLOWED, and with demands
    * SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED,
-   * SESSION_ACTIONS_PENDING; FEATURE_OFF.
+   * SESSION_ACTIONS_PENDING; POSITION_NOT_INCLUDED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.GetCurrentSession
    */
@@ -623,7 +672,7 @@ export declare const SessionService: GenService<{
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
    * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, and with demands SESSION_ASSURANCE_TOO_LOW,
    * SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED, SESSION_ACTIONS_PENDING;
-   * FEATURE_OFF.
+   * POSITION_NOT_INCLUDED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.CheckSession
    */

@@ -19,16 +19,20 @@ import type { Identity } from "../../../domain/identity/identity.ts";
 import type { SessionId } from "../../../domain/ids.ts";
 import type { ProviderSignOuts } from "../../../domain/method/oidc/provider-sign-outs.ts";
 import type { OAuth2Logouts } from "../../../domain/oauth2/logouts.ts";
-import { assertMeets } from "../../../domain/session/demands.ts";
-import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
+import { assertMeets, type Demand, firstUnmet } from "../../../domain/session/demands.ts";
+import type { Session } from "../../../domain/session/session.ts";
+import { includesPosition } from "../../../domain/session/session-cache.ts";
+import type { ReadingWish } from "../../../domain/session/session-reader.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
 import type { SignedTokens } from "../../../domain/signed-token/signed-tokens.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
+import type { SessionCaller } from "../access.ts";
 import { type Call, callOf } from "../call.ts";
-import { refuseUnserved } from "../convert/common.ts";
+import { refuseUnserved, toTimestamp } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
+import { fromReadingWish, toPosition } from "../convert/reading.ts";
 import { toSession } from "../convert/session.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";
 
@@ -51,9 +55,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
-    refuseUnserved(request, "atLeast");
-    const holder = holderOf(call);
-    assertMeets(holder, fromDemands(request.demands), call);
+    const holder = await freshHolderOf(call, fromDemands(request.demands), fromReadingWish(request));
     const { session, identity } = holder;
     const cookie = cookieOf(call);
     const otherIdentityShown = cookie?.otherIdentity ?? false;
@@ -69,12 +71,18 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async checkSession(request: CheckSessionRequest, context: HandlerContext) {
     const call = callOf(context);
-    refuseUnserved(request, "atLeast");
+    const { sessions } = this.#deps;
     const credential = credentialOf(call.tenant, request);
     const demands = fromDemands(request.demands);
-    const { session, identity } = await this.#deps.sessions.check(call.tenant, credential, demands);
+    const found = await sessions.check(call.tenant, credential, demands, fromReadingWish(request));
+    const { session, identity, reading } = found;
     const profile = await this.#profileOf(call, identity, request.view);
-    return { session: toSession(session, call, { identity }), identity: profile };
+    return {
+      session: toSession(session, call, { identity }),
+      identity: profile,
+      position: reading.position && toPosition(reading.position),
+      cacheUntilTime: toTimestamp(sessions.mayBeKeptUntil(call.tenant, found, demands)),
+    };
   }
 
   async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
@@ -165,9 +173,31 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   }
 }
 
-function holderOf(call: Call): AuthenticatedSession {
+function holderOf(call: Call): SessionCaller {
   if (call.caller.kind !== "session") throw new Error("the access option lets only session holders through");
   return call.caller;
+}
+
+/**
+ * The caller, as fresh as the request asks for, which was not read yet when they were let through. Throws a SESSION_ reason, and
+ * POSITION_NOT_INCLUDED.
+ */
+async function freshHolderOf(
+  call: Call,
+  demands: readonly Demand[],
+  wish: ReadingWish,
+): Promise<SessionCaller> {
+  const holder = holderOf(call);
+  const { isStrong, isRecent, position } = holder.reading;
+  const isFresh = (isStrong || wish.consistency !== "strong") && includesPosition(position, wish.atLeast);
+  if (isFresh) {
+    const unmet = firstUnmet(holder, demands, call);
+    if (unmet === undefined) return holder;
+    if (isRecent) throw unmet;
+  }
+  const again = await call.authenticateAgain({ ...wish, consistency: "strong" });
+  assertMeets(again, demands, call);
+  return again;
 }
 
 /** The cookie that the caller's session was shown by; undefined for a bearer token. */

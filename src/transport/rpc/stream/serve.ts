@@ -8,7 +8,6 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { endStreamFlag, endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -23,17 +22,13 @@ import { protocolError, reasonOf, toConnectError } from "../errors.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 import { binaryOptionsFor, jsonOptions } from "../unary/decode.ts";
-import { encloseMessage } from "../unary/envelope.ts";
-import {
-  http2Needed,
-  methodNotAllowed,
-  type Refusal,
-  unknownContentType,
-  wireOf,
-} from "../unary/negotiate.ts";
+import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "../unary/negotiate.ts";
 import type { CallResult } from "../unary/serve.ts";
+import { BroadcastServer } from "./broadcast.ts";
+import { answerRefused } from "./refused.ts";
 import { watchAccess } from "./stream-access.ts";
 import { assertDeadline, capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
+import { streamWireOf } from "./stream-wire.ts";
 
 /** What streams are served with. */
 interface StreamingDependencies {
@@ -46,7 +41,11 @@ interface StreamingDependencies {
 
 type StreamLimits = Pick<
   ListenerLimits,
-  "requestTimeoutMs" | "streamIdleTimeoutMs" | "streamAccessIntervalMs" | "anonymousStreamLifetimeMs"
+  | "requestTimeoutMs"
+  | "streamIdleTimeoutMs"
+  | "streamAccessIntervalMs"
+  | "streamBufferBytes"
+  | "anonymousStreamLifetimeMs"
 >;
 
 /** Serves calls of streaming methods. */
@@ -127,22 +126,27 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
     shutdownSignal,
     interceptors: [createInterceptor(deps)],
   });
-  for (const { method, spec, maxRequestBytes, closed } of routes) {
-    if (spec.kind === "unary") continue;
+  for (const { method, spec, maxRequestBytes, closed, isBroadcast } of routes) {
+    if (spec.kind === "unary" || isBroadcast) continue;
     const options = { readMaxBytes: maxRequestBytes, binaryOptions: binaryOptionsFor(closed) };
     router.rpc(method, spec.impl as never, options);
   }
+  const broadcasts = new BroadcastServer(deps);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return {
     refuse({ exchange }, route) {
       if (exchange.method !== "POST") return methodNotAllowed("POST");
       const type = exchange.header("content-type") ?? "";
-      if (handlers.get(route.path)?.supportedContentType(type) !== true) return unknownContentType(exchange);
+      const isSupported = route.isBroadcast
+        ? streamWireOf(exchange) !== undefined
+        : handlers.get(route.path)?.supportedContentType(type) === true;
+      if (!isSupported) return unknownContentType(exchange);
       const isGrpc = /^application\/grpc(?!-web)/i.test(type);
       return isGrpc && exchange.httpVersion === 1 ? http2Needed() : undefined;
     },
     async serve(call, route) {
+      if (route.isBroadcast) return broadcasts.serve(call, route);
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
       const { exchange } = call;
@@ -201,21 +205,6 @@ function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) 
   // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of the body would
   // then stand before the next request of the connection.
   return { body: request.iterator({ destroyOnReturn: false }) };
-}
-
-/** Answers a stream that the pipeline has refused. Connect's handler would cost as much as for one that is served. */
-function answerRefused(call: Call, error: ConnectError): void {
-  const { exchange, headers } = call;
-  call.completeHeaders();
-  const type = exchange.header("content-type") ?? "";
-  const wire = wireOf(type);
-  if (wire !== undefined) {
-    wire.fail(exchange, { headers, trailers: {} }, error);
-    return;
-  }
-  headers["content-type"] = `application/connect+${/json/i.test(type) ? "json" : "proto"}`;
-  const end = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
-  exchange.respond({ status: 200, headers, body: encloseMessage(end, endStreamFlag) });
 }
 
 /** Maps errors and validates messages. The pipeline has let the call through by then. */

@@ -41,7 +41,8 @@ function createWire(codec: Codec, contentType: string, text: boolean): Wire {
   };
 }
 
-function encloseTrailers(trailers: ResponseHeaders): Buffer {
+/** The frame that ends a body of gRPC-Web. */
+export function encloseTrailers(trailers: ResponseHeaders): Buffer {
   const lines = Object.entries(trailers).flatMap(([name, value]) =>
     [value].flat().map((item) => `${name}: ${item}\r\n`),
   );
