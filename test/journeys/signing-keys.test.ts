@@ -164,7 +164,7 @@ test("`keys rotate` makes the next key once, and `keys list` shows which one sig
   expect(await keysCommand(app, "list")).toBe(listed);
 });
 
-// Security rule (SR-TOKEN-4): what a withdrawn key has signed, and what others sign with it, is refused.
+// Security rule (SR-TOKEN-5): what a withdrawn key has signed, and what others sign with it, is refused.
 test("`keys rotate --withdraw` lets no other key be published, within ten seconds on each server", async () => {
   const first = await start();
   // The command line goes by the real time.
@@ -180,7 +180,7 @@ test("`keys rotate --withdraw` lets no other key be published, within ten second
   expect(await isTaken(await issue(first, sessionToken), keys, first)).toBe(true);
 });
 
-// Security rule (SR-TOKEN-3): only what this deployment has sealed is published.
+// Security rule (SR-TOKEN-4): only what this deployment has sealed is published.
 test("a key that cannot be opened is neither published nor used, and another one is made", async () => {
   const former = await start();
   const { sessionToken } = await register(former);
@@ -204,7 +204,7 @@ test("a key that cannot be opened is neither published nor used, and another one
   expect(rows.length).toBeLessThanOrEqual(3);
 });
 
-// Security rule (SR-TOKEN-3): a row that somebody else has written, or that was another tenant's, makes no key.
+// Security rule (SR-TOKEN-4): a row that somebody else has written, or that was another tenant's, makes no key.
 test("a key of another tenant, or under another name, is none", async () => {
   const app = await start();
   const [own] = await keyIds(app);

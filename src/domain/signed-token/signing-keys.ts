@@ -77,7 +77,7 @@ export class SigningKeys {
   /**
    * The public keys that tokens of the tenant may be signed with, now or soon, as a JWK Set (RFC 7517).
    *
-   * Security rule (SR-TOKEN-3): only what this deployment has sealed is published, so that a row that somebody else has written
+   * Security rule (SR-TOKEN-4): only what this deployment has sealed is published, so that a row that somebody else has written
    * makes no key. Of a key that cannot be opened any more nothing is known for certain.
    */
   async published(tenant: Tenant): Promise<{ readonly keys: readonly JsonObject[] }> {
@@ -95,7 +95,7 @@ export class SigningKeys {
    * Makes the next key now, unless there is one that does not sign yet. It signs an hour later; with `withdraws` at once, and all others end
    * at once: for a private key that somebody else may know. Other processes follow within ten seconds. Returns the keys as they are then.
    *
-   * Security rule (SR-TOKEN-4): a withdrawn key is published no longer, so that what it has signed, and what others sign with it, is refused
+   * Security rule (SR-TOKEN-5): a withdrawn key is published no longer, so that what it has signed, and what others sign with it, is refused
    * by all verifiers that ask for the keys again.
    */
   async rotate(tenant: Tenant, how: { readonly withdraws: boolean }): Promise<readonly SigningKeyState[]> {
