@@ -151,18 +151,6 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
     expect([checked.position, checked.cacheUntilTime]).toEqual([undefined, undefined]);
   });
 
-  test("is refused to those who may call it, and to all others as ever: a token", async () => {
-    const { sessionToken } = await register(app);
-    const issue = (bearer?: string) =>
-      app
-        .client(SessionService, { protocol, ...(bearer !== undefined && { bearer }) })
-        .issueToken({ audience: "https://api.example.com", lifetime: { seconds: 60n } });
-    expect(await refusal(issue(sessionToken))).toMatchObject(
-      off("ostiary.session.v1.SessionService/IssueToken"),
-    );
-    expect((await refusal(issue())).reason).toBe("SESSION_CREDENTIAL_MISSING");
-  });
-
   // Security rule (SR-SESSION-5): the one method of the public listener that takes an API key demands its scope before all else.
   test("is refused to those who may call it, and to all others as ever: the feed", async () => {
     const keys = app.client(ApiKeyService);

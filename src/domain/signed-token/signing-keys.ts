@@ -1,3 +1,4 @@
+import { DomainError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 import { hasPassed, instantOf, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
@@ -134,6 +135,8 @@ export class SigningKeys {
     try {
       return await this.#untilAdded(tenant, ({ usable }) => this.#due(tenant, usable, expiresAt), false);
     } catch (error) {
+      // Anything else is our own mistake, which must be seen.
+      if (!(error instanceof DomainError && error.reason === "DATABASE_UNAVAILABLE")) throw error;
       const usable = this.#kept.get(tenant.tenantId)?.usable ?? [];
       if (this.#signingKey(usable, expiresAt) === undefined) throw error;
       return usable;
