@@ -250,6 +250,24 @@ describe("a template", () => {
   });
 });
 
+test("the template named default is used where a request names none, and with another issuer", async () => {
+  const usual = { name: "default", claims: { level: "session.assurance_level" } };
+  const other = { name: "other", claims: { by: "session.authentication_methods[0].kind" } };
+  const issuer = "https://id.example.com/tenant";
+  const tokens = { audiences: [api], templates: [usual, other], issuer };
+  const own = await startTestApp({ config: { tenant_defaults: { session: { tokens } } } });
+  try {
+    const { sessionToken: bearer } = await register(own);
+    const holder = own.client(SessionService, { bearer });
+    const plain = decodeJwt((await holder.issueToken({})).token);
+    expect([plain.iss, plain.level, plain.by]).toEqual([issuer, "aal1", undefined]);
+    const named = decodeJwt((await holder.issueToken({ template: "other" })).token);
+    expect([named.level, named.by]).toEqual([undefined, "password"]);
+  } finally {
+    await own.stop();
+  }
+});
+
 describe("without audiences", () => {
   let off: TestApp;
   beforeAll(async () => {
