@@ -95,6 +95,11 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
       ],
     ],
     [
+      "Signed tokens",
+      "reqps",
+      [`sum by (template) (${rate("ostiary_tokens_issued_total")})`, "{{template}}"],
+    ],
+    [
       "Passwords that wait to be hashed",
       "none",
       [`sum(ostiary_hash_running{${of}})`, "computed"],

@@ -126,6 +126,14 @@ describe("the settings of the tenant", () => {
         maxParallel: 50,
         cookie: { name: "ostiary_session", domain: undefined, persistent: true },
       },
+      signedTokens: {
+        audiences: [],
+        issuer: "http://localhost:4433",
+        lifetimeMs: 300_000,
+        algorithm: "ES256",
+        keyRotationMs: 720 * 3_600_000,
+        templates: new Map(),
+      },
       password: {
         enabled: true,
         minLength: 8,

@@ -43,7 +43,7 @@ describe.each(algorithms)("a key for %s", (algorithm) => {
     expect(pairs.make(algorithm).keyId).not.toBe(pair.keyId);
   });
 
-  // Security rule (SR-TOKEN-3): nothing private is published.
+  // Security rule (SR-TOKEN-4): nothing private is published.
   test("publishes the public members alone", () => {
     const { publicJwk } = pairs.make(algorithm);
     const members = algorithm === "ES256" ? ["crv", "kty", "x", "y"] : ["crv", "kty", "x"];

@@ -29,7 +29,10 @@ let app: TestApp;
 let folder: string;
 
 beforeAll(async () => {
-  app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
+  const tokens = { audiences: ["https://api.example.com"] };
+  app = await startTestApp({
+    config: { tenant_defaults: { link: { enabled: true }, session: { tokens } } },
+  });
   folder = await mkdtemp(join(tmpdir(), "ostiary-docs-"));
   await mkdir(join(folder, ".ostiary"));
   await writeFile(join(folder, ".ostiary/admin-api-key"), `${app.apiKey}\n`);
@@ -100,6 +103,7 @@ describe("the commands of the docs", () => {
     // The README's own check, that of the page, and the one with demands, which asks for the profile too.
     const sessions = answers.filter((answer) => answer.startsWith('{"session"'));
     expect(sessions.map((answer) => answer.includes('"identity":{'))).toEqual([false, false, true]);
+    expect(stdout).toMatch(/"token":"ey[\w-]+\.[\w-]+\.[\w-]+"/);
     expect(stdout).not.toContain('"code":');
   });
 
@@ -254,6 +258,15 @@ describe("the configuration on the pages is accepted", () => {
     const { code = "" } =
       (await blocksOf("docs/social-login.md")).findLast(({ language }) => language === "json") ?? {};
     expect(fromJson(NewOidcAccountSchema, JSON.parse(code)).provider).toBe("google");
+  });
+
+  test("signed tokens, alone and with claims", async () => {
+    const [audiences = "", templates = ""] = await yamlOf("docs/session-checks.md");
+    expect(audiences).toContain("audiences");
+    expect(templates).toContain("templates");
+    for (const yaml of [audiences, templates]) {
+      expect(await check(yaml), yaml).toMatchObject({ stdout: "OK\n", stderr: "" });
+    }
   });
 
   test("the branding", async () => {
@@ -445,6 +458,7 @@ const tried = {
   "docs/flows.md": 1,
   "docs/required-actions.md": 1,
   "docs/second-factors.md": 1,
+  "docs/session-checks.md": 2,
   // The second is Hydra's own.
   "docs/oauth2-login-provider.md": 2,
   // Two of them by social-login.test.ts.

@@ -6,6 +6,7 @@ import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { Browser } from "../support/browser.ts";
 import { refusal } from "../support/errors.ts";
 
 const typ = "ostiary-session+jwt";
@@ -175,7 +176,7 @@ describe.each([
   });
   afterAll(() => short.stop());
 
-  // Security rule (SR-TOKEN-1): never longer than the session.
+  // Security rule (SR-TOKEN-2): never longer than the session.
   test("ends with it", async () => {
     const { sessionToken } = await register(short);
     const begin = short.clock.now().getTime();
@@ -211,7 +212,7 @@ describe("a template", () => {
     expect(JSON.stringify(more)).not.toContain("hidden");
   });
 
-  // Security rule (SR-TOKEN-5): a claim that cannot be computed refuses the token.
+  // Security rule (SR-TOKEN-6): a claim that cannot be computed refuses the token.
   test("whose claim cannot be computed gives no token, and the log says why without the value", async () => {
     const holder = holderOf(await accountWith({ count: "not a number 4711" }));
     expect(await refusal(holder.issueToken({ template: "number" }))).toMatchObject({
@@ -225,7 +226,7 @@ describe("a template", () => {
     await holderOf(await accountWith({ count: 4 })).issueToken({ template: "number" });
   });
 
-  // Security rule (SR-TOKEN-5): what was too large for an expression to see is not the same as what is not there.
+  // Security rule (SR-TOKEN-6): what was too large for an expression to see is not the same as what is not there.
   test("refuses what is too large, as a claim and as a token", async () => {
     const long = holderOf(await accountWith({ groups: Array.from({ length: 300 }, (_, n) => `g${n}`) }));
     expect(await refusal(long.issueToken({ template: "profile" }))).toMatchObject({
@@ -240,13 +241,31 @@ describe("a template", () => {
     });
   });
 
-  // Security rule (SR-TOKEN-6): no secrets, and no trait that its owner is not shown.
+  // Security rule (SR-TOKEN-7): no secrets, and no trait that its owner is not shown.
   test("does not see traits that are only written, nor admin metadata", async () => {
     const holder = holderOf(await accountWith({}, { pin: "1234", name: "Ada" }));
     const { token } = await holder.issueToken({ template: "secret" });
     expect(decodeJwt(token)).toMatchObject({ name: "Ada" });
     expect(decodeJwt(token)).not.toHaveProperty("secret");
   });
+});
+
+test("the template named default is used where a request names none, and with another issuer", async () => {
+  const usual = { name: "default", claims: { level: "session.assurance_level" } };
+  const other = { name: "other", claims: { by: "session.authentication_methods[0].kind" } };
+  const issuer = "https://id.example.com/tenant";
+  const tokens = { audiences: [api], templates: [usual, other], issuer };
+  const own = await startTestApp({ config: { tenant_defaults: { session: { tokens } } } });
+  try {
+    const { sessionToken: bearer } = await register(own);
+    const holder = own.client(SessionService, { bearer });
+    const plain = decodeJwt((await holder.issueToken({})).token);
+    expect([plain.iss, plain.level, plain.by]).toEqual([issuer, "aal1", undefined]);
+    const named = decodeJwt((await holder.issueToken({ template: "other" })).token);
+    expect([named.level, named.by]).toEqual([undefined, "password"]);
+  } finally {
+    await own.stop();
+  }
 });
 
 describe("without audiences", () => {
@@ -266,6 +285,36 @@ describe("without audiences", () => {
     });
     expect((await fetch(`${off.localUrl}/.well-known/jwks.json`)).status).toBe(404);
   });
+});
+
+// What a cookie authenticates comes from an allowed page, and a token is data that a page can read.
+test("a browser's session gets a token for its own pages alone, and by POST", async () => {
+  const browser = new Browser(app.publicUrl, app.localUrl);
+  const flows = "/ostiary.flow.v1.RegistrationService";
+  const { body } = await browser.post(`${flows}/CreateRegistrationFlow`, { client: "CLIENT_KIND_BROWSER" });
+  const { id: flowId, csrfToken } = body.flow;
+  const password = { password: goodPassword };
+  await browser.post(`${flows}/SubmitRegistrationFlow`, {
+    flowId,
+    csrfToken,
+    traits: { email: freshEmail() },
+    password,
+  });
+  const path = "/ostiary.session.v1.SessionService/IssueToken";
+  const own = await browser.post(path, {}, { origin: app.publicUrl });
+  expect((await verified(own.body.token)).payload.acr).toBe("aal1");
+  const strangers: Record<string, string>[] = [
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { "sec-fetch-site": "cross-site" },
+  ];
+  for (const headers of strangers) {
+    const answer = await browser.post(path, {}, headers);
+    expect([answer.status, answer.reason, answer.body.token]).toEqual([403, "ORIGIN_NOT_ALLOWED", undefined]);
+  }
+  const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+  const get = await fetch(`${app.localUrl}${path}?encoding=json&message=%7B%7D`, { headers: { cookie } });
+  expect(get.status).toBe(405);
 });
 
 describe("what is no token of this server", () => {

@@ -142,18 +142,6 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
       expect(await refusal(call())).toMatchObject(off("atLeast"));
     }
   });
-
-  test("is refused to those who may call it, and to all others as ever: a token", async () => {
-    const { sessionToken } = await register(app);
-    const issue = (bearer?: string) =>
-      app
-        .client(SessionService, { protocol, ...(bearer !== undefined && { bearer }) })
-        .issueToken({ audience: "https://api.example.com", lifetime: { seconds: 60n } });
-    expect(await refusal(issue(sessionToken))).toMatchObject(
-      off("ostiary.session.v1.SessionService/IssueToken"),
-    );
-    expect((await refusal(issue())).reason).toBe("SESSION_CREDENTIAL_MISSING");
-  });
 });
 
 test("a session says whether it is active, has expired or was revoked", async () => {

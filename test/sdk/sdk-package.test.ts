@@ -26,6 +26,7 @@ beforeAll(() => {
     "@connectrpc/connect",
     "@connectrpc/connect-web",
     "@types/node",
+    "jose",
     "undici-types",
   ];
   const dependencies = Object.fromEntries(
@@ -131,7 +132,13 @@ describe("the tarball of @ostiary/sdk", () => {
       "./v1/session",
       "./package.json",
     ]);
-    const [root, form, server] = exportsOf("@ostiary/sdk", "@ostiary/sdk/form", "@ostiary/sdk/server");
+    const [root, form, server, tokens] = exportsOf(
+      "@ostiary/sdk",
+      "@ostiary/sdk/form",
+      "@ostiary/sdk/server",
+      "@ostiary/sdk/tokens",
+    );
+    expect(tokens).toEqual(["SessionRefusedError", "createTokenVerifier"]);
     expect(root).toEqual([
       "createOstiary",
       "createOstiaryAdmin",
@@ -256,6 +263,12 @@ describe("the tarball of @ostiary/sdk", () => {
 });
 
 describe("a web page's bundle", () => {
+  test("of the helper that issues tokens holds no jose, which only those who check them need", async () => {
+    const { code } = await bundle('export { createOstiary, issueTokens } from "@ostiary/sdk";');
+    expect(code).toContain("issueToken");
+    expect(code).not.toContain("ERR_JOSE");
+  });
+
   test("of reasonOf holds the error messages, but no service, flow or transport", async () => {
     const { modules } = await bundle('export { reasonOf } from "@ostiary/sdk";');
     expect(modules.filter((name) => name.startsWith("dist/gen/"))).toEqual([

@@ -208,7 +208,7 @@ describe("what is no token of the server", () => {
     }
   }
 
-  // Security rule (SR-TOKEN-8): strangers do not have the keys read again and again.
+  // Security rule (SR-TOKEN-9): strangers do not have the keys read again and again.
   test("has the keys read at most once, however many come", async () => {
     reads = 0;
     const fresh = createTokenVerifier({ issuer, audience, fetch, now: () => now });

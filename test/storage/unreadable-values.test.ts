@@ -11,7 +11,8 @@ import { administer } from "../support/postgres.ts";
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await startTestApp();
+  const tokens = { audiences: ["https://api.example.com"] };
+  app = await startTestApp({ config: { tenant_defaults: { session: { tokens } } } });
 });
 afterAll(() => app.stop());
 
@@ -53,6 +54,18 @@ async function anInvitation(): Promise<Subject> {
   return { where: `id = '${id}'`, act: () => begin(app, token) };
 }
 
+async function aSigningKey(): Promise<Subject> {
+  const { sessionToken: bearer } = await register(app);
+  // All subjects have the same one.
+  await administer(app.databaseUrl, (query) => query("UPDATE ostiary.signing_key SET ends_at = NULL"));
+  const act = () => {
+    // Beyond the time for which the server keeps keys in memory.
+    app.clock.advance(10_000);
+    return app.client(SessionService, { bearer }).issueToken({});
+  };
+  return { where: "ordinal = 1", act };
+}
+
 async function aFlow(): Promise<Subject> {
   const client = app.client(RecoveryService);
   const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
@@ -88,6 +101,7 @@ const columns: Readonly<Record<string, () => Promise<Subject>>> = {
   "invitation.used_at": anInvitation,
   "invitation.revoked_at": anInvitation,
   "flow.challenge_expires_at": aFlow,
+  "signing_key.ends_at": aSigningKey,
 };
 
 /** Tables whose times decide about nothing but whether and when something is sent. */

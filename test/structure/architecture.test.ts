@@ -166,11 +166,15 @@ describe("the map of rooms", () => {
     expect(packagesOf("ui/src")).toContain("@ostiary/sdk/form");
   });
 
-  test("the SDK is free of React but for its component, and of the other packages that only a server has", () => {
-    const withReact = sourceFiles("sdk/typescript/src").filter((file) => packagesIn(file).includes("react"));
-    expect(withReact.every((file) => file.startsWith("sdk/typescript/src/react"))).toBe(true);
+  test("the SDK is free of React but for its component, of jose but for its verifier, and of the other packages that only a server has", () => {
+    const files = sourceFiles("sdk/typescript/src");
+    const having = (name: string) => files.filter((file) => packagesIn(file).includes(name));
+    expect(having("react").every((file) => file.startsWith("sdk/typescript/src/react"))).toBe(true);
+    expect(having("jose").every((file) => file.startsWith("sdk/typescript/src/tokens/"))).toBe(true);
     const packages = packagesOf("sdk/typescript/src").filter((name) => !name.startsWith("node:"));
-    expect(packages.filter((name) => !/^(@bufbuild\/protobuf|@connectrpc\/|react$)/.test(name))).toEqual([]);
+    expect(
+      packages.filter((name) => !/^(@bufbuild\/protobuf|@connectrpc\/|react$|jose$)/.test(name)),
+    ).toEqual([]);
   });
 
   test("no flow kind imports a concrete method, and no method another one", () => {

@@ -24,7 +24,7 @@ afterAll(() => app.stop());
 const get = (init: RequestInit = {}) => fetch(`${app.localUrl}${path}`, init);
 
 describe("the published keys", () => {
-  // Security rule (SR-TOKEN-3): nothing private is published.
+  // Security rule (SR-TOKEN-4): nothing private is published.
   test("are public members alone", async () => {
     const { keys, ...rest } = (await (await get()).json()) as { keys: object[] };
     expect(rest).toEqual({});

@@ -54,7 +54,7 @@ export class SignedTokens {
    * A token of a session that was looked up just now. Throws FEATURE_OFF, TOKEN_AUDIENCE_NOT_ALLOWED, TOKEN_TEMPLATE_UNKNOWN,
    * TOKEN_CLAIMS_FAILED, TOKEN_TOO_LARGE.
    *
-   * Security rule (SR-TOKEN-1): a token is for one audience of the list, so that no service can use it at another one, and ends with the
+   * Security rule (SR-TOKEN-2): a token is for one audience of the list, so that no service can use it at another one, and ends with the
    * session at the latest.
    */
   async issue(
@@ -116,7 +116,7 @@ export class SignedTokens {
   }
 
   /**
-   * What expressions see. Security rule (SR-TOKEN-6): no secret, no admin metadata, and no trait that even its owner is not shown.
+   * What expressions see. Security rule (SR-TOKEN-7): no secret, no admin metadata, and no trait that even its owner is not shown.
    */
   async #factsOf(tenant: Tenant, { session, identity }: AuthenticatedSession): Promise<JsonObject> {
     const traits = await this.#deps.schemas.traitsForOwner(tenant, identity);

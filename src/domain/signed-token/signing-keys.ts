@@ -1,3 +1,4 @@
+import { DomainError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 import { hasPassed, instantOf, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
@@ -45,6 +46,8 @@ export interface SigningKeyState
 
 /** The keys as they were read, newest first. */
 interface KeptKeys {
+  /** Counts the reads of this process. */
+  readonly number: number;
   readonly readAt: Date;
   readonly stored: readonly StoredSigningKey[];
   readonly usable: readonly UsableKey[];
@@ -60,6 +63,8 @@ export class SigningKeys {
   readonly #deps: Deps;
   readonly #kept = new Map<TenantId, KeptKeys>();
   readonly #reading = new Map<TenantId, Promise<KeptKeys>>();
+  readonly #making = new Map<TenantId, Promise<void>>();
+  #reads = 0;
   readonly #warnedOf = new Set<string>();
 
   constructor(deps: Deps) {
@@ -77,7 +82,7 @@ export class SigningKeys {
   /**
    * The public keys that tokens of the tenant may be signed with, now or soon, as a JWK Set (RFC 7517).
    *
-   * Security rule (SR-TOKEN-3): only what this deployment has sealed is published, so that a row that somebody else has written
+   * Security rule (SR-TOKEN-4): only what this deployment has sealed is published, so that a row that somebody else has written
    * makes no key. Of a key that cannot be opened any more nothing is known for certain.
    */
   async published(tenant: Tenant): Promise<{ readonly keys: readonly JsonObject[] }> {
@@ -95,34 +100,35 @@ export class SigningKeys {
    * Makes the next key now, unless there is one that does not sign yet. It signs an hour later; with `withdraws` at once, and all others end
    * at once: for a private key that somebody else may know. Other processes follow within ten seconds. Returns the keys as they are then.
    *
-   * Security rule (SR-TOKEN-4): a withdrawn key is published no longer, so that what it has signed, and what others sign with it, is refused
+   * Security rule (SR-TOKEN-5): a withdrawn key is published no longer, so that what it has signed, and what others sign with it, is refused
    * by all verifiers that ask for the keys again.
    */
   async rotate(tenant: Tenant, how: { readonly withdraws: boolean }): Promise<readonly SigningKeyState[]> {
-    const now = this.#deps.clock.now();
-    const isNext = ({ signsAt }: UsableKey) => signsAt > now;
-    const due = ({ usable }: KeptKeys) => (usable.some(isNext) ? undefined : "later");
-    await this.#untilAdded(tenant, how.withdraws ? () => "at_once" : due, how.withdraws);
-    return this.list(tenant);
+    const { withdraws } = how;
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const { stored, usable } = await this.#readAgain(tenant);
+      const now = this.#deps.clock.now();
+      const hasNext = !withdraws && usable.some(({ signsAt }) => signsAt > now);
+      const isDone = hasNext || (await this.#add(tenant, stored, withdraws ? "at_once" : "later", withdraws));
+      if (isDone) return this.list(tenant);
+    }
+    throw othersWereFaster();
   }
 
   /** All keys that are kept, newest first. */
   async list(tenant: Tenant): Promise<readonly SigningKeyState[]> {
     const now = this.#deps.clock.now();
-    const { stored, usable } = await this.#read(tenant);
+    const { stored, usable } = await this.#readAgain(tenant);
     const signing = this.#signingKey(usable, now);
-    return stored.map(({ keyId, createdAt, signsAt, endsAt, ordinal }) => {
-      const isUsable = usable.some((key) => key.ordinal === ordinal);
-      const state = hasPassed(endsAt, now)
-        ? "ended"
-        : !isUsable
-          ? "unreadable"
-          : signsAt > now
-            ? "published"
-            : ordinal === signing?.ordinal
-              ? "signs"
-              : "former";
-      return { keyId, createdAt, signsAt, endsAt, state };
+    const stateOf = ({ ordinal, signsAt, endsAt }: StoredSigningKey): SigningKeyState["state"] => {
+      if (hasPassed(endsAt, now)) return "ended";
+      if (!usable.some((key) => key.ordinal === ordinal)) return "unreadable";
+      if (signsAt > now) return "published";
+      return ordinal === signing?.ordinal ? "signs" : "former";
+    };
+    return stored.map((key) => {
+      const { keyId, createdAt, signsAt, endsAt } = key;
+      return { keyId, createdAt, signsAt, endsAt, state: stateOf(key) };
     });
   }
 
@@ -132,8 +138,15 @@ export class SigningKeys {
    */
   async #ready(tenant: Tenant, expiresAt = this.#usualEnd(tenant)): Promise<readonly UsableKey[]> {
     try {
-      return await this.#untilAdded(tenant, ({ usable }) => this.#due(tenant, usable, expiresAt), false);
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        const { usable } = await this.#current(tenant);
+        if (this.#due(tenant, usable, expiresAt) === undefined) return usable;
+        await this.#makeDue(tenant, expiresAt);
+      }
+      throw othersWereFaster();
     } catch (error) {
+      // Anything else is our own mistake, which must be seen.
+      if (!(error instanceof DomainError && error.reason === "DATABASE_UNAVAILABLE")) throw error;
       const usable = this.#kept.get(tenant.tenantId)?.usable ?? [];
       if (this.#signingKey(usable, expiresAt) === undefined) throw error;
       return usable;
@@ -144,23 +157,16 @@ export class SigningKeys {
     return new Date(this.#deps.clock.now().getTime() + settings.signedTokens.lifetimeMs);
   }
 
-  /** Adds a key if one is due, and reads again where another process was faster. */
-  async #untilAdded(
-    tenant: Tenant,
-    due: (keys: KeptKeys) => "at_once" | "later" | undefined,
-    withdraws: boolean,
-  ): Promise<readonly UsableKey[]> {
-    let keys = await this.#current(tenant);
-    // What is kept in memory may be older than a key of another process.
-    if (due(keys) !== undefined) keys = await this.#read(tenant);
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const when = due(keys);
-      if (when === undefined) return keys.usable;
-      const isAdded = await this.#add(tenant, keys.stored, when, withdraws);
-      keys = await this.#read(tenant);
-      if (isAdded) return keys.usable;
-    }
-    throw new Error("other processes kept making keys while one was being made");
+  /** Makes the key that is due, unless another process was faster. Calls at the same moment make one. */
+  #makeDue(tenant: Tenant, expiresAt: Date): Promise<void> {
+    return once(this.#making, tenant.tenantId, async () => {
+      // What is kept in memory may be older than a key of another process.
+      const { stored, usable } = await this.#readAgain(tenant);
+      const when = this.#due(tenant, usable, expiresAt);
+      if (when === undefined) return;
+      await this.#add(tenant, stored, when, false);
+      await this.#readAgain(tenant);
+    });
   }
 
   /** Whether another key is needed. */
@@ -212,33 +218,26 @@ export class SigningKeys {
     return isAdded;
   }
 
-  /** The keys as they are kept in memory, or read. */
+  /** The keys as they are kept in memory, or read. Calls at the same moment share one statement. */
   async #current(tenant: Tenant): Promise<KeptKeys> {
     const kept = this.#kept.get(tenant.tenantId);
     const age = kept && this.#deps.clock.now().getTime() - kept.readAt.getTime();
-    return kept !== undefined && age !== undefined && age >= 0 && age < keptMs ? kept : this.#read(tenant);
+    if (kept !== undefined && age !== undefined && age >= 0 && age < keptMs) return kept;
+    return once(this.#reading, tenant.tenantId, () => this.#readAgain(tenant));
   }
 
-  /** Reads the keys. Calls at the same moment share one statement. */
-  #read(tenant: Tenant): Promise<KeptKeys> {
-    const { tenantId } = tenant;
-    let reading = this.#reading.get(tenantId);
-    if (reading === undefined) {
-      reading = this.#readNow(tenant).finally(() => this.#reading.delete(tenantId));
-      this.#reading.set(tenantId, reading);
-    }
-    return reading;
-  }
-
-  async #readNow(tenant: Tenant): Promise<KeptKeys> {
+  /** Reads the keys in a statement of its own, which sees all that was written before. */
+  async #readAgain(tenant: Tenant): Promise<KeptKeys> {
+    const number = ++this.#reads;
     const readAt = this.#deps.clock.now();
     const stored = await this.#deps.store.list(tenant);
     const usable = stored.flatMap((key) => {
       const pair = this.#open(tenant, key);
       return pair === undefined ? [] : [{ ...key, pair }];
     });
-    const keys = { readAt, stored, usable };
-    this.#kept.set(tenant.tenantId, keys);
+    const keys = { number, readAt, stored, usable };
+    // One that began earlier may be answered later.
+    if (number > (this.#kept.get(tenant.tenantId)?.number ?? 0)) this.#kept.set(tenant.tenantId, keys);
     return keys;
   }
 
@@ -266,7 +265,20 @@ export class SigningKeys {
   }
 }
 
+function othersWereFaster(): Error {
+  return new Error("other processes kept making keys while one was being made");
+}
+
 interface SealedKey {
   readonly tenantId: string;
   readonly privateKey: string;
+}
+
+/** Does something, or waits for the same that is under way. */
+function once<T>(running: Map<TenantId, Promise<T>>, tenantId: TenantId, work: () => Promise<T>): Promise<T> {
+  const found = running.get(tenantId);
+  if (found !== undefined) return found;
+  const begun = work().finally(() => running.delete(tenantId));
+  running.set(tenantId, begun);
+  return begun;
 }

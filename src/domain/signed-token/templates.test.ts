@@ -19,7 +19,7 @@ function filled(claims: JsonObject, of: JsonObject = facts) {
 }
 
 describe("a template", () => {
-  // Security rule (SR-TOKEN-2): what verifiers decide by is the server's own.
+  // Security rule (SR-TOKEN-3): what verifiers decide by is the server's own.
   test.each(
     "iss sub aud exp nbf iat jti sid acr amr auth_time tenant typ alg kid cnf act may_act azp nonce events".split(
       " ",
@@ -60,7 +60,7 @@ describe("a template", () => {
     });
   });
 
-  // Security rule (SR-TOKEN-5): half of something is not left out in silence.
+  // Security rule (SR-TOKEN-6): half of something is not left out in silence.
   test("refuses where a fact was too large to be looked at", () => {
     const large = { ...facts, identity: { traits: { groups: Array.from({ length: 257 }, () => "g") } } };
     expect(filled({ g: "identity.traits.groups" }, large)).toEqual({

@@ -9,7 +9,7 @@ import type { FilledTemplate, TokenTemplate } from "../tenant/token-settings.ts"
 /**
  * The claims that a template cannot set, with what they are.
  *
- * Security rule (SR-TOKEN-2): what verifiers decide by is the server's own: who it is about, for whom, until when, by which session, how
+ * Security rule (SR-TOKEN-3): what verifiers decide by is the server's own: who it is about, for whom, until when, by which session, how
  * strongly and when its holder has signed in. Beside those that it makes, others that would change the meaning of a token: what binds it to
  * a key, or lets one act for another.
  */
@@ -43,7 +43,7 @@ export function compileTemplate(
 /**
  * Computes the claims.
  *
- * Security rule (SR-TOKEN-5): a claim that cannot be computed refuses the token: half the claims may allow more than all of them. Only what is
+ * Security rule (SR-TOKEN-6): a claim that cannot be computed refuses the token: half the claims may allow more than all of them. Only what is
  * not there is left out; what was too large for an expression to see counts as a failure.
  */
 function fill(leaves: readonly Leaf[], facts: JsonObject): FilledTemplate {

@@ -21,7 +21,7 @@ export interface KeysReach {
 /**
  * The published keys, read when they are needed.
  *
- * Security rule (SR-TOKEN-8): whatever strangers send, the keys are asked for at most every ten seconds, once a second while that fails, and once at a
+ * Security rule (SR-TOKEN-9): whatever strangers send, the keys are asked for at most every ten seconds, once a second while that fails, and once at a
  * time; the answer is bounded, and no redirect is followed.
  */
 export function publishedKeys({ url, fetch, timeoutMs }: KeysReach): JWTVerifyGetKey {

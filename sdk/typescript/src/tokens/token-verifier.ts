@@ -53,7 +53,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const keys = publishedKeys({ url, fetch, timeoutMs });
 
   /**
-   * Security rule (SR-TOKEN-7): type, algorithm, signature, issuer, audience and times must all be right (RFC 8725, sections 3.1 and 3.8 to 3.12). The
+   * Security rule (SR-TOKEN-8): type, algorithm, signature, issuer, audience and times must all be right (RFC 8725, sections 3.1 and 3.8 to 3.12). The
    * header is looked at first, so that nobody has keys read by a token that can be none.
    */
   async function claimsOf(token: string): Promise<JWTPayload> {
