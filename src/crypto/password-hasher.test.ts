@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { hashRawSync, type Options } from "@node-rs/argon2";
+import ownArgon2, { type Options } from "@node-rs/argon2";
 import argon2 from "argon2";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { anAsker } from "../../test/support/records.ts";
@@ -9,12 +9,6 @@ import { minimumArgon2Parameters } from "./calibrate-argon2.ts";
 import { HashThreads } from "./hash-threads.ts";
 import { doHashWork } from "./hash-work.ts";
 import { availableHashingConcurrency, createPasswordHasher } from "./password-hasher.ts";
-
-// Notes what is computed in this thread; nothing else is changed.
-vi.mock(import("@node-rs/argon2"), async (original) => {
-  const library = await original();
-  return { ...library, hashRawSync: vi.fn(library.hashRawSync) };
-});
 
 /** A hasher for somebody who asks for all of it. */
 function aHasher(limits: Parameters<typeof createPasswordHasher>[0]) {
@@ -126,7 +120,7 @@ describe("verifyDecoy", () => {
   /** The computations that some work asked the library for: what each cost, without what it was for. */
   async function computationsOf(work: () => Promise<unknown>) {
     vi.spyOn(HashThreads.prototype, "run").mockImplementation(async (given) => doHashWork(given));
-    const hash = vi.mocked(hashRawSync);
+    const hash = vi.spyOn(ownArgon2, "hashRawSync");
     hash.mockClear();
     await work();
     return hash.mock.calls.map(([bytes, options]) => {

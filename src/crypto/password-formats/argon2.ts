@@ -1,4 +1,4 @@
-import { hashRawSync } from "@node-rs/argon2";
+import argon2 from "@node-rs/argon2";
 import { isSameBytes } from "../../domain/bytes.ts";
 import type { Argon2Parameters } from "../../domain/ports.ts";
 import type { PasswordFormat } from "./format.ts";
@@ -75,7 +75,7 @@ export function formatArgon2id(parameters: Argon2Parameters, salt: Buffer, hash:
 const types = { argon2d: 0, argon2i: 1, argon2id: 2 } as const;
 
 function recompute(password: Buffer, { type, version, parameters, salt, hash }: ParsedArgon2): Buffer {
-  return hashRawSync(password, {
+  return argon2.hashRawSync(password, {
     algorithm: types[type],
     version: version === currentArgon2Version ? 1 : 0,
     memoryCost: parameters.memoryKib,

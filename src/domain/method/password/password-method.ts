@@ -1,3 +1,4 @@
+import { DomainError } from "../../errors.ts";
 import { button, type Node } from "../../form/form.ts";
 import type { PasswordRule, StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
@@ -89,7 +90,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     }
     const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2, asker);
     if (!matches) return credentialsInvalid();
-    const replacement = needsRehash ? await this.#hash(tenant, secret, asker) : undefined;
+    const replacement = needsRehash ? await this.#rehash(tenant, secret, asker) : undefined;
     const { identity } = candidate;
     const whenShown = () =>
       this.#breaches.note(tenant, {
@@ -153,6 +154,17 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     if (outdatedSecret === undefined) return false;
     const { argon2 } = tenant.settings.password;
     return (await this.#hasher.compare(new Secret(password), outdatedSecret, argon2, asker)).matches;
+  }
+
+  /** The password as it would be hashed today; undefined while the server is too busy for it: the password was right. */
+  async #rehash(tenant: Tenant, password: Secret, asker: HashAsker): Promise<NewCredential | undefined> {
+    try {
+      return await this.#hash(tenant, password, asker);
+    } catch (error) {
+      // It is replaced the next time that the machine is less busy.
+      if (error instanceof DomainError && error.reason === "SERVER_OVERLOADED") return undefined;
+      throw error;
+    }
   }
 
   async #hash(tenant: Tenant, password: Secret, asker: HashAsker): Promise<NewCredential> {
