@@ -60,6 +60,7 @@ const lastPosition = "9223372036854775807";
 const listLoginsStatement: Statement = {
   text: `SELECT ${eventRow.selected} FROM ostiary.event e
     WHERE e.tenant_id = $1 AND e.identity_id = $2 AND ${afterPosition("e", "$3", "$4")}
+      AND e.retention_class IN ('sign_ins', 'failures')
       AND e.type IN ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')
     ORDER BY e.created_at DESC, e.id DESC LIMIT $5`,
 };

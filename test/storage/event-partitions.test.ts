@@ -8,7 +8,9 @@ import { removeOldEvents } from "../../src/storage/event-retention.ts";
 import { migrations } from "../../src/storage/migrations/index.ts";
 import { migrateDatabase, revertMigrations } from "../../src/storage/migrator.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
+import { startTestApp } from "../support/app.ts";
 import { createTestDatabase, defaultTestOptions, type TestDatabase } from "../support/database.ts";
+import { announceJob } from "../support/jobs.ts";
 import { administer, type Query } from "../support/postgres.ts";
 import { anEvent, noon } from "../support/records.ts";
 
@@ -97,6 +99,21 @@ test("an event of any time and class can be written, and goes to the month that 
   );
   expect(indexes?.counts).toHaveLength(1);
   await send("DELETE FROM ostiary.event");
+});
+
+test("the server makes room ahead by its own job", async () => {
+  const app = await startTestApp();
+  onTestFinished(() => app.stop());
+  app.clock.advance(400 * day);
+  const month = monthOf(new Date(app.clock.now().getTime() + 31 * day));
+  await announceJob(app.databaseUrl, "make_event_months");
+  const find = () =>
+    administer(app.databaseUrl, (query) =>
+      query("SELECT to_regclass($1)::text AS name", [`ostiary.event_sign_ins_${month}`]),
+    );
+  await vi.waitFor(async () => expect(await find()).toEqual([{ name: expect.any(String) }]), {
+    timeout: 20_000,
+  });
 });
 
 describe("a month of which nothing is kept any more", () => {
