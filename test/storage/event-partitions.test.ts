@@ -15,6 +15,7 @@ import { administer, type Query } from "../support/postgres.ts";
 import { anEvent, noon } from "../support/records.ts";
 
 const day = 86_400_000;
+const patience = { timeout: 20_000, interval: 20 };
 const keptForEver = { changes: 1e12, sign_ins: 1e12, failures: 1e12, unknown_names: 1e12, messages: 1e12 };
 
 let own: TestDatabase;
@@ -111,9 +112,7 @@ test("the server makes room ahead by its own job", async () => {
     administer(app.databaseUrl, (query) =>
       query("SELECT to_regclass($1)::text AS name", [`ostiary.event_sign_ins_${month}`]),
     );
-  await vi.waitFor(async () => expect(await find()).toEqual([{ name: expect.any(String) }]), {
-    timeout: 20_000,
-  });
+  await vi.waitFor(async () => expect(await find()).toEqual([{ name: expect.any(String) }]), patience);
 });
 
 describe("a month of which nothing is kept any more", () => {
@@ -160,7 +159,7 @@ describe("a month of which nothing is kept any more", () => {
     await vi.waitFor(async () => {
       await dropMonths(database, keptFrom);
       expect(await partitions()).not.toContain("event_sign_ins_2031_06");
-    });
+    }, patience);
   });
 });
 

@@ -86,10 +86,7 @@ export class AccountDeletion {
     const content = { template: "account_deleted", data: {} } as const;
     const about = { identityId: attempt.identity.id, data: { reason: "owner_requested" } } as const;
     const event = newEvent("identity.deleted", at, ownOrigin(attempt), about);
-    const result = await store.deleteAccount(
-      attempt.tenant,
-      this.#written(attempt, { at, content, event }),
-    );
+    const result = await store.deleteAccount(attempt.tenant, this.#written(attempt, { at, content, event }));
     if (result === "completed") release();
     return result;
   }
