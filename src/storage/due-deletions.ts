@@ -58,7 +58,9 @@ export async function deleteDueAccounts(
     let deleted = 0;
     for (const [tenantId, rows] of Map.groupBy(due, (row) => row.tenant_id)) {
       const ids = rows.map(({ id }) => id);
-      const values = [tenantId, ids, now, eventsParameter([deletionEvent(now)])];
+      const event = deletionEvent(now);
+      const told = ids.map((identityId) => ({ ...event, identityId }));
+      const values = [tenantId, ids, now, eventsParameter([event], { told })];
       const gone = await database.query<{ readonly links: readonly Kept[] | null }>(
         { tenantId },
         deleteDueStatement,

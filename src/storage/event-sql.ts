@@ -39,15 +39,18 @@ export const derivedEventId =
   "overlay(gen_random_uuid()::text placing left(given.id::text, 15) from 1 for 15)::uuid";
 
 /**
- * Events as one parameter. Followers are told of them once they are committed; `messages`: the statement writes or hastens messages as
- * well.
+ * Events as one parameter. Followers are told of them once they are committed; `told`: instead of them, where the statement writes one of
+ * them several times and it is known for whom. `messages`: the statement writes or hastens messages as well.
  */
-export function eventsParameter(events: readonly Event[], { messages = false } = {}): Announced {
+export function eventsParameter(
+  events: readonly Event[],
+  { messages = false, told = events }: { readonly messages?: boolean; readonly told?: readonly Event[] } = {},
+): Announced {
   const text = JSON.stringify(
     events.map((event) => ({
       ...writeEvent({ ...event, identityId: event.identityId, sessionId: event.sessionId }),
       retention_class: classOf(event),
     })),
   );
-  return new Announced(text, { events, messages });
+  return new Announced(text, { events: told, messages });
 }

@@ -56,10 +56,14 @@ const readAfterStatement: Statement = {
 /** After every event of a transaction. */
 const lastPosition = "9223372036854775807";
 
-/** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. */
+/**
+ * $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. The classes leave out partitions; events of the release
+ * before, which runs beside this one during an upgrade, have none.
+ */
 const listLoginsStatement: Statement = {
   text: `SELECT ${eventRow.selected} FROM ostiary.event e
     WHERE e.tenant_id = $1 AND e.identity_id = $2 AND ${afterPosition("e", "$3", "$4")}
+      AND e.retention_class IN ('sign_ins', 'failures', '')
       AND e.type IN ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')
     ORDER BY e.created_at DESC, e.id DESC LIMIT $5`,
 };

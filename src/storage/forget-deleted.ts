@@ -13,7 +13,7 @@ export interface Forgotten {
  */
 const deleted = `(
   SELECT DISTINCT e.tenant_id, e.identity_id FROM ostiary.event e
-  WHERE e.retention_class = 'changes' AND e.type = 'identity.deleted' AND e.created_at > $1 AND NOT EXISTS (
+  WHERE e.retention_class IN ('changes', '') AND e.type = 'identity.deleted' AND e.created_at > $1 AND NOT EXISTS (
     SELECT FROM ostiary.identity i WHERE i.tenant_id = e.tenant_id AND i.id = e.identity_id
   )
 )`;

@@ -8,11 +8,14 @@ import { removeOldEvents } from "../../src/storage/event-retention.ts";
 import { migrations } from "../../src/storage/migrations/index.ts";
 import { migrateDatabase, revertMigrations } from "../../src/storage/migrator.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
+import { startTestApp } from "../support/app.ts";
 import { createTestDatabase, defaultTestOptions, type TestDatabase } from "../support/database.ts";
+import { announceJob } from "../support/jobs.ts";
 import { administer, type Query } from "../support/postgres.ts";
 import { anEvent, noon } from "../support/records.ts";
 
 const day = 86_400_000;
+const patience = { timeout: 20_000, interval: 20 };
 const keptForEver = { changes: 1e12, sign_ins: 1e12, failures: 1e12, unknown_names: 1e12, messages: 1e12 };
 
 let own: TestDatabase;
@@ -99,6 +102,19 @@ test("an event of any time and class can be written, and goes to the month that 
   await send("DELETE FROM ostiary.event");
 });
 
+test("the server makes room ahead by its own job", async () => {
+  const app = await startTestApp();
+  onTestFinished(() => app.stop());
+  app.clock.advance(400 * day);
+  const month = monthOf(new Date(app.clock.now().getTime() + 31 * day));
+  await announceJob(app.databaseUrl, "make_event_months");
+  const find = () =>
+    administer(app.databaseUrl, (query) =>
+      query("SELECT to_regclass($1)::text AS name", [`ostiary.event_sign_ins_${month}`]),
+    );
+  await vi.waitFor(async () => expect(await find()).toEqual([{ name: expect.any(String) }]), patience);
+});
+
 describe("a month of which nothing is kept any more", () => {
   const now = new Date("2031-10-15T00:00:00Z");
   const retention = {
@@ -143,7 +159,7 @@ describe("a month of which nothing is kept any more", () => {
     await vi.waitFor(async () => {
       await dropMonths(database, keptFrom);
       expect(await partitions()).not.toContain("event_sign_ins_2031_06");
-    });
+    }, patience);
   });
 });
 

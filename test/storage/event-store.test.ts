@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import type { EventCursor, RecordedEvent } from "../../src/domain/event/store.ts";
 import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
 import type { TenantScope } from "../../src/domain/ports.ts";
@@ -35,6 +35,14 @@ async function eventsAfter(
   if (result.kind === "too_old") throw new Error("the cursor is too old");
   return result.events;
 }
+
+// Who makes the tests' databases may be no superuser, and can then make no role.
+const mayMakeRoles = await administer(inject("postgresUrl"), async (query) => {
+  const [role] = await query<{ rolsuper: boolean }>(
+    "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
+  );
+  return role?.rolsuper === true;
+});
 
 function types(events: readonly RecordedEvent[]): string[] {
   return events.map((event) => event.type);
@@ -165,6 +173,34 @@ describe("the epoch", () => {
     await Promise.all(Array.from({ length: 8 }, () => storage.ensureTenant(`tenant-${tenantCount}`, noon)));
     const [after] = await eventsAfter(storage, scope, undefined, 1);
     expect(after?.cursor).toEqual(before?.cursor);
+  });
+
+  test.runIf(mayMakeRoles)("is kept also where the role may not ask for the timeline", async () => {
+    const own = await openTestStorage();
+    const role = `ostiary_test_${process.pid}_epoch`;
+    await administer(own.url, async (query) => {
+      await query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
+      await query("REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC");
+      await query(`GRANT USAGE ON SCHEMA ostiary TO ${role}`);
+      await query(`GRANT ALL ON ALL TABLES IN SCHEMA ostiary TO ${role}`);
+    });
+    const url = new URL(own.url);
+    Object.assign(url, { username: role, password: "secret" });
+    const epochOf = () =>
+      administer(own.url, (query) => query("SELECT epoch, timeline FROM ostiary.event_epoch"));
+    const limited = await openStorage({ ...defaultTestOptions, url: url.href });
+    try {
+      await limited.ensureTenant("default", noon);
+      const before = await epochOf();
+      expect(before).toEqual([{ epoch: expect.any(String), timeline: "" }]);
+      await limited.ensureTenant("default", noon);
+      expect(await epochOf()).toEqual(before);
+    } finally {
+      await limited.close();
+      await administer(own.url, (query) => query(`DROP OWNED BY ${role}`));
+      await administer(own.url, (query) => query(`DROP ROLE ${role}`));
+      await own.close();
+    }
   });
 
   test("changes when the data turns up in another database, and a former cursor reads from the beginning", async () => {

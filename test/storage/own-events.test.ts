@@ -1,11 +1,13 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { TenantScope } from "../../src/domain/ports.ts";
+import { Database } from "../../src/storage/database.ts";
+import { deleteDueAccounts } from "../../src/storage/due-deletions.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestDatabase, defaultTestOptions, type TestDatabase } from "../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../support/database-proxy.ts";
 import { administer } from "../support/postgres.ts";
-import { anEvent, noon } from "../support/records.ts";
+import { anEvent, anIdentity, noon } from "../support/records.ts";
 
 /** What is told of events that this process writes: caches forget by it what a caller must not see any more. */
 
@@ -60,6 +62,20 @@ test("of a transaction that is taken back nothing is told", async () => {
   });
   await expect(failing).rejects.toThrow("taken back");
   expect(told).toEqual([]);
+});
+
+test("of accounts that are deleted because it is time, each is named", async () => {
+  const identities = [anIdentity(), anIdentity()];
+  for (const identity of identities) await storage.identities.create(scope, identity, [], []);
+  await administer(database.url, (query) => query("UPDATE ostiary.identity SET purge_at = $1", [noon]));
+  const named: (string | undefined)[] = [];
+  const pool = new Database({
+    ...{ ...defaultTestOptions, url: database.url },
+    onEvents: (_tenantId, events) => named.push(...events.map((event) => event.identityId)),
+  });
+  await deleteDueAccounts(pool, noon);
+  await pool.close();
+  expect(named.toSorted()).toEqual(identities.map(({ id }) => id).toSorted());
 });
 
 describe("where the connection is lost and nobody knows whether it was committed, they are told", () => {

@@ -17,6 +17,7 @@ export interface FeedEvent {
   readonly type: EventType;
   readonly identityId: IdentityId | undefined;
   readonly sessionId: SessionId | undefined;
+  /** What its type says: EventData. */
   readonly data: JsonObject;
   /** The number of the transaction that wrote it: the `sequence` of a position that includes it is at least as great. */
   readonly sequence: bigint;
@@ -26,10 +27,11 @@ export interface FeedEvent {
 export interface FeedFollower {
   /**
    * After each read of the log, also one that found nothing: the events that have become visible since the read before, each once, in
-   * the order in which they were written, and where the feed stands now. One whose transaction took long comes after later ones.
+   * the order in which they were written, and where the feed stands now. One whose transaction took long comes after later ones. Of very
+   * many each call has a part, and the position moves with the last one.
    */
   heard(events: readonly FeedEvent[], position: FeedPosition): void;
-  /** Events may be missing, or the log is another one: what was kept is to be forgotten. The feed goes on. */
+  /** Events may be missing, or the log is another one: what was kept is to be forgotten. Also before the first read. The feed goes on. */
   reset(): void;
 }
 
