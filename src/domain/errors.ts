@@ -433,12 +433,6 @@ const texts = {
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },
-  POSITION_NOT_INCLUDED: {
-    message: "The answer would not include the position that the request asks for.",
-    remedy:
-      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
-    metadata: ["epoch", "sequence"],
-  },
   SESSION_METHOD_INSUFFICIENT: {
     message: "None of the proofs of the session has the property that is demanded.",
     remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",
@@ -523,6 +517,12 @@ const texts = {
   ARRIVAL_REPORT_REFUSED: {
     message: "The report of mail was not sent by who it names, or cannot be read.",
     remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
+  },
+  POSITION_NOT_INCLUDED: {
+    message: "The answer would not include the position that the request asks for.",
+    remedy:
+      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
+    metadata: ["epoch", "sequence"],
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -732,9 +732,9 @@ export enum ErrorReason {
    * the time before a backup was restored, or was never given out. The metadata is the position that it would include.
    * Code: FAILED_PRECONDITION. Metadata: epoch, sequence.
    *
-   * @generated from enum value: ERROR_REASON_POSITION_NOT_INCLUDED = 95;
+   * @generated from enum value: ERROR_REASON_POSITION_NOT_INCLUDED = 88;
    */
-  POSITION_NOT_INCLUDED = 95,
+  POSITION_NOT_INCLUDED = 88,
 }
 
 /**
