@@ -37,6 +37,14 @@ export function watchDomain(
         readonly refused: number;
       };
     };
+    readonly sessionCache: {
+      readonly figures: {
+        readonly hits: number;
+        readonly misses: number;
+        readonly entries: number;
+        readonly bytes: number;
+      };
+    };
     readonly outbound: {
       readonly breachedPasswords: {
         readonly figures: { readonly hits: number; readonly misses: number; readonly entries: number };
@@ -44,21 +52,27 @@ export function watchDomain(
     };
   },
 ): void {
-  const { hasher, outbound } = domain;
+  const { hasher, outbound, sessionCache } = domain;
   metrics.watch(metric.hashRunning, () => hasher.figures.running);
   metrics.watch(metric.hashWaiting, () => hasher.figures.waiting);
   metrics.watch(metric.hashWaitingLimit, () => hasher.figures.waitingLimit);
   metrics.watch(metric.hashRefused, () => hasher.figures.refused);
-  const cache = "breached_passwords";
-  metrics.watch(metric.cacheRequests, () => {
-    const { hits, misses } = outbound.breachedPasswords.figures;
-    return [
-      { labels: { cache, result: "hit" }, value: hits },
-      { labels: { cache, result: "miss" }, value: misses },
-    ];
-  });
-  metrics.watch(metric.cacheEntries, () => [
-    { labels: { cache }, value: outbound.breachedPasswords.figures.entries },
+  const caches = () =>
+    [
+      { cache: "sessions", figures: sessionCache.figures },
+      { cache: "breached_passwords", figures: outbound.breachedPasswords.figures },
+    ] as const;
+  metrics.watch(metric.cacheRequests, () =>
+    caches().flatMap(({ cache, figures }) => [
+      { labels: { cache, result: "hit" }, value: figures.hits },
+      { labels: { cache, result: "miss" }, value: figures.misses },
+    ]),
+  );
+  metrics.watch(metric.cacheEntries, () =>
+    caches().map(({ cache, figures }) => ({ labels: { cache }, value: figures.entries })),
+  );
+  metrics.watch(metric.cacheSize, () => [
+    { labels: { cache: "sessions" }, value: sessionCache.figures.bytes },
   ]);
 }
 

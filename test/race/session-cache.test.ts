@@ -178,8 +178,12 @@ test("no session passes longer than the bound after its end was answered, and no
               const what = await check(server, person, at.pick);
               if (what !== undefined) wrong.push(what);
               passed++;
-            } else if (kind === "end" && "how" in at) await person.end(server, at.pick, at.how);
-            else if (kind === "sign_in") await person.signIn(server);
+            } else if (kind === "end" && "how" in at) {
+              await person.end(server, at.pick, at.how);
+              // At once, before the feed may have told.
+              const what = await check(server, person, at.pick);
+              if (what !== undefined) wrong.push(what);
+            } else if (kind === "sign_in") await person.signIn(server);
             else if (kind === "rename") await person.rename(server);
             else if (kind === "stall") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 40);
             else await new Promise((resolve) => setTimeout(resolve, boundMs / 4));
