@@ -584,7 +584,8 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
   allowPlainTextBeyondLoopback: boolean;
 
   /**
-   * How long events are kept.
+   * How long events are kept, at least. What is kept for 62 days or longer is removed by the month, up to a month later, and has no
+   * IP address or User-Agent by then.
    *
    * @generated from field: ostiary.config.v1.EventRetention event_retention = 9;
    */
