@@ -61,9 +61,10 @@ export interface Exchange {
   allHeaders(): Headers;
   /**
    * Reads the body. Throws REQUEST_TOO_LARGE as soon as the declared or received length is beyond the limit,
-   * REQUEST_TIMEOUT if the body does not come in time, REQUEST_CANCELED if the client goes away.
+   * REQUEST_TIMEOUT if the body does not come in time, REQUEST_CANCELED if the client goes away. A body that is there already is given
+   * at once: a promise, a timer and listeners for nothing cost more than to read it.
    */
-  readBody(limits: BodyLimits): Promise<Uint8Array>;
+  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array>;
   /**
    * Answers. What was not read of the request is thrown away; does nothing if the client is gone. Throws if a header
    * cannot be sent; then nothing was sent.
@@ -166,6 +167,21 @@ function declaredLength(contentLength: string | undefined): number | undefined {
 }
 
 const empty: Buffer = Buffer.alloc(0);
+
+/**
+ * Takes a body that has arrived to its end, as it is. Throws REQUEST_TOO_LARGE beyond the limit, and REQUEST_CANCELED if the client is gone.
+ */
+export function takeArrived(stream: Readable, limits: BodyLimits): Uint8Array {
+  if (stream.destroyed) throw domainError("REQUEST_CANCELED", {});
+  const { readableLength } = stream;
+  if (readableLength > limits.maxBytes + (limits.overheadBytes ?? 0)) throw tooLarge(limits.maxBytes);
+  limits.grow?.(readableLength);
+  const chunk = stream.read() as Buffer | null;
+  if (chunk === null) return empty;
+  limits.inspect?.(chunk);
+  // Copied for the reason that readBounded gives.
+  return Buffer.from(chunk);
+}
 
 /**
  * Reads a stream to its end. Throws REQUEST_TOO_LARGE at the first byte beyond the limit, REQUEST_TIMEOUT if the

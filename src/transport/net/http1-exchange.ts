@@ -13,6 +13,7 @@ import {
   readBounded,
   refuseDeclared,
   splitTarget,
+  takeArrived,
   toHeaders,
 } from "./exchange.ts";
 
@@ -25,6 +26,12 @@ interface Http1Context {
   /** Whether the listener is closing, so that the connection must not be used again. */
   readonly closing: () => boolean;
 }
+
+/**
+ * Up to which length bytes are handed to Node as text of one character a byte. It sends text and the head in one piece, and bytes after the
+ * head in a second one, which costs more than half of a small answer.
+ */
+const maxJoinedBytes = 16 * 1024;
 
 /** A request over HTTP/1.1. */
 export class Http1Exchange implements Exchange {
@@ -74,12 +81,13 @@ export class Http1Exchange implements Exchange {
     return toHeaders(this.#request.headers);
   }
 
-  async readBody(limits: BodyLimits): Promise<Uint8Array> {
+  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
     refuseDeclared(this.#request.headers["content-length"], limits);
     if (this.#context.expectsContinue) {
       this.#continued = true;
       this.#response.writeContinue();
     }
+    if (this.#request.complete) return takeArrived(this.#request, limits);
     return readBounded(this.#request, limits, this.#context.limits.requestTimeoutMs);
   }
 
@@ -95,7 +103,8 @@ export class Http1Exchange implements Exchange {
     if (body !== undefined || (status !== 204 && status !== 304)) headers["content-length"] = String(length);
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
-    else response.end(body);
+    else if (typeof body === "string" || length > maxJoinedBytes) response.end(body);
+    else response.end(asBuffer(body).toString("latin1"), "latin1");
     if (!unusable) this.#discardRest();
   }
 
@@ -140,4 +149,8 @@ export class Http1Exchange implements Exchange {
       if (discarded > maxDiscardedBytes) this.#request.socket.destroy();
     });
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -19,6 +19,7 @@ import {
   readBounded,
   refuseDeclared,
   splitTarget,
+  takeArrived,
   toHeaders,
 } from "./exchange.ts";
 import { connectionHeaders } from "./headers.ts";
@@ -46,6 +47,8 @@ export class Http2Exchange implements Exchange {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #context: Http2Context;
+  /** Whether the client has sent all of the request. */
+  #ended = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, context: Http2Context) {
     const { path, query } = splitTarget(headers[":path"] ?? "");
@@ -83,8 +86,12 @@ export class Http2Exchange implements Exchange {
     return toHeaders(this.#headers);
   }
 
-  async readBody(limits: BodyLimits): Promise<Uint8Array> {
+  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
     refuseDeclared(this.#headers["content-length"], limits);
+    if (this.#stream.state.remoteClose === 1) {
+      this.#ended = true;
+      return takeArrived(this.#stream, limits);
+    }
     return readBounded(this.#stream, limits, this.#context.limits.requestTimeoutMs);
   }
 
@@ -153,7 +160,7 @@ export class Http2Exchange implements Exchange {
   /** Tells the client that the answer is complete without the rest of the request (RFC 9113, section 8.1). */
   #discardRest(): void {
     const stream = this.#stream;
-    if (stream.destroyed || stream.readableEnded || stream.endAfterHeaders) return;
+    if (this.#ended || stream.destroyed || stream.readableEnded || stream.endAfterHeaders) return;
     stream.resume();
     stream.close(constants.NGHTTP2_NO_ERROR);
   }

@@ -47,21 +47,24 @@ async function carryOut(
   call: Call,
 ): Promise<EncodedMessage> {
   const { method, spec, closed, maxRequestBytes } = route;
+  // Never at once: over HTTP/1.1 the body is parsed behind the headers, in the same turn.
   await pipeline.admit(call, route);
   const grow = (length: number) => call.holding?.grow(length);
-  const bytes = await wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
+  const message = wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
+  const bytes = message instanceof Promise ? await message : message;
   // What arrived compressed, or in the query, is larger than what was counted.
   grow(bytes.length);
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
   const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);
   pipeline.check(call, method, request);
   if (spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
-  const response = await spec.impl(request, call);
+  const answered = spec.impl(request, call);
+  const response = answered instanceof Promise ? await answered : answered;
   if (call.shared !== undefined) return call.shared.encodedAs(wire.codec);
-  const message: MessageShape<typeof method.output> = create(method.output, response);
+  const answer: MessageShape<typeof method.output> = create(method.output, response);
   return wire.codec === "json"
-    ? toJsonString(method.output, message, { registry: jsonTypes })
-    : toBinary(method.output, message);
+    ? toJsonString(method.output, answer, { registry: jsonTypes })
+    : toBinary(method.output, answer);
 }
 
 function answer(wire: Wire, call: Call, message: EncodedMessage, error: CallResult): CallResult {
