@@ -134,7 +134,7 @@ export class Dispatcher {
     }
   }
 
-  async #route(call: Call, size: HeaderSize): Promise<void> {
+  #route(call: Call, size: HeaderSize): void | Promise<void> {
     const { exchange, headers } = call;
     const { routes, httpRoutes, name } = this.#deps;
     const oversized = size.fields > maxHeaderFields || size.bytes > this.#deps.maxHeaderBytes;
@@ -154,6 +154,11 @@ export class Dispatcher {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
       return this.#refuse(call, methodNotAllowed("GET, HEAD"));
     }
+    return this.#servePlain(call, handler);
+  }
+
+  async #servePlain(call: Call, handler: HttpHandler): Promise<void> {
+    const { exchange, headers } = call;
     try {
       await this.#deps.guards.admit(call);
     } catch (refused) {
@@ -258,10 +263,12 @@ export class Dispatcher {
       metrics.count(refusals, { reason, scope });
     }
     const { id: requestId, clientIp, forwarder } = call;
-    const caller = call.caller.kind === "anonymous" ? (call.shownCaller ?? call.caller) : call.caller;
     if (error?.code === Code.Internal) {
       logger.error({ requestId, method, err: error.cause ?? error }, "call failed");
     }
+    const level = quiet ? "debug" : "info";
+    if (logger.isLevelEnabled?.(level) === false) return;
+    const caller = call.caller.kind === "anonymous" ? (call.shownCaller ?? call.caller) : call.caller;
     const { id: callerId } = namesOf(caller);
     const fields = {
       method,
@@ -275,8 +282,7 @@ export class Dispatcher {
       caller: caller.kind,
       ...(callerId === undefined ? {} : { callerId }),
     };
-    if (quiet) logger.debug(fields, "call");
-    else logger.info(fields, "call");
+    logger[level](fields, "call");
   }
 
   /** Counts a request that is no call, or was refused before it was known to be one. */

@@ -42,6 +42,9 @@ interface Received {
   readonly headers: ResponseHeaders;
 }
 
+/** The time of a call that was not let through yet. */
+const epoch = new Date(0);
+
 /**
  * What is kept of a User-Agent header, in characters. Security rule (SR-INPUT-1): anybody can send one of many kilobytes, and what events
  * keep of it stays (test/journeys/login-history.test.ts).
@@ -83,7 +86,7 @@ export class Call implements FlowCaller, HandlerContext {
   /** The session that a handler asked for where the method's rule does not, for the log. */
   shownCaller: SessionCaller | undefined;
   /** When the last message of the request was there as a whole, by the server's clock. */
-  now = new Date(0);
+  now = epoch;
   /** The device token of a native client's request; empty if it has none. */
   deviceToken = "";
   /** The answer of the handler if it is the same for every caller. Set by share(). */
