@@ -28,7 +28,9 @@ import type { Admission } from "./access.ts";
 import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./access.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Holding } from "./call-budgets.ts";
+import type { Codec } from "./unary/decode.ts";
 import type { SharedAnswer } from "./unary/shared-answer.ts";
+import type { EncodedMessage, Wire } from "./unary/wire.ts";
 
 /** What is known of a request when it comes in. */
 interface Received {
@@ -91,6 +93,8 @@ export class Call implements FlowCaller, HandlerContext {
   deviceToken = "";
   /** The answer of the handler if it is the same for every caller. Set by share(). */
   shared: SharedAnswer | undefined;
+  /** The answer of the handler if it is encoded already. Set by answerWithParts(). */
+  encoded: EncodedMessage | undefined;
   #admission: Admission | undefined;
   #origin: CallOrigin | undefined;
 
@@ -226,7 +230,7 @@ export class Call implements FlowCaller, HandlerContext {
   // What Connect's HandlerContext has besides.
 
   #method: DescMethod | undefined;
-  #protocolName = "";
+  #wire: Pick<Wire, "protocol" | "codec"> | undefined;
   #deadline: number | undefined;
   #values: ContextValues | undefined;
   #abortController: AbortController | undefined;
@@ -236,9 +240,9 @@ export class Call implements FlowCaller, HandlerContext {
   #responseTrailer: Headers | undefined;
 
   /** Notes which method is called, how, and how long its caller waits. */
-  begin(method: DescMethod, protocolName: string, timeoutMs: number | undefined): void {
+  begin(method: DescMethod, wire: Pick<Wire, "protocol" | "codec">, timeoutMs: number | undefined): void {
     this.#method = method;
-    this.#protocolName = protocolName;
+    this.#wire = wire;
     this.#deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   }
 
@@ -252,7 +256,13 @@ export class Call implements FlowCaller, HandlerContext {
   }
 
   get protocolName(): string {
-    return this.#protocolName;
+    return this.#wire?.protocol ?? "";
+  }
+
+  /** How the answer of a unary call is encoded. */
+  get codec(): Codec {
+    if (this.#wire === undefined) throw new Error("the call is not unary");
+    return this.#wire.codec;
   }
 
   get values(): ContextValues {

@@ -1,4 +1,4 @@
-import { create, type MessageShape, type Registry, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { Registry } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import { matchesEtag } from "../../net/etag.ts";
@@ -7,6 +7,7 @@ import { toConnectError } from "../errors.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 import { decodeMessage } from "./decode.ts";
+import { encodeMessage } from "./encoded-answer.ts";
 import type { EncodedMessage, Wire } from "./wire.ts";
 
 /** What a unary call is served with. */
@@ -30,7 +31,7 @@ export async function serveUnary(
   let error: CallResult;
   try {
     const timeoutMs = wire.timeoutMs(call.exchange);
-    call.begin(route.method, wire.protocol, timeoutMs);
+    call.begin(route.method, wire, timeoutMs);
     const work = carryOut(deps, route, wire, call);
     call.work = work;
     message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, call));
@@ -60,11 +61,9 @@ async function carryOut(
   if (spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
   const answered = spec.impl(request, call);
   const response = answered instanceof Promise ? await answered : answered;
+  if (call.encoded !== undefined) return call.encoded;
   if (call.shared !== undefined) return call.shared.encodedAs(wire.codec);
-  const answer: MessageShape<typeof method.output> = create(method.output, response);
-  return wire.codec === "json"
-    ? toJsonString(method.output, answer, { registry: jsonTypes })
-    : toBinary(method.output, answer);
+  return encodeMessage(method.output, wire.codec, response, jsonTypes);
 }
 
 function answer(wire: Wire, call: Call, message: EncodedMessage, error: CallResult): CallResult {
