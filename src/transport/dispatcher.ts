@@ -38,7 +38,7 @@ import type { PathGuards } from "./rpc/path-guards.ts";
 import type { ListenerName, Route } from "./rpc/routes.ts";
 import type { StreamServer } from "./rpc/stream/serve.ts";
 import { connectPost } from "./rpc/unary/connect-wire.ts";
-import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
+import { grpcWireOf, methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
 import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
 import type { CallTracer } from "./telemetry/traces.ts";
 
@@ -240,10 +240,13 @@ export class Dispatcher {
     } else this.#refuse(call, { status: 431, headers: {}, error });
   }
 
-  /** Answers what HTTP itself refuses; with a body, as everything is. */
+  /** Answers what HTTP itself refuses; with the reason, as everything is. */
   #refuse(call: Call, { status, headers, error }: Refusal, route?: Route): void {
     Object.assign(call.headers, headers);
-    connectPost.json.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
+    // A client of gRPC reads the status of its own protocol, and no body.
+    const wire =
+      (status === 405 || status === 415 ? grpcWireOf(call.exchange) : undefined) ?? connectPost.json;
+    wire.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
     const method = route?.name ?? unknownMethod;
     this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, call });
   }
