@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   type BodyLimits,
+  boundedLength,
   byteLengthOf,
   countIn,
   type Exchange,
@@ -11,7 +12,6 @@ import {
   type Peer,
   type Response,
   readBounded,
-  refuseDeclared,
   splitTarget,
   takeArrived,
   toHeaders,
@@ -44,6 +44,8 @@ export class Http1Exchange implements Exchange {
   readonly #response: ServerResponse;
   readonly #context: Http1Context;
   #continued = false;
+  /** Whether all of the body was read. */
+  #taken = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, context: Http1Context) {
     const { path, query } = splitTarget(request.url ?? "");
@@ -82,12 +84,16 @@ export class Http1Exchange implements Exchange {
   }
 
   readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
-    refuseDeclared(this.#request.headers["content-length"], limits);
+    const length = boundedLength(this.#request.headers["content-length"], limits);
     if (this.#context.expectsContinue) {
       this.#continued = true;
       this.#response.writeContinue();
     }
-    if (this.#request.complete) return takeArrived(this.#request, limits);
+    // The parser tells of the end of a body only after the turn in which the body came.
+    if (length === this.#request.readableLength || this.#request.complete) {
+      this.#taken = true;
+      return takeArrived(this.#request, limits);
+    }
     return readBounded(this.#request, limits, this.#context.limits.requestTimeoutMs);
   }
 
@@ -139,7 +145,7 @@ export class Http1Exchange implements Exchange {
    * would lose the answer. It holds nothing, and ends at `maxDiscardedBytes` or with the listener's time limit.
    */
   #discardRest(): void {
-    if (this.#request.complete || this.#request.destroyed) return;
+    if (this.#taken || this.#request.complete || this.#request.destroyed) return;
     let discarded = 0;
     this.#request.on("error", () => {});
     // An abandoned reader of a stream has left its listener, which would keep the rest from flowing.

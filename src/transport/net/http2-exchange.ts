@@ -7,6 +7,7 @@ import {
 } from "node:http2";
 import {
   type BodyLimits,
+  boundedLength,
   byteLengthOf,
   countIn,
   type Exchange,
@@ -17,9 +18,7 @@ import {
   type Response,
   type ResponseHeaders,
   readBounded,
-  refuseDeclared,
   splitTarget,
-  takeArrived,
   toHeaders,
 } from "./exchange.ts";
 import { connectionHeaders } from "./headers.ts";
@@ -47,8 +46,6 @@ export class Http2Exchange implements Exchange {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #context: Http2Context;
-  /** Whether the client has sent all of the request. */
-  #ended = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, context: Http2Context) {
     const { path, query } = splitTarget(headers[":path"] ?? "");
@@ -86,12 +83,9 @@ export class Http2Exchange implements Exchange {
     return toHeaders(this.#headers);
   }
 
-  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
-    refuseDeclared(this.#headers["content-length"], limits);
-    if (this.#stream.state.remoteClose === 1) {
-      this.#ended = true;
-      return takeArrived(this.#stream, limits);
-    }
+  readBody(limits: BodyLimits): Promise<Uint8Array> {
+    boundedLength(this.#headers["content-length"], limits);
+
     return readBounded(this.#stream, limits, this.#context.limits.requestTimeoutMs);
   }
 
@@ -160,7 +154,7 @@ export class Http2Exchange implements Exchange {
   /** Tells the client that the answer is complete without the rest of the request (RFC 9113, section 8.1). */
   #discardRest(): void {
     const stream = this.#stream;
-    if (this.#ended || stream.destroyed || stream.readableEnded || stream.endAfterHeaders) return;
+    if (stream.destroyed || stream.readableEnded || stream.endAfterHeaders) return;
     stream.resume();
     stream.close(constants.NGHTTP2_NO_ERROR);
   }
