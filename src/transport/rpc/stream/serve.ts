@@ -9,11 +9,7 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { endStreamFlag, endStreamToJson } from "@connectrpc/connect/protocol-connect";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { domainError } from "../../../domain/errors.ts";
 import type { Exchange, NodePair } from "../../net/exchange.ts";
 import { connectionHeaders } from "../../net/headers.ts";
@@ -32,6 +28,7 @@ import {
   wireOf,
 } from "../unary/negotiate.ts";
 import type { CallResult } from "../unary/serve.ts";
+import { sendAnswer } from "./send-answer.ts";
 import { watchAccess } from "./stream-access.ts";
 import { assertDeadline, capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
 
@@ -168,7 +165,7 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
         capDeadline(received.header);
         const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
         if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
-        await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
+        await Promise.race([sendAnswer(answer, response), closed]);
         await closed;
         if (!response.writableEnded)
           throw new Error("the connection was closed before the answer was complete");
