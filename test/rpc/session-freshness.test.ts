@@ -122,15 +122,17 @@ test("an answer may be kept until the session ends, a demand is not met any more
     }));
     await untilHeard(app);
     const { cacheUntilTime } = await app.client(SessionService).checkSession({ token, demands });
-    return cacheUntilTime && timestampDate(cacheUntilTime).getTime() - app.clock.now().getTime();
+    return cacheUntilTime && timestampDate(cacheUntilTime).getTime();
   };
-  expect(await keptFor()).toBe(60_000);
-  expect(await keptFor(30n)).toBe(30_000);
-  expect(await keptFor(3_600n)).toBe(60_000);
+  // To the second.
+  const inMs = (ms: number) => Math.floor((app.clock.now().getTime() + ms) / 1000) * 1000;
+  expect(await keptFor()).toBe(inMs(60_000));
+  expect(await keptFor(30n)).toBe(inMs(30_000));
+  expect(await keptFor(3_600n)).toBe(inMs(60_000));
   app.clock.advance(9 * 60_000 + 30_000);
   // The use that is noted now is shown by the next check.
-  expect(await keptFor()).toBe(30_000);
-  expect(await keptFor()).toBe(60_000);
+  expect(await keptFor()).toBe(inMs(30_000));
+  expect(await keptFor()).toBe(inMs(60_000));
 });
 
 test("a session that is in use does not become idle, though nothing is read", async () => {

@@ -204,7 +204,7 @@ export declare type SessionCache = Message<"ostiary.config.v1.SessionCache"> & {
   maxEntries: number;
 
   /**
-   * The memory that they take, in bytes, as the server estimates it: about 4 KB for a session with a small identity. 0: none
+   * The memory that they take, in bytes, as the server estimates it: about 5 KB for a session with a small identity. 0: none
    * is kept.
    *
    * @generated from field: uint32 max_bytes = 2;
