@@ -50,6 +50,14 @@ export function watchDomain(
         readonly dropped: number;
       }[];
     };
+    readonly sessionCache: {
+      readonly figures: {
+        readonly hits: number;
+        readonly misses: number;
+        readonly entries: number;
+        readonly bytes: number;
+      };
+    };
     readonly outbound: {
       readonly breachedPasswords: {
         readonly figures: { readonly hits: number; readonly misses: number; readonly entries: number };
@@ -57,7 +65,7 @@ export function watchDomain(
     };
   },
 ): void {
-  const { hasher, outbound } = domain;
+  const { hasher, outbound, sessionCache } = domain;
   const byLane = (figure: "running" | "waiting" | "waitingLimit" | "refused" | "dropped") => () =>
     hasher.figures.map(({ lane, [figure]: value }) => ({ labels: { lane }, value }));
   metrics.watch(metric.hashRunning, byLane("running"));
@@ -65,16 +73,22 @@ export function watchDomain(
   metrics.watch(metric.hashWaitingLimit, byLane("waitingLimit"));
   metrics.watch(metric.hashRefused, byLane("refused"));
   metrics.watch(metric.hashDropped, byLane("dropped"));
-  const cache = "breached_passwords";
-  metrics.watch(metric.cacheRequests, () => {
-    const { hits, misses } = outbound.breachedPasswords.figures;
-    return [
-      { labels: { cache, result: "hit" }, value: hits },
-      { labels: { cache, result: "miss" }, value: misses },
-    ];
-  });
-  metrics.watch(metric.cacheEntries, () => [
-    { labels: { cache }, value: outbound.breachedPasswords.figures.entries },
+  const caches = () =>
+    [
+      { cache: "sessions", figures: sessionCache.figures },
+      { cache: "breached_passwords", figures: outbound.breachedPasswords.figures },
+    ] as const;
+  metrics.watch(metric.cacheRequests, () =>
+    caches().flatMap(({ cache, figures }) => [
+      { labels: { cache, result: "hit" }, value: figures.hits },
+      { labels: { cache, result: "miss" }, value: figures.misses },
+    ]),
+  );
+  metrics.watch(metric.cacheEntries, () =>
+    caches().map(({ cache, figures }) => ({ labels: { cache }, value: figures.entries })),
+  );
+  metrics.watch(metric.cacheSize, () => [
+    { labels: { cache: "sessions" }, value: sessionCache.figures.bytes },
   ]);
 }
 

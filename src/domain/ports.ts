@@ -233,6 +233,8 @@ export interface KeyedDigests {
 
 /** Writes the structured log. Fields never hold secrets. Implemented with pino in src/app.ts. */
 export interface Logger {
+  /** Whether lines of a level are written, so that those of calls are not even put together where they are not. Unset: all are. */
+  isLevelEnabled?(level: "debug" | "info"): boolean;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -17,7 +17,7 @@ function findStatement(name: string, condition: string): Statement {
   return {
     name,
     text: `SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_visible_in_snapshot($3::xid8, pg_current_snapshot()) AS includes,
-      (SELECT epoch FROM ostiary.event_epoch) AS epoch, s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
+      (SELECT epoch FROM ostiary.event_epoch WHERE "only" = 1) AS epoch, s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
     FROM (SELECT) always LEFT JOIN (
       ostiary.session s JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
     ) ON s.tenant_id = $1 AND ${condition}`,

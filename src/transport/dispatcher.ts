@@ -38,7 +38,7 @@ import type { PathGuards } from "./rpc/path-guards.ts";
 import type { ListenerName, Route } from "./rpc/routes.ts";
 import type { StreamServer } from "./rpc/stream/serve.ts";
 import { connectPost } from "./rpc/unary/connect-wire.ts";
-import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
+import { grpcWireOf, methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
 import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
 import type { CallTracer } from "./telemetry/traces.ts";
 
@@ -135,7 +135,7 @@ export class Dispatcher {
     }
   }
 
-  async #route(call: Call, size: HeaderSize): Promise<void> {
+  #route(call: Call, size: HeaderSize): void | Promise<void> {
     const { exchange, headers } = call;
     const { routes, httpRoutes, name } = this.#deps;
     const oversized = size.fields > maxHeaderFields || size.bytes > this.#deps.maxHeaderBytes;
@@ -159,6 +159,11 @@ export class Dispatcher {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
       return this.#refuse(call, methodNotAllowed("GET, HEAD"));
     }
+    return this.#servePlain(call, handler);
+  }
+
+  async #servePlain(call: Call, handler: HttpHandler): Promise<void> {
+    const { exchange, headers } = call;
     try {
       await this.#deps.guards.admit(call);
     } catch (refused) {
@@ -240,10 +245,13 @@ export class Dispatcher {
     } else this.#refuse(call, { status: 431, headers: {}, error });
   }
 
-  /** Answers what HTTP itself refuses; with a body, as everything is. */
+  /** Answers what HTTP itself refuses; with the reason, as everything is. */
   #refuse(call: Call, { status, headers, error }: Refusal, route?: Route): void {
     Object.assign(call.headers, headers);
-    connectPost.json.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
+    // A client of gRPC reads the status of its own protocol, and no body.
+    const wire =
+      (status === 405 || status === 415 ? grpcWireOf(call.exchange) : undefined) ?? connectPost.json;
+    wire.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
     const method = route?.name ?? unknownMethod;
     this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, call });
   }
@@ -263,10 +271,12 @@ export class Dispatcher {
       metrics.count(refusals, { reason, scope });
     }
     const { id: requestId, clientIp, forwarder } = call;
-    const caller = call.caller.kind === "anonymous" ? (call.shownCaller ?? call.caller) : call.caller;
     if (error?.code === Code.Internal) {
       logger.error({ requestId, method, err: error.cause ?? error }, "call failed");
     }
+    const level = quiet ? "debug" : "info";
+    if (logger.isLevelEnabled?.(level) === false) return;
+    const caller = call.caller.kind === "anonymous" ? (call.shownCaller ?? call.caller) : call.caller;
     const { id: callerId } = namesOf(caller);
     const fields = {
       method,
@@ -280,8 +290,7 @@ export class Dispatcher {
       caller: caller.kind,
       ...(callerId === undefined ? {} : { callerId }),
     };
-    if (quiet) logger.debug(fields, "call");
-    else logger.info(fields, "call");
+    logger[level](fields, "call");
   }
 
   /** Counts a request that is no call, or was refused before it was known to be one. */

@@ -10,6 +10,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { isInstalled, runProgram } from "../support/foreign.ts";
 import { announceJob } from "../support/jobs.ts";
 import { administer } from "../support/postgres.ts";
+import { untilHeard } from "../support/sessions.ts";
 
 const promtool = await isInstalled("promtool", ["--version"]);
 let app: TestApp;
@@ -41,6 +42,20 @@ describe("/metrics", () => {
     expect(
       await figure('ostiary_flow_steps_total{kind="registration",method="password",outcome="completed"}'),
     ).toBe(1);
+  });
+
+  test("counts checks that are answered from memory, and what it keeps", async () => {
+    const { sessionToken: token } = await register(app);
+    await untilHeard(app);
+    const requests = (result: string) =>
+      figure(`ostiary_cache_requests_total{cache="sessions",result="${result}"}`);
+    const before = { hits: (await requests("hit")) ?? 0, misses: (await requests("miss")) ?? 0 };
+    for (let count = 0; count < 3; count++) await app.client(SessionService).checkSession({ token });
+    const [hits, misses] = [(await requests("hit")) ?? 0, (await requests("miss")) ?? 0];
+    expect(misses).toBeGreaterThan(before.misses);
+    expect(hits + misses).toBe(before.hits + before.misses + 3);
+    expect(await figure('ostiary_cache_entries{cache="sessions"}')).toBeGreaterThan(0);
+    expect(await figure('ostiary_cache_size_bytes{cache="sessions"}')).toBeGreaterThan(1_000);
   });
 
   test("counts calls by the names of OpenTelemetry, over all protocols, and what it does not know as _OTHER", async () => {

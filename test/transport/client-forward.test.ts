@@ -4,7 +4,7 @@ import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { Consistency, SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -185,7 +185,8 @@ test("the key costs one statement more, and a call without it none", async () =>
   const { sessionToken } = await register(app);
   const statements = async (headers: Record<string, string>) => {
     app.statements.length = 0;
-    await app.client(SessionService, { headers }).checkSession({ token: sessionToken });
+    const consistency = Consistency.STRONG;
+    await app.client(SessionService, { headers }).checkSession({ token: sessionToken, consistency });
     return app.statements.length;
   };
   expect(await statements({})).toBe(1);

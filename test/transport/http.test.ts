@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
 import { gzipSync } from "node:zlib";
@@ -217,6 +219,38 @@ describe("a request that is not quite a call", () => {
     expect(notAllowed.headers.get("allow")).toBe("GET, POST");
     const unknownType = await request(`${service}/CheckSession`, { method: "POST", body: "x" });
     expect(unknownType.headers.get("accept-post")).toContain("application/json");
+  });
+
+  // Its client reads the status of its own protocol, and no body of HTTP.
+  test.each([
+    ["POST", "application/grpc-web+foo", "x-grpc-web"],
+    ["DELETE", "application/grpc-web", "x-grpc-web"],
+    ["POST", "application/grpc-web-text+foo", "text"],
+  ])("is refused in gRPC-Web by its status if it is a %s of %s", async (method, type, kind) => {
+    const init = { method, headers: { "content-type": type }, ...(method === "POST" ? { body: "x" } : {}) };
+    const response = await request(`${service}/CheckSession`, init);
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    const frame = kind === "text" ? Buffer.from(text, "base64").toString("latin1") : text;
+    expect(frame).toContain("grpc-status: 2\r\n");
+    expect(frame).toContain("grpc-status-details-bin: ");
+  });
+
+  test.each([
+    ["POST", "application/grpc+foo"],
+    ["DELETE", "application/grpc"],
+  ])("is refused in gRPC by its status if it is a %s of %s", async (method, type) => {
+    const client = connect(running.baseUrl);
+    const stream = client.request({
+      ":method": method,
+      ":path": `${service}/CheckSession`,
+      "content-type": type,
+    });
+    stream.end();
+    const [headers] = (await once(stream, "response")) as [Record<string, string>];
+    expect(headers).toMatchObject({ ":status": 200, "grpc-status": "2" });
+    expect(headers["grpc-status-details-bin"]).toBeDefined();
+    client.close();
   });
 
   test("does not make the log or the metrics grow with what it asked for", async () => {

@@ -313,7 +313,10 @@ function isLive({ session, identity }: AuthenticatedSession, now: Date): boolean
   return session.revokedAt === never && identity.state === "active" && session.expiresAt > now;
 }
 
-/** About the memory that an entry takes with its key: objects take twice as much as their JSON. */
+/**
+ * About the memory that an entry takes with its key: objects take twice as much as their JSON, and the answers that are encoded once it is
+ * used as much again.
+ */
 function sizeOf({ found }: Entry): number {
-  return found === undefined ? 400 : 2_000 + 2 * JSON.stringify(found).length;
+  return found === undefined ? 400 : 2_000 + 3 * JSON.stringify(found).length;
 }

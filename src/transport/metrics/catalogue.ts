@@ -310,7 +310,7 @@ export const cacheRequests = metric({
   kind: "counter",
   unit: "{request}",
   help: "Look-ups in caches of the process.",
-  labels: { cache: "`breached_passwords`", result: "`hit` or `miss`" },
+  labels: { cache: "`sessions` or `breached_passwords`", result: "`hit` or `miss`" },
 });
 
 export const cacheEntries = metric({
@@ -318,7 +318,15 @@ export const cacheEntries = metric({
   kind: "gauge",
   unit: "{entry}",
   help: "Entries of caches of the process.",
-  labels: { cache: "`breached_passwords`" },
+  labels: { cache: "`sessions` or `breached_passwords`" },
+});
+
+export const cacheSize = metric({
+  name: "ostiary.cache.size",
+  kind: "gauge",
+  unit: "By",
+  help: "Estimated memory of what caches of the process keep.",
+  labels: { cache: "`sessions`" },
 });
 
 /** Budgets of callers: server.budgets. */
@@ -477,6 +485,7 @@ export const catalogue: readonly (Metric | Histogram)[] = [
   jobLastSuccess,
   cacheRequests,
   cacheEntries,
+  cacheSize,
   connectionsOpen,
   connectionsClosed,
   requestMemory,

@@ -61,9 +61,10 @@ export interface Exchange {
   allHeaders(): Headers;
   /**
    * Reads the body. Throws REQUEST_TOO_LARGE as soon as the declared or received length is beyond the limit,
-   * REQUEST_TIMEOUT if the body does not come in time, REQUEST_CANCELED if the client goes away.
+   * REQUEST_TIMEOUT if the body does not come in time, REQUEST_CANCELED if the client goes away. A body that is there already is given
+   * at once: a promise, a timer and listeners for nothing cost more than to read it.
    */
-  readBody(limits: BodyLimits): Promise<Uint8Array>;
+  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array>;
   /**
    * Answers. What was not read of the request is thrown away; does nothing if the client is gone. Throws if a header
    * cannot be sent; then nothing was sent.
@@ -168,13 +169,32 @@ function declaredLength(contentLength: string | undefined): number | undefined {
 const empty: Buffer = Buffer.alloc(0);
 
 /**
+ * Takes a body all of which has arrived. Throws REQUEST_TOO_LARGE beyond the limit, and REQUEST_CANCELED if the client is gone.
+ */
+export function takeArrived(stream: Readable, limits: BodyLimits): Uint8Array {
+  if (stream.destroyed) throw domainError("REQUEST_CANCELED", {});
+  const { readableLength } = stream;
+  if (readableLength > limits.maxBytes + (limits.overheadBytes ?? 0)) throw tooLarge(limits.maxBytes);
+  limits.grow?.(readableLength);
+  const chunk = stream.read() as Buffer | null;
+  if (chunk === null) return empty;
+  limits.inspect?.(chunk);
+  // Copied for the reason that readBounded gives.
+  return Buffer.from(chunk);
+}
+
+/**
  * Reads a stream to its end. Throws REQUEST_TOO_LARGE at the first byte beyond the limit, REQUEST_TIMEOUT if the
  * end does not come in time, and REQUEST_CANCELED if it never comes.
  *
  * Security rule (SR-LIMIT-12): what is held is no more than twice what has arrived. A chunk is a part of what was read from the socket at once,
  * and would keep all of that in memory, so it is copied (test/process/budgets.test.ts).
  */
-export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: number): Promise<Uint8Array> {
+export function readBounded(
+  stream: Readable & { readonly closed?: boolean },
+  limits: BodyLimits,
+  timeoutMs: number,
+): Promise<Uint8Array> {
   const limit = limits.maxBytes + (limits.overheadBytes ?? 0);
   return new Promise((resolve, reject) => {
     let body: Buffer = empty;
@@ -199,18 +219,15 @@ export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: num
       }
     };
     const onEnd = () => {
+      // A stream of HTTP/2 that is reset in the middle of its body ends as well; what has come of it may even be a whole message.
+      if (stream.closed === true) return onGone();
       release();
       resolve(body.subarray(0, length));
     };
     const onGone = () => fail(domainError("REQUEST_CANCELED", {}));
     const release = () => {
       clearTimeout(timer);
-      stream
-        .off("data", onData)
-        .off("end", onEnd)
-        .off("error", onGone)
-        .off("close", onGone)
-        .off("aborted", onGone);
+      stream.off("data", onData).off("end", onEnd).off("close", onGone);
     };
     const fail = (error: unknown) => {
       release();
@@ -221,7 +238,8 @@ export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: num
     // The client may have gone, or an empty body ended, while the caller was looked up: nothing would tell then.
     if (stream.destroyed) return onGone();
     if (stream.readableEnded) return onEnd();
-    stream.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone).on("aborted", onGone);
+    // Whatever ends it early closes it: an error, a reset, a connection that is gone.
+    stream.on("data", onData).on("end", onEnd).on("close", onGone);
   });
 }
 
@@ -231,12 +249,16 @@ function grown(body: Buffer, length: number, size: number): Buffer {
   return larger;
 }
 
-/** Throws REQUEST_TOO_LARGE if the declared length is beyond the limit, so that not a byte of it is read. */
-export function refuseDeclared(contentLength: string | undefined, limits: BodyLimits): void {
+/**
+ * The declared length of a body; undefined if there is none. Throws REQUEST_TOO_LARGE if it is beyond the limit, so that not a byte of the
+ * body is read.
+ */
+export function boundedLength(contentLength: string | undefined, limits: BodyLimits): number | undefined {
   const declared = declaredLength(contentLength);
   if (declared !== undefined && declared > limits.maxBytes + (limits.overheadBytes ?? 0)) {
     throw tooLarge(limits.maxBytes);
   }
+  return declared;
 }
 
 /** The error of a request beyond the limit. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   type BodyLimits,
+  boundedLength,
   byteLengthOf,
   countIn,
   type Exchange,
@@ -11,8 +12,8 @@ import {
   type Peer,
   type Response,
   readBounded,
-  refuseDeclared,
   splitTarget,
+  takeArrived,
   toHeaders,
 } from "./exchange.ts";
 
@@ -26,6 +27,12 @@ interface Http1Context {
   readonly closing: () => boolean;
 }
 
+/**
+ * Up to which length bytes are handed to Node as text of one character a byte. It sends text and the head in one piece, and bytes after the
+ * head in a second one, which costs more than half of a small answer.
+ */
+const maxJoinedBytes = 16 * 1024;
+
 /** A request over HTTP/1.1. */
 export class Http1Exchange implements Exchange {
   readonly httpVersion = 1;
@@ -37,6 +44,8 @@ export class Http1Exchange implements Exchange {
   readonly #response: ServerResponse;
   readonly #context: Http1Context;
   #continued = false;
+  /** Whether all of the body was read. */
+  #taken = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, context: Http1Context) {
     const { path, query } = splitTarget(request.url ?? "");
@@ -74,11 +83,16 @@ export class Http1Exchange implements Exchange {
     return toHeaders(this.#request.headers);
   }
 
-  async readBody(limits: BodyLimits): Promise<Uint8Array> {
-    refuseDeclared(this.#request.headers["content-length"], limits);
+  readBody(limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
+    const length = boundedLength(this.#request.headers["content-length"], limits);
     if (this.#context.expectsContinue) {
       this.#continued = true;
       this.#response.writeContinue();
+    }
+    // The parser tells of the end of a body only after the turn in which the body came.
+    if (length === this.#request.readableLength || this.#request.complete) {
+      this.#taken = true;
+      return takeArrived(this.#request, limits);
     }
     return readBounded(this.#request, limits, this.#context.limits.requestTimeoutMs);
   }
@@ -95,7 +109,8 @@ export class Http1Exchange implements Exchange {
     if (body !== undefined || (status !== 204 && status !== 304)) headers["content-length"] = String(length);
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
-    else response.end(body);
+    else if (typeof body === "string" || length > maxJoinedBytes) response.end(body);
+    else response.end(asBuffer(body).toString("latin1"), "latin1");
     if (!unusable) this.#discardRest();
   }
 
@@ -130,7 +145,7 @@ export class Http1Exchange implements Exchange {
    * would lose the answer. It holds nothing, and ends at `maxDiscardedBytes` or with the listener's time limit.
    */
   #discardRest(): void {
-    if (this.#request.complete || this.#request.destroyed) return;
+    if (this.#taken || this.#request.complete || this.#request.destroyed) return;
     let discarded = 0;
     this.#request.on("error", () => {});
     // An abandoned reader of a stream has left its listener, which would keep the rest from flowing.
@@ -140,4 +155,8 @@ export class Http1Exchange implements Exchange {
       if (discarded > maxDiscardedBytes) this.#request.socket.destroy();
     });
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -7,6 +7,7 @@ import {
 } from "node:http2";
 import {
   type BodyLimits,
+  boundedLength,
   byteLengthOf,
   countIn,
   type Exchange,
@@ -17,7 +18,6 @@ import {
   type Response,
   type ResponseHeaders,
   readBounded,
-  refuseDeclared,
   splitTarget,
   toHeaders,
 } from "./exchange.ts";
@@ -83,8 +83,9 @@ export class Http2Exchange implements Exchange {
     return toHeaders(this.#headers);
   }
 
-  async readBody(limits: BodyLimits): Promise<Uint8Array> {
-    refuseDeclared(this.#headers["content-length"], limits);
+  readBody(limits: BodyLimits): Promise<Uint8Array> {
+    boundedLength(this.#headers["content-length"], limits);
+
     return readBounded(this.#stream, limits, this.#context.limits.requestTimeoutMs);
   }
 

@@ -7,7 +7,7 @@ import type { Identity } from "../../domain/identity/identity.ts";
 import { type Instant, instantOf } from "../../domain/instant.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
-import { assertMeets } from "../../domain/session/demands.ts";
+import { assertMeets, type Demand } from "../../domain/session/demands.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Reading } from "../../domain/session/session-cache.ts";
 import {
@@ -124,9 +124,14 @@ export interface Access {
   tenantOf(exchange: Exchange): Tenant;
   /**
    * Lets a call through, or throws what is missing. `method` is its full name, for the error. Session cookies that do not
-   * count are removed by `setCookies`, the Set-Cookie headers of the answer.
+   * count are removed by `setCookies`, the Set-Cookie headers of the answer. Where nothing is looked up the answer is there at once.
    */
-  admit(exchange: Exchange, rule: AccessRule, method: string, setCookies?: string[]): Promise<Admission>;
+  admit(
+    exchange: Exchange,
+    rule: AccessRule,
+    method: string,
+    setCookies?: string[],
+  ): Admission | Promise<Admission>;
   /** Who the headers show, whatever the method asks for. Throws a SESSION_ or API_KEY_ reason if they show nothing valid. */
   identify(exchange: Exchange): Promise<Caller>;
   /**
@@ -176,34 +181,25 @@ export function createAccess(deps: AccessDependencies): Access {
       assertScope(apiKey.scopes, forwardingScope);
       return apiKey;
     },
-    async admit(exchange, rule, method, setCookies = []) {
+    admit(exchange, rule, method, setCookies = []) {
       switch (rule.kind) {
         // Nothing is authenticated here: a stale cookie or token must not break a call that needs none.
         case "anyone":
-        case "flow": {
-          const tenant = tenantOf(exchange);
-          const browser = once(() => browserOf(tenant, exchange, setCookies));
-          if (!rule.withSession) return { tenant, caller: anonymous, browser };
-          const session = () => callerOf(deps.sessions, exchange, tenant, browser, strongly);
-          return { tenant, caller: anonymous, session, browser };
-        }
-        case "session": {
-          const tenant = tenantOf(exchange);
-          const wish = readsBounded.has(method) ? bounded : strongly;
-          const browser = once(() => browserOf(tenant, exchange, setCookies));
-          const caller = await callerOf(deps.sessions, exchange, tenant, browser, wish);
-          assertMeets(caller, rule.demands, { tenant, now: deps.clock.now() });
-          const again = (wanted: ReadingWish) => {
-            const anew = () => browserOf(tenant, exchange, setCookies);
-            return callerOf(deps.sessions, exchange, tenant, anew, wanted);
-          };
-          return { tenant, caller, browser, again };
-        }
+        case "flow":
+          return new OpenAdmission(deps.sessions, exchange, tenantOf(exchange), rule.withSession, setCookies);
+        case "session":
+          return admitSession(
+            deps,
+            exchange,
+            rule.demands,
+            setCookies,
+            readsBounded.has(method) ? bounded : strongly,
+          );
         case "api_key":
           return admitApiKey(deps, exchange, rule.scope);
         // Security rule (SR-ACCESS-1): default deny. A method that does not say who may call it can be called by nobody.
         case "undeclared":
-          throw domainError("ACCESS_UNDECLARED", { method });
+          return Promise.reject(domainError("ACCESS_UNDECLARED", { method }));
         default: {
           const unreachable: never = rule;
           return unreachable;
@@ -211,6 +207,60 @@ export function createAccess(deps: AccessDependencies): Access {
       }
     },
   };
+}
+
+/** The admission of a call that shows nothing, or nothing that was looked at yet: what it may ask for is made when it asks. */
+class OpenAdmission implements Admission {
+  readonly tenant: Tenant;
+  readonly caller = anonymous;
+  readonly #sessions: SessionAuthenticator;
+  readonly #exchange: Exchange;
+  readonly #withSession: boolean;
+  readonly #setCookies: string[];
+  #browser: BrowserSessions | undefined;
+
+  constructor(
+    sessions: SessionAuthenticator,
+    exchange: Exchange,
+    tenant: Tenant,
+    withSession: boolean,
+    setCookies: string[],
+  ) {
+    this.tenant = tenant;
+    this.#sessions = sessions;
+    this.#exchange = exchange;
+    this.#withSession = withSession;
+    this.#setCookies = setCookies;
+  }
+
+  get session(): Admission["session"] {
+    if (!this.#withSession) return undefined;
+    return () => callerOf(this.#sessions, this.#exchange, this.tenant, () => this.browser(), strongly);
+  }
+
+  browser(): BrowserSessions {
+    this.#browser ??= new BrowserSessions(this.#sessions, this.tenant, this.#exchange, this.#setCookies);
+    return this.#browser;
+  }
+}
+
+async function admitSession(
+  { sessions, tenants, clock }: AccessDependencies,
+  exchange: Exchange,
+  demands: readonly Demand[],
+  setCookies: string[],
+  wish: ReadingWish,
+): Promise<Admission> {
+  const tenant = tenants.byHost(exchange.host);
+  const open = new OpenAdmission(sessions, exchange, tenant, true, setCookies);
+  const browser = () => open.browser();
+  const caller = await callerOf(sessions, exchange, tenant, browser, wish);
+  assertMeets(caller, demands, { tenant, now: clock.now() });
+  const again = (wanted: ReadingWish) => {
+    const anew = new BrowserSessions(sessions, tenant, exchange, setCookies);
+    return callerOf(sessions, exchange, tenant, () => anew, wanted);
+  };
+  return { tenant, caller, browser, again };
 }
 
 async function callerOf(
@@ -280,15 +330,6 @@ async function apiKeyOf(
 
 function assertScope(granted: readonly string[], scope: string): void {
   if (!scopeAllows(granted, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
-}
-
-/** Makes a thing the first time that it is asked for. */
-function once<Thing extends object>(make: () => Thing): () => Thing {
-  let made: Thing | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 const apiKeyPrefix = "ost_key_";

@@ -29,7 +29,9 @@ import type { Admission } from "./access.ts";
 import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./access.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Holding } from "./call-budgets.ts";
+import type { Codec } from "./unary/decode.ts";
 import type { SharedAnswer } from "./unary/shared-answer.ts";
+import type { EncodedMessage, Wire } from "./unary/wire.ts";
 
 /** What is known of a request when it comes in. */
 interface Received {
@@ -42,6 +44,9 @@ interface Received {
   /** The headers that every answer has. */
   readonly headers: ResponseHeaders;
 }
+
+/** The time of a call that was not let through yet. */
+const epoch = new Date(0);
 
 /**
  * What is kept of a User-Agent header, in characters. Security rule (SR-INPUT-1): anybody can send one of many kilobytes, and what events
@@ -84,11 +89,13 @@ export class Call implements FlowCaller, HandlerContext {
   /** The session that a handler asked for where the method's rule does not, for the log. */
   shownCaller: SessionCaller | undefined;
   /** When the last message of the request was there as a whole, by the server's clock. */
-  now = new Date(0);
+  now = epoch;
   /** The device token of a native client's request; empty if it has none. */
   deviceToken = "";
   /** The answer of the handler if it is the same for every caller. Set by share(). */
   shared: SharedAnswer | undefined;
+  /** The answer of the handler if it is encoded already. Set by answerWithParts(). */
+  encoded: EncodedMessage | undefined;
   #admission: Admission | undefined;
   #origin: CallOrigin | undefined;
 
@@ -235,7 +242,7 @@ export class Call implements FlowCaller, HandlerContext {
   // What Connect's HandlerContext has besides.
 
   #method: DescMethod | undefined;
-  #protocolName = "";
+  #wire: Pick<Wire, "protocol" | "codec"> | undefined;
   #deadline: number | undefined;
   #values: ContextValues | undefined;
   #abortController: AbortController | undefined;
@@ -245,9 +252,9 @@ export class Call implements FlowCaller, HandlerContext {
   #responseTrailer: Headers | undefined;
 
   /** Notes which method is called, how, and how long its caller waits. */
-  begin(method: DescMethod, protocolName: string, timeoutMs: number | undefined): void {
+  begin(method: DescMethod, wire: Pick<Wire, "protocol" | "codec">, timeoutMs: number | undefined): void {
     this.#method = method;
-    this.#protocolName = protocolName;
+    this.#wire = wire;
     this.#deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   }
 
@@ -261,7 +268,13 @@ export class Call implements FlowCaller, HandlerContext {
   }
 
   get protocolName(): string {
-    return this.#protocolName;
+    return this.#wire?.protocol ?? "";
+  }
+
+  /** How the answer of a unary call is encoded. */
+  get codec(): Codec {
+    if (this.#wire === undefined) throw new Error("the call is not unary");
+    return this.#wire.codec;
   }
 
   get values(): ContextValues {

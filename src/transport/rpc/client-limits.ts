@@ -151,7 +151,8 @@ export class ClientLimits {
   }
 }
 
-function isAuthenticated({ access }: LimitedRoute): boolean {
+/** Whether calls of a method are let through by a credential, which is looked up. */
+export function isAuthenticated({ access }: LimitedRoute): boolean {
   return access.kind === "session" || access.kind === "api_key";
 }
 

@@ -7,7 +7,7 @@ import type { Access, Admission } from "./access.ts";
 import { anonymous, type Caller, credentialKindOf } from "./access.ts";
 import type { Call } from "./call.ts";
 import { type CallBudgets, Holding } from "./call-budgets.ts";
-import type { ClientLimits, LimitedRoute } from "./client-limits.ts";
+import { type ClientLimits, isAuthenticated, type LimitedRoute } from "./client-limits.ts";
 import { forwardingScope, readForwardedClient } from "./forwarded-client.ts";
 import type { Route } from "./routes.ts";
 import { invalidRequest } from "./validation.ts";
@@ -40,8 +40,11 @@ export class Pipeline {
     this.#deps = deps;
   }
 
-  /** Lets a call through, up to the reading of its request, or throws what refuses it. */
-  async admit(call: Call, route: GuardedRoute): Promise<void> {
+  /**
+   * Lets a call through, up to the reading of its request, or throws what refuses it. Most calls need no look-up here, and are let through
+   * at once: a promise for nothing costs a turn.
+   */
+  admit(call: Call, route: GuardedRoute): void | Promise<void> {
     const { clientLimits } = this.#deps;
     const { forwardingKey } = call;
     const retryAfterMs = clientLimits.take(
@@ -51,17 +54,38 @@ export class Pipeline {
     );
     if (retryAfterMs > 0 && !mayShowSession(call, route)) throw beyondLimit(retryAfterMs);
     const holding = this.#hold(call);
-    // Nearly all calls need no look-up here; a promise for nothing costs a turn.
+    if (forwardingKey !== undefined || retryAfterMs > 0) {
+      return this.#admitLimited(call, route, holding, retryAfterMs);
+    }
+    const admission = this.#authorize(call, route, call.setCookies);
+    if (!(admission instanceof Promise)) return this.#letIn(call, route, holding, admission);
+    return admission.then((admitted) => this.#letIn(call, route, holding, admitted));
+  }
+
+  /** The rest of the way for a call whose limit must be looked up first. */
+  async #admitLimited(
+    call: Call,
+    route: GuardedRoute,
+    holding: Holding,
+    retryAfterMs: number,
+  ): Promise<void> {
+    const { forwardingKey } = call;
     if (forwardingKey !== undefined) await this.#limitForwarded(call, route, forwardingKey, holding);
-    else if (retryAfterMs > 0) await this.#limitBySession(call, route, retryAfterMs);
-    const admission = await this.#authorize(call, route, call.setCookies);
+    else await this.#limitBySession(call, route, retryAfterMs);
+    await this.#letIn(call, route, holding, await this.#authorize(call, route, call.setCookies));
+  }
+
+  /** Notes who was let through, and step 4. */
+  #letIn(call: Call, route: GuardedRoute, holding: Holding, admission: Admission): void | Promise<void> {
     call.admit(admission, this.#deps.clock.now());
     const { caller } = call;
     const isStream = route.spec !== undefined && route.spec.kind !== "unary";
     const asks = caller.kind === "anonymous" && showsCredential(call);
     // Looked up only where a stranger would be refused.
-    const identified = asks && !holding.hasRoomFor(route.maxRequestBytes, isStream);
-    this.#takeBudget(call, identified ? await this.#identify(call, route) : caller, holding, isStream);
+    if (!asks || holding.hasRoomFor(route.maxRequestBytes, isStream)) {
+      return this.#takeBudget(call, caller, holding, isStream);
+    }
+    return this.#identify(call, route).then((known) => this.#takeBudget(call, known, holding, isStream));
   }
 
   /** Step 6. Throws REQUEST_INVALID. */
@@ -114,11 +138,16 @@ export class Pipeline {
   }
 
   /** Steps 2 and 3. Counts guesses, and calls of sessions. Adds to `setCookies` whether or not the call is let through. */
-  async #authorize(call: Call, route: LimitedRoute, setCookies?: string[]): Promise<Admission> {
+  #authorize(call: Call, route: LimitedRoute, setCookies?: string[]): Admission | Promise<Admission> {
+    if (isAuthenticated(route)) return this.#authenticate(call, route, setCookies);
+    return this.#deps.access.admit(call.exchange, route.access, route.name, setCookies);
+  }
+
+  async #authenticate(call: Call, route: LimitedRoute, setCookies?: string[]): Promise<Admission> {
     const { access, clientLimits } = this.#deps;
     const { exchange, tenant } = call;
     const admission = await clientLimits.lookUp(call, route, tenant, () =>
-      access.admit(exchange, route.access, route.name, setCookies),
+      Promise.resolve(access.admit(exchange, route.access, route.name, setCookies)),
     );
     const { caller } = admission;
     if (caller.kind === "session") {

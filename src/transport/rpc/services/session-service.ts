@@ -29,11 +29,13 @@ import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
 import type { SessionCaller } from "../access.ts";
 import { type Call, callOf } from "../call.ts";
-import { refuseUnserved, toTimestamp } from "../convert/common.ts";
+import { refuseUnserved } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
-import { fromReadingWish, toPosition } from "../convert/reading.ts";
+import { fromReadingWish } from "../convert/reading.ts";
 import { toSession } from "../convert/session.ts";
+import { answerWithParts } from "../unary/encoded-answer.ts";
+import { CheckAnswers } from "./check-answers.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";
 
 interface Deps {
@@ -48,9 +50,11 @@ interface Deps {
 /** ostiary.session.v1.SessionService. */
 export class SessionService implements ServiceImpl<typeof Contract> {
   readonly #deps: Deps;
+  readonly #answers: CheckAnswers;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#answers = new CheckAnswers(deps.profiles);
   }
 
   async getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
@@ -75,14 +79,12 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const credential = credentialOf(call.tenant, request);
     const demands = fromDemands(request.demands);
     const found = await sessions.check(call.tenant, credential, demands, fromReadingWish(request));
-    const { session, identity, reading } = found;
-    const profile = await this.#profileOf(call, identity, request.view);
-    return {
-      session: toSession(session, call, { identity }),
-      identity: profile,
-      position: reading.position && toPosition(reading.position),
-      cacheUntilTime: toTimestamp(sessions.mayBeKeptUntil(call.tenant, found, demands)),
-    };
+    const answers = this.#answers;
+    const until = sessions.mayBeKeptUntil(call.tenant, found, demands);
+    const parts = [answers.session(call, found), answers.freshness(call, found.reading.position, until)];
+    // Traits are personal data, so they are only in an answer to a request for them.
+    if (request.view === SessionView.FULL) parts.push(await answers.identity(call, found));
+    return answerWithParts(call, parts);
   }
 
   async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {

@@ -123,7 +123,7 @@ export class BroadcastServer {
       if (wire === undefined)
         throw new Error("the dispatcher has let a content type through that is not known");
       const timeoutMs = wire.timeoutMs(exchange);
-      call.begin(method, wire.protocol, timeoutMs);
+      call.begin(method, wire, timeoutMs);
       await pipeline.admit(call, route);
       const bytes = await wire.readMessage(exchange, { maxBytes: maxRequestBytes });
       const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);

@@ -8,11 +8,7 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { domainError } from "../../../domain/errors.ts";
 import type { Exchange, NodePair } from "../../net/exchange.ts";
 import { connectionHeaders } from "../../net/headers.ts";
@@ -26,6 +22,7 @@ import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from 
 import type { CallResult } from "../unary/serve.ts";
 import { BroadcastServer } from "./broadcast.ts";
 import { answerRefused } from "./refused.ts";
+import { sendAnswer } from "./send-answer.ts";
 import { watchAccess } from "./stream-access.ts";
 import { assertDeadline, capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
 import { streamWireOf } from "./stream-wire.ts";
@@ -172,7 +169,7 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
         capDeadline(received.header);
         const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
         if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
-        await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
+        await Promise.race([sendAnswer(answer, response), closed]);
         await closed;
         if (!response.writableEnded)
           throw new Error("the connection was closed before the answer was complete");

@@ -18,7 +18,7 @@ export interface StreamWire {
   /** The caller's deadline in milliseconds; undefined without one. Throws REQUEST_MALFORMED. */
   timeoutMs(exchange: Exchange): number | undefined;
   /** Reads the one message of the request, decompressed but not decoded. */
-  readMessage(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array>;
+  readMessage(exchange: Exchange, limits: BodyLimits): Uint8Array | Promise<Uint8Array>;
   /** Ends the answer with an error. */
   end(response: NodePair["response"], error: ConnectError): void;
 }

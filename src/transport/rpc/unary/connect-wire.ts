@@ -53,11 +53,15 @@ function createWire(codec: Codec, readMessage: Wire["readMessage"]): Wire {
   };
 }
 
-async function readFromBody(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array> {
+function readFromBody(exchange: Exchange, limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
   checkVersion(exchange.header("connect-protocol-version"), "1", "Connect-Protocol-Version");
   const compressed = isCompressed(exchange.header("content-encoding"));
-  const body = await exchange.readBody(limits);
-  return compressed ? decompress(body, limits.maxBytes) : body;
+  const body = exchange.readBody(limits);
+  return compressed ? decompressed(body, limits.maxBytes) : body;
+}
+
+async function decompressed(body: Uint8Array | Promise<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  return decompress(await body, maxBytes);
 }
 
 async function readFromQuery(exchange: Exchange, { maxBytes }: BodyLimits): Promise<Uint8Array> {

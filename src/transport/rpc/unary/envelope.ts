@@ -12,11 +12,11 @@ export const envelopeHeaderBytes = 5;
  * The message in the body of a unary call: exactly one envelope. Throws REQUEST_MALFORMED if it is cut off or
  * followed by rubbish, REQUEST_TOO_LARGE if it declares more than the limit.
  */
-export async function openEnvelope(
+export function openEnvelope(
   body: Uint8Array,
   compressed: boolean,
   limitBytes: number,
-): Promise<Uint8Array> {
+): Uint8Array | Promise<Uint8Array> {
   if (body.length === 0) throw countError("no message");
   if (body.length < envelopeHeaderBytes) throw malformed("The body ends within the envelope of its message.");
   const length = declaredMessageLength(body);
@@ -48,7 +48,7 @@ export function encloseMessage(content: Uint8Array | string, flags = 0): Buffer 
 }
 
 /** Reads a body of one envelope. A length beyond the limit is refused as soon as it is declared. */
-export function readEnvelopedBody(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array> {
+export function readEnvelopedBody(exchange: Exchange, limits: BodyLimits): Uint8Array | Promise<Uint8Array> {
   const { maxBytes } = limits;
   return exchange.readBody({
     ...limits,

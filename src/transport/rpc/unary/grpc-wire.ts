@@ -14,13 +14,15 @@ export const grpc: Readonly<Record<Codec, Wire>> = {
 export const grpcUnnamed: Wire = createWire("proto", "application/grpc");
 
 /** The message of a gRPC or gRPC-Web body. */
-export async function readGrpcMessage(
+export function readGrpcMessage(
   exchange: Exchange,
   limits: BodyLimits,
-  read: (exchange: Exchange, limits: BodyLimits) => Promise<Uint8Array>,
-): Promise<Uint8Array> {
+  read: Wire["readMessage"],
+): Uint8Array | Promise<Uint8Array> {
   const compressed = isCompressed(exchange.header("grpc-encoding"));
-  return openEnvelope(await read(exchange, limits), compressed, limits.maxBytes);
+  const open = (body: Uint8Array) => openEnvelope(body, compressed, limits.maxBytes);
+  const body = read(exchange, limits);
+  return body instanceof Promise ? body.then(open) : open(body);
 }
 
 function createWire(codec: Codec, contentType: string): Wire {

@@ -35,6 +35,18 @@ export function wireOf(contentType: string | undefined): Wire | undefined {
   return unaryWires.get(contentType) ?? unaryWires.get(normalizeContentType(contentType));
 }
 
+/**
+ * The protocol of a client that speaks gRPC or gRPC-Web, in whatever codec; undefined for all others, and for gRPC over HTTP/1.1, whose
+ * answers end with trailers that nobody would read.
+ */
+export function grpcWireOf(exchange: Exchange): Wire | undefined {
+  const type = /^application\/grpc(-web(?:-text)?)?(?:[+;\s]|$)/i.exec(exchange.header("content-type") ?? "");
+  if (type === null) return undefined;
+  const [, web] = type;
+  if (web === undefined) return exchange.httpVersion === 2 ? grpc.proto : undefined;
+  return web.toLowerCase() === "-web" ? grpcWeb.proto : grpcWebText.proto;
+}
+
 /** Finds the protocol and codec of a request to a unary method, or why it has none. */
 export function negotiate(
   exchange: Exchange,
@@ -83,8 +95,9 @@ export function http2Needed(): Refusal {
   return { status: 505, headers: {}, error: refused(message) };
 }
 
+/** With the code that clients conclude from the status of HTTP where an answer has no body. */
 function refused(message: string): ConnectError {
-  return protocolError(Code.InvalidArgument, "REQUEST_MALFORMED", message);
+  return protocolError(Code.Unknown, "REQUEST_MALFORMED", message);
 }
 
 function normalizeContentType(contentType: string): string {

@@ -1,4 +1,4 @@
-import { create, type MessageShape, type Registry, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { Registry } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import { matchesEtag } from "../../net/etag.ts";
@@ -7,6 +7,7 @@ import { toConnectError } from "../errors.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 import { decodeMessage } from "./decode.ts";
+import { encodeMessage } from "./encoded-answer.ts";
 import type { EncodedMessage, Wire } from "./wire.ts";
 
 /** What a unary call is served with. */
@@ -30,7 +31,7 @@ export async function serveUnary(
   let error: CallResult;
   try {
     const timeoutMs = wire.timeoutMs(call.exchange);
-    call.begin(route.method, wire.protocol, timeoutMs);
+    call.begin(route.method, wire, timeoutMs);
     const work = carryOut(deps, route, wire, call);
     call.work = work;
     message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, call));
@@ -47,21 +48,22 @@ async function carryOut(
   call: Call,
 ): Promise<EncodedMessage> {
   const { method, spec, closed, maxRequestBytes } = route;
+  // Never at once: over HTTP/1.1 the body is parsed behind the headers, in the same turn.
   await pipeline.admit(call, route);
   const grow = (length: number) => call.holding?.grow(length);
-  const bytes = await wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
+  const message = wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
+  const bytes = message instanceof Promise ? await message : message;
   // What arrived compressed, or in the query, is larger than what was counted.
   grow(bytes.length);
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
   const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);
   pipeline.check(call, method, request);
   if (spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
-  const response = await spec.impl(request, call);
+  const answered = spec.impl(request, call);
+  const response = answered instanceof Promise ? await answered : answered;
+  if (call.encoded !== undefined) return call.encoded;
   if (call.shared !== undefined) return call.shared.encodedAs(wire.codec);
-  const message: MessageShape<typeof method.output> = create(method.output, response);
-  return wire.codec === "json"
-    ? toJsonString(method.output, message, { registry: jsonTypes })
-    : toBinary(method.output, message);
+  return encodeMessage(method.output, wire.codec, response, jsonTypes);
 }
 
 function answer(wire: Wire, call: Call, message: EncodedMessage, error: CallResult): CallResult {

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { ResponseHeaders } from "../../net/exchange.ts";
 import type { Codec } from "./decode.ts";
+import { encodeMessage } from "./encoded-answer.ts";
 import type { EncodedMessage } from "./wire.ts";
 
 /**
@@ -30,8 +31,7 @@ export class SharedAnswer<Desc extends DescMessage = DescMessage> {
   encodedAs(codec: Codec): EncodedMessage {
     let encoded = this.#encoded.get(codec);
     if (encoded === undefined) {
-      encoded =
-        codec === "json" ? toJsonString(this.#schema, this.message) : toBinary(this.#schema, this.message);
+      encoded = encodeMessage<DescMessage>(this.#schema, codec, this.message);
       this.#encoded.set(codec, encoded);
     }
     return encoded;

@@ -30,7 +30,7 @@ export interface Wire {
   /** The caller's deadline in milliseconds; undefined without one. Throws REQUEST_MALFORMED. */
   timeoutMs(exchange: Exchange): number | undefined;
   /** Reads the request's message, decompressed but not decoded. */
-  readMessage(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array>;
+  readMessage(exchange: Exchange, limits: BodyLimits): Uint8Array | Promise<Uint8Array>;
   /** Answers with a message. */
   succeed(exchange: Exchange, head: AnswerHead, message: EncodedMessage): void;
   /** Answers with an error. `httpStatus` replaces the one that follows from the code, where HTTP can say it. */
