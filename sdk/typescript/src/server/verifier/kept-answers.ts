@@ -179,8 +179,9 @@ export class KeptAnswers {
   #atLeast(changed: Changed): Changed {
     const before = this.#least;
     if (before === undefined) return changed;
+    const newest = before.sequence > changed.sequence ? before : changed;
     return {
-      sequence: before.sequence > changed.sequence ? before.sequence : changed.sequence,
+      sequence: newest.sequence,
       number: Math.max(before.number, changed.number),
       heardAt: Math.max(before.heardAt, changed.heardAt),
       hasEnded: before.hasEnded || changed.hasEnded,
