@@ -46,6 +46,7 @@ import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { SessionCache } from "./domain/session/session-cache.ts";
 import { SessionReader } from "./domain/session/session-reader.ts";
+import type { SessionFeed } from "./domain/session/session-feed.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import { shareOf } from "./domain/shares.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
@@ -282,6 +283,11 @@ export function createDomain(
     oauth2Logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
     hasher,
   };
+}
+
+/** The rules that services call. */
+export interface Rules extends Domain {
+  readonly sessionFeed: SessionFeed;
 }
 
 /** The classes of the domain, for the wiring. */

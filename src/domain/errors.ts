@@ -405,11 +405,6 @@ const texts = {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
   },
-  STREAM_READER_TOO_SLOW: {
-    message: "The client reads the stream more slowly than there is something to tell, so it was given up.",
-    remedy: "Read faster, and open the stream again after the last position that you have handled.",
-    metadata: ["limitBytes"],
-  },
   HEADERS_TOO_LARGE: {
     message: "The headers of the request are larger than the server reads.",
     remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
@@ -437,12 +432,6 @@ const texts = {
       "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
-  },
-  POSITION_NOT_INCLUDED: {
-    message: "The answer would not include the position that the request asks for.",
-    remedy:
-      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
-    metadata: ["epoch", "sequence"],
   },
   SESSION_METHOD_INSUFFICIENT: {
     message: "None of the proofs of the session has the property that is demanded.",
@@ -528,6 +517,17 @@ const texts = {
   ARRIVAL_REPORT_REFUSED: {
     message: "The report of mail was not sent by who it names, or cannot be read.",
     remedy: "Compare password, key or topic in tenant_defaults.courier.reports with those at the provider.",
+  },
+  POSITION_NOT_INCLUDED: {
+    message: "The answer would not include the position that the request asks for.",
+    remedy:
+      "Ask without atLeast. Its position is of another log, for example of the time before a backup was restored, or was never given out.",
+    metadata: ["epoch", "sequence"],
+  },
+  STREAM_READER_TOO_SLOW: {
+    message: "The client reads the stream more slowly than there is something to tell, so it was given up.",
+    remedy: "Read faster, and open the stream again after the last position that you have handled.",
+    metadata: ["limitBytes"],
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -177,7 +177,7 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
   /**
    * The memory in which this process keeps sessions that were checked.
    *
-   * @generated from field: ostiary.config.v1.SessionCache session_cache = 21;
+   * @generated from field: ostiary.config.v1.SessionCache session_cache = 16;
    */
   sessionCache?: SessionCache | undefined;
 };
@@ -190,9 +190,8 @@ export declare const ServerSchema: GenMessage<Server>;
 
 /**
  * SessionCache bounds the memory in which one process keeps sessions, each with its identity, so that a check needs no
- * database. The event log says which of them have changed; `tenant_defaults.session.max_staleness` bounds how late. The sessions
- * that were not asked for longest make room for others. Tokens without a live session have room of their own, for 10,000 and an eighth
- * of the bytes.
+ * database. The event log says which of them have changed; `tenant_defaults.session.max_staleness` bounds how late. What was
+ * not asked for longest makes room. Tokens without a live session have room of their own, for 10,000 and an eighth of the bytes.
  *
  * @generated from message ostiary.config.v1.SessionCache
  */
@@ -205,7 +204,8 @@ export declare type SessionCache = Message<"ostiary.config.v1.SessionCache"> & {
   maxEntries: number;
 
   /**
-   * The memory that they take, in bytes, as the server estimates it: about 4 KB for a session with a small identity. 0: none is kept.
+   * The memory that they take, in bytes, as the server estimates it: about 4 KB for a session with a small identity. 0: none
+   * is kept.
    *
    * @generated from field: uint32 max_bytes = 2;
    */

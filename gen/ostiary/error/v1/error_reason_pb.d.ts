@@ -728,22 +728,22 @@ export enum ErrorReason {
   ARRIVAL_REPORT_REFUSED = 87,
 
   /**
-   * The client of the stream does not read as fast as there is something to tell, and was given up. What it has not read is lost,
-   * and told again by a new call that goes on after the last position that it has.
-   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes.
-   *
-   * @generated from enum value: ERROR_REASON_STREAM_READER_TOO_SLOW = 92;
-   */
-  STREAM_READER_TOO_SLOW = 92,
-
-  /**
    * The answer would not include the position that the request asks for (`at_least`): it is of another log, for example of
    * the time before a backup was restored, or was never given out. The metadata is the position that it would include.
    * Code: FAILED_PRECONDITION. Metadata: epoch, sequence.
    *
-   * @generated from enum value: ERROR_REASON_POSITION_NOT_INCLUDED = 95;
+   * @generated from enum value: ERROR_REASON_POSITION_NOT_INCLUDED = 88;
    */
-  POSITION_NOT_INCLUDED = 95,
+  POSITION_NOT_INCLUDED = 88,
+
+  /**
+   * The client of the stream does not read as fast as there is something to tell, and was given up. What it has not read is lost,
+   * and told again by a new call that goes on after the last position that it has.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes.
+   *
+   * @generated from enum value: ERROR_REASON_STREAM_READER_TOO_SLOW = 89;
+   */
+  STREAM_READER_TOO_SLOW = 89,
 }
 
 /**

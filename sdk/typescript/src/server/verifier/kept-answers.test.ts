@@ -54,7 +54,7 @@ test("an answer of another log is not kept", () => {
   expect(kept.size).toBe(0);
 });
 
-// Security rule (SR-SDK-8): an answer that does not include the last change is not kept.
+// Security rule (SR-SDK-10): an answer that does not include the last change is not kept.
 test.each<[string, object]>([
   ["session", { sessionId: "s1", identityId: "i1" }],
   ["identity", { identityId: "i1" }],
@@ -77,7 +77,7 @@ test.each<[string, object]>([
   },
 );
 
-// Security rule (SR-SDK-8): nor is one that was on its way when a change came, whatever position it claims.
+// Security rule (SR-SDK-10): nor is one that was on its way when a change came, whatever position it claims.
 test("an answer that was asked for before a change was heard is not kept", () => {
   const kept = new KeptAnswers(10);
   const asked = kept.ask();
