@@ -1,5 +1,6 @@
 /** The wiring of the figures: which part of the server each is read from. */
 import type { CourierStore } from "./domain/courier/store.ts";
+import type { EventFeed } from "./domain/event/feed.ts";
 import type { StepTaken } from "./domain/flow/shared/flow-engine.ts";
 import type { Clock } from "./domain/ports.ts";
 import * as metric from "./transport/metrics/catalogue.ts";
@@ -81,6 +82,26 @@ export function watchStorage(
     })),
   );
   watchPool(metrics, () => storage.pool());
+}
+
+/** Adds the figures of the reader of the event log. */
+export function watchFeed(metrics: Metrics, feed: EventFeed): void {
+  let events = 0;
+  let resets = 0;
+  feed.follow({
+    heard: (heard) => {
+      events += heard.length;
+    },
+    reset: () => {
+      resets++;
+    },
+  });
+  metrics.watch(metric.feedAge, () => {
+    const ageMs = performance.now() - feed.heardAt;
+    return Number.isFinite(ageMs) ? [{ labels: {}, value: ageMs / 1_000 }] : [];
+  });
+  metrics.watch(metric.feedEvents, () => events);
+  metrics.watch(metric.feedResets, () => resets);
 }
 
 /** Adds the figures of a pool; of none while there is none. */

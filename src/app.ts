@@ -13,6 +13,7 @@ import {
   countSteps,
   watchBacklog,
   watchDomain,
+  watchFeed,
   watchJobs,
   watchSessionFeed,
   watchStorage,
@@ -142,6 +143,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   readiness.report("database", true);
   const watch = storage.watch((state) => readiness.report("database", state === "ready"));
   cleanup.add(() => watch.stop());
+  watchFeed(metrics, feed);
   watchStorage(metrics, storage, () => readiness.components.database === true);
   cleanup.add(watchBacklog(metrics, () => storage.courierBacklog(), clock));
   cleanup.add(() => domain.outbound.http.close());

@@ -295,6 +295,7 @@ export const EventEpoch = defineEntity({
     databaseIdentity: p.text(),
     timeline: p.text(),
     createdAt: moment(),
+    removedThrough: p.string().columnType("xid8"),
   },
 });
 
@@ -309,14 +310,16 @@ const Origin = defineEntity({
   },
 });
 
+/** In partitions, which the migrations and event-partitions.ts make: by class and month. */
 export const Event = defineEntity({
   name: "Event",
   properties: {
     tenantId: p.uuid().primary(),
     position: p.bigint("string").primary().autoincrement(false).hidden(),
+    retentionClass: orderedText().primary().hidden().default(""),
+    createdAt: moment().primary(),
     transactionId: p.string().columnType("xid8").hidden(),
     id: p.uuid().$type<EventId>(),
-    createdAt: moment(),
     type: orderedText().$type<EventType>(),
     identityId: p.uuid().$type<IdentityId>().nullable(),
     sessionId: p.uuid().$type<SessionId>().nullable(),
@@ -324,11 +327,11 @@ export const Event = defineEntity({
     data: p.json<JsonObject>(),
   },
   indexes: indexes("event", {
-    event_order: "(tenant_id, transaction_id, position)",
-    event_feed: "(transaction_id)",
-    event_age: "(type, created_at)",
+    event_order: "(transaction_id, position)",
+    event_age: "using brin (created_at)",
     event_client_details: "(created_at) where ip_address is not null or user_agent is not null",
     event_of_identity: "(tenant_id, identity_id, created_at desc, id desc) where identity_id is not null",
+    event_deletion: "(created_at) where type = 'identity.deleted'",
   }),
 });
 

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { type Ask, inTransaction } from "./ask.ts";
 import { sqlStateOf } from "./database-errors.ts";
 
 /** Transaction ids below this one are reserved by PostgreSQL: no running transaction ever has one. */
 const beforeAllTransactions = "2";
-
-/** Sends a statement on one and the same connection each time. */
-type Ask = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
 
 interface Place {
   /** The cluster that the database is in, and its number there. */
@@ -23,26 +21,21 @@ export async function ensureEpoch(ask: Ask): Promise<void> {
   const here = await placeOf(ask);
   const [before] = await ask<Place>("SELECT database_identity, timeline FROM ostiary.event_epoch");
   if (before?.database_identity === here.database_identity && before.timeline === here.timeline) return;
-  await ask("BEGIN ISOLATION LEVEL READ COMMITTED");
-  try {
+  await inTransaction(ask, async () => {
     await ask("SET LOCAL statement_timeout = 0");
     const changed = await ask(
-      `INSERT INTO ostiary.event_epoch AS p ("only", epoch, database_identity, timeline, created_at)
-        VALUES (1, $1, $2, $3, $4)
+      `INSERT INTO ostiary.event_epoch AS p ("only", epoch, database_identity, timeline, created_at, removed_through)
+        VALUES (1, $1, $2, $3, $4, '0')
         ON CONFLICT ("only") DO UPDATE SET epoch = excluded.epoch, database_identity = excluded.database_identity,
-          timeline = excluded.timeline, created_at = excluded.created_at
+          timeline = excluded.timeline, created_at = excluded.created_at,
+          removed_through = CASE WHEN p.database_identity = excluded.database_identity THEN p.removed_through ELSE '0' END
           WHERE p.database_identity <> excluded.database_identity OR p.timeline <> excluded.timeline
         RETURNING epoch`,
       [newEpoch(), here.database_identity, here.timeline, new Date()],
     );
     const isOfAnother = before !== undefined && before.database_identity !== here.database_identity;
     if (isOfAnother && changed.length > 0) await makeOldEventsReadable(ask);
-    await ask("COMMIT");
-  } catch (error) {
-    // The connection may be what has failed; the server then takes it back by itself.
-    await ask("ROLLBACK").catch(() => {});
-    throw error;
-  }
+  });
 }
 
 /** 62 random bits: a number that is positive in every language. */

@@ -1,6 +1,10 @@
 import type { Event } from "../domain/event/event.ts";
+import { classOf } from "../domain/event/event-class.ts";
 import { Announced } from "./database.ts";
 import { eventRow, writeEvent } from "./rows.generated.ts";
+
+/** The column that says how long an event is kept: part of the row alone. */
+const written = eventRow.with({ retention_class: "text" });
 
 /** How the events of one statement are written. Each value is a piece of SQL that holds no input. */
 interface EventInsertion {
@@ -19,12 +23,12 @@ interface EventInsertion {
 
 /** The INSERT that writes events in the statement that makes them happen. */
 export function insertEvents({ tenant, events, from, identityId, sessionId, id }: EventInsertion): string {
-  const plain = eventRow.without("id", "identity_id", "session_id");
+  const plain = written.without("id", "identity_id", "session_id");
   return `INSERT INTO ostiary.event (tenant_id, transaction_id, id, identity_id, session_id, ${plain.names})
     SELECT ${tenant}, pg_current_xact_id(), ${id ?? "given.id"},
       ${identityId ? `coalesce(given.identity_id, ${identityId})` : "given.identity_id"},
       ${sessionId ?? "given.session_id"}, ${plain.given}
-    FROM ${from}, jsonb_to_recordset(${events}::jsonb) ${eventRow.record}`;
+    FROM ${from}, jsonb_to_recordset(${events}::jsonb) ${written.record}`;
 }
 
 /**
@@ -40,7 +44,10 @@ export const derivedEventId =
  */
 export function eventsParameter(events: readonly Event[], { messages = false } = {}): Announced {
   const text = JSON.stringify(
-    events.map(({ identityId, sessionId, ...event }) => writeEvent({ ...event, identityId, sessionId })),
+    events.map((event) => ({
+      ...writeEvent({ ...event, identityId: event.identityId, sessionId: event.sessionId }),
+      retention_class: classOf(event),
+    })),
   );
   return new Announced(text, { events, messages });
 }

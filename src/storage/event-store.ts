@@ -7,7 +7,11 @@ import { type EventRow, eventRow, readEvent } from "./rows.generated.ts";
 
 interface RecordedRow extends EventRow {
   readonly epoch: string;
-  readonly transaction_id: string;
+  /** The oldest transaction that runs. */
+  readonly oldest: string;
+  readonly is_too_old: boolean;
+  /** Null, as all of the event: there is none. */
+  readonly transaction_id: string | null;
   readonly position: string;
 }
 
@@ -23,7 +27,8 @@ const appendGatheredStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 epoch, $3 transaction and $4 position of the cursor, $5 limit.
+ * $1 tenant, $2 epoch, $3 transaction and $4 position of the cursor, $5 limit. There is always one row, with nulls where there is no
+ * event.
  *
  * Numbers are given out in the order of writing, but rows appear in the order of commits: a reader that remembered
  * only the greatest number would skip a transaction that took a smaller one and commits later. Transaction ids
@@ -31,14 +36,25 @@ const appendGatheredStatement: Statement = {
  */
 const readAfterStatement: Statement = {
   name: "read_events_after",
-  text: `SELECT p.epoch, e.transaction_id, e.position, ${eventRow.selected}
-    FROM ostiary.event_epoch p, ostiary.event e
-    WHERE e.tenant_id = $1
-      AND (p.epoch IS DISTINCT FROM $2::bigint OR (e.transaction_id, e.position) > ($3::xid8, $4::bigint))
-      AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY e.transaction_id, e.position
-    LIMIT $5`,
+  text: `WITH log AS MATERIALIZED (
+      SELECT epoch, pg_snapshot_xmin(pg_current_snapshot()) AS oldest,
+        CASE WHEN epoch = $2::bigint THEN $3::xid8 ELSE '0' END AS after_transaction,
+        CASE WHEN epoch = $2::bigint THEN $4::bigint ELSE 0 END AS after_position,
+        coalesce(epoch = $2::bigint AND removed_through > $3::xid8, false) AS is_too_old
+      FROM ostiary.event_epoch WHERE "only" = 1
+    )
+    SELECT log.epoch, log.oldest, log.is_too_old, e.transaction_id, e.position, ${eventRow.selected}
+    FROM log LEFT JOIN LATERAL (
+      SELECT * FROM ostiary.event e
+      WHERE e.tenant_id = $1 AND (e.transaction_id, e.position) > (log.after_transaction, log.after_position)
+        AND e.transaction_id < log.oldest AND NOT log.is_too_old
+      ORDER BY e.transaction_id, e.position LIMIT $5
+    ) e ON true
+    ORDER BY e.transaction_id, e.position`,
 };
+
+/** After every event of a transaction. */
+const lastPosition = "9223372036854775807";
 
 /** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. */
 const listLoginsStatement: Statement = {
@@ -66,10 +82,17 @@ export function createEventStore(database: Database): EventStore {
     async readAfter(scope, cursor, limit) {
       const values = [scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit];
       const rows = await database.query<RecordedRow>(scope, readAfterStatement, values);
-      return rows.map((row) => ({
-        ...readEvent(row),
-        cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
-      }));
+      const [first] = rows;
+      if (first === undefined) throw new Error("the event log has no epoch");
+      const { epoch, oldest } = first;
+      if (first.is_too_old) return { kind: "too_old" };
+      const events = rows.flatMap(({ transaction_id: transactionId, position, ...row }) =>
+        transactionId === null ? [] : [{ ...readEvent(row), cursor: { epoch, transactionId, position } }],
+      );
+      // All that is older than the oldest transaction was read, whosever it is.
+      const end = { epoch, transactionId: String(BigInt(oldest) - 1n), position: lastPosition };
+      const last = events.length === limit ? events.at(-1) : undefined;
+      return { kind: "read", events, next: last?.cursor ?? end };
     },
 
     async listLogins(scope, identityId, page) {

@@ -13,7 +13,7 @@ export interface Forgotten {
  */
 const deleted = `(
   SELECT DISTINCT e.tenant_id, e.identity_id FROM ostiary.event e
-  WHERE e.type = 'identity.deleted' AND e.created_at > $1 AND NOT EXISTS (
+  WHERE e.retention_class = 'changes' AND e.type = 'identity.deleted' AND e.created_at > $1 AND NOT EXISTS (
     SELECT FROM ostiary.identity i WHERE i.tenant_id = e.tenant_id AND i.id = e.identity_id
   )
 )`;
@@ -26,8 +26,8 @@ const messagesStatement = `DELETE FROM ostiary.message WHERE ended_at IS NOT NUL
 ) RETURNING tenant_id`;
 
 /** The IP address and User-Agent of what the person did, or somebody in their name. Operators stay known by what they did. */
-const eventsStatement = `UPDATE ostiary.event SET ip_address = NULL, user_agent = NULL WHERE (tenant_id, position) IN (
-  SELECT e.tenant_id, e.position FROM ${deleted} d
+const eventsStatement = `UPDATE ostiary.event SET ip_address = NULL, user_agent = NULL WHERE (tenant_id, position, retention_class, created_at) IN (
+  SELECT e.tenant_id, e.position, e.retention_class, e.created_at FROM ${deleted} d
   JOIN ostiary.event e ON e.tenant_id = d.tenant_id AND e.identity_id = d.identity_id
   WHERE (e.ip_address IS NOT NULL OR e.user_agent IS NOT NULL) AND e.actor ->> 'kind' NOT IN ('api_key', 'certificate')
   LIMIT ${batchSize}

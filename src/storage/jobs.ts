@@ -2,6 +2,7 @@ import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
 import type { Database } from "./database.ts";
 import { deleteDueAccounts, type LinksDeleted } from "./due-deletions.ts";
+import { makeMonths } from "./event-partitions.ts";
 import { type EventRetention, removeOldEvents } from "./event-retention.ts";
 import { forgetDeleted } from "./forget-deleted.ts";
 
@@ -15,7 +16,12 @@ export interface Job {
 }
 
 /** The names of all jobs. */
-export const jobNames = ["remove_expired", "delete_due_accounts", "forget_deleted"] as const;
+export const jobNames = [
+  "remove_expired",
+  "delete_due_accounts",
+  "forget_deleted",
+  "make_event_months",
+] as const;
 
 const dayMs = 86_400_000;
 
@@ -62,6 +68,14 @@ export function scheduledJobs(options: JobsOptions): readonly Job[] {
         if (forgotten.eventsOfDeleted + forgotten.messagesOfDeleted > 0) {
           logger.info(forgotten, "removed what was left of identities that were deleted");
         }
+      },
+    },
+    {
+      name: "make_event_months",
+      schedule: "*/5 * * * *",
+      run: async () => {
+        const months = await makeMonths(database, clock.now());
+        if (months > 0) logger.info({ months }, "made room for the events of the months to come");
       },
     },
     {

@@ -489,8 +489,8 @@ type Event = InferEntity<typeof entities.Event>;
 
 /** Of `ostiary.event e`. */
 export const eventRow = new Columns("e", {
-  id: "uuid",
   created_at: "timestamptz",
+  id: "uuid",
   type: "text",
   identity_id: "uuid",
   session_id: "uuid",
@@ -503,8 +503,8 @@ export const eventRow = new Columns("e", {
 
 /** What `eventRow.selected` selects. */
 export interface EventRow {
-  readonly e_id: Event["id"];
   readonly e_created_at: Event["createdAt"];
+  readonly e_id: Event["id"];
   readonly e_type: Event["type"];
   readonly e_identity_id: NonNullable<Event["identityId"]> | null;
   readonly e_session_id: NonNullable<Event["sessionId"]> | null;
@@ -517,8 +517,8 @@ export interface EventRow {
 
 /** The value in a row. */
 export interface EventValue {
-  readonly id: Event["id"];
   readonly createdAt: Event["createdAt"];
+  readonly id: Event["id"];
   readonly type: Event["type"];
   readonly identityId: NonNullable<Event["identityId"]> | undefined;
   readonly sessionId: NonNullable<Event["sessionId"]> | undefined;
@@ -533,8 +533,8 @@ export interface EventValue {
 
 export function readEvent(row: EventRow): EventValue {
   return {
-    id: row.e_id,
     createdAt: row.e_created_at,
+    id: row.e_id,
     type: row.e_type,
     identityId: row.e_identity_id ?? undefined,
     sessionId: row.e_session_id ?? undefined,
@@ -551,8 +551,8 @@ export function readEvent(row: EventRow): EventValue {
 /** What `eventRow.record` unfolds. */
 export function writeEvent(value: EventValue): Readonly<Record<string, unknown>> {
   return {
-    id: value.id,
     created_at: value.createdAt,
+    id: value.id,
     type: value.type,
     identity_id: value.identityId,
     session_id: value.sessionId,

@@ -27,7 +27,7 @@ let publicPort: number;
 /** A set-up in which all is well, with a door in front that passes everything on as it is. */
 const settings = (change: object = {}) => ({
   server: { public: { port: 0 }, admin: { port: 0 } },
-  database: { url: database.url, pool_size: 7 },
+  database: { url: database.url, pool_size: 8 },
   secrets: { sealing: ["s".repeat(32)] },
   tenant_defaults: {
     public_url: frontUrl,
@@ -157,7 +157,7 @@ describe("ostiary doctor", () => {
       await administer(other.url, (query) =>
         query("DELETE FROM ostiary.migration WHERE name LIKE '%provider-sessions'"),
       );
-      const pending = await examine({ database: { url: other.url, pool_size: 7 } });
+      const pending = await examine({ database: { url: other.url, pool_size: 8 } });
       expect(pending.of("database")).toMatchObject({
         state: "LOOK",
         remedy: expect.stringContaining("ostiary migrate"),
@@ -166,7 +166,7 @@ describe("ostiary doctor", () => {
       await administer(other.url, (query) =>
         query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`),
       );
-      const readOnly = await examine({ database: { url: other.url, pool_size: 7 } });
+      const readOnly = await examine({ database: { url: other.url, pool_size: 8 } });
       expect(readOnly.of("database")).toMatchObject({
         state: "WRONG",
         text: expect.stringContaining("it is read-only"),

@@ -127,7 +127,7 @@ async function marks(address: string): Promise<boolean> {
 const events = (id: MessageId) =>
   administer(app.databaseUrl, (query) =>
     query<{ type: string; data: object }>(
-      "SELECT type, data FROM ostiary.event WHERE data ->> 'message_id' = $1 ORDER BY position",
+      "SELECT type, data FROM ostiary.event WHERE data ->> 'messageId' = $1 ORDER BY position",
       [id],
     ),
   );

@@ -1,3 +1,4 @@
+import { fromJson, type JsonObject } from "@bufbuild/protobuf";
 import { Client as Postgres } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
@@ -7,6 +8,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { deletePassword } from "../support/credentials.ts";
+import { messageOf } from "../support/event-messages.ts";
 import { attemptsWritten } from "../support/failed-attempts.ts";
 
 interface Recorded {
@@ -41,6 +43,11 @@ beforeEach(() => database.query("DELETE FROM ostiary.event"));
  * come when a message was sent.
  */
 async function recorded(): Promise<readonly Recorded[]> {
+  const all = await database.query<{ type: string; data: JsonObject }>(
+    "SELECT type, data FROM ostiary.event",
+  );
+  // Throws on what the message of its type does not have.
+  for (const { type, data } of all.rows) fromJson(messageOf(type), data);
   const { rows } = await database.query<Recorded>(
     `SELECT type, actor ->> 'kind' AS actor, identity_id, session_id, request_id, ip_address, user_agent, data
      FROM ostiary.event WHERE type NOT LIKE 'message.%' ORDER BY position`,

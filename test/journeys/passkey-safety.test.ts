@@ -379,7 +379,7 @@ describe("the counter of a passkey (SR-PASSKEY-4)", () => {
     }
     const events = await eventsOf(identity?.id, "credential.counter_regressed");
     expect(events.map(({ data }) => data)).toEqual(
-      Array.from({ length: 3 }, () => ({ kind: "passkey", credential_id: credentialId })),
+      Array.from({ length: 3 }, () => ({ kind: "passkey", credentialId })),
     );
     passkey.counter = 41;
     signedInBy(await signInWith(app, device));

@@ -106,7 +106,7 @@ function eventsOf(identityId: string, on = app) {
     on.databaseUrl,
     (query) =>
       query(
-        `SELECT type, data ->> 'kind' AS kind, data ->> 'version' AS version, data ->> 'action_id' AS action, actor ->> 'kind' AS actor FROM ostiary.event
+        `SELECT type, data ->> 'kind' AS kind, data ->> 'version' AS version, data ->> 'actionId' AS action, actor ->> 'kind' AS actor FROM ostiary.event
           WHERE identity_id = $1 AND type LIKE 'identity.required%' ORDER BY created_at, id`,
         [identityId],
       ) as Promise<readonly { readonly type: string; readonly kind: string | null }[]>,

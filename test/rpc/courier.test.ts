@@ -75,7 +75,7 @@ function reaches(messageId: MessageId, state: CourierMessageState) {
 const events = (id: MessageId) =>
   administer(app.databaseUrl, (query) =>
     query<{ type: string; actor: { kind: string } }>(
-      "SELECT type, actor FROM ostiary.event WHERE data ->> 'message_id' = $1 ORDER BY position",
+      "SELECT type, actor FROM ostiary.event WHERE data ->> 'messageId' = $1 ORDER BY position",
       [id],
     ),
   );

@@ -264,7 +264,7 @@ test("what happens to an invitation is recorded, without its token and traits", 
   const events = await administer(app.databaseUrl, (query) =>
     query(
       `SELECT type, actor ->> 'kind' AS actor, identity_id AS "identityId", data FROM ostiary.event
-        WHERE type LIKE 'invitation.%' AND data ->> 'invitation_id' = ANY ($1) ORDER BY position`,
+        WHERE type LIKE 'invitation.%' AND data ->> 'invitationId' = ANY ($1) ORDER BY position`,
       [[handed.id, sent.id]],
     ),
   );
@@ -273,16 +273,16 @@ test("what happens to an invitation is recorded, without its token and traits", 
       type: "invitation.created",
       actor: "api_key",
       identityId: null,
-      data: { invitation_id: handed.id, delivery: "handed_over" },
+      data: { invitationId: handed.id, delivery: "handed_over" },
     },
     {
       type: "invitation.created",
       actor: "api_key",
       identityId: null,
-      data: { invitation_id: sent.id, delivery: "sent" },
+      data: { invitationId: sent.id, delivery: "sent" },
     },
-    { type: "invitation.revoked", actor: "api_key", identityId: null, data: { invitation_id: sent.id } },
-    { type: "invitation.used", actor: "identity", identityId, data: { invitation_id: handed.id } },
+    { type: "invitation.revoked", actor: "api_key", identityId: null, data: { invitationId: sent.id } },
+    { type: "invitation.used", actor: "identity", identityId, data: { invitationId: handed.id } },
   ]);
 });
 

@@ -91,7 +91,7 @@ describe("wrong codes for an account", () => {
         [id],
       ),
     );
-    expect(events.map(({ data }) => data)).toMatchObject([{ scope: "account", wrong_codes: 50 }, {}]);
+    expect(events.map(({ data }) => data)).toMatchObject([{ scope: "account", wrongCodes: 50 }, {}]);
 
     // The owner gets in on a new device, by a code that cannot be guessed, and codes are short again.
     const { enter } = await waitingLogin(name);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { EventType } from "../../src/domain/event/event.ts";
@@ -27,6 +28,8 @@ afterAll(async () => {
 /** What a follower was told. */
 interface Heard {
   readonly events: FeedEvent[];
+  /** How many events had been told with each position. */
+  readonly counts: number[];
   readonly positions: FeedPosition[];
   resets: number;
 }
@@ -35,10 +38,11 @@ interface Heard {
 async function follow(of: Storage = storage, intervalMs = 600_000) {
   const { feed, stop } = of.openEventFeed({ intervalMs });
   onTestFinished(stop);
-  const heard: Heard = { events: [], positions: [], resets: 0 };
+  const heard: Heard = { events: [], counts: [], positions: [], resets: 0 };
   feed.follow({
     heard: (events, position) => {
       heard.events.push(...events);
+      heard.counts.push(heard.events.length);
       heard.positions.push(position);
     },
     reset: () => heard.resets++,
@@ -206,4 +210,142 @@ describe("followers begin anew", () => {
     await vi.waitUntil(() => heard.events.length > 0, patience);
     expect(heard.events.map(({ type }) => type)).toEqual(["session.revoked"]);
   });
+});
+
+/** A step of somebody who has three transactions. */
+type Step =
+  | { readonly do: "write" | "commit" | "rollback"; readonly of: number }
+  | { readonly do: "write alone" | "read" | "lose the connection" };
+
+describe("whatever transactions do beside each other", () => {
+  const steps: fc.Arbitrary<Step[]> = fc.array(
+    fc.oneof(
+      fc.record({
+        do: fc.constantFrom("write", "write", "commit", "rollback"),
+        of: fc.nat({ max: 2 }),
+      }),
+      fc.record({ do: fc.constantFrom("write alone", "read", "read") }),
+      { weight: 1, arbitrary: fc.constant<Step>({ do: "lose the connection" }) },
+    ) as fc.Arbitrary<Step>,
+    { minLength: 5, maxLength: 25 },
+  );
+
+  test("each event that was committed is told once, and no position is ahead of what was told", async () => {
+    const { heard, feed } = await follow(storage, 100);
+    const clients = await Promise.all(
+      [0, 1, 2].map(async () => {
+        const client = new Client({ connectionString: database.url });
+        await client.connect();
+        onTestFinished(() => client.end());
+        return client;
+      }),
+    );
+    let count = 0;
+    const insert = (client: Client) =>
+      client.query(
+        `INSERT INTO ostiary.event (tenant_id, transaction_id, id, created_at, type, actor, request_id, data)
+          VALUES ($1, pg_current_xact_id(), gen_random_uuid(), now(), 'login.failed', '{"kind":"server"}', '', $2)`,
+        [scope.tenantId, JSON.stringify({ n: ++count })],
+      );
+    await fc.assert(
+      fc.asyncProperty(steps, async (given) => {
+        const committed: number[] = [];
+        const open = new Map<Client, number[]>();
+        const end = async (client: Client, how: "COMMIT" | "ROLLBACK") => {
+          const written = open.get(client);
+          if (written === undefined) return;
+          open.delete(client);
+          await client.query(how);
+          if (how === "COMMIT") committed.push(...written);
+        };
+        const before = heard.events.length;
+        for (const step of given) {
+          const client = clients["of" in step ? step.of : 0] as Client;
+          switch (step.do) {
+            case "write":
+              if (!open.has(client)) await client.query("BEGIN");
+              await insert(client);
+              open.set(client, [...(open.get(client) ?? []), count]);
+              break;
+            case "commit":
+              await end(client, "COMMIT");
+              break;
+            case "rollback":
+              await end(client, "ROLLBACK");
+              break;
+            case "write alone":
+              await storage.events.append(scope, [anEvent("login.failed", { data: { n: ++count } })]);
+              committed.push(count);
+              break;
+            case "lose the connection":
+              await administer(database.url, (query) =>
+                query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                  WHERE datname = current_database() AND application_name = 'ostiary feed'`),
+              );
+              break;
+            case "read":
+              feed.wake();
+              await new Promise((resolve) => setImmediate(resolve));
+              break;
+            default:
+              step satisfies never;
+          }
+        }
+        for (const client of clients) await end(client, "COMMIT");
+        const ended = performance.now();
+        await vi.waitUntil(() => feed.heardAt > ended, patience);
+        const told = heard.events.slice(before).map(({ data }) => Number(data.n));
+        expect(told.toSorted((a, b) => a - b)).toEqual(committed.toSorted((a, b) => a - b));
+      }),
+      { numRuns: 30 },
+    );
+    expect(heard.resets).toBe(1);
+    // Over all of it: positions never go back, and what a position includes was told before it or with it.
+    const { positions, counts, events } = heard;
+    const sequences = positions.map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sequences.toSorted((a, b) => Number(a - b)));
+    for (const [index, event] of events.entries()) {
+      const [including] = sequences.flatMap((sequence, at) => (sequence >= event.sequence ? [at] : []));
+      if (including !== undefined) expect(counts[including]).toBeGreaterThan(index);
+    }
+  });
+});
+
+/** @see issue 15, 2: a cursor waits for it, what forgets sessions does not. */
+test("a transaction that writes and stays open, in another database of the cluster, delays nothing", async () => {
+  const elsewhere = await createTestDatabase();
+  onTestFinished(() => elsewhere.drop());
+  const { heard, feed, types } = await follow(storage, 50);
+  const client = new Client({ connectionString: elsewhere.url });
+  await client.connect();
+  await client.query("BEGIN");
+  await client.query("CREATE TABLE public.slow AS SELECT pg_current_xact_id() AS id");
+  const { rows } = await client.query<{ id: string }>("SELECT id::text FROM public.slow");
+  const slow = BigInt(rows[0]?.id ?? 0);
+  for (let round = 1; round <= 20; round++) {
+    // Each once, also while the same transactions stay beside them.
+    await append("session.revoked");
+    await vi.waitUntil(() => heard.events.length === round, patience);
+    expect(performance.now() - feed.heardAt).toBeLessThan(20_000);
+  }
+  expect(heard.events.every(({ sequence }) => sequence > slow)).toBe(true);
+  // What is resumed from is below it.
+  expect(feed.position?.sequence).toBeLessThan(slow);
+  await client.query("ROLLBACK");
+  await client.end();
+  const before = feed.heardAt;
+  await vi.waitUntil(() => feed.heardAt > before, patience);
+  expect(types()).toHaveLength(20);
+});
+
+test("a server that takes over begins a new epoch, by which followers begin anew", async () => {
+  const { heard } = await follow(storage, 20);
+  // As a standby would see it that has become the primary.
+  await administer(database.url, (query) => query("UPDATE ostiary.event_epoch SET timeline = '00000000'"));
+  await administer(database.url, (query) =>
+    query(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'ostiary feed'`),
+  );
+  await vi.waitUntil(() => heard.resets === 2, patience);
+  expect(heard.positions.at(-1)?.epoch).not.toBe(heard.positions[0]?.epoch);
 });

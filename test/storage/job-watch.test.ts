@@ -71,6 +71,7 @@ test("a job that nobody plans any more is late, also where it never was planned"
   expect((await findLateJobs(database, names)).map(({ name }) => name)).toEqual([
     "delete_due_accounts",
     "forget_deleted",
+    "make_event_months",
     "remove_expired",
   ]);
 });

@@ -68,7 +68,7 @@ const rules: Record<string, (query: Query) => Promise<string[]>> = {
       query,
       `SELECT c.relname || '.' || a.attname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE c.relnamespace = 'ostiary'::regnamespace AND c.relname <> 'migration' AND a.attidentity <> ''
-          AND NOT (c.relname = 'event' AND a.attname = 'position')`,
+          AND NOT c.relispartition AND NOT (c.relname = 'event' AND a.attname = 'position')`,
     ),
   "every text in a key is ordered by its bytes": (query) =>
     names(

@@ -168,7 +168,7 @@ function isOfNoCall(text: string): boolean {
   return (
     text === "SELECT 1" ||
     text.startsWith("WITH gathered AS") ||
-    /ostiary\.event (SET ip_address.* )?WHERE \(tenant_id, position\) IN/.test(text) ||
+    /ostiary\.event_|UPDATE ostiary\.event SET ip_address|relispartition/.test(text) ||
     text.includes("graphile_worker.") ||
     /(FROM|UPDATE) ostiary\.message\b/.test(text) ||
     /^DELETE FROM ostiary\.\w+ WHERE \w+ < \$1 AND \(tenant_id, |WHERE purge_at <= \$1 ORDER BY/.test(text)

@@ -46,9 +46,12 @@ export const noReleases: CredentialReleases = {
   secretAfterLogin: (_tenant, _former, secret) => secret,
 };
 
-/** An event. */
-export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] = {}): Event {
-  return newEvent(type, noon, origin, about);
+/** An event; what it says is as given, also where its type says something else. */
+export function anEvent(
+  type: EventType,
+  about: Partial<Pick<Event, "createdAt" | "identityId" | "sessionId" | "origin" | "data">> = {},
+): Event {
+  return { ...newEvent("session.created", about.createdAt ?? noon, origin), ...about, type };
 }
 
 /** An identity with an email address as its identifier. */

@@ -179,7 +179,7 @@ export class ApiKeys {
   }
 
   async #end(scope: TenantScope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey | undefined> {
-    const event = newEvent("api_key.revoked", at, origin, { data: { api_key_id: id } });
+    const event = newEvent("api_key.revoked", at, origin, { data: { apiKeyId: id } });
     return this.#deps.store.revoke(scope, id, at, event);
   }
 
@@ -203,7 +203,7 @@ export class ApiKeys {
 
   #createdEvent(key: NewApiKey, origin: CallOrigin) {
     return newEvent("api_key.created", key.createdAt, origin, {
-      data: { api_key_id: key.id, scopes: [...key.scopes] },
+      data: { apiKeyId: key.id, scopes: [...key.scopes] },
     });
   }
 }

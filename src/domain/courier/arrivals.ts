@@ -99,7 +99,7 @@ export class Arrivals {
     const report = { ...told, recipient, reason: kept(told.reason, told.recipient) };
     const type = eventTypes[told.arrival];
     const by = { ...origin, actor: { kind: "server" } } as const;
-    const event = type && newEvent(type, at, by, { data: { message_id: told.messageId } });
+    const event = type && newEvent(type, at, by, { data: { messageId: told.messageId } });
     return (await this.#deps.store.record(scope, report, { at, event })) !== undefined;
   }
 }

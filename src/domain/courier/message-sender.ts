@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type EventType, newEvent, serverOrigin } from "../event/event.ts";
+import { newEvent, serverOrigin } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
@@ -87,7 +87,7 @@ export class MessageSender {
     const at = this.#deps.clock.now();
     const about = aboutOf(message);
     if (result.kind === "sent") {
-      const event = this.#event("message.sent", message);
+      const event = newEvent("message.sent", this.#deps.clock.now(), serverOrigin, eventOf(message));
       const keepData = transport?.keepsMessages === true;
       if (!(await this.#deps.store.recordSent(message, { at, keepData, event }))) {
         this.#deps.logger.warn(about, "a message was sent after its lease had ended: it may arrive twice");
@@ -103,9 +103,10 @@ export class MessageSender {
     if (result.permanent || (isCounted && message.attempts >= this.#deps.retry.maxAttempts)) {
       this.#deps.logger.warn({ ...about, error }, "a message was given up");
       const { reason } = result;
-      const event = this.#event("message.failed", message, {
-        attempts: message.attempts,
-        ...(reason && { reason }),
+      const { identityId, data } = eventOf(message);
+      const event = newEvent("message.failed", this.#deps.clock.now(), serverOrigin, {
+        identityId,
+        data: { ...data, attempts: message.attempts, ...(reason && { reason }) },
       });
       await this.#deps.store.recordFailed(message, { at, error, event });
       if (result.isAddressGone === true) await this.#deps.noteAddressGone(message, error);
@@ -204,13 +205,6 @@ export class MessageSender {
         return refusal satisfies never;
     }
   }
-
-  #event(type: EventType, message: ClaimedMessage, data: { attempts?: number; reason?: string } = {}) {
-    return newEvent(type, this.#deps.clock.now(), serverOrigin, {
-      identityId: message.identityId,
-      data: { message_id: message.id, template: message.template, channel: message.channel, ...data },
-    });
-  }
 }
 
 /** How many messages that it cannot open a process leaves to others, and for how long at most: to look again costs little. */
@@ -222,6 +216,11 @@ const unopened = "its content cannot be opened";
 
 function aboutOf({ id, template, channel }: ClaimedMessage) {
   return { messageId: id, template, channel };
+}
+
+/** What its events say. */
+function eventOf(message: ClaimedMessage) {
+  return { identityId: message.identityId, data: aboutOf(message) };
 }
 
 /** What must appear in no reason of a failure. */

@@ -129,7 +129,7 @@ function recipientOf({ recipient }: MessageFilter): string | undefined {
 }
 
 function aboutOf({ id, identityId, template, channel }: MessageRecord) {
-  return { identityId, data: { message_id: id, template, channel } };
+  return { identityId, data: { messageId: id, template, channel } };
 }
 
 function addressOf(channel: MessageChannel, text: string): string {

@@ -1,7 +1,16 @@
-import type { EventType } from "./event.ts";
+import type { Event, EventType } from "./event.ts";
 
 /** How long an event is kept depends on its class: `database.event_retention` has a time for each. */
 export type EventClass = "changes" | "sign_ins" | "failures" | "unknown_names" | "messages";
+
+/** All classes. */
+export const eventClasses = [
+  "changes",
+  "sign_ins",
+  "failures",
+  "unknown_names",
+  "messages",
+] as const satisfies readonly EventClass[];
 
 /** The class of each type. */
 const classes: Readonly<Record<EventType, Exclude<EventClass, "unknown_names">>> = {
@@ -51,6 +60,12 @@ const classes: Readonly<Record<EventType, Exclude<EventClass, "unknown_names">>>
   "address_mark.cleared": "changes",
   "throttle.reset": "changes",
 };
+
+/** The class of an event. */
+export function classOf({ type, identityId }: Pick<Event, "type" | "identityId">): EventClass {
+  const name = classes[type];
+  return name === "failures" && identityId === undefined ? "unknown_names" : name;
+}
 
 /** The types of the events of a class, and whether these have an identity; undefined: that does not matter. */
 export function membersOf(eventClass: EventClass): {

@@ -1,6 +1,7 @@
 import type { ApiKeyId, EventId, IdentityId, SessionId } from "../ids.ts";
 import { newId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
+import type { EventData } from "./event-data.ts";
 
 /** Everything that is recorded. Names are permanent. */
 export type EventType =
@@ -83,27 +84,35 @@ export interface Event {
   readonly identityId?: IdentityId | undefined;
   readonly sessionId?: SessionId | undefined;
   readonly origin: CallOrigin;
+  /** What its type says: EventData. */
   readonly data: JsonObject;
 }
 
+/** Whom an event is about, and what it says. */
+export type EventAbout<Type extends EventType> = {
+  readonly identityId?: IdentityId | undefined;
+  readonly sessionId?: SessionId | undefined;
+} & (Readonly<Record<never, never>> extends EventData[Type]
+  ? { readonly data?: EventData[Type] | undefined }
+  : { readonly data: EventData[Type] });
+
 /** Makes an event of this moment. */
-export function newEvent(
-  type: EventType,
+export function newEvent<Type extends EventType>(
+  type: Type,
   now: Date,
   origin: CallOrigin,
-  about: {
-    readonly identityId?: IdentityId | undefined;
-    readonly sessionId?: SessionId | undefined;
-    readonly data?: JsonObject | undefined;
-  } = {},
+  ...[about]: Readonly<Record<never, never>> extends EventData[Type]
+    ? [about?: EventAbout<Type>]
+    : [about: EventAbout<Type>]
 ): Event {
+  const data: EventData[EventType] = about?.data ?? {};
   return {
     id: newId(now),
     createdAt: now,
     type,
-    identityId: about.identityId,
-    sessionId: about.sessionId,
+    identityId: about?.identityId,
+    sessionId: about?.sessionId,
     origin,
-    data: about.data ?? {},
+    data,
   };
 }

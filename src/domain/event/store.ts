@@ -13,6 +13,18 @@ export interface EventCursor {
   readonly position: string;
 }
 
+/** What reading from a cursor brings. */
+export type EventsRead =
+  | {
+      readonly kind: "read";
+      /** Oldest first. */
+      readonly events: readonly RecordedEvent[];
+      /** Where to go on, also where there was no event. */
+      readonly next: EventCursor;
+    }
+  /** Events after the cursor were removed, because they are not kept for so long: what was read before does not lead to what is there. */
+  | { readonly kind: "too_old" };
+
 /** An event that was read back. */
 export interface RecordedEvent extends Event {
   readonly cursor: EventCursor;
@@ -25,14 +37,11 @@ export interface EventStore {
   /** The same of events that were gathered in memory. */
   appendGathered(scope: TenantScope, events: readonly Event[]): Promise<void>;
   /**
-   * Events after the cursor (undefined: from the beginning), oldest first. Only events of transactions that
-   * are older than every running one are returned, so none can appear behind the cursor later.
+   * Events after the cursor (undefined, or of another epoch: from the beginning), at most `limit`. Only events of transactions that
+   * are older than every running one are returned, so none can appear behind the cursor later. Who keeps the cursor that is given back
+   * is never too late for as long as events are kept, also where a tenant has none for long.
    */
-  readAfter(
-    scope: TenantScope,
-    cursor: EventCursor | undefined,
-    limit: number,
-  ): Promise<readonly RecordedEvent[]>;
+  readAfter(scope: TenantScope, cursor: EventCursor | undefined, limit: number): Promise<EventsRead>;
   /** Logins and attempts of an identity, newest first. */
   listLogins(scope: TenantScope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>>;
 }

@@ -73,7 +73,7 @@ export class AddressVerifications {
     const at = this.#deps.clock.now();
     const { id: identityId } = identity;
     const changes = { added: [], removed: [], demoted: [address] };
-    const ended = { reason: "credential_changed", all: true };
+    const ended = { reason: "credential_changed", all: true } as const;
     await this.#deps.store.setVerification(tenant, identityId, {
       address,
       verifiedAt: undefined,

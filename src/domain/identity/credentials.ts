@@ -154,7 +154,7 @@ export class Credentials {
       endsSessions,
     }: { readonly at: Date; readonly notices: readonly MessageContent[]; readonly endsSessions: boolean },
   ): Promise<void> {
-    const data = { reason: "credential_changed", all: true };
+    const data = { reason: "credential_changed", all: true } as const;
     await this.#deps.identities.endPending(scope, identity.id, {
       at,
       endsSessions,

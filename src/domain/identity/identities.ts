@@ -335,7 +335,7 @@ export class Identities {
     const plan = planProfileChange(before, schema, after.traits, after);
     if (!plan.isSensitive) return undefined;
     const at = after.updatedAt;
-    const data = { reason: "credential_changed", all: true };
+    const data = { reason: "credential_changed", all: true } as const;
     return {
       at,
       endsSessions: !keepSessions,

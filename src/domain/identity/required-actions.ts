@@ -1,6 +1,6 @@
 import { type CallOrigin, type Event, type EventActor, newEvent } from "../event/event.ts";
+import type { RequiredActionData } from "../event/event-data.ts";
 import { type IdentityId, newId, type RequiredActionId } from "../ids.ts";
-import type { JsonObject } from "../json.ts";
 import type { TenantSettings } from "../tenant/tenant.ts";
 import type { Identity } from "./identity.ts";
 
@@ -94,8 +94,8 @@ export function without(
 }
 
 /** An action as events say it. */
-export function actionData({ id, kind, timing, terms }: RequiredAction): JsonObject {
-  return { action_id: id, kind, timing, ...(terms && { ...terms }) };
+export function actionData({ id, kind, timing, terms }: RequiredAction): RequiredActionData {
+  return { actionId: id, kind, timing, ...(terms && { ...terms }) };
 }
 
 /** The events of actions that are done. */

@@ -107,7 +107,7 @@ export class Invitations {
     const messages = address === undefined ? [] : [this.#message(invitation, address, url, input.language)];
     const delivery = address === undefined ? "handed_over" : "sent";
     const event = newEvent("invitation.created", at, origin, {
-      data: { invitation_id: invitation.id, delivery },
+      data: { invitationId: invitation.id, delivery },
     });
     const stored: NewInvitation = { ...invitation, tokenDigest: digest };
     await this.#deps.store.create(scope, stored, event, messages);
@@ -159,7 +159,7 @@ export class Invitations {
    */
   async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
     const at = this.#deps.clock.now();
-    const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
+    const event = newEvent("invitation.revoked", at, origin, { data: { invitationId: id } });
     const revoked = await this.#deps.store.revoke(tenant, id, at, event);
     if (revoked !== undefined) return revoked;
     // Read after the statement that changed nothing, so that it shows what that one had to wait for.

@@ -226,7 +226,7 @@ export class Sessions {
     const at = this.#deps.clock.now();
     const event = newEvent("session.revoked", at, origin, {
       identityId,
-      data: { reason: "revoked", all: true, except: except ?? null },
+      data: { reason: "revoked", all: true, ...(except && { except }) },
     });
     return this.#deps.store.revokeAll(tenant, identityId, { at, except, event });
   }

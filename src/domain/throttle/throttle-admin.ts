@@ -113,8 +113,8 @@ export class ThrottleAdmin {
     const now = this.#deps.clock.now();
     // The identifier is personal data and stays out of the log; whose it is, is said by the event itself.
     const by = [
-      subject.identifier === "" ? [] : "identifier",
-      subject.ipAddress === "" ? [] : "ip_address",
+      subject.identifier === "" ? [] : (["identifier"] as const),
+      subject.ipAddress === "" ? [] : (["ip_address"] as const),
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);

@@ -199,6 +199,32 @@ export const poolWaiting = metric({
   labels: poolLabels,
 });
 
+/** The reader of the event log. */
+export const feedAge = metric({
+  name: "ostiary.event_feed.age",
+  kind: "gauge",
+  unit: "s",
+  help: "Time since the event log was last read to its end. What is kept in memory is not used beyond session.max_staleness.",
+  across: "max",
+  labels: {},
+});
+
+export const feedEvents = metric({
+  name: "ostiary.event_feed.events",
+  kind: "counter",
+  unit: "{event}",
+  help: "Events that were told to caches and streams. Each process is told of all.",
+  labels: {},
+});
+
+export const feedResets = metric({
+  name: "ostiary.event_feed.resets",
+  kind: "counter",
+  unit: "{reset}",
+  help: "How often what was kept in memory was forgotten because events may be missing; once at the start.",
+  labels: {},
+});
+
 /** Mail and text messages. */
 export const courierMessages = metric({
   name: "ostiary.courier.messages",

@@ -75,7 +75,7 @@ export class WrongCodeNotices {
       suppressed: target?.identityId === undefined,
     });
     await this.#deps.queue.enqueue(tenant, [this.#deps.outbox.seal(message)]);
-    const about = { identityId: target?.identityId, data: { scope: "account", wrong_codes: count } };
+    const about = { identityId: target?.identityId, data: { scope: "account", wrongCodes: count } };
     this.#deps.failedAttempts.note(tenant, [newEvent("login.throttled", at, origin, about)]);
   }
 }

@@ -70,7 +70,7 @@ export class AccountDisowning {
       });
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };
-      const data = { method: proof.kind, started_by: "owner" };
+      const data = { method: proof.kind, startedBy: "owner" } as const;
       const done = doneBy(identity, "verify_address");
       const cleared = {
         ...this.#cleared(tenant, identity, target, at),

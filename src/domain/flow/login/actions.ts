@@ -263,7 +263,7 @@ export class LoginActions {
     const at = this.#deps.clock.now();
     const after = changedIdentity(identity, plan, verified, at);
     const origin = originOf(attempt, identity);
-    const data = { fields: ["traits"], by: "owner" };
+    const data = { fields: ["traits"], by: "owner" } as const;
     const result = await this.#writeIdentity(
       attempt,
       after,

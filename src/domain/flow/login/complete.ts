@@ -178,7 +178,7 @@ export class LoginCompletions {
     const isRefresh = purpose.kind === "refresh";
     const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
     const [first, second] = proofs;
-    const shown = { method: first?.kind ?? "", ...(second && { second_factor: second.kind }) };
+    const shown = { method: first?.kind ?? "", ...(second && { secondFactor: second.kind }) };
     const events = [
       ...done.doneEvents,
       newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
@@ -186,7 +186,7 @@ export class LoginCompletions {
       ...(link?.events ?? []),
     ];
     if (replaces !== undefined) {
-      const data = { reason: isRefresh ? "refreshed" : "replaced" };
+      const data = { reason: isRefresh ? "refreshed" : "replaced" } as const;
       events.push(
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );

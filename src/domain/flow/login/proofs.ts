@@ -203,7 +203,7 @@ export class LoginProofs {
     { sign }: LoginRefused,
   ): Event | undefined {
     if (sign === undefined) return undefined;
-    const data = { kind: candidate?.credential?.kind ?? "", credential_id: sign.credentialId };
+    const data = { kind: candidate?.credential?.kind ?? "", credentialId: sign.credentialId };
     return newEvent(sign.event, this.#deps.clock.now(), origin, { identityId: candidate?.identity.id, data });
   }
 

@@ -85,8 +85,8 @@ export class RecoveryCompletions {
     const about = { identityId: identity.id, sessionId: issued?.session.id };
     const data = {
       method: authentication.kind,
-      started_by: flow.data.purpose.operator === undefined ? "owner" : "operator",
-    };
+      startedBy: flow.data.purpose.operator === undefined ? "owner" : "operator",
+    } as const;
     const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
     const known = issued && this.#deps.throttle.known(tenant, flow.client, caller.shownDevice(flow.client));

@@ -81,7 +81,7 @@ export function invitationEvents(
   origin: CallOrigin,
 ): readonly Event[] {
   if (invitation === undefined) return [];
-  const about = { identityId, data: { invitation_id: invitation.id } };
+  const about = { identityId, data: { invitationId: invitation.id } };
   return [newEvent("invitation.used", createdAt, origin, about)];
 }
 

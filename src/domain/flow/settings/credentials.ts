@@ -52,7 +52,7 @@ export class CredentialSettings {
     const { engine, store, clock } = this.#deps;
     const label = String(step.fields.label ?? "").trim();
     const at = clock.now();
-    const data = { kind: credential.kind, credential_id: credential.id };
+    const data = { kind: credential.kind, credentialId: credential.id };
     const result = await store.editCredential(tenant, {
       ...writtenOf(engine, attempt),
       identityId: identity.id,
@@ -107,7 +107,7 @@ export class CredentialSettings {
     const { kind } = credential;
     const at = clock.now();
     const origin = ownOrigin(attempt);
-    const data = { kind, credential_id: credentialId, enabled };
+    const data = { kind, credentialId: credentialId, enabled };
     const told = {
       template: "second_factor_changed",
       data: { kind, enabled, ...placeOf(origin, at) },
@@ -158,7 +158,7 @@ export class CredentialSettings {
     const { kind, label } = credential;
     const at = clock.now();
     const origin = ownOrigin(attempt);
-    const data = { kind, credential_id: credential.id };
+    const data = { kind, credentialId: credential.id };
     const told = { kind, label, ...placeOf(origin, at) };
     const notice = { template: "credential_removed", data: told } as const;
     const said = { change: "removed", kind, label } as const;

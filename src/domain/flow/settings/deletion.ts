@@ -1,10 +1,9 @@
 import type { MessageContent } from "../../courier/message.ts";
 import type { Outbox } from "../../courier/outbox.ts";
-import { type EventType, newEvent } from "../../event/event.ts";
+import { type Event, newEvent } from "../../event/event.ts";
 import type { CredentialReleases } from "../../identity/credential-releases.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
-import type { JsonObject } from "../../json.ts";
 import type { Clock } from "../../ports.ts";
 import type { SavedChange } from "../../user-message/user-messages.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
@@ -50,9 +49,11 @@ export class AccountDeletion {
     const { tenant, identity } = attempt;
     const at = this.#deps.clock.now();
     const content = { template: "account_kept", data: {} } as const;
+    const about = { identityId: identity.id };
+    const event = newEvent("identity.deletion_cancelled", at, ownOrigin(attempt), about);
     const result = await this.#deps.store.cancelDeletion(
       tenant,
-      this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }, kept),
+      this.#written(attempt, { at, content, event }, kept),
     );
     await assertWritten(this.#deps.engine, attempt, result);
     const revision = identity.revision + 1;
@@ -68,10 +69,11 @@ export class AccountDeletion {
     // It leads to a page and holds no secret: the owner signs in there.
     const url = tenant.settings.uiUrls.settings ?? "";
     const content = { template: "account_deletion_scheduled", data: { date: purgeAt, url } } as const;
-    const data = { purge_time: purgeAt.toISOString() };
+    const about = { identityId: identity.id, data: { purgeTime: purgeAt.toISOString() } };
+    const event = newEvent("identity.deletion_scheduled", at, ownOrigin(attempt), about);
     const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
     return this.#deps.store.scheduleDeletion(tenant, {
-      ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
+      ...this.#written(attempt, { at, content, event }),
       kept: undefined,
       purgeAt,
       revocationEvent,
@@ -82,10 +84,11 @@ export class AccountDeletion {
     const { store, releases } = this.#deps;
     const release = await releases.prepare(attempt.tenant, attempt.identity.id);
     const content = { template: "account_deleted", data: {} } as const;
-    const data = { reason: "owner_requested" };
+    const about = { identityId: attempt.identity.id, data: { reason: "owner_requested" } } as const;
+    const event = newEvent("identity.deleted", at, ownOrigin(attempt), about);
     const result = await store.deleteAccount(
       attempt.tenant,
-      this.#written(attempt, { at, content, type: "identity.deleted", data }),
+      this.#written(attempt, { at, content, event }),
     );
     if (result === "completed") release();
     return result;
@@ -97,19 +100,18 @@ export class AccountDeletion {
     what: {
       readonly at: Date;
       readonly content: MessageContent;
-      readonly type: EventType;
-      readonly data?: JsonObject;
+      readonly event: Event;
     },
     said?: SavedChange,
   ) {
-    const { at, content, type, data } = what;
+    const { at, content, event } = what;
     const { flow, identity } = attempt;
     return {
       ...writtenOf(this.#deps.engine, attempt, said),
       at,
       identityId: identity.id,
       messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at, ownOrigin(attempt))),
-      events: [newEvent(type, at, ownOrigin(attempt), { identityId: identity.id, data })],
+      events: [event],
     };
   }
 }

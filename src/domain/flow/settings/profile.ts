@@ -191,7 +191,7 @@ export class ProfileSettings {
     );
     const changed = changedIdentity(identity, plan, verified, at);
     const after = { ...changed, requiredActions: without(identity, done) };
-    const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
+    const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } as const };
     const said = verified && ({ change: "address", address: verified.value } as const);
     const result = await store.changeProfile(tenant, {
       ...writtenOf(engine, attempt, said),

@@ -157,7 +157,7 @@ export class SecretSettings {
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     if (replaces !== undefined) {
-      const data = { reason: "refreshed" };
+      const data = { reason: "refreshed" } as const;
       events.push(newEvent("session.revoked", at, origin, { ...about, sessionId: replaces, data }));
     }
     const isKnown = isRecovery && issued !== undefined;

@@ -35,7 +35,7 @@ export class ProviderLogouts {
     const at = clock.now();
     // The provider has signed it, so this is no stranger's doing.
     const by = { ...origin, actor: { kind: "server" } } as const;
-    const data = { reason: "provider_logout", provider: providerId };
+    const data = { reason: "provider_logout", provider: providerId } as const;
     const ended = await sessions.revokeByProvider(
       tenant,
       { provider: providerId, id: logout.id, knownUntil: logout.expiresAt },

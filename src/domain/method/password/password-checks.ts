@@ -49,7 +49,7 @@ export class PasswordChecks {
     });
     const matches = await this.#verify(tenant, identity, password);
     if (matches) await this.#deps.throttle.release(tenant, ticket);
-    const data = { outcome: matches ? "matched" : "not_matched" };
+    const data = { outcome: matches ? "matched" : "not_matched" } as const;
     const event = newEvent("password.checked", this.#deps.clock.now(), origin, { identityId: id, data });
     await this.#deps.events.append(tenant, [event]);
     return matches;
