@@ -181,6 +181,7 @@ describe("the tarball of @ostiary/sdk", () => {
     expect(server).toEqual([
       "SessionRefusedError",
       "createServerOstiary",
+      "createSessionVerifier",
       "requireAccess",
       "requireSession",
       "sessionKey",
@@ -287,6 +288,7 @@ describe("the examples of the READMEs", () => {
     "sdk/typescript/README.md",
     "README.md",
     "docs/errors.md",
+    "docs/session-verifier.md",
     "docs/social-login.md",
     "docs/texts.md",
   ];
