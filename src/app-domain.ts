@@ -49,6 +49,7 @@ import { OAuth2Logouts } from "./domain/oauth2/logouts.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { SessionCache } from "./domain/session/session-cache.ts";
+import type { SessionFeed } from "./domain/session/session-feed.ts";
 import { SessionReader } from "./domain/session/session-reader.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import { shareOf } from "./domain/shares.ts";
@@ -316,6 +317,11 @@ export function createDomain(
     oauth2Logouts: new OAuth2Logouts({ oauth2: outbound.oauth2 }),
     hasher,
   };
+}
+
+/** The rules that services call. */
+export interface Rules extends Domain {
+  readonly sessionFeed: SessionFeed;
 }
 
 /** The classes of the domain, for the wiring. */

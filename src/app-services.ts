@@ -17,8 +17,7 @@ import { ProviderAdminService as ProviderAdminContract } from "../gen/ostiary/pr
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
-import type { Domain } from "./app-domain.ts";
-import type { SessionFeed } from "./domain/session/session-feed.ts";
+import type { Rules } from "./app-domain.ts";
 import { reportScope } from "./transport/arrival-reports.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { metricsScope } from "./transport/rpc/path-guards.ts";
@@ -41,11 +40,6 @@ import { SettingsService } from "./transport/rpc/services/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/services/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/services/verification-service.ts";
 import type { BroadcastingImpl } from "./transport/rpc/stream/broadcast.ts";
-
-/** The rules that services call. */
-interface Rules extends Domain {
-  readonly sessionFeed: SessionFeed;
-}
 
 /** The same with the parts of an answer that several services make. */
 interface Parts extends Rules {

@@ -1,4 +1,3 @@
-import { membersOf } from "../domain/event/event-class.ts";
 import type { FeedEvent } from "../domain/event/feed.ts";
 import type { IdentityId, SessionId } from "../domain/ids.ts";
 import { otherEventTypes, sessionChangeOf } from "../domain/session/session-change.ts";
@@ -14,30 +13,20 @@ interface Row {
   readonly transaction_id: string;
 }
 
-const classes = ["changes", "sign_ins"] as const;
-const typesOf = (eventClass: (typeof classes)[number]) => membersOf(eventClass).types;
-
 /**
- * $1 tenant, $2 transaction, $3 types that are left out, $4 limit, $5 and $6 the types of each class.
- *
- * Old events are removed by their class, the oldest first. So where there is still one of each class that is as old as the transaction,
- * none of those after it was removed.
+ * $1 tenant, $2 transaction, $3 types that are left out, $4 limit. There is always one row, with nulls where nothing has changed. Nothing
+ * waits for transactions that are open: who asks follows the log as well, and hears of what they write.
  */
 const changesAfterStatement: Statement = {
   name: "read_session_changes_after",
-  text: `WITH kept AS (
-      SELECT EXISTS (SELECT FROM ostiary.event
-          WHERE tenant_id = $1 AND transaction_id <= $2::xid8 AND type = ANY ($5::text[]))
-        AND EXISTS (SELECT FROM ostiary.event
-          WHERE tenant_id = $1 AND transaction_id <= $2::xid8 AND type = ANY ($6::text[])) AS is_whole
-    )
-    SELECT kept.is_whole, e.type, e.identity_id, e.session_id, e.transaction_id
-    FROM kept LEFT JOIN LATERAL (
+  text: `SELECT p.removed_through <= $2::xid8 AS is_whole, e.type, e.identity_id, e.session_id, e.transaction_id
+    FROM (SELECT removed_through FROM ostiary.event_epoch WHERE "only" = 1) p LEFT JOIN LATERAL (
       SELECT type, identity_id, session_id, transaction_id, position FROM ostiary.event
       WHERE tenant_id = $1 AND transaction_id > $2::xid8 AND type <> ALL ($3::text[])
+        AND p.removed_through <= $2::xid8
       ORDER BY transaction_id, position LIMIT $4
-    ) e ON kept.is_whole
-    ORDER BY e.position`,
+    ) e ON true
+    ORDER BY e.transaction_id, e.position`,
 };
 
 /** Reads changes to sessions back from the event log. */
@@ -49,7 +38,6 @@ export function createSessionChangeLog(database: Pick<Database, "query">): Sessi
         String(sequence),
         otherEventTypes,
         limit + 1,
-        ...classes.map(typesOf),
       ]);
       if (rows[0]?.is_whole !== true || rows.length > limit) return undefined;
       return rows.flatMap(({ type, identity_id, session_id, transaction_id }) => {

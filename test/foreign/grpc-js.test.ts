@@ -2,8 +2,10 @@ import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { watchKey } from "../support/watch.ts";
 
 interface Answer {
   [field: string]: Answer & string;
@@ -13,6 +15,8 @@ type Unary = (
   metadata: grpc.Metadata,
   done: (error: grpc.ServiceError | null, answer: Answer) => void,
 ) => void;
+
+type ServerStream = (request: object, metadata: grpc.Metadata) => grpc.ClientReadableStream<Answer>;
 
 let app: TestApp;
 
@@ -43,7 +47,13 @@ function load(file: string, name: string, address: string) {
       );
     });
   };
-  return { call, close: () => client.close() };
+  const stream = (method: string, request: object, bearer: string) => {
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Bearer ${bearer}`);
+    const open = client[method] as unknown as ServerStream;
+    return open.call(client, request, metadata);
+  };
+  return { call, stream, close: () => client.close() };
 }
 
 test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and checks the session", async () => {
@@ -104,5 +114,38 @@ test("@grpc/grpc-js has links sent to a list of identities", async () => {
     expect(String(refused?.metadata.get("grpc-status-details-bin")[0])).toContain("API_KEY_MALFORMED");
   } finally {
     identities.close();
+  }
+});
+
+test("@grpc/grpc-js watches sessions, and goes on after the position that it had", async () => {
+  const address = new URL(app.localUrl).host;
+  const feed = load("session/v1/session_feed_service", "ostiary.session.v1.SessionFeedService", address);
+  const key = (await watchKey(app)).secret;
+  const { session } = await register(app);
+  const watching = (request: object, isMeant: (answer: Answer) => boolean) =>
+    new Promise<Answer>((resolve, reject) => {
+      const stream = feed.stream("WatchSessions", request, key);
+      stream.on("data", (answer: Answer) => {
+        if (!isMeant(answer)) return;
+        stream.cancel();
+        resolve(answer);
+      });
+      stream.on("error", reject);
+    });
+  try {
+    const first = await watching({}, ({ position }) => position !== undefined && position !== null);
+    expect(first.event).toBe("heartbeat");
+    await app.client(SessionAdminService).revokeSession({ sessionId: session?.id ?? "" });
+    const told = await watching({ after: first.position }, ({ event }) => String(event) !== "heartbeat");
+    expect(told).toMatchObject({
+      event: "changes",
+      changes: { changes: [{ kind: "SESSION_CHANGE_KIND_REVOKED", sessionId: session?.id }] },
+    });
+    const forged = { sequence: first.position?.sequence, epoch: "1" };
+    expect((await watching({ after: forged }, ({ event }) => String(event) !== "heartbeat")).event).toBe(
+      "reset",
+    );
+  } finally {
+    feed.close();
   }
 });

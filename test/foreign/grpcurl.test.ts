@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { isInstalled, runProgram } from "../support/foreign.ts";
+import { watchKey } from "../support/watch.ts";
 
 const installed = await isInstalled("grpcurl", ["-version"]);
 let app: TestApp;
@@ -58,6 +59,17 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
 
   test("describes a message with its limits and its access rule", async () => {
     expect(await ask(app.localUrl, "describe", "ostiary.flow.v1.LoginService")).toContain("access");
+  });
+
+  test("watches sessions until its deadline", async () => {
+    const { secret } = await watchKey(app);
+    const { stdout, stderr } = await runProgram("grpcurl", [
+      ...["-plaintext", "-max-time", "1", "-H", `authorization: Bearer ${secret}`],
+      ...[new URL(app.localUrl).host, "ostiary.session.v1.SessionFeedService/WatchSessions"],
+    ]);
+    expect(stdout).toContain('"heartbeat"');
+    expect(stdout).toContain('"feedAge"');
+    expect(stderr).toContain("DeadlineExceeded");
   });
 
   test("registers, logs in by a form and checks the session with demands", async () => {

@@ -14,12 +14,15 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
+import { administer } from "../support/postgres.ts";
 import { refusal } from "../support/errors.ts";
 import { ageOf, type Watch, watch, watchKey } from "../support/watch.ts";
 
 let app: TestApp;
 beforeAll(async () => {
   app = await startTestApp();
+  // As if old events had been removed.
+  await administer(app.databaseUrl, (query) => query("UPDATE ostiary.event_epoch SET removed_through = '5'"));
 });
 afterAll(() => app.stop());
 

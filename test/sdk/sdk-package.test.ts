@@ -191,6 +191,7 @@ describe("the tarball of @ostiary/sdk", () => {
     expect(server).toEqual([
       "SessionRefusedError",
       "createServerOstiary",
+      "createSessionVerifier",
       "requireAccess",
       "requireSession",
       "sessionKey",
@@ -303,6 +304,7 @@ describe("the examples of the READMEs", () => {
     "sdk/typescript/README.md",
     "README.md",
     "docs/errors.md",
+    "docs/session-verifier.md",
     "docs/social-login.md",
     "docs/texts.md",
   ];

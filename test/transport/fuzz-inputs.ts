@@ -21,9 +21,9 @@ export class Inputs {
   readonly #random: Random;
   readonly #calls: FuzzedCalls;
 
-  constructor(random: Random, services: readonly DescService[]) {
+  constructor(random: Random, services: readonly DescService[], apiKey?: string) {
     this.#random = random;
-    this.#calls = new FuzzedCalls(random, services);
+    this.#calls = new FuzzedCalls(random, services, apiKey);
   }
 
   /** The whole life of one connection. */

@@ -57,10 +57,13 @@ const oddTexts = [
 /** Makes requests to services that are nearly right: odd fields, broken envelopes, mutated messages. */
 export class FuzzedCalls {
   readonly #random: Random;
+  /** What every other request shows, so that it gets as far as to its handler. */
+  readonly #apiKey: string | undefined;
   readonly #methods: readonly [DescMethod, ...DescMethod[]];
 
-  constructor(random: Random, services: readonly DescService[]) {
+  constructor(random: Random, services: readonly DescService[], apiKey: string | undefined) {
     this.#random = random;
+    this.#apiKey = apiKey;
     this.#methods = services.flatMap(({ methods }) => methods) as [DescMethod, ...DescMethod[]];
   }
 
@@ -74,7 +77,9 @@ export class FuzzedCalls {
     const cookies = random.once(12)
       ? random.list(200, (index): readonly [string, string] => ["cookie", `c${index}=v`])
       : [];
-    return [...(random.once(2) ? random.list(4, odd) : []), ...many, ...cookies];
+    const key: Fields =
+      this.#apiKey !== undefined && random.once(2) ? [["authorization", `Bearer ${this.#apiKey}`]] : [];
+    return [...key, ...(random.once(2) ? random.list(4, odd) : []), ...many, ...cookies];
   }
 
   #oddFields(): [readonly [string, string], ...(readonly [string, string])[]] {

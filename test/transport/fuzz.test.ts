@@ -11,6 +11,7 @@ import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.j
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { createServerDatabase, type TestDatabase } from "../support/database.ts";
 import { type ServerProcess, servingFrom, startServerProcess } from "../support/server-process.ts";
@@ -27,10 +28,10 @@ const connections = 16;
 
 const everywhere = [Health, ServerReflection];
 const flows = [LoginService, RecoveryService, RegistrationService, SettingsService, VerificationService];
-const publicServices = [...everywhere, SessionService, ...flows];
+const publicServices = [...everywhere, SessionService, SessionFeedService, ...flows];
 const adminServices = [...everywhere, IdentityService, SessionAdminService, ApiKeyService, CourierService];
 
-let database: TestDatabase;
+let database: TestDatabase & { readonly adminKey: string };
 let server: ServerProcess;
 beforeAll(async () => {
   database = await createServerDatabase();
@@ -52,7 +53,7 @@ test(
     const printed = server.output();
     const random = new Random(seed);
     const targets = [
-      { port: portOf(server.publicUrl), inputs: new Inputs(random, publicServices) },
+      { port: portOf(server.publicUrl), inputs: new Inputs(random, publicServices, database.adminKey) },
       { port: portOf(server.adminUrl), inputs: new Inputs(random, adminServices) },
     ];
     const until = performance.now() + budgetMs;

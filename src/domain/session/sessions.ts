@@ -119,12 +119,19 @@ export class Sessions {
     if (usedAt !== undefined) this.#deps.cache.noteUse(session.id, usedAt);
   }
 
-  /** Notes uses of sessions that others have checked by answers that they keep. */
-  noteUses({ tenantId }: Tenant, uses: readonly { readonly id: SessionId; readonly agoMs: number }[]): void {
+  /** Notes uses of sessions that others have checked by answers that they keep. Returns how many there was room for. */
+  noteUses(
+    { tenantId }: Tenant,
+    uses: readonly { readonly id: SessionId; readonly agoMs: number }[],
+  ): number {
+    let noted = 0;
     for (const { id, agoMs } of uses) {
       const usedAt = this.#deps.uses.note(tenantId, id, undefined, agoMs);
-      if (usedAt !== undefined) this.#deps.cache.noteUse(id, usedAt);
+      if (usedAt === undefined) continue;
+      noted++;
+      this.#deps.cache.noteUse(id, usedAt);
     }
+    return noted;
   }
 
   /** The same as `authenticate`, for a session that must meet every demand. */

@@ -279,6 +279,12 @@ export declare const SessionUseSchema: GenMessage<SessionUse>;
  * @generated from message ostiary.session.v1.ReportSessionUsesResponse
  */
 export declare type ReportSessionUsesResponse = Message<"ostiary.session.v1.ReportSessionUsesResponse"> & {
+  /**
+   * How many uses were noted. It is less than what was sent only while too many wait to be written.
+   *
+   * @generated from field: int32 noted_count = 1;
+   */
+  notedCount: number;
 };
 
 /**
@@ -393,6 +399,7 @@ export declare const SessionFeedService: GenService<{
    * over.
    *
    * Access: API key with `session:watch`.
+   * Errors: none of its own.
    *
    * @generated from rpc ostiary.session.v1.SessionFeedService.ReportSessionUses
    */

@@ -46,14 +46,14 @@ export class SessionFeedService implements BroadcastingImpl<typeof Contract> {
 
   async reportSessionUses({ uses }: ReportSessionUsesRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    this.#deps.sessions.noteUses(
+    const notedCount = this.#deps.sessions.noteUses(
       tenant,
       uses.map(({ sessionId, age }) => ({
         id: sessionId as SessionId,
         agoMs: age === undefined ? 0 : durationMs(age),
       })),
     );
-    return {};
+    return { notedCount };
   }
 
   #toShared(message: FeedMessage): SharedMessage<typeof WatchSessionsResponseSchema> {

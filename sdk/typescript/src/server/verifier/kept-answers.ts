@@ -56,7 +56,7 @@ const ending: ReadonlySet<SessionChangeKind> = new Set([
 /**
  * Answers of CheckSession by what was asked, at most so many, and what has changed lately.
  *
- * Security rule (SR-SDK-8): an answer is kept only if it includes the last change of its session and identity, and none came while it was
+ * Security rule (SR-SDK-10): an answer is kept only if it includes the last change of its session and identity, and none came while it was
  * on its way: it may be that of a server that has not heard of the change yet (kept-answers.test.ts).
  */
 export class KeptAnswers {
@@ -179,8 +179,9 @@ export class KeptAnswers {
   #atLeast(changed: Changed): Changed {
     const before = this.#least;
     if (before === undefined) return changed;
+    const newest = before.sequence > changed.sequence ? before : changed;
     return {
-      sequence: before.sequence > changed.sequence ? before.sequence : changed.sequence,
+      sequence: newest.sequence,
       number: Math.max(before.number, changed.number),
       heardAt: Math.max(before.heardAt, changed.heardAt),
       hasEnded: before.hasEnded || changed.hasEnded,

@@ -217,7 +217,7 @@ class Verifier implements SessionVerifier {
       this.#keep(key, response, demands, asked);
       return response;
     }
-    // Security rule (SR-SDK-8): what the feed has told counts more than the answer of a server that has not heard of it.
+    // Security rule (SR-SDK-10): what the feed has told counts more than the answer of a server that has not heard of it.
     const again = this.#kept.ask();
     const certain = await sessions.checkSession({ ...request, consistency: Consistency.STRONG }, options);
     this.#keep(key, certain, demands, again);
