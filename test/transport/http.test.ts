@@ -604,3 +604,29 @@ describe("a listener that cannot listen", () => {
     taken.close();
   });
 });
+
+describe("a log whose level is above that of calls", () => {
+  test("gets no line of them, and is told of a failure of the server all the same", async () => {
+    const lines: string[] = [];
+    const at = (level: string) => (_fields: object, message: string) => {
+      lines.push(`${level} ${message}`);
+    };
+    const logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    const quiet = await startListener({ logger: { ...logger, isLevelEnabled: () => false } });
+    const call = (token: string) =>
+      request(
+        `${service}/CheckSession`,
+        { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token }) },
+        quiet,
+      );
+    expect((await call("x")).status).toBe(200);
+    expect((await call("expired")).status).toBe(401);
+    expect(lines).toEqual([]);
+    expect((await call("crash")).status).toBe(500);
+    expect(lines).toEqual(["error call failed"]);
+    expect(renderPrometheus(quiet.metrics.read())).toMatch(
+      /rpc_server_call_duration_seconds_count\{[^}]*\} 1/,
+    );
+    await quiet.close();
+  });
+});

@@ -330,6 +330,7 @@ export class Call implements FlowCaller, HandlerContext {
     this.#responseHeader?.forEach((value, name) => {
       if (name !== "set-cookie") this.headers[name] = value;
     });
+    if (this.#responseHeader === undefined && this.setCookies.length === 0) return;
     const cookies = [...(this.#responseHeader?.getSetCookie() ?? []), ...this.setCookies];
     // Unlike all others they cannot be joined.
     if (cookies.length > 0) this.headers["set-cookie"] = cookies;
