@@ -607,8 +607,8 @@ export enum ErrorReason {
   SESSION_COOKIE_AMBIGUOUS = 72,
 
   /**
-   * The request asks for something that is switched off, or not served yet. The metadata names the field, or the method
-   * where no call of it is served.
+   * The request asks for something that is switched off, or not served yet. The metadata names the field, the method
+   * where no call of it is served, or the key of the configuration that switches it on.
    * Code: FAILED_PRECONDITION. Metadata: field.
    *
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 73;
