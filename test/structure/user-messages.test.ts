@@ -15,7 +15,13 @@ const programsOnly: readonly ErrorReason[] = [
     "REQUEST_ID_REUSED",
     "SCHEMA_NOT_FOUND",
   ] as const),
-  ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF", "POSITION_NOT_INCLUDED"] as const),
+  ...([
+    "ACCESS_UNDECLARED",
+    "SERVER_STOPPING",
+    "STREAM_IDLE",
+    "FEATURE_OFF",
+    "POSITION_NOT_INCLUDED",
+  ] as const),
 ];
 
 /** Reasons of the admin listener alone. */
