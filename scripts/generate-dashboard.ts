@@ -206,6 +206,7 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
       ],
     ],
     ["Entries of caches", "none", [`sum by (cache) (ostiary_cache_entries{${of}})`, "{{cache}}"]],
+    ["Memory of caches", "bytes", [`sum by (cache) (ostiary_cache_size_bytes{${of}})`, "{{cache}}"]],
   ],
 ];
 
