@@ -102,11 +102,16 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
     [
       "Passwords that wait to be hashed",
       "none",
-      [`sum(ostiary_hash_running{${of}})`, "computed"],
-      [`sum(ostiary_hash_waiting{${of}})`, "waiting"],
-      [`sum(ostiary_hash_waiting_limit{${of}})`, "may wait"],
+      [`sum by (lane) (ostiary_hash_running{${of}})`, "{{lane}}: computed"],
+      [`sum by (lane) (ostiary_hash_waiting{${of}})`, "{{lane}}: waiting"],
+      [`sum by (lane) (ostiary_hash_waiting_limit{${of}})`, "{{lane}}: may wait"],
     ],
-    ["Passwords that were refused", "reqps", [`sum(${rate("ostiary_hash_refused_total")})`, "refused"]],
+    [
+      "Passwords that were refused or given up",
+      "reqps",
+      [`sum by (lane) (${rate("ostiary_hash_refused_total")})`, "{{lane}}: refused"],
+      [`sum by (lane) (${rate("ostiary_hash_dropped_total")})`, "{{lane}}: nobody waited any more"],
+    ],
   ],
   [
     "Database",
@@ -206,6 +211,7 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
       ],
     ],
     ["Entries of caches", "none", [`sum by (cache) (ostiary_cache_entries{${of}})`, "{{cache}}"]],
+    ["Services that follow sessions", "none", [`sum(ostiary_session_watchers{${of}})`, "streams"]],
     ["Memory of caches", "bytes", [`sum by (cache) (ostiary_cache_size_bytes{${of}})`, "{{cache}}"]],
   ],
 ];

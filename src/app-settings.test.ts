@@ -58,6 +58,7 @@ describe("the settings of the tenant", () => {
     expect(settingsOf({})).toEqual({
       publicUrl: "http://localhost:4433",
       allowedOrigins: new Set(["http://localhost:4433"]),
+      protectedHosts: [],
       nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,

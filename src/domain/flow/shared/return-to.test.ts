@@ -6,6 +6,7 @@ import { resolveReturnTo } from "./return-to.ts";
 const settings = {
   allowedReturnUrls: new Set(["https://app.example.com/welcome"]),
   defaultReturnUrl: "https://app.example.com/",
+  protectedHosts: [],
 } as unknown as TenantSettings;
 
 describe("return_to", () => {

@@ -6,7 +6,6 @@ import {
   type TimestampSchema,
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext } from "@connectrpc/connect";
 import { AddressKind as ProtoAddressKind } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import { domainError } from "../../../domain/errors.ts";
 import type { Expiration } from "../../../domain/expiration.ts";
@@ -81,9 +80,4 @@ export function refuseUnserved<Request extends object>(
   ...fields: readonly (keyof Request & string)[]
 ): void {
   for (const field of fields) if (request[field] !== undefined) throw domainError("FEATURE_OFF", { field });
-}
-
-/** The error of a method that the contract has and the server does not serve yet. */
-export function unservedMethod({ method }: HandlerContext): Error {
-  return domainError("FEATURE_OFF", { field: `${method.parent.typeName}/${method.name}` });
 }
