@@ -14,8 +14,8 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { startDatabaseProxy } from "../support/database-proxy.ts";
-import { administer } from "../support/postgres.ts";
 import { refusal } from "../support/errors.ts";
+import { administer } from "../support/postgres.ts";
 import { ageOf, type Watch, watch, watchKey } from "../support/watch.ts";
 
 let app: TestApp;
