@@ -96,7 +96,7 @@ test("a process opens no more connections than database.pool_size, jobs, notific
       ),
     );
   await vi.waitFor(async () => {
-    await Promise.all(Array.from({ length: 60 }, () => caller.check(token)));
+    await Promise.all(Array.from({ length: 60 }, () => caller.checkStrongly(token)));
     const counts = await open();
     expect(counts.map(({ application }) => application)).toEqual([
       "ostiary",

@@ -89,6 +89,11 @@ export class Caller extends Browser {
     return this.session("CheckSession", { token });
   }
 
+  /** The same from the database and not from memory. */
+  checkStrongly(token: string): Promise<Answer> {
+    return this.session("CheckSession", { token, consistency: "CONSISTENCY_STRONG" });
+  }
+
   /** Begins a flow and takes its first step; gives what was answered, and the flow. */
   async walk(kind: Kind, fields: object, begin: object = native, sent: Sent = {}) {
     const { flow } = (await this.create(kind, begin, sent)).body;
