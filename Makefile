@@ -95,6 +95,14 @@ pictures: node_modules/.installed ui ## Take the pictures of docs/ui.md, and she
 bench: node_modules/.installed ## Print the figures: round trips, start-up, memory, throughput
 	node bench/report.ts
 
+.PHONY: bench-checks
+bench-checks: node_modules/.installed ## Measure session checks beside their baselines, into docs/performance.md (needs wrk and h2load)
+	node bench/checks.ts --page
+
+.PHONY: bench-quick
+bench-quick: node_modules/.installed ## The same within a minute, on screen alone
+	node bench/checks.ts --quick
+
 .PHONY: bench-compare
 bench-compare: node_modules/.installed ## Measure a session check and a login against the checkout BASE
 	node bench/compare.ts $(BASE)

@@ -193,6 +193,7 @@ describe("operators' passwords", { timeout: 60_000 }, () => {
       traits: { email: freshEmail() },
       step: { case: "password", value: { password: goodPassword } },
     });
+    await vi.waitUntil(async () => (await figures()).waiting === 1, 30_000);
     await fill(1, () => ({ from: "192.0.2.8" }));
     expect((await signUp).outcome.case).toBe("completed");
     expect(await Promise.all(imports)).toEqual(imports.map(() => "created"));
