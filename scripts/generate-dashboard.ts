@@ -211,6 +211,17 @@ const rows: readonly (readonly [title: string, ...panels: Panel[]])[] = [
       ],
     ],
     ["Entries of caches", "none", [`sum by (cache) (ostiary_cache_entries{${of}})`, "{{cache}}"]],
+    [
+      "Age of the event feed",
+      "s",
+      [`max by (instance) (ostiary_event_feed_age_seconds{${of}})`, "{{instance}}"],
+    ],
+    [
+      "Events that were told",
+      "reqps",
+      [`sum(${rate("ostiary_event_feed_events_total")})`, "events"],
+      [`sum(${rate("ostiary_event_feed_resets_total")})`, "begun anew"],
+    ],
     ["Services that follow sessions", "none", [`sum(ostiary_session_watchers{${of}})`, "streams"]],
     ["Memory of caches", "bytes", [`sum by (cache) (ostiary_cache_size_bytes{${of}})`, "{{cache}}"]],
   ],
