@@ -48,6 +48,8 @@ export interface GuardedPages {
   readonly name: string;
   /** The HTTP methods; others are refused. */
   readonly methods: readonly string[];
+  /** Whether calls are logged at `debug` only: checks. Default: no. */
+  readonly quiet?: boolean;
   /** Whether a path is one of these. */
   has(path: string): boolean;
   /** Answers in any case; gives what has refused the call. */
@@ -180,7 +182,7 @@ export class Dispatcher {
     }
     const refused = await pages.serve(call);
     const error = refused === undefined ? undefined : toConnectError(refused, call.id);
-    this.#finish({ method: pages.name, protocol: "http", quiet: false, error, call });
+    this.#finish({ method: pages.name, protocol: "http", quiet: pages.quiet === true, error, call });
   }
 
   async #serveCall(call: Call, route: Route): Promise<void> {

@@ -39,6 +39,7 @@ export class ForwardAuthPages {
 
   readonly name = route.name;
   readonly methods = ["GET", "HEAD"];
+  readonly quiet = true;
 
   has(path: string): boolean {
     return path === passingPath || path === statusPath;

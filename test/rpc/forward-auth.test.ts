@@ -436,6 +436,19 @@ describe("the listener for proxies", () => {
     await folder.remove();
   });
 
+  test("writes a line of the log at the level of checks for each question", async () => {
+    const before = app.log.length;
+    await ask({ headers: bearer() });
+    await createClient(Authorization, transportOf("gRPC", app.forwardAuthUrl, undefined)).check({
+      attributes: { request: { http: { method: "GET", scheme: "https", host, path: "/open" } } },
+    });
+    const calls = app.log.slice(before).filter(({ message }) => message === "call");
+    expect(calls.map(({ level, fields }) => [level, (fields as { method: string }).method])).toEqual([
+      ["debug", "/forward-auth"],
+      ["debug", "envoy.service.auth.v3.Authorization/Check"],
+    ]);
+  });
+
   test("serves nothing else, and no other listener serves it", async () => {
     const post = (url: string, path: string) =>
       fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
