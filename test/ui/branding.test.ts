@@ -69,7 +69,7 @@ describe.skipIf(!chromiumInstalled)("a brand, on the pages in Chromium,", () => 
   ] as const)("is seen in %s: logo, colours, title and links", async (colorScheme, accent, paper, logo) => {
     const page = await visitors.open("/ui/login", { colorScheme, viewport: { width: 320, height: 640 } });
     await appears(page, identifier);
-    expect(await page.title()).toBe("Sign in · Acme <Ltd>");
+    await expect.poll(() => page.title()).toBe("Sign in · Acme <Ltd>");
     expect(await colorOf(page, submit, "background-color")).toBe(accent);
     expect(await colorOf(page, "body", "background-color")).toBe(paper);
     const image = page.locator(".brand img");

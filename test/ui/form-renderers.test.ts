@@ -847,7 +847,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
       },
     });
     expect(await page.locator("main img, main script").count()).toBe(0);
-    expect(await page.title()).toBe("A");
+    await expect.poll(() => page.title()).toBe("A");
     expect(await page.getByRole("button", { name: markup }).count()).toBe(1);
   });
 });
