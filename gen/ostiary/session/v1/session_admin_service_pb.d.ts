@@ -50,8 +50,8 @@ export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessio
   active?: boolean | undefined;
 
   /**
-   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
-   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
+   * The answer includes the change with this position, a `revision` that the caller knows. Not served yet: refused with
+   * FEATURE_OFF. Every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 5;
    */
@@ -105,8 +105,8 @@ export declare type GetSessionRequest = Message<"ostiary.session.v1.GetSessionRe
   sessionId: string;
 
   /**
-   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
-   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
+   * The answer includes the change with this position, a `revision` that the caller knows. Not served yet: refused with
+   * FEATURE_OFF. Every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 2;
    */
