@@ -25,7 +25,7 @@ import type { StepTaken } from "./domain/flow/shared/flow-engine.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
 import { ForwardAuth } from "./domain/forward-auth/forward-auth.ts";
 import { ForwardedTokens } from "./domain/forward-auth/forwarded-tokens.ts";
-import type { ForwardAuthRule } from "./domain/forward-auth/rules.ts";
+import { type ForwardAuthRule, ForwardAuthRules } from "./domain/forward-auth/rules.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
@@ -277,7 +277,7 @@ export function createDomain(
     clock,
   });
   const forwardAuth = new ForwardAuth({
-    rules: forwardAuthRules,
+    rules: new ForwardAuthRules(forwardAuthRules),
     sessions,
     tokens: new ForwardedTokens({ signer: signedTokens, clock }),
   });

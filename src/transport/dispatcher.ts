@@ -144,9 +144,9 @@ export class Dispatcher {
     if (name === "public" && exchange.path === clearCookiesPath) {
       return respondToClearCookies(exchange, headers, oversized);
     }
-    // Security rule (SR-FORWARD-4): whoever is answered here says whose request it is about, so nobody else is.
+    // Security rule (SR-FORWARD-4): proxies say here whose request they ask about, so nobody else is answered.
     if (name === "forward-auth" && !isBelieved(exchange.peer, this.#deps.clock.now())) {
-      return this.#refuse(call, unknownPeer(exchange));
+      return this.#refuse(call, unknownPeer(call));
     }
     if (oversized) return this.#refuseHeaders(call);
     if (exchange.headerCount("host") > 1) return this.#refuse(call, ambiguousHost());
@@ -342,9 +342,9 @@ function ambiguousHost(): Refusal {
   return { status: 400, headers: {}, error: malformedHeaders("The Host header was sent more than once.") };
 }
 
-function unknownPeer({ peer }: Exchange): Refusal {
-  const error = domainError("FORWARD_AUTH_PEER_UNKNOWN", { peer: peer.address });
-  return { status: 403, headers: {}, error: toConnectError(error, "") };
+function unknownPeer({ id, exchange }: Call): Refusal {
+  const error = domainError("FORWARD_AUTH_PEER_UNKNOWN", { peer: exchange.peer.address });
+  return { status: 403, headers: {}, error: toConnectError(error, id) };
 }
 
 function malformedHeaders(message: string): ConnectError {

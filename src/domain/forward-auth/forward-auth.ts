@@ -4,7 +4,7 @@ import type { Demand } from "../session/demands.ts";
 import type { AuthenticatedSession } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { ForwardedTokens } from "./forwarded-tokens.ts";
-import { type ForwardAuthRule, ruleFor } from "./rules.ts";
+import type { ForwardAuthRules } from "./rules.ts";
 import { type ForwardedRequest, readTarget } from "./target.ts";
 
 /** What a request shows of a session; undefined: nothing. */
@@ -29,7 +29,7 @@ export type ForwardAuthVerdict =
   | { readonly kind: "refused"; readonly error: DomainError; readonly loginUrl: string | undefined };
 
 interface Deps {
-  readonly rules: readonly ForwardAuthRule[];
+  readonly rules: ForwardAuthRules;
   readonly sessions: {
     check(
       tenant: Tenant,
@@ -54,7 +54,7 @@ export class ForwardAuth {
     const target = readTarget(request);
     if (typeof target === "string")
       return refused(domainError("FORWARD_AUTH_TARGET_AMBIGUOUS", { part: target }));
-    const rule = ruleFor(this.#deps.rules, target);
+    const rule = this.#deps.rules.find(target);
     if (rule === undefined) return refused(domainError("FORWARD_AUTH_RULE_MISSING", { host: target.host }));
     const { access } = rule;
     if (access.kind === "anyone") return { kind: "allowed", token: undefined };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ForwardAuthRule, ruleFor } from "./rules.ts";
+import { type ForwardAuthRule, ForwardAuthRules } from "./rules.ts";
 import { readTarget } from "./target.ts";
 
 const anyone = { kind: "anyone" } as const;
@@ -12,7 +12,7 @@ function rule(host: string, pathPrefix: string, access: ForwardAuthRule["access"
 function found(rules: readonly ForwardAuthRule[], host: string, uri: string): string {
   const target = readTarget({ method: "GET", scheme: "https", host, uri });
   if (typeof target === "string") return target;
-  const of = ruleFor(rules, target);
+  const of = new ForwardAuthRules(rules).find(target);
   return of === undefined ? "none" : `${of.host}${of.pathPrefix}`;
 }
 

@@ -13,26 +13,37 @@ export interface ForwardAuthRule {
     | ({ readonly kind: "session"; readonly demands: readonly Demand[] } & ForwardedTokenAsk);
 }
 
-/**
- * The rule of a request: of those for its host the one with the longest prefix. A host of its own name has none of a wildcard's rules.
- *
- * Security rule (SR-FORWARD-1): no rule, no access.
- */
-export function ruleFor(
-  rules: readonly ForwardAuthRule[],
-  { host, path }: ForwardedTarget,
-): ForwardAuthRule | undefined {
-  const patterns = rules.map((rule) => rule.host).filter((pattern) => hostMatches(pattern, host));
-  const own = patterns.find((pattern) => pattern === host);
-  const nearest = own ?? patterns.toSorted((left, right) => right.length - left.length)[0];
-  return rules
-    .filter((rule) => rule.host === nearest && coversPath(rule, path))
-    .toSorted((left, right) => right.pathPrefix.length - left.pathPrefix.length)[0];
+/** Rules, in the order in which they are looked at: that is worked out once and not for each request. */
+export class ForwardAuthRules {
+  /** The rules of each host, those with the longest prefix first. */
+  readonly #byHost: ReadonlyMap<HostPattern, readonly ForwardAuthRule[]>;
+  /** The longest first, which is the nearest to every host that several stand for. */
+  readonly #wildcards: readonly HostPattern[];
+
+  constructor(rules: readonly ForwardAuthRule[]) {
+    const longestFirst = rules.toSorted((left, right) => right.pathPrefix.length - left.pathPrefix.length);
+    this.#byHost = Map.groupBy(longestFirst, ({ host }) => host);
+    this.#wildcards = [...this.#byHost.keys()]
+      .filter((host) => host.startsWith("*."))
+      .sort((left, right) => right.length - left.length);
+  }
+
+  /**
+   * The rule of a request: of those for its host the one with the longest prefix. A host of its own name has none of a wildcard's rules.
+   *
+   * Security rule (SR-FORWARD-1): no rule, no access.
+   */
+  find({ host, path }: ForwardedTarget): ForwardAuthRule | undefined {
+    const rules =
+      this.#byHost.get(host) ??
+      this.#byHost.get(this.#wildcards.find((pattern) => hostMatches(pattern, host)) ?? "");
+    return rules?.find((rule) => coversPath(rule, path));
+  }
 }
 
 /**
- * Security rule (SR-FORWARD-3): applications differ in whether they tell capitals from small letters. A rule that asks for a session counts
- * for both, one that lets everybody in only for what it says.
+ * Security rule (SR-FORWARD-3): applications differ in whether they tell capitals from small letters. A rule for sessions counts for both, a
+ * rule for anyone only for what it says.
  */
 function coversPath({ pathPrefix, access }: ForwardAuthRule, path: string): boolean {
   const [prefix, asked] =

@@ -111,14 +111,6 @@ export function cookieValues(
   return found;
 }
 
-/** A Cookie header without the session's, under each name that this server may have used. */
-export function withoutSessionCookie(header: string, tenant: Tenant): string {
-  const { name } = tenant.settings.session.cookie;
-  const own = [name, `__Host-${name}`, `__Secure-${name}`];
-  const pairs = header.split(";").map(withoutBlanks);
-  return pairs.filter((pair) => !own.includes(withoutBlanks(pair.split("=", 1)[0] ?? ""))).join("; ");
-}
-
 /** The value of a cookie without blanks and quotes around it (RFC 6265, section 4.1.1). */
 export function cookieText(text: string): string {
   const value = withoutBlanks(text);
@@ -143,6 +135,12 @@ function cookie(
   if (domain !== undefined) header += `; Domain=${domain}`;
   if (maxAgeSeconds !== undefined) header += `; Max-Age=${maxAgeSeconds}`;
   return header;
+}
+
+/** A Cookie header without the cookies of these names. */
+export function withoutCookies(header: string, names: readonly string[]): string {
+  const pairs = header.split(";").map(withoutBlanks);
+  return pairs.filter((pair) => !names.includes(withoutBlanks(pair.split("=", 1)[0] ?? ""))).join("; ");
 }
 
 /** By hand: an expression that looks for blanks at the end takes quadratic time for blanks elsewhere. */

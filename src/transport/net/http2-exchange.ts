@@ -85,7 +85,6 @@ export class Http2Exchange implements Exchange {
 
   readBody(limits: BodyLimits): Promise<Uint8Array> {
     boundedLength(this.#headers["content-length"], limits);
-
     return readBounded(this.#stream, limits, this.#context.limits.requestTimeoutMs);
   }
 

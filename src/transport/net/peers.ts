@@ -83,9 +83,17 @@ export function createPeers(trustedProxies: readonly string[], connections: Conn
 
 /** Whether a peer is a proxy that the listener believes: by its address, or by a certificate that holds now. */
 export function isBelieved({ trustedProxy, certificate }: Peer, now: Date): boolean {
-  if (trustedProxy) return true;
-  // The handshake's check may be hours old on a connection that stays open. Asked for what must hold: see access.ts.
-  return certificate !== undefined && now >= certificate.validFromDate && now <= certificate.validToDate;
+  return trustedProxy || (certificate !== undefined && dateProblemOf(certificate, now) === undefined);
+}
+
+/**
+ * Why a certificate does not count now, as OpenSSL names it; undefined if it does. The handshake's check may be hours old on a connection
+ * that stays open.
+ */
+export function dateProblemOf(certificate: X509Certificate, now: Date): string | undefined {
+  // Asked for what must hold: of an invalid date neither "before" nor "after" is true.
+  if (!(now >= certificate.validFromDate)) return "CERT_NOT_YET_VALID";
+  return now <= certificate.validToDate ? undefined : "CERT_HAS_EXPIRED";
 }
 
 /** Whether an address is one of the machine itself. */

@@ -1,5 +1,5 @@
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { clearSessionCookie, cookieValues, sessionCookieName } from "./cookies.ts";
+import { clearSessionCookie, cookieValues, sessionCookieName, withoutCookies } from "./cookies.ts";
 import { isHttps } from "./headers.ts";
 
 /** The distinct values of session cookies that a request shows, by the cookie's name; `most` and one more of each. */
@@ -48,6 +48,11 @@ export function removeSessionCookie(
       ),
   );
   return [...own, ...others];
+}
+
+/** A Cookie header without the session's, under each name that this server may have used. */
+export function withoutSessionCookie(header: string, tenant: Tenant): string {
+  return withoutCookies(header, namesOf(tenant));
 }
 
 /** The names, that in use first. Over http no browser takes those with a prefix. */

@@ -19,6 +19,7 @@ import {
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
 import type { Exchange } from "../net/exchange.ts";
 import { assertOriginAllowed } from "../net/origin.ts";
+import { dateProblemOf } from "../net/peers.ts";
 import type { AccessRule } from "./access-rule.ts";
 import { BrowserSessions, type CookieSessions } from "./browser-sessions.ts";
 import { type CertificateGrant, grantOf, unknownCertificate } from "./client-certificates.ts";
@@ -314,11 +315,8 @@ async function apiKeyOf(
   const { certificate, certificateProblem } = exchange.peer;
   if (certificateProblem !== undefined) throw unknownCertificate(certificateProblem);
   if (certificate === undefined) throw domainError("API_KEY_MISSING", {});
-  // The handshake's check may be hours old on a connection that stays open.
-  const now = clock.now();
-  // Asked for what must hold: of an invalid date neither "before" nor "after" is true.
-  if (!(now >= certificate.validFromDate)) throw unknownCertificate("CERT_NOT_YET_VALID");
-  if (!(now <= certificate.validToDate)) throw unknownCertificate("CERT_HAS_EXPIRED");
+  const dateProblem = dateProblemOf(certificate, clock.now());
+  if (dateProblem !== undefined) throw unknownCertificate(dateProblem);
   const { name, scopes } = grantOf(certificate, certificates());
   const expiresAt = instantOf(certificate.validToDate);
   return {

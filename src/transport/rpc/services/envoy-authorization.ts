@@ -12,7 +12,7 @@ import {
 import { domainError } from "../../../domain/errors.ts";
 import type { ForwardAuth } from "../../../domain/forward-auth/forward-auth.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
-import { withoutSessionCookie } from "../../net/cookies.ts";
+import { withoutSessionCookie } from "../../net/session-cookies.ts";
 import { callOf } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import { type HeaderSource, isNavigation, shownCredential, tokenHeader } from "../shown-credential.ts";

@@ -5,8 +5,6 @@ import {
   type MessageInitShape,
   type MessageShape,
   type Registry,
-  toBinary,
-  toJsonString,
 } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { DomainError, domainError } from "../../../domain/errors.ts";
@@ -17,7 +15,8 @@ import type { Call } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
-import { type Codec, decodeMessage } from "../unary/decode.ts";
+import { decodeMessage } from "../unary/decode.ts";
+import { encodeMessage } from "../unary/encoded-answer.ts";
 import { encloseMessage } from "../unary/envelope.ts";
 import type { CallResult } from "../unary/serve.ts";
 import { answerRefused } from "./refused.ts";
@@ -40,17 +39,11 @@ export class SharedMessage<Desc extends DescMessage = DescMessage> {
     const key = isText ? `${codec} as text` : codec;
     let encoded = this.#encoded.get(key);
     if (encoded === undefined) {
-      const enclosed = encloseMessage(this.#encode(codec));
+      const enclosed = encloseMessage(encodeMessage<DescMessage>(this.#schema, codec, this.#message));
       encoded = isText ? Buffer.from(enclosed.toString("base64")) : enclosed;
       this.#encoded.set(key, encoded);
     }
     return encoded;
-  }
-
-  #encode(codec: Codec): Uint8Array | string {
-    return codec === "json"
-      ? toJsonString(this.#schema, this.#message)
-      : toBinary(this.#schema, this.#message);
   }
 }
 
