@@ -1,6 +1,6 @@
 import type { FeedEvent } from "../domain/event/feed.ts";
 import type { IdentityId, SessionId } from "../domain/ids.ts";
-import { otherEventTypes, sessionChangeOf } from "../domain/session/session-change.ts";
+import { sessionChangeOf, untoldEventTypes } from "../domain/session/session-change.ts";
 import type { SessionChangeLog } from "../domain/session/session-feed.ts";
 import type { Database, Statement } from "./database.ts";
 
@@ -36,7 +36,7 @@ export function createSessionChangeLog(database: Pick<Database, "query">): Sessi
       const rows = await database.query<Row>(scope, changesAfterStatement, [
         scope.tenantId,
         String(sequence),
-        otherEventTypes,
+        untoldEventTypes,
         limit + 1,
       ]);
       if (rows[0]?.is_whole !== true || rows.length > limit) return undefined;

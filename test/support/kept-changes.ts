@@ -1,5 +1,6 @@
 import type { EventType } from "../../src/domain/event/event.ts";
-import { outdatedBy } from "../../src/domain/session/outdated.ts";
+import type { IdentityId, SessionId } from "../../src/domain/ids.ts";
+import { outdatedBy, sessionChangeOf } from "../../src/domain/session/session-change.ts";
 import { administer } from "./postgres.ts";
 
 const tables = [
@@ -42,15 +43,20 @@ interface Written {
   /** The events of the same transaction. */
   readonly events: readonly {
     readonly type: EventType;
-    readonly identityId: string | null;
-    readonly sessionId: string | null;
+    readonly identityId: IdentityId | null;
+    readonly sessionId: SessionId | null;
   }[];
 }
 
-/** How many changes were noted, and those that came without an event that drops what is kept of them. */
-export async function keptChanges(
-  databaseUrl: string,
-): Promise<{ readonly count: number; readonly unnoticed: readonly string[] }> {
+/**
+ * How many changes were noted, which came without an event that drops what is kept of them, and which changes of sessions without an event
+ * of which watchers are told.
+ */
+export async function keptChanges(databaseUrl: string): Promise<{
+  readonly count: number;
+  readonly unnoticed: readonly string[];
+  readonly untold: readonly string[];
+}> {
   const changes = await administer(databaseUrl, (query) =>
     query<Written>(`SELECT c.kind, c.operation,
         coalesce(c.row ->> 'identity_id', c.row ->> 'id') AS "identityId",
@@ -63,8 +69,13 @@ export async function keptChanges(
         AND made.operation = 'INSERT' AND made.kind IN ('session', 'identity')
         AND made.row ->> 'id' IN (c.row ->> 'id', c.row ->> 'identity_id'))`),
   );
-  const unnoticed = changes.filter((change) => !isNoticed(change));
-  return { count: changes.length, unnoticed: unnoticed.map((change) => JSON.stringify(change)) };
+  const without = (isThere: (change: Written) => boolean) =>
+    changes.filter((change) => !isThere(change)).map((change) => JSON.stringify(change));
+  return {
+    count: changes.length,
+    unnoticed: without(isNoticed),
+    untold: without((change) => change.kind !== "session" || isTold(change)),
+  };
 }
 
 function isNoticed({ identityId, sessionId, events }: Written): boolean {
@@ -73,5 +84,14 @@ function isNoticed({ identityId, sessionId, events }: Written): boolean {
     if (outdated === "nothing") return false;
     const isOfSession = outdated === "session" && event.sessionId !== null;
     return isOfSession ? event.sessionId === sessionId : event.identityId === identityId;
+  });
+}
+
+function isTold({ identityId, sessionId, events }: Written): boolean {
+  return events.some(({ type, ...about }) => {
+    const ids = { identityId: about.identityId ?? undefined, sessionId: about.sessionId ?? undefined };
+    const change = sessionChangeOf({ type, ...ids, sequence: 0n });
+    if (change?.sessionId !== undefined) return change.sessionId === sessionId;
+    return change?.identityId === identityId;
   });
 }

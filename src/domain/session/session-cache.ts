@@ -3,8 +3,8 @@ import type { EventType } from "../event/event.ts";
 import type { EventFeed, FeedEvent, FeedFollower, FeedPosition } from "../event/feed.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import { never } from "../instant.ts";
-import { outdatedBy } from "./outdated.ts";
 import type { AuthenticatedSession } from "./session.ts";
+import { outdatedBy } from "./session-change.ts";
 import { ToldIds } from "./told-ids.ts";
 
 /** The bounds of a cache. */

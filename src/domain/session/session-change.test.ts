@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EventType } from "../event/event.ts";
-import { outdatedBy } from "./outdated.ts";
+import { outdatedBy } from "./session-change.ts";
 
 test("an event of a type that a newer server writes outdates all of its identity (SR-CACHE-1)", () => {
   expect(outdatedBy("identity.cloned" as EventType)).toBe("identity");
