@@ -59,13 +59,13 @@ interface Asked {
   readonly uri?: string;
   readonly path?: string;
   readonly method?: string;
-  readonly headers?: Record<string, string>;
+  readonly headers?: Record<string, string | string[]>;
   readonly without?: string;
 }
 
 /** Asks as Traefik and Caddy do. */
 async function ask({ uri = "/", path = "/forward-auth", method = "GET", headers = {}, without }: Asked = {}) {
-  const forwarded: Record<string, string> = {
+  const forwarded: Record<string, string | string[]> = {
     "x-forwarded-method": method,
     "x-forwarded-proto": "https",
     "x-forwarded-host": host,
@@ -89,7 +89,7 @@ async function ask({ uri = "/", path = "/forward-auth", method = "GET", headers 
 }
 
 /** By node:http, since fetch has headers of its own that say what is loaded. */
-async function get(url: string, headers: Record<string, string>) {
+async function get(url: string, headers: Record<string, string | string[]>) {
   const asked = request(url, { headers });
   asked.end();
   const [response] = (await once(asked, "response")) as [IncomingMessage];
@@ -251,18 +251,12 @@ describe("a request that a proxy asks about by HTTP", () => {
     async (header) => {
       const refused = { status: 403, reason: "FORWARD_AUTH_REQUEST_UNCLEAR", metadata: { header } };
       expect(await ask({ uri: "/open", without: header })).toMatchObject(refused);
-      const twice = new Headers([
-        ["x-forwarded-method", "GET"],
-        ["x-forwarded-proto", "https"],
-        ["x-forwarded-host", host],
-        ["x-forwarded-uri", "/open"],
-      ]);
-      if (header !== "x-forwarded-uri") {
-        twice.append(header, twice.get(header) ?? "");
-        const response = await fetch(`${app.forwardAuthUrl}/forward-auth`, { headers: twice });
-        expect(response.status).toBe(403);
-        await response.body?.cancel();
-      }
+      const value = { "x-forwarded-uri": "/open", "x-forwarded-host": host, "x-forwarded-proto": "https" };
+      const own = { "x-forwarded-method": "GET", ...value }[header] ?? "";
+      // In two lines, and joined in one as a proxy may do.
+      expect(await ask({ uri: "/open", headers: { [header]: [own, own] } })).toMatchObject(refused);
+      if (header === "x-forwarded-uri") return;
+      expect(await ask({ uri: "/open", headers: { [header]: `${own}, ${own}` } })).toMatchObject(refused);
     },
   );
 
