@@ -28,7 +28,7 @@ test("tenants take turns, within a tenant addresses, within an address accounts"
   expect(all(line)).toEqual([0, 4, 3, 5, 2, 1]);
 });
 
-test("whoever leaves is not taken, and leaving again or after their turn changes nothing", () => {
+test("an item that was taken out is not taken, and leaving again or after its turn changes nothing", () => {
   const { line, leave } = lineOf([
     ["a", "1", "x"],
     ["a", "1", "x"],

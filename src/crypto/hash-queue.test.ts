@@ -181,7 +181,7 @@ describe("nobody fills the queue", () => {
     expect(waiting()).toBe(most + 1);
   });
 
-  test("and whoever has none waiting gets in as long as there is a place, whatever came before", () => {
+  test("and a caller with none waiting gets in as long as there is a place, whatever came before", () => {
     const askers = fc.record({ source: fc.nat(5), account: fc.nat(8), tenantId: fc.nat(2) });
     fc.assert(
       fc.property(fc.array(askers, { maxLength: 120 }), fc.integer({ min: 1, max: 40 }), (given, limit) => {

@@ -37,7 +37,7 @@ interface Listener {
  *
  * A transaction that notifies takes a lock of the whole cluster until its commit is on the disk, so those that write messages or events
  * would commit one after the other. Therefore the announcement follows the commit, by itself, and one stands for all that are due. It
- * may be lost, with the connection or the process: whoever listens looks by themselves as well, and nothing else rests on it.
+ * may be lost, with the connection or the process: listeners look by themselves as well, and nothing else rests on it.
  */
 export class Notifications {
   readonly #options: NotificationsOptions;

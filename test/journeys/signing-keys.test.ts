@@ -135,7 +135,7 @@ test("a key is published before it signs, and until the last of its tokens has e
   app.clock.advance(hourMs - 1);
   const last = await issue(other, sessionToken);
   expect(signerOf(last)).toBe(first);
-  // Whoever read the keys when the second was published knows what it signs.
+  // A verifier that read the keys when the second was published knows what it signs.
   const keys = await published(other);
   app.clock.advance(1);
   const next = await issue(app, sessionToken);

@@ -340,6 +340,11 @@ describe("Envoy", () => {
     expect(deniedOf(await check("/open/..%2f", bearer()))).toMatchObject({ code: 7, status: 403 });
   });
 
+  test("may ask about a client with many cookies of the application", async () => {
+    const cookie = `a=${"x".repeat(30_000)}`;
+    expect(okOf(await check("/", { ...bearer(), cookie })).set.has(tokenHeader)).toBe(true);
+  });
+
   test("may send headers one by one, as text or as bytes", async () => {
     const client = createClient(Authorization, transportOf("gRPC", app.forwardAuthUrl, undefined));
     for (const header of [

@@ -212,7 +212,7 @@ describe("operators' passwords", { timeout: 60_000 }, () => {
   });
 });
 
-// Security rule (SR-LIMIT-18): whoever goes away before the answer has used up a try all the same.
+// Security rule (SR-LIMIT-18): a caller that goes away before the answer has used up a try all the same.
 test("a dropped try is counted: going away gives no guess for nothing", { timeout: 60_000 }, async () => {
   const strict = await startTestApp({
     config: {

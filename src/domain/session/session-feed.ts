@@ -126,7 +126,7 @@ export class SessionFeed implements FeedFollower {
     return () => this.#leave(watcher);
   }
 
-  /** Ends the work. Watchers are not told: whoever serves them ends their streams. */
+  /** Ends the work. Watchers are not told: the server that serves them ends their streams. */
   stop(): void {
     this.#unfollow();
     clearInterval(this.#heartbeat);

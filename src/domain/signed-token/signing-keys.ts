@@ -55,7 +55,7 @@ interface KeptKeys {
 
 /**
  * The keys of a tenant that sign its tokens: they are made when they are needed and take each other's place. No job does it, so that it
- * works the same with one process and with many: whoever finds that the next key is due makes it, and of several that do one is stored.
+ * works the same with one process and with many: the process that finds the next key due makes it, and of several keys at once the store takes one.
  */
 export class SigningKeys {
   /** How long anybody may keep the published keys. */

@@ -1,5 +1,5 @@
-import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
-import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
+import { type DescMessage, type DescMethod, getOption } from "@bufbuild/protobuf";
+import { Listener, RateClass, service } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { rateClassOf } from "./access-rule.ts";
 
 /** A token, a code, an address to return to: all that most calls of strangers hold. */
@@ -28,7 +28,9 @@ const takesLargest: Readonly<Record<RateClass, boolean>> = {
  * larger than what an honest call needs.
  */
 export function requestLimitOf(method: DescMethod, largestBytes: number): number {
-  if (takesLargest[rateClassOf(method)]) return largestBytes;
+  // A proxy, which the listener believes, sends all headers of its client: Envoy takes 60 KiB of them.
+  const isOfProxies = getOption(method.parent, service).listener === Listener.FORWARD_AUTH;
+  if (isOfProxies || takesLargest[rateClassOf(method)]) return largestBytes;
   if (method.methodKind !== "unary") return Math.min(openStreamBytes, largestBytes);
   return Math.min(holdsJson(method.input) ? smallBytes + traitsBytes : smallBytes, largestBytes);
 }

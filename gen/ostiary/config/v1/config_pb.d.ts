@@ -198,7 +198,7 @@ export declare const ServerSchema: GenMessage<Server>;
 /**
  * ForwardAuthListener answers proxies: Envoy by its external authorization, Traefik, Caddy and nginx by a request of their own.
  * It believes those of `peers`, and those with a certificate of an authority of `client_ca_file`; one of the two is needed.
- * All others are refused, because whoever is believed says which request was made.
+ * All others are refused, because the asking proxy says which request was made.
  *
  * @generated from message ostiary.config.v1.ForwardAuthListener
  */
@@ -2903,9 +2903,9 @@ export declare type SessionConfig = Message<"ostiary.config.v1.SessionConfig"> &
   tokens?: SessionTokensConfig | undefined;
 
   /**
-   * How long a session can still pass a check after it has ended in another process: what is known of it in memory is used only
-   * while the event log was read within this time. In the process that ended it, it ends at once. Each process reads the log four
-   * times in it, and at once when another one tells of a change.
+   * The longest time that a session passes checks after it was ended by another process. Sessions in memory are used only if the
+   * event log was read within this time. In the process that ended it, a session ends at once. Each process reads the log four
+   * times as often, and at once when another process tells of a change.
    *
    * @generated from field: google.protobuf.Duration max_staleness = 7;
    */

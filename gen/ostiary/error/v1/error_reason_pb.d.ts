@@ -760,7 +760,7 @@ export enum ErrorReason {
   TOKEN_TOO_LARGE = 91,
 
   /**
-   * The listener for proxies was called by none that it believes.
+   * The caller of the listener for proxies is not a proxy that the server believes.
    * Code: PERMISSION_DENIED. Metadata: peer.
    *
    * @generated from enum value: ERROR_REASON_FORWARD_AUTH_PEER_UNKNOWN = 92;

@@ -97,7 +97,7 @@ export function readVerifierOptions(options: TokenVerifierOptions): VerifierSett
   };
 }
 
-/** Security: whoever can answer in the place of the server could publish a key of their own. */
+/** Over plain http an attacker in the place of the server could publish a key of their own. */
 function readKeysUrl(given: string | URL): URL {
   const text = String(given);
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -480,7 +480,8 @@ export declare const Authorization: GenService<{
   /**
    * Check says what Envoy is to do with a request. That a request is refused is an answer and no error.
    *
-   * Access: anyone, on the listener for proxies, which answers only those that it believes.
+   * Access: anyone, on the listener for proxies, which answers only the proxies that it believes. Requests of at most
+   * `server.max_request_bytes`.
    *
    * @generated from rpc envoy.service.auth.v3.Authorization.Check
    */
